@@ -1,0 +1,35 @@
+package ecpay
+
+// InvoiceCategory tells B2B queries which side of the invoice the merchant is on.
+type InvoiceCategory int
+
+const (
+	// Sales means that the merchant issued the invoice.
+	Sales InvoiceCategory = 0
+	// Purchase means that the merchant received the invoice.
+	Purchase InvoiceCategory = 1
+)
+
+// InvoiceKey addresses one B2B invoice in a query.
+type InvoiceKey struct {
+	MerchantID      string
+	InvoiceCategory InvoiceCategory
+	// InvoiceNumber is two capital letters and eight digits.
+	InvoiceNumber string
+	// InvoiceDate is the day of issue in Asia/Taipei, yyyy-mm-dd.
+	InvoiceDate string
+}
+
+// Merchant implements [Request].
+func (k *InvoiceKey) Merchant() string { return k.MerchantID }
+
+func (k *InvoiceKey) validate(op Operation) error {
+	var c check
+	c.merchantID(&k.MerchantID)
+	if k.InvoiceCategory != Sales && k.InvoiceCategory != Purchase {
+		c.fail("InvoiceCategory", "must be 0 (sales) or 1 (purchase)")
+	}
+	c.invoiceNumber(&k.InvoiceNumber)
+	c.date("InvoiceDate", &k.InvoiceDate)
+	return c.err(op)
+}

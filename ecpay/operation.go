@@ -1,0 +1,88 @@
+package ecpay
+
+import "slices"
+
+// Category is the half of ECPay's API that an operation belongs to. It decides
+// the path prefix and the envelope: B2C sends Revision 3.0.0, B2B sends
+// Revision 1.0.0 and a fresh RqID, as ECPay's own SDK does.
+type Category string
+
+// The two categories.
+const (
+	B2C Category = "B2C"
+	B2B Category = "B2B"
+)
+
+func (c Category) revision() string {
+	if c == B2B {
+		return "1.0.0"
+	}
+	return "3.0.0"
+}
+
+// Operation is one row of the operation table: everything in which one endpoint
+// differs from another on the wire.
+type Operation struct {
+	// Name is ECPay's name of the endpoint, like "TriggerIssue".
+	Name     string
+	Category Category
+	// Write is false for queries, which change nothing at ECPay.
+	Write bool
+	// Resendable writes change nothing when they are sent a second time, so an
+	// unanswered one may be repeated at once.
+	Resendable bool
+	// Success lists the RtnCodes that mean success. It differs by operation.
+	Success []int64
+	// Accepted lists RtnCodes by which ECPay says it took the request without
+	// saying what it did: success that wants to be verified by a query.
+	Accepted []int64
+
+	newResponse func() Response
+}
+
+// Path is the path of the endpoint below the base URL.
+func (o Operation) Path() string { return "/" + string(o.Category) + "Invoice/" + o.Name }
+
+// String returns the category and the name, like "B2C TriggerIssue": names
+// alone are not unique (both categories have a GetIssue).
+func (o Operation) String() string { return string(o.Category) + " " + o.Name }
+
+// Succeeded reports whether an RtnCode is in the operation's success set.
+func (o Operation) Succeeded(rtnCode int64) bool {
+	return slices.Contains(o.Success, rtnCode) || slices.Contains(o.Accepted, rtnCode)
+}
+
+// Request is a typed request: the Data of one operation.
+type Request interface {
+	// Operation returns the row that the request belongs to.
+	Operation() Operation
+	// Merchant returns the MerchantID.
+	Merchant() string
+	// Validate normalises the fields in place (stray spaces, slashes in dates)
+	// and then returns nil or a [*ValidationError] that names every field and
+	// limit that is broken.
+	Validate() error
+}
+
+// Response is a typed response: the decrypted Data of one operation.
+type Response interface {
+	// Result returns the RtnCode and RtnMsg as ECPay sent them.
+	Result() (rtnCode int64, rtnMsg string)
+}
+
+// Outcome is what every response begins with.
+type Outcome struct {
+	RtnCode Code
+	RtnMsg  Text
+}
+
+// Result implements [Response].
+func (o Outcome) Result() (int64, string) { return int64(o.RtnCode), string(o.RtnMsg) }
+
+// Operations returns the operation table.
+func Operations() []Operation {
+	return []Operation{
+		opTriggerIssue, opCancelDelayIssue, opDelayIssue, opB2CGetIssue,
+		opInvalid, opInvalidConfirm, opGetAllowanceConfirm, opB2BGetIssue, opGetInvalid, opGetInvalidConfirm,
+	}
+}

@@ -1,0 +1,178 @@
+package ecpay
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf16"
+)
+
+// Taipei is the zone of every date in ECPay's API. It is a fixed offset, so
+// that no time zone database is needed; Taiwan keeps no summer time.
+var Taipei = time.FixedZone("Asia/Taipei", 8*60*60)
+
+// Date returns the calendar day of t in Asia/Taipei as ECPay writes it,
+// yyyy-mm-dd.
+func Date(t time.Time) string { return t.In(Taipei).Format(time.DateOnly) }
+
+// FieldError is one field that breaks a limit of ECPay's.
+type FieldError struct {
+	// Field is ECPay's name of the field.
+	Field string `json:"field"`
+	// Problem says what is wrong, with the limit, for people.
+	Problem string `json:"problem"`
+}
+
+// Error implements error.
+func (e FieldError) Error() string { return e.Field + " " + e.Problem }
+
+// ValidationError lists every field of a request that breaks a limit. It never
+// quotes a value: values may be personal data.
+type ValidationError struct {
+	Op     string
+	Fields []FieldError
+}
+
+// Error implements error.
+func (e *ValidationError) Error() string {
+	parts := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		parts[i] = f.Error()
+	}
+	return e.Op + ": invalid request: " + strings.Join(parts, "; ")
+}
+
+// check collects the problems of one request. Each method normalises the field
+// in place first.
+type check struct{ fields []FieldError }
+
+func (c *check) fail(field, format string, args ...any) {
+	c.fields = append(c.fields, FieldError{field, fmt.Sprintf(format, args...)})
+}
+
+func (c *check) err(op Operation) error {
+	if len(c.fields) == 0 {
+		return nil
+	}
+	return &ValidationError{Op: op.Name, Fields: c.fields}
+}
+
+// length counts as ECPay's servers do: UTF-16 code units, so that a Chinese
+// character is one and an emoji two.
+func length(s string) int {
+	n := 0
+	for _, r := range s {
+		n += max(1, utf16.RuneLen(r))
+	}
+	return n
+}
+
+func (c *check) size(field, v string, limit int) bool {
+	if n := length(v); n > limit {
+		c.fail(field, "has %d characters, at most %d are allowed", n, limit)
+		return false
+	}
+	return true
+}
+
+func (c *check) present(field, v string) bool {
+	if v == "" {
+		c.fail(field, "is required")
+		return false
+	}
+	return true
+}
+
+var (
+	codeChars     = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+	invoiceNumber = regexp.MustCompile(`^[A-Z]{2}[0-9]{8}$`)
+	alnumChars    = regexp.MustCompile(`^[A-Za-z0-9]+$`)
+	digitChars    = regexp.MustCompile(`^[0-9]+$`)
+	tagLike       = regexp.MustCompile(`<[A-Za-z/!?]`)
+)
+
+// code is an identifier: required, bounded, ASCII letters, digits, "-" and "_".
+func (c *check) code(field string, v *string, limit int) {
+	*v = strings.TrimSpace(*v)
+	if c.present(field, *v) && c.size(field, *v, limit) && !codeChars.MatchString(*v) {
+		c.fail(field, `may hold letters, digits, "-" and "_" only`)
+	}
+}
+
+// optionalCode is code that may be empty.
+func (c *check) optionalCode(field string, v *string, limit int) {
+	if *v = strings.TrimSpace(*v); *v != "" {
+		c.code(field, v, limit)
+	}
+}
+
+func (c *check) matching(field string, v *string, limit int, chars *regexp.Regexp, want string) {
+	*v = strings.TrimSpace(*v)
+	if c.present(field, *v) && c.size(field, *v, limit) && !chars.MatchString(*v) {
+		c.fail(field, "must be %s", want)
+	}
+}
+
+func (c *check) merchantID(v *string) {
+	c.matching("MerchantID", v, 10, alnumChars, "letters and digits")
+}
+
+func (c *check) invoiceNumber(v *string) {
+	*v = strings.TrimSpace(*v)
+	if c.present("InvoiceNumber", *v) && !invoiceNumber.MatchString(*v) {
+		c.fail("InvoiceNumber", "must be two capital letters and eight digits, like VG11000002")
+	}
+}
+
+// date accepts yyyy-mm-dd and yyyy/mm/dd and leaves the former. No look at the
+// clock: a worker whose clock is wrong must not kill a task for its date.
+func (c *check) date(field string, v *string) {
+	*v = strings.ReplaceAll(strings.TrimSpace(*v), "/", "-")
+	if !c.present(field, *v) {
+		return
+	}
+	day, err := time.Parse(time.DateOnly, *v)
+	switch {
+	case err != nil:
+		c.fail(field, "must be a calendar day written yyyy-mm-dd (Asia/Taipei), like 2019-09-23")
+	case day.Year() < 2000 || day.Year() > 2099:
+		c.fail(field, "must be in the years 2000 to 2099; a year of the Republic of China is 1911 less")
+	}
+}
+
+// text is free text. Tag-like strings are refused, since ECPay's firewall may
+// answer them with the same HTTP 403 as a ban.
+func (c *check) text(field string, v *string, limit int, required bool) {
+	*v = strings.TrimSpace(*v)
+	if *v == "" {
+		if required {
+			c.fail(field, "is required")
+		}
+		return
+	}
+	if !c.size(field, *v, limit) {
+		return
+	}
+	switch {
+	case strings.ContainsFunc(*v, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }):
+		c.fail(field, "may not hold control characters or broken UTF-8")
+	case tagLike.MatchString(*v):
+		c.fail(field, "may not hold anything like an HTML tag")
+	}
+}
+
+func (c *check) oneOf(field string, v *string, allowed ...string) {
+	*v = strings.TrimSpace(*v)
+	for _, a := range allowed {
+		if *v == a {
+			return
+		}
+	}
+	quoted := make([]string, len(allowed))
+	for i, a := range allowed {
+		quoted[i] = fmt.Sprintf("%q", a)
+	}
+	c.fail(field, "must be one of %s", strings.Join(quoted, ", "))
+}
