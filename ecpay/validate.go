@@ -44,6 +44,14 @@ func (e *ValidationError) Error() string {
 	return e.Op + ": invalid request: " + strings.Join(parts, "; ")
 }
 
+// ValidCode reports what keeps v, trimmed, from being an identifier as Tsr and
+// RelateNumber are: at most limit ASCII letters, digits, "-" and "_".
+func ValidCode(field, v string, limit int) []FieldError {
+	var c check
+	c.code(field, &v, limit)
+	return c.fields
+}
+
 // check collects the problems of one request. Each method normalises the field
 // in place first.
 type check struct{ fields []FieldError }
@@ -98,13 +106,6 @@ func (c *check) code(field string, v *string, limit int) {
 	*v = strings.TrimSpace(*v)
 	if c.present(field, *v) && c.size(field, *v, limit) && !codeChars.MatchString(*v) {
 		c.fail(field, `may hold letters, digits, "-" and "_" only`)
-	}
-}
-
-// optionalCode is code that may be empty.
-func (c *check) optionalCode(field string, v *string, limit int) {
-	if *v = strings.TrimSpace(*v); *v != "" {
-		c.code(field, v, limit)
 	}
 }
 

@@ -1,0 +1,77 @@
+package tasks
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ID returns the id of the task that carries p: its type, the MerchantID and
+// the subject, joined by dots, like "b2c.trigger_issue.2000132.201909170001".
+// Different intents never have equal ids, and an id may stand in a URL path as
+// it is: letters, digits, "-" and "_" stay, any other byte is "~" and two
+// hexadecimal digits.
+func ID(p Payload) string {
+	t := TypeOf(p)
+	parts := []string{strings.Replace(t.Name, ":", ".", 1), escape(p.Request().Merchant())}
+	for _, s := range p.subject() {
+		parts = append(parts, escape(s))
+	}
+	return strings.Join(parts, ".")
+}
+
+// ParseID returns the type and the MerchantID of an id.
+func ParseID(id string) (t Type, merchantID string, err error) {
+	parts := strings.Split(id, ".")
+	if len(parts) < 4 {
+		return Type{}, "", fmt.Errorf("%q is no task id, which looks like b2c.trigger_issue.2000132.201909170001", clip(id))
+	}
+	name := parts[0] + ":" + parts[1]
+	t, ok := ByName(name)
+	if !ok {
+		return Type{}, "", fmt.Errorf("%w %q in the id", ErrUnknownType, clip(name))
+	}
+	if merchantID, ok = unescape(parts[2]); !ok || merchantID == "" {
+		return Type{}, "", fmt.Errorf("no MerchantID in the id %q", clip(id))
+	}
+	return t, merchantID, nil
+}
+
+const upperHex = "0123456789ABCDEF"
+
+func plain(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_'
+}
+
+func escape(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; plain(c) {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('~')
+			b.WriteByte(upperHex[c>>4])
+			b.WriteByte(upperHex[c&15])
+		}
+	}
+	return b.String()
+}
+
+func unescape(s string) (string, bool) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case plain(s[i]):
+			b.WriteByte(s[i])
+		case s[i] == '~' && i+2 < len(s):
+			hi, lo := strings.IndexByte(upperHex, s[i+1]), strings.IndexByte(upperHex, s[i+2])
+			if hi < 0 || lo < 0 {
+				return "", false
+			}
+			b.WriteByte(byte(hi<<4 | lo))
+			i += 2
+		default:
+			return "", false
+		}
+	}
+	return b.String(), true
+}

@@ -1,0 +1,287 @@
+package tasks
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func ptr[T any](v T) *T { return &v }
+
+func samples() map[string]Payload {
+	return map[string]Payload{
+		"trigger_issue": &TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: "201909170001", PayType: "2"}},
+		"trigger_issue_all": &TriggerIssue{
+			TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: "201909170001", PayType: "2"},
+			Asking:              Asking{RelateNumber: "R201909170001"}, DelayDay: ptr(0),
+		},
+		"cancel_delay_issue":     &CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: "2000132", Tsr: "201909170001"}},
+		"cancel_delay_issue_all": &CancelDelayIssue{ecpay.CancelDelayIssueRequest{MerchantID: "2000132", Tsr: "201909170001"}, Asking{"R201909170001"}},
+		"invalid":                &Invalid{ecpay.InvalidRequest{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23", Reason: "訂單取消 <3", Remark: "Seller_Invalid_Remark"}},
+		"invalid_confirm":        &InvalidConfirm{ecpay.InvalidConfirmRequest{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22"}},
+		"query":                  &GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1909241702402030"}},
+		"query_until_confirmed":  &GetAllowanceConfirm{ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1909241702402030"}, true},
+	}
+}
+
+// The golden files are the stored format: a change here breaks tasks that are
+// already in somebody's Redis, and wants a new Schema.
+func TestStoredFormatIsGolden(t *testing.T) {
+	t.Parallel()
+	type golden struct {
+		ID      string
+		Type    string
+		Queue   string
+		Headers map[string]string
+		Payload json.RawMessage
+	}
+	for name, p := range samples() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := p.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			b, err := Encode(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := Headers{Enqueued: time.UnixMilli(1_568_678_400_123), ProcessAt: time.UnixMilli(1_568_678_460_000), Nonce: "ABCDEFGH"}
+			got, err := json.MarshalIndent(golden{ID(p), TypeOf(p).Name, TypeOf(p).Queue, h.Map(), b}, "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join("testdata", name+".golden.json")
+			if *update {
+				if err := os.WriteFile(file, append(got, '\n'), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(strings.TrimSpace(string(want)), string(got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			back, err := Decode(TypeOf(p).Name, h.Map(), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(p, back); diff != "" {
+				t.Errorf("decoded (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(h, ParseHeaders(h.Map())); diff != "" {
+				t.Errorf("headers (-want +got):\n%s", diff)
+			}
+			typ, merchant, err := ParseID(ID(p))
+			if err != nil || typ.Name != TypeOf(p).Name || merchant != "2000132" {
+				t.Errorf("ParseID(%s) = %s, %s, %v", ID(p), typ.Name, merchant, err)
+			}
+		})
+	}
+}
+
+func TestTableIsTheDesign(t *testing.T) {
+	t.Parallel()
+	want := [][4]string{
+		{"b2c:trigger_issue", "trigger_issue", "/B2CInvoice/TriggerIssue", "trigger-issue"},
+		{"b2c:cancel_delay_issue", "cancel_delay_issue", "/B2CInvoice/CancelDelayIssue", "cancel-delay-issue"},
+		{"b2b:invalid", "invalid", "/B2BInvoice/Invalid", "invalid"},
+		{"b2b:invalid_confirm", "invalid_confirm", "/B2BInvoice/InvalidConfirm", "invalid-confirm"},
+		{"b2b:get_allowance_confirm", "query", "/B2BInvoice/GetAllowanceConfirm", "get-allowance-confirm"},
+	}
+	var got [][4]string
+	for _, typ := range Types() {
+		got = append(got, [4]string{typ.Name, typ.Queue, typ.Operation.Path(), typ.Command()})
+		if Queues()[typ.Queue] == 0 {
+			t.Errorf("queue %s has no weight", typ.Queue)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTriggerAndCancelOfOneTsrAreDifferentIntents(t *testing.T) {
+	t.Parallel()
+	s := samples()
+	if a, b := ID(s["trigger_issue"]), ID(s["cancel_delay_issue"]); a == b {
+		t.Errorf("both are %s", a)
+	}
+	if a, b := ID(s["trigger_issue"]), ID(s["trigger_issue_all"]); a != b {
+		t.Errorf("%s and %s differ though the intent is the same", a, b)
+	}
+	if a, b := ID(s["query"]), ID(s["query_until_confirmed"]); a == b {
+		t.Errorf("both are %s", a)
+	}
+}
+
+func TestDecodeJudgesStoredBytes(t *testing.T) {
+	t.Parallel()
+	const good = `{"MerchantID":"2000132","Tsr":"A","PayType":"2"}`
+	for name, tc := range map[string]struct {
+		typ     string
+		headers map[string]string
+		payload string
+		want    error
+	}{
+		"good":             {"b2c:trigger_issue", map[string]string{"v": "1"}, good, nil},
+		"by plain asynq":   {"b2c:trigger_issue", nil, good, nil},
+		"unknown type":     {"b2c:issue", nil, good, ErrUnknownType},
+		"newer schema":     {"b2c:trigger_issue", map[string]string{"v": "2"}, good, ErrNewerSchema},
+		"newer, unknown":   {"b2c:new", map[string]string{"v": "9"}, "\x00", ErrNewerSchema},
+		"schema no number": {"b2c:trigger_issue", map[string]string{"v": "x"}, good, ErrCorrupt},
+		"schema 0":         {"b2c:trigger_issue", map[string]string{"v": "0"}, good, ErrCorrupt},
+		"empty":            {"b2c:trigger_issue", nil, "", ErrCorrupt},
+		"cut off":          {"b2c:trigger_issue", nil, good[:20], ErrCorrupt},
+		"binary":           {"b2c:trigger_issue", nil, "\xff\x00\x01", ErrCorrupt},
+		"array":            {"b2c:trigger_issue", nil, "[]", ErrCorrupt},
+		"wrong field type": {"b2c:trigger_issue", nil, `{"Tsr":5}`, ErrCorrupt},
+		"unknown field":    {"b2c:trigger_issue", nil, `{"Tsr":"A","InvoiceNo":"x"}`, ErrCorrupt},
+		"two values":       {"b2c:trigger_issue", nil, good + good, ErrCorrupt},
+		"too large":        {"b2c:trigger_issue", nil, `{"Tsr":"` + strings.Repeat("A", MaxPayload) + `"}`, ErrCorrupt},
+		"another type's":   {"b2b:invalid", nil, good, ErrCorrupt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Decode(tc.typ, tc.headers, []byte(tc.payload))
+			if !errors.Is(err, tc.want) {
+				t.Errorf("error %v, want %v", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestExtraFieldsAreChecked(t *testing.T) {
+	t.Parallel()
+	p := &TriggerIssue{Asking: Asking{RelateNumber: strings.Repeat("R", 51)}, DelayDay: ptr(16)}
+	err := p.Validate()
+	for _, want := range []string{"MerchantID is required", "Tsr is required", "RelateNumber has 51 characters, at most 50", "DelayDay is 16"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}
+
+func TestDiffers(t *testing.T) {
+	t.Parallel()
+	a := &Invalid{ecpay.InvalidRequest{MerchantID: "1", InvoiceNumber: "VG11000002", Reason: "a"}}
+	b := &Invalid{ecpay.InvalidRequest{MerchantID: "1", InvoiceNumber: "VG11000002", Reason: "b", Remark: "c"}}
+	if diff := cmp.Diff([]string{"Reason", "Remark"}, Differs(a, b)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if d := Differs(a, a); d != nil {
+		t.Errorf("a differs from itself in %v", d)
+	}
+	x := &TriggerIssue{DelayDay: ptr(1)}
+	if d := Differs(x, &TriggerIssue{DelayDay: ptr(1)}); d != nil {
+		t.Errorf("equal pointers differ in %v", d)
+	}
+}
+
+func TestOnlyQueriesAreForgottenSoon(t *testing.T) {
+	t.Parallel()
+	for name, p := range samples() {
+		if got, want := KeepsRecord(p), name != "query"; got != want {
+			t.Errorf("%s: KeepsRecord = %v, want %v", name, got, want)
+		}
+	}
+}
+
+var urlSafe = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
+
+func FuzzID(f *testing.F) {
+	f.Add(0, "2000132", "A", "", 0, "2000132", "a", "")
+	f.Add(2, "1", "VG1.1", "2", 2, "1.VG1", "1", "2")
+	f.Add(0, "~2E", ".", "", 1, ".", "~2E", "")
+	f.Add(4, "1", "A", "", 4, "1", "A", "until_confirmed")
+	make := func(kind int, m, a, b string) Payload {
+		switch kind % 5 {
+		case 0:
+			return &TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: m, Tsr: a}}
+		case 1:
+			return &CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: m, Tsr: a}}
+		case 2:
+			return &Invalid{ecpay.InvalidRequest{MerchantID: m, InvoiceNumber: a, InvoiceDate: b}}
+		case 3:
+			return &InvalidConfirm{ecpay.InvalidConfirmRequest{MerchantID: m, InvoiceNumber: a, InvoiceDate: b}}
+		default:
+			return &GetAllowanceConfirm{ecpay.GetAllowanceConfirmRequest{MerchantID: m, AllowanceNo: a}, b != ""}
+		}
+	}
+	f.Fuzz(func(t *testing.T, k1 int, m1, a1, b1 string, k2 int, m2, a2, b2 string) {
+		if k1 < 0 || k2 < 0 {
+			return
+		}
+		p, q := make(k1, m1, a1, b1), make(k2, m2, a2, b2)
+		idP, idQ := ID(p), ID(q)
+		same := TypeOf(p).Name == TypeOf(q).Name && len(Differs(p, q)) == 0
+		if same != (idP == idQ) {
+			t.Fatalf("same intent %v, ids %s and %s", same, idP, idQ)
+		}
+		if !urlSafe.MatchString(idP) {
+			t.Fatalf("id %s may not stand in a URL path", idP)
+		}
+		if m1 != "" {
+			if typ, m, err := ParseID(idP); err != nil || m != m1 || typ.Name != TypeOf(p).Name {
+				t.Fatalf("ParseID(%s) = %s, %q, %v", idP, typ.Name, m, err)
+			}
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add("b2c:trigger_issue", "1", []byte(`{"MerchantID":"2000132","Tsr":"A","PayType":"2","DelayDay":null}`))
+	f.Add("b2b:invalid", "", []byte(`{"InvoiceNumber":" VG11000002"}`))
+	f.Add("x", "2", []byte{0})
+	f.Fuzz(func(t *testing.T, typ, schema string, payload []byte) {
+		p, err := Decode(typ, map[string]string{"v": schema}, payload)
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewerSchema) && !errors.Is(err, ErrUnknownType) {
+				t.Fatalf("error outside the contract: %v", err)
+			}
+			if len(err.Error()) > 300 {
+				t.Fatalf("error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		_ = p.Validate()
+		again, err := Encode(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := Decode(typ, nil, again)
+		if err != nil || len(Differs(p, q)) != 0 {
+			t.Fatalf("%s does not survive a round trip: %v", again, err)
+		}
+	})
+}
+
+func BenchmarkPayload(b *testing.B) {
+	p := samples()["invalid"]
+	stored, _ := Encode(p)
+	b.Run("Encode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = Encode(p)
+		}
+	})
+	b.Run("Decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = Decode("b2b:invalid", nil, stored)
+		}
+	})
+}

@@ -1,0 +1,94 @@
+package tasks
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+)
+
+// Type is one row of the table of task types.
+type Type struct {
+	// Name is asynq's type name, like "b2c:trigger_issue".
+	Name string
+	// Queue is asynq's queue.
+	Queue string
+	// Operation is the ECPay operation that the task carries out.
+	Operation ecpay.Operation
+
+	newPayload func() Payload
+}
+
+// Queues with their weights: how often each is looked at first. Cancel goes
+// ahead, since it races the hour of issue; queries come last.
+func Queues() map[string]int {
+	return map[string]int{
+		"cancel_delay_issue": 6,
+		"trigger_issue":      5,
+		"invalid":            3,
+		"invalid_confirm":    3,
+		"query":              1,
+	}
+}
+
+// Types returns the table of task types.
+func Types() []Type {
+	return []Type{
+		newType("trigger_issue", func() Payload { return new(TriggerIssue) }),
+		newType("cancel_delay_issue", func() Payload { return new(CancelDelayIssue) }),
+		newType("invalid", func() Payload { return new(Invalid) }),
+		newType("invalid_confirm", func() Payload { return new(InvalidConfirm) }),
+		newType("query", func() Payload { return new(GetAllowanceConfirm) }),
+	}
+}
+
+func newType(queue string, newPayload func() Payload) Type {
+	op := newPayload().Request().Operation()
+	return Type{
+		Name:  strings.ToLower(string(op.Category)) + ":" + words(op.Name, '_'),
+		Queue: queue, Operation: op, newPayload: newPayload,
+	}
+}
+
+// TypeOf returns the row of a payload.
+func TypeOf(p Payload) Type {
+	t, _ := find(func(t Type) bool { return t.Operation.String() == p.Request().Operation().String() })
+	return t
+}
+
+// ByName returns the row of a type name.
+func ByName(name string) (Type, bool) { return find(func(t Type) bool { return t.Name == name }) }
+
+func find(match func(Type) bool) (Type, bool) {
+	for _, t := range Types() {
+		if match(t) {
+			return t, true
+		}
+	}
+	return Type{}, false
+}
+
+// Command is the name of the type on the command line, like "trigger-issue".
+func (t Type) Command() string { return words(t.Operation.Name, '-') }
+
+// New returns an empty payload of the type.
+func (t Type) New() Payload { return t.newPayload() }
+
+// words splits a CamelCase name into lower-case words: InvoiceNumber becomes
+// invoice-number, MerchantID merchant-id.
+func words(name string, sep rune) string {
+	var b strings.Builder
+	upper := true
+	for i, r := range name {
+		if unicode.IsUpper(r) {
+			if i > 0 && !upper {
+				b.WriteRune(sep)
+			}
+			upper = true
+		} else {
+			upper = false
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
