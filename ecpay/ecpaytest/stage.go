@@ -1,0 +1,209 @@
+package ecpaytest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Delayed is a delayed B2C invoice (延遲開立) as DelayIssue would have left it.
+type Delayed struct {
+	MerchantID   string // empty: the first merchant of the Config
+	Tsr          string // up to 30 characters, unique for ever
+	RelateNumber string // empty: the same as Tsr
+	DelayFlag    string // "1" issued automatically after DelayDay, "2" waits for a trigger; empty: "2"
+	DelayDay     int    // 1 to 15 for flag "1", 0 to 15 for flag "2"
+	SalesAmount  int    // 0: 100
+	Issued       bool   // already issued, as from the back office
+	Cancelled    bool   // already cancelled
+}
+
+// The sides of Invoice.Side.
+const (
+	SideBoth     = ""
+	SideSales    = "sales"
+	SidePurchase = "purchase"
+)
+
+// Invoice is a B2B invoice. Staging one with the same merchant, number and date replaces the earlier one.
+type Invoice struct {
+	MerchantID    string // empty: the first merchant of the Config
+	InvoiceNumber string // 10 characters
+	InvoiceDate   string // yyyy-mm-dd in Taipei; empty: today
+	RelateNumber  string // empty: "R" and the number
+
+	// Side is the merchant's part in it. SideSales: it may void, and queries find it under InvoiceCategory 0.
+	// SidePurchase: it may confirm a void, and queries find it under 1. SideBoth, the zero value, allows both, as for a
+	// merchant that trades with itself on the stage host.
+	Side string
+	// Counterparty is another merchant of the fake that sees the same invoice from the other side. It needs a Side.
+	Counterparty string
+
+	SellerIdentifier string // 統編; empty: 23165448
+	BuyerIdentifier  string // empty: 24549210
+	SalesAmount      int    // 0: 100
+
+	Voided       bool   // already voided: awaits the confirm in exchange mode, is final in archive mode
+	Confirmed    bool   // the void is confirmed too; implies Voided
+	UploadStatus string // of the void: "" (the default), "0", "1" or "2"
+}
+
+// RtnDataShape is how GetAllowanceConfirm presents RtnData. Its page says String, its example shows an object, and what
+// the live service sends is unknown.
+type RtnDataShape string
+
+// The shapes of RtnData.
+const (
+	ShapeObject RtnDataShape = ""       // a JSON object
+	ShapeString RtnDataShape = "string" // a JSON string that holds the object's text
+	ShapeEmpty  RtnDataShape = "empty"  // ""
+	ShapeNull   RtnDataShape = "null"   // null
+)
+
+// Allowance is a B2B allowance (折讓). Staging one with the same merchant and number replaces the earlier one, which is
+// also how a test confirms it.
+type Allowance struct {
+	MerchantID       string // empty: the first merchant of the Config
+	AllowanceNo      string // 16 digits
+	AllowanceDate    string // yyyy-mm-dd; empty: today in Taipei
+	ConfirmDate      string // empty: not confirmed
+	UploadStatus     string // "", "0" not uploaded, "1" uploaded, "2" failed
+	UploadDate       string
+	ConfirmRemark    string
+	SellerIdentifier string // empty: 23165448
+	BuyerIdentifier  string
+	RtnData          RtnDataShape
+}
+
+// StageDelayed makes a delayed invoice known. It is no effect. It fails on what DelayIssue would refuse, a Tsr or
+// RelateNumber that was used before included.
+func (s *Server) StageDelayed(d Delayed) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.account(&d.MerchantID)
+	if err != nil {
+		return err
+	}
+	d.DelayFlag = cmp.Or(d.DelayFlag, "2")
+	d.RelateNumber = cmp.Or(d.RelateNumber, d.Tsr)
+	d.SalesAmount = cmp.Or(d.SalesAmount, 100)
+	switch {
+	case d.Tsr == "" || len(d.Tsr) > 30:
+		return fmt.Errorf("tsr %q: must have 1 to 30 characters", d.Tsr)
+	case d.DelayFlag != "1" && d.DelayFlag != "2":
+		return fmt.Errorf(`tsr %s: DelayFlag must be "1" or "2"`, d.Tsr)
+	case d.DelayDay < 0 || d.DelayDay > 15 || d.DelayFlag == "1" && d.DelayDay == 0:
+		return fmt.Errorf("tsr %s: DelayDay must be 1 to 15 for flag 1, 0 to 15 for flag 2", d.Tsr)
+	case d.Issued && d.Cancelled:
+		return fmt.Errorf("tsr %s: both Issued and Cancelled", d.Tsr)
+	case m.tsrs[strings.ToUpper(d.Tsr)]:
+		return fmt.Errorf("tsr %s was used before", d.Tsr)
+	case m.relate[strings.ToUpper(d.RelateNumber)] != nil:
+		return fmt.Errorf("tsr %s: RelateNumber %s was used before", d.Tsr, d.RelateNumber)
+	}
+	s.addDelayed(m, d, s.now())
+	return nil
+}
+
+// StageInvoice makes a B2B invoice known. It is no effect.
+func (s *Server) StageInvoice(i Invoice) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.account(&i.MerchantID)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	i.InvoiceDate = cmp.Or(i.InvoiceDate, dateIn(now))
+	i.RelateNumber = cmp.Or(i.RelateNumber, "R"+i.InvoiceNumber)
+	i.SellerIdentifier = cmp.Or(i.SellerIdentifier, "23165448")
+	i.BuyerIdentifier = cmp.Or(i.BuyerIdentifier, "24549210")
+	i.SalesAmount = cmp.Or(i.SalesAmount, 100)
+	other := map[string]string{SideSales: SidePurchase, SidePurchase: SideSales}[i.Side]
+	switch {
+	case !invoiceNumber.MatchString(i.InvoiceNumber):
+		return fmt.Errorf("invoice number %q: must be two capitals and eight digits", i.InvoiceNumber)
+	case !validDate(i.InvoiceDate):
+		return fmt.Errorf("invoice %s: InvoiceDate %q must be yyyy-mm-dd", i.InvoiceNumber, i.InvoiceDate)
+	case i.Side != SideBoth && other == "":
+		return fmt.Errorf("invoice %s: Side must be empty, %q or %q", i.InvoiceNumber, SideSales, SidePurchase)
+	case i.Counterparty != "" && (s.merchants[i.Counterparty] == nil || i.Counterparty == i.MerchantID || other == ""):
+		return fmt.Errorf("invoice %s: Counterparty must be another merchant of the fake, and needs a Side", i.InvoiceNumber)
+	}
+	inv := &b2bInvoice{Invoice: i, state: stateValid}
+	if i.Voided || i.Confirmed {
+		inv.state, inv.reason, inv.voidedAt = stateAwaitingConfirm, "staged", now
+		if m.Archive {
+			inv.state = stateVoided
+		}
+	}
+	if i.Confirmed {
+		inv.state, inv.confirmedAt = stateVoidConfirmed, now
+	}
+	key := invoiceKey{i.InvoiceNumber, i.InvoiceDate}
+	m.invoices[key] = &invoiceView{side: i.Side, invoice: inv}
+	if i.Counterparty != "" {
+		s.merchants[i.Counterparty].invoices[key] = &invoiceView{side: other, invoice: inv}
+	}
+	return nil
+}
+
+// StageAllowance makes a B2B allowance known. It is no effect.
+func (s *Server) StageAllowance(a Allowance) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.account(&a.MerchantID)
+	if err != nil {
+		return err
+	}
+	a.AllowanceDate = cmp.Or(a.AllowanceDate, dateIn(s.now()))
+	a.SellerIdentifier = cmp.Or(a.SellerIdentifier, "23165448")
+	switch {
+	case !allowanceNumber.MatchString(a.AllowanceNo):
+		return fmt.Errorf("allowance number %q: must be 16 digits", a.AllowanceNo)
+	case !slices.Contains([]RtnDataShape{ShapeObject, ShapeString, ShapeEmpty, ShapeNull}, a.RtnData):
+		return fmt.Errorf("allowance %s: RtnData %q is no shape", a.AllowanceNo, a.RtnData)
+	}
+	m.allowances[a.AllowanceNo] = a
+	return nil
+}
+
+// State reports what has become of a Tsr ("pending", "scheduled", "issued", "cancelled"), of an invoice number ("valid",
+// "awaiting_confirm", "voided", "void_confirmed") or of an allowance number ("unconfirmed", "confirmed"), or "" if the
+// merchant has none of that name. Of invoices with the same number it reports the one with the latest date.
+func (s *Server) State(merchantID, subject string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(s.now())
+	m := s.merchants[merchantID]
+	if m == nil {
+		return ""
+	}
+	if d := m.delayed[subject]; d != nil {
+		return d.state
+	}
+	if a, ok := m.allowances[subject]; ok {
+		if a.ConfirmDate == "" {
+			return "unconfirmed"
+		}
+		return "confirmed"
+	}
+	state, latest := "", ""
+	for key, view := range m.invoices {
+		if key.number == subject && key.date > latest {
+			state, latest = view.invoice.state, key.date
+		}
+	}
+	return state
+}
+
+// account returns the merchant that is meant, and fills in the first one for "". The caller holds mu.
+func (s *Server) account(id *string) (*merchant, error) {
+	*id = cmp.Or(*id, s.cfg.Merchants[0].MerchantID)
+	m := s.merchants[*id]
+	if m == nil {
+		return nil, fmt.Errorf("merchant %q is not one of the fake's", *id)
+	}
+	return m, nil
+}
