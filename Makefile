@@ -1,0 +1,41 @@
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS     := -X main.version=$(VERSION)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 30s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: ## run every test with the race detector; gets redis-server and gcc if they are missing
+	@.ci/need redis-server redis-server "run the tests against a real Redis"
+	@.ci/need "$$(go env CC | cut -d ' ' -f 1)" "gcc libc6-dev" "build the tests with the race detector (the binaries need no C compiler)"
+	CGO_ENABLED=1 go test -race -timeout 15m ./...
+
+.PHONY: check
+check: ## run gofmt, vet, staticcheck, the go.mod check and a build
+	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then printf 'not formatted with gofmt:\n%s\n' "$$files" >&2; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go mod tidy -diff
+	go build ./...
+
+.PHONY: build
+build: ## build bin/ecpayq and bin/ecpayq-dev
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ecpayq ./cmd/ecpayq
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ecpayq-dev ./cmd/ecpayq-dev
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target in turn, each for FUZZTIME (make fuzz FUZZTIME=2m)
+	@list=$$(go test -list '^Fuzz' ./...) || { printf '%s\n' "$$list" >&2; exit 1; }; \
+	targets=$$(printf '%s\n' "$$list" | awk '/^Fuzz/ {names[++n] = $$1} $$1 == "ok" {for (i = 1; i <= n; i++) print names[i], $$2; n = 0}'); \
+	if [ -z "$$targets" ]; then echo 'no fuzz targets'; exit 0; fi; \
+	printf '%s\n' "$$targets" | while read -r name package; do \
+		echo "== $$name in $$package, $(FUZZTIME)"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime '$(FUZZTIME)' "$$package" </dev/null || exit 1; \
+	done
+
+.PHONY: demo
+demo: ## try every workflow against a fake ECPay; needs nothing installed but Go
+	go run ./cmd/ecpayq-dev up --once
