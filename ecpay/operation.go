@@ -52,6 +52,9 @@ func (o Operation) Succeeded(rtnCode int64) bool {
 	return slices.Contains(o.Success, rtnCode) || slices.Contains(o.Accepted, rtnCode)
 }
 
+// IsAccepted reports whether an RtnCode is success that a query should verify.
+func (o Operation) IsAccepted(rtnCode int64) bool { return slices.Contains(o.Accepted, rtnCode) }
+
 // Request is a typed request: the Data of one operation.
 type Request interface {
 	// Operation returns the row that the request belongs to.

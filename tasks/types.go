@@ -74,6 +74,10 @@ func (t Type) Command() string { return words(t.Operation.Name, '-') }
 // New returns an empty payload of the type.
 func (t Type) New() Payload { return t.newPayload() }
 
+// FlagName is a field's name on the command line: InvoiceNumber becomes
+// invoice-number.
+func FlagName(field string) string { return words(field, '-') }
+
 // words splits a CamelCase name into lower-case words: InvoiceNumber becomes
 // invoice-number, MerchantID merchant-id.
 func words(name string, sep rune) string {

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/app"
+	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/internal/dashboard"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// streams is the outside world.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+	env      func(string) (string, bool)
+	reload   <-chan os.Signal
+}
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is a mistake on the command line: nothing was tried.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// silentError ends with exit code 1 and says nothing: the output said it.
+var errSilent = errors.New("")
+
+// run is the whole program. Data goes to out, words for people to err.
+func run(ctx context.Context, args []string, s streams) int {
+	err := newRoot(s).Run(ctx, args)
+	var usage usageError
+	var invalid *ecpay.ValidationError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errSilent):
+		return exitFailure
+	case errors.As(err, &usage), errors.As(err, &invalid):
+		printError(s.err, err)
+		return exitUsage
+	default:
+		printError(s.err, err)
+		return exitFailure
+	}
+}
+
+func printError(w io.Writer, err error) {
+	fmt.Fprintf(w, "ecpayq: error: %s\n", err)
+	if h := hintFor(err); h != "" {
+		fmt.Fprintf(w, "hint: %s\n", h)
+	}
+}
+
+// hintFor is advice for errors that have a known way out.
+func hintFor(err error) string {
+	var h *config.Hint
+	var usage usageError
+	var invalid *ecpay.ValidationError
+	switch {
+	case errors.As(err, &h):
+		return h.Text
+	case errors.As(err, &invalid):
+		flags := make([]string, len(invalid.Fields))
+		for i, f := range invalid.Fields {
+			flags[i] = "--" + tasks.FlagName(f.Field)
+		}
+		return "nothing was stored; mend " + strings.Join(flags, ", ")
+	case errors.Is(err, enqueue.ErrStuck):
+		return "delete the remnant in Redis after looking at it: DEL \"asynq:{QUEUE}:t:ID\""
+	case errors.Is(err, enqueue.ErrRedis):
+		return "check ECPAYQ_REDIS_URL and that Redis is running; running the same command again is safe"
+	case errors.Is(err, app.ErrRedisTooOld):
+		return "upgrade Redis to " + app.MinRedis + " or newer"
+	case errors.Is(err, dashboard.ErrPublicAddress):
+		return "listen on 127.0.0.1 and reach it by an SSH tunnel"
+	case errors.Is(err, record.ErrNotFound):
+		return "an id is printed by ecpayq enqueue; finished queries are forgotten after a minute"
+	case errors.As(err, &usage):
+		return "ecpayq help, or COMMAND --help, lists commands and flags"
+	}
+	return ""
+}
+
+func newRoot(s streams) *cli.Command {
+	p := &program{streams: s, cfg: &config.Config{Env: s.env}}
+	root := &cli.Command{
+		Name:    "ecpayq",
+		Usage:   "durable job queue worker for ECPay delayed-issue e-invoices (綠界科技電子發票)",
+		Version: version,
+		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
+		Commands: []*cli.Command{
+			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(),
+		},
+		Suggest:        true,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run decides
+	}
+	asUsage(root)
+	return root
+}
+
+// asUsage makes every mistake on the command line a [usageError], and a command
+// that is only a group list its members.
+func asUsage(c *cli.Command) {
+	c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
+	if c.Action == nil {
+		c.Action = func(_ context.Context, c *cli.Command) error {
+			if c.Args().Present() {
+				return usageError{fmt.Errorf("no command %q in %s", c.Args().First(), c.FullName())}
+			}
+			if c.Root() == c {
+				return cli.ShowAppHelp(c)
+			}
+			return cli.ShowSubcommandHelp(c)
+		}
+	}
+	for _, sub := range c.Commands {
+		asUsage(sub)
+	}
+}
+
+// program is what the commands share.
+type program struct {
+	streams
+	cfg *config.Config
+}
+
+// noArgs refuses stray arguments, which are most often a forgotten "--".
+func noArgs(c *cli.Command) error {
+	if c.Args().Present() {
+		return usageError{fmt.Errorf("unexpected argument %q", c.Args().First())}
+	}
+	return nil
+}
+
+// client opens the producer's client.
+func (p *program) client() (*enqueue.Client, error) {
+	if err := p.cfg.CheckRedisURL(); err != nil {
+		return nil, err
+	}
+	u, err := p.cfg.ResolveRedisURL()
+	if err != nil {
+		return nil, err
+	}
+	return enqueue.New(enqueue.Config{RedisURL: u, Retention: p.cfg.Retention})
+}

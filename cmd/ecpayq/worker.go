@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v3"
+
+	"github.com/ecpayq/ecpayq/internal/app"
+	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/worker"
+)
+
+func (p *program) workerCommand() *cli.Command {
+	return &cli.Command{
+		Name: "worker", Usage: "carry tasks to ECPay until SIGTERM; SIGHUP reads keys and merchants again",
+		Flags: p.cfg.Flags("worker"),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			return p.work(ctx)
+		},
+	}
+}
+
+func (p *program) logger() (zerolog.Logger, error) {
+	level, err := zerolog.ParseLevel(p.cfg.LogLevel)
+	if err != nil || p.cfg.LogLevel == "" {
+		return zerolog.Nop(), usageError{fmt.Errorf("ECPAYQ_LOG_LEVEL is %q; it must be debug, info, warn or error", p.cfg.LogLevel)}
+	}
+	w := p.err
+	if p.cfg.LogFormat == "console" {
+		w = zerolog.ConsoleWriter{Out: p.err, TimeFormat: time.DateTime, NoColor: !isTerminal(p.err)}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
+}
+
+// hardEnd is how long after the shutdown timeout the process ends whatever
+// still runs.
+const hardEnd = 10 * time.Second
+
+func (p *program) work(ctx context.Context) error {
+	log, err := p.logger()
+	if err != nil {
+		return err
+	}
+	if err := p.cfg.Validate(); err != nil {
+		return err
+	}
+	dir, err := p.cfg.Open()
+	if err != nil {
+		return err
+	}
+	base, err := p.cfg.BaseURL()
+	if err != nil {
+		return err
+	}
+	redisURL, err := p.cfg.ResolveRedisURL()
+	if err != nil {
+		return err
+	}
+	app.UseLogger(log)
+	w, err := app.StartWorker(app.WorkerConfig{
+		RedisURL: redisURL, BaseURL: base, Keys: dir, Codes: dir.Codes, HTTPTimeout: p.cfg.HTTPTimeout,
+		Worker: worker.Config{
+			Policy: p.cfg.Policy(), Concurrency: p.cfg.Concurrency, TaskTimeout: p.cfg.TaskTimeout,
+			ShutdownTimeout: p.cfg.ShutdownMax, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
+		},
+		AdminAddr: p.cfg.AdminAddr, Logger: log, Version: version,
+	})
+	if err != nil {
+		return err
+	}
+	p.reloadUntil(ctx, dir, log)
+
+	log.Info().Dur("timeout", p.cfg.ShutdownMax).Msg("draining")
+	stopped := make(chan error, 1)
+	go func() { stopped <- w.Stop() }()
+	select {
+	case err := <-stopped:
+		log.Info().Msg("stopped")
+		return err
+	case <-time.After(p.cfg.ShutdownMax + hardEnd):
+		return fmt.Errorf("stopping took more than %s; unfinished tasks come back when their lease ends", p.cfg.ShutdownMax+hardEnd)
+	}
+}
+
+// reloadUntil reads keys and merchants again on every SIGHUP, until ctx ends.
+func (p *program) reloadUntil(ctx context.Context, dir *config.Directory, log zerolog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.reload:
+			if err := dir.Reload(); err != nil {
+				log.Error().Err(err).Msg("configuration not reloaded, the old one stays")
+				continue
+			}
+			log.Info().Int("merchants", dir.Len()).Msg("configuration reloaded")
+		}
+	}
+}

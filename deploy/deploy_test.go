@@ -1,0 +1,441 @@
+// Package deploy_test holds the files of this directory, and the compose file
+// and Makefile that go with them, to what the documentation promises of them.
+package deploy_test
+
+import (
+	"bytes"
+	"context"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/ecpayq/ecpayq/internal/redistest"
+)
+
+// minGrace leaves a worker its 60 s of shutdown and 10 s more before it ends
+// itself, with some to spare.
+const minGrace = 90 * time.Second
+
+type compose struct {
+	Name     string             `yaml:"name"`
+	Services map[string]service `yaml:"services"`
+	Networks map[string]struct {
+		Internal bool `yaml:"internal"`
+	} `yaml:"networks"`
+	Volumes map[string]struct{} `yaml:"volumes"`
+	Secrets map[string]struct {
+		File string `yaml:"file"`
+	} `yaml:"secrets"`
+	Hardened service `yaml:"x-hardened"`
+}
+
+type service struct {
+	Image           string                                       `yaml:"image"`
+	Build           struct{ Context, Dockerfile, Target string } `yaml:"build"`
+	Command         []string                                     `yaml:"command"`
+	Profiles        []string                                     `yaml:"profiles"`
+	Environment     map[string]string                            `yaml:"environment"`
+	Secrets         []string                                     `yaml:"secrets"`
+	Volumes         []string                                     `yaml:"volumes"`
+	Ports           []string                                     `yaml:"ports"`
+	Networks        []string                                     `yaml:"networks"`
+	NetworkMode     string                                       `yaml:"network_mode"`
+	DependsOn       map[string]struct{ Condition string }        `yaml:"depends_on"`
+	Healthcheck     healthcheck                                  `yaml:"healthcheck"`
+	StopGracePeriod time.Duration                                `yaml:"stop_grace_period"`
+	ReadOnly        bool                                         `yaml:"read_only"`
+	CapDrop         []string                                     `yaml:"cap_drop"`
+	SecurityOpt     []string                                     `yaml:"security_opt"`
+	Restart         string                                       `yaml:"restart"`
+}
+
+type healthcheck struct {
+	Test        []string      `yaml:"test"`
+	Interval    time.Duration `yaml:"interval"`
+	Timeout     time.Duration `yaml:"timeout"`
+	Retries     int           `yaml:"retries"`
+	StartPeriod time.Duration `yaml:"start_period"`
+	Disable     bool          `yaml:"disable"`
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func readCompose(t *testing.T) compose {
+	t.Helper()
+	d := yaml.NewDecoder(bytes.NewReader([]byte(read(t, "../docker-compose.yml"))))
+	d.KnownFields(true) // a misspelt key would otherwise pass unseen
+	var c compose
+	if err := d.Decode(&c); err != nil {
+		t.Fatalf("docker-compose.yml: %v", err)
+	}
+	return c
+}
+
+func TestRedisConfIsDurableAndEvictsNothing(t *testing.T) {
+	t.Parallel()
+	conf, err := filepath.Abs("redis.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	// The server is told the opposite first, so that what it ends up with is
+	// what the file says.
+	s := redistest.New(t, redistest.Options{
+		AppendFsync:     "no",
+		MaxmemoryPolicy: "allkeys-lru",
+		Args:            []string{"--protected-mode", "no", "--save", "60 1", "--include", conf},
+	})
+	rdb := s.Client()
+	want := map[string]string{
+		"appendonly":                "yes",
+		"appendfsync":               "always",
+		"no-appendfsync-on-rewrite": "no",
+		"maxmemory-policy":          "noeviction",
+		"protected-mode":            "yes",
+		"save":                      "",
+		"timeout":                   "0",
+	}
+	got := map[string]string{}
+	for name := range want {
+		one, err := rdb.ConfigGet(ctx, name).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[name] = one[name]
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+}
+
+func TestComposeRedisKeepsItsData(t *testing.T) {
+	t.Parallel()
+	c := readCompose(t)
+	redis := c.Services["redis"]
+	if want := []string{"redis-server", "/usr/local/etc/redis/redis.conf"}; len(redis.Command) < 2 || !slices.Equal(redis.Command[:2], want) {
+		t.Errorf("command %q does not begin with %q", redis.Command, want)
+	}
+	for _, want := range []string{"./deploy/redis.conf:/usr/local/etc/redis/redis.conf:ro", "redis-data:/data"} {
+		if !slices.Contains(redis.Volumes, want) {
+			t.Errorf("volumes %q lack %q", redis.Volumes, want)
+		}
+	}
+	if _, ok := c.Volumes["redis-data"]; !ok {
+		t.Error("the volume redis-data is not declared")
+	}
+	// It answers without a password, which is right only where nobody else is.
+	if len(redis.Ports) != 0 || !slices.Equal(redis.Networks, []string{"queue"}) || !c.Networks["queue"].Internal {
+		t.Errorf("redis can be reached from elsewhere: ports %q, networks %q", redis.Ports, redis.Networks)
+	}
+	if len(redis.Healthcheck.Test) == 0 {
+		t.Error("no healthcheck")
+	}
+}
+
+func TestComposeWorker(t *testing.T) {
+	t.Parallel()
+	c := readCompose(t)
+	worker := c.Services["worker"]
+	if worker.Build.Dockerfile != "deploy/Dockerfile" || worker.Build.Target != "production" {
+		t.Errorf("built from %+v", worker.Build)
+	}
+	if worker.StopGracePeriod < minGrace {
+		t.Errorf("stop_grace_period is %s, want at least %s", worker.StopGracePeriod, minGrace)
+	}
+	if got := worker.DependsOn["redis"].Condition; got != "service_healthy" {
+		t.Errorf("it depends on redis being %q", got)
+	}
+	if want := []string{"CMD", "/ecpayq", "healthcheck"}; !slices.Equal(worker.Healthcheck.Test, want) {
+		t.Errorf("healthcheck is %q, want %q", worker.Healthcheck.Test, want)
+	}
+	if len(worker.Profiles) != 0 || len(worker.Ports) != 0 {
+		t.Errorf("profiles %q and ports %q, want none", worker.Profiles, worker.Ports)
+	}
+	if diff := cmp.Diff(map[string]string{
+		"ECPAYQ_REDIS_URL":     "redis://redis:6379/0",
+		"ECPAYQ_ECPAY_URL":     "${ECPAYQ_ECPAY_URL:-stage}",
+		"ECPAYQ_MERCHANT_ID":   "${ECPAYQ_MERCHANT_ID:?set it to the MerchantID that ECPay gave you}",
+		"ECPAYQ_HASH_KEY_FILE": "/run/secrets/hash_key",
+		"ECPAYQ_HASH_IV_FILE":  "/run/secrets/hash_iv",
+	}, worker.Environment); diff != "" {
+		t.Errorf("environment (-want +got):\n%s", diff)
+	}
+}
+
+func TestComposeSecretsComeFromFilesOnly(t *testing.T) {
+	t.Parallel()
+	c := readCompose(t)
+	if diff := cmp.Diff([]string{"hash_key", "hash_iv"}, c.Services["worker"].Secrets); diff != "" {
+		t.Errorf("the worker's secrets (-want +got):\n%s", diff)
+	}
+	for name, s := range c.Secrets {
+		if !strings.HasPrefix(s.File, "${ECPAYQ_"+strings.ToUpper(name)+"_FILE:?") {
+			t.Errorf("secret %s is read from %q", name, s.File)
+		}
+	}
+	for name, s := range c.Services {
+		for key := range s.Environment {
+			if key == "ECPAYQ_HASH_KEY" || key == "ECPAYQ_HASH_IV" {
+				t.Errorf("service %s has %s in its environment, where docker inspect shows it", name, key)
+			}
+		}
+		if name != "worker" && len(s.Secrets) != 0 {
+			t.Errorf("service %s is given %q", name, s.Secrets)
+		}
+	}
+}
+
+func TestComposeStartsTheFakeAndTheDashboardOnlyWhenAsked(t *testing.T) {
+	t.Parallel()
+	c := readCompose(t)
+	var always []string
+	for name, s := range c.Services {
+		if len(s.Profiles) == 0 {
+			always = append(always, name)
+		}
+	}
+	slices.Sort(always)
+	if diff := cmp.Diff([]string{"redis", "worker"}, always); diff != "" {
+		t.Errorf("services without a profile (-want +got):\n%s", diff)
+	}
+	fake := c.Services["fake"]
+	if !slices.Equal(fake.Profiles, []string{"fake"}) || fake.Build.Target != "dev" {
+		t.Errorf("fake: profiles %q, target %q", fake.Profiles, fake.Build.Target)
+	}
+	// Anything but loopback in the worker's own network, and the worker would
+	// refuse to talk to it.
+	if fake.NetworkMode != "service:worker" || !slices.Equal(fake.Command, []string{"fake", "--addr", "127.0.0.1:8990"}) {
+		t.Errorf("fake: network_mode %q, command %q", fake.NetworkMode, fake.Command)
+	}
+}
+
+func TestComposeServicesAreConfined(t *testing.T) {
+	t.Parallel()
+	for name, s := range readCompose(t).Services {
+		for _, port := range s.Ports {
+			if !strings.HasPrefix(port, "127.0.0.1:") {
+				t.Errorf("%s publishes %s beyond this machine", name, port)
+			}
+		}
+		if !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
+			t.Errorf("%s may gain privileges", name)
+		}
+		if name == "redis" {
+			continue // its image starts as root, to own its volume, and steps down
+		}
+		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) {
+			t.Errorf("%s: read_only %t, cap_drop %q", name, s.ReadOnly, s.CapDrop)
+		}
+	}
+}
+
+// stage is one FROM of a Dockerfile with what follows it.
+type stage struct {
+	from, name string
+	lines      map[string][]string // by instruction
+}
+
+func readDockerfile(t *testing.T) []stage {
+	t.Helper()
+	var stages []stage
+	for line := range strings.Lines(read(t, "Dockerfile")) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		word, rest, _ := strings.Cut(line, " ")
+		if word == "FROM" {
+			from, name, _ := strings.Cut(rest, " AS ")
+			stages = append(stages, stage{from: from, name: name, lines: map[string][]string{}})
+			continue
+		}
+		if len(stages) == 0 {
+			t.Fatalf("%q stands before the first FROM", line)
+		}
+		last := stages[len(stages)-1]
+		last.lines[word] = append(last.lines[word], rest)
+	}
+	return stages
+}
+
+func TestDockerfileProductionImage(t *testing.T) {
+	t.Parallel()
+	stages := readDockerfile(t)
+	last := stages[len(stages)-1]
+	if last.from != "scratch" || last.name != "production" {
+		t.Fatalf("the last stage, which a plain build makes, is %q from %q", last.name, last.from)
+	}
+	for word, want := range map[string]string{
+		"USER":       "65532:65532",
+		"ENTRYPOINT": `["/ecpayq"]`,
+		"CMD":        `["worker"]`,
+		"STOPSIGNAL": "SIGTERM",
+	} {
+		if got := last.lines[word]; !slices.Equal(got, []string{want}) {
+			t.Errorf("%s %q, want %q", word, got, want)
+		}
+	}
+	if got := last.lines["HEALTHCHECK"]; len(got) != 1 || !strings.HasSuffix(got[0], `CMD ["/ecpayq", "healthcheck"]`) {
+		t.Errorf("HEALTHCHECK %q", got)
+	}
+	for _, line := range last.lines["COPY"] {
+		if !strings.HasPrefix(line, "--from=build ") || strings.Contains(line, "ecpayq-dev") {
+			t.Errorf("COPY %s brings something else than the production build", line)
+		}
+	}
+	if !slices.ContainsFunc(last.lines["COPY"], func(s string) bool { return strings.Contains(s, "ca-certificates.crt") }) {
+		t.Error("no certificates to check ECPay's with")
+	}
+}
+
+func TestDockerfileStages(t *testing.T) {
+	t.Parallel()
+	named := map[string]bool{"scratch": true}
+	for _, s := range readDockerfile(t) {
+		if !named[s.from] {
+			if host, _, ok := strings.Cut(s.from, "/"); ok && strings.ContainsAny(host, ".:") {
+				t.Errorf("FROM %s names a registry", s.from)
+			}
+			if !strings.Contains(s.from, ":") {
+				t.Errorf("FROM %s names no version", s.from)
+			}
+		}
+		named[s.name] = true
+		for _, run := range s.lines["RUN"] {
+			if strings.Contains(run, "go build") && !strings.Contains(run, "-trimpath") {
+				t.Errorf("stage %s: %s: without -trimpath", s.name, run)
+			}
+		}
+		if s.from == "scratch" {
+			for _, user := range s.lines["USER"] {
+				if uid, err := strconv.Atoi(strings.Split(user, ":")[0]); err != nil || uid == 0 {
+					t.Errorf("stage %s runs as %q, want a number other than 0", s.name, user)
+				}
+			}
+			if len(s.lines["USER"]) != 1 {
+				t.Errorf("stage %s has %d USER lines, want 1", s.name, len(s.lines["USER"]))
+			}
+		}
+		if want := "CGO_ENABLED=0"; s.name == "build" && !slices.Contains(s.lines["ENV"], want) {
+			t.Errorf("stage build lacks ENV %s", want)
+		}
+	}
+	if !named["dev"] {
+		t.Error("no stage dev")
+	}
+}
+
+func TestDockerignoreLetsInWhatTheBuildNeedsAndNothingElse(t *testing.T) {
+	t.Parallel()
+	var rules []string
+	for line := range strings.Lines(read(t, "../.dockerignore")) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			rules = append(rules, line)
+		}
+	}
+	if len(rules) == 0 || rules[0] != "*" {
+		t.Fatalf("rules %q do not begin by refusing everything", rules)
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		if !slices.Contains(rules, "!"+file) {
+			t.Errorf("%s is left out", file)
+		}
+	}
+	needed := map[string]string{"cmd": "the binaries"}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != ".." && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			if own, ok := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), "github.com/ecpayq/ecpayq/"); ok {
+				needed[strings.Split(own, "/")[0]] = path
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, by := range needed {
+		if !slices.Contains(rules, "!"+dir) {
+			t.Errorf("%s is left out, though %s needs it", dir, by)
+		}
+	}
+}
+
+func TestSystemdUnit(t *testing.T) {
+	t.Parallel()
+	unit := map[string][]string{}
+	for line := range strings.Lines(read(t, "systemd/ecpayq-worker.service")) {
+		line = strings.TrimSpace(line)
+		if key, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
+			unit[key] = append(unit[key], value)
+		}
+	}
+	for key, want := range map[string][]string{
+		"ExecStart":       {"/usr/local/bin/ecpayq worker"},
+		"ExecReload":      {"/bin/kill -HUP $MAINPID"},
+		"KillSignal":      {"SIGTERM"},
+		"DynamicUser":     {"yes"},
+		"NoNewPrivileges": {"yes"},
+		"LimitCORE":       {"0"},
+		"LoadCredential":  {"hash_key:/etc/ecpayq/hash_key", "hash_iv:/etc/ecpayq/hash_iv"},
+		"Environment":     {"ECPAYQ_HASH_KEY_FILE=%d/hash_key", "ECPAYQ_HASH_IV_FILE=%d/hash_iv"},
+	} {
+		if diff := cmp.Diff(want, unit[key]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", key, diff)
+		}
+	}
+	stop := unit["TimeoutStopSec"]
+	if len(stop) != 1 {
+		t.Fatalf("TimeoutStopSec: %q", stop)
+	}
+	if n, err := strconv.Atoi(stop[0]); err != nil || time.Duration(n)*time.Second < minGrace {
+		t.Errorf("TimeoutStopSec is %s, want at least %s", stop[0], minGrace)
+	}
+}
+
+func TestMakeHelpNamesEveryTarget(t *testing.T) {
+	t.Parallel()
+	makefile := read(t, "../Makefile")
+	targets := regexp.MustCompile(`(?m)^([a-z-]+):`).FindAllStringSubmatch(makefile, -1)
+	if len(targets) < 6 {
+		t.Fatalf("found only %d targets", len(targets))
+	}
+	for _, target := range targets {
+		if !regexp.MustCompile(`(?m)^` + target[1] + `:.*## \S`).MatchString(makefile) {
+			t.Errorf("target %s has no line for make help", target[1])
+		}
+		if !strings.Contains(makefile, ".PHONY: "+target[1]+"\n") {
+			t.Errorf("target %s is not phony", target[1])
+		}
+	}
+}

@@ -1,0 +1,266 @@
+// Package enqueue is what a shop backend imports: it stores intents as asynq
+// tasks in Redis, from where workers carry them to ECPay.
+//
+// One call per intent, right after the payment. Calling twice is safe: the id is
+// made from what is asked for, and the [Receipt] of the second call says so. An
+// error that wraps [ErrRedis] leaves open whether the task was stored; call
+// again with the same arguments.
+package enqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// Errors that a caller can act on. A field that breaks a limit is an
+// [*ecpay.ValidationError], found by [errors.As]; nothing was stored then.
+var (
+	// ErrRedis means that Redis could not be reached within the deadline, or
+	// refused. Whether the task was stored is open; calling again is safe.
+	ErrRedis = errors.New("redis is not available")
+	// ErrStuck means that Redis holds a remnant of an earlier task with this id
+	// that asynq can neither list nor run. Nothing was stored.
+	ErrStuck = record.ErrStuck
+)
+
+// Config configures a [Client].
+type Config struct {
+	// RedisURL says where Redis is, see [ParseRedisURL]. Either it or Redis is set.
+	RedisURL string
+	// Redis is an existing client, which Close leaves open.
+	Redis redis.UniversalClient
+	// Timeout bounds each call, beside the caller's context. Defaults to 5 s.
+	Timeout time.Duration
+	// Retention is how long asynq keeps a finished task, and with it the dashboard
+	// shows it. Defaults to 24 h; queries keep a minute.
+	Retention time.Duration
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+// Client enqueues. It is safe for concurrent use.
+type Client struct {
+	cfg    Config
+	rdb    redis.UniversalClient
+	asynq  *asynq.Client
+	reader *record.Reader
+	own    bool
+}
+
+// New returns a Client. It does not connect yet: a Redis that is away makes the
+// first call fail, not the start of the shop.
+func New(cfg Config) (*Client, error) {
+	if (cfg.RedisURL == "") == (cfg.Redis == nil) {
+		return nil, errors.New("enqueue: give either RedisURL or Redis")
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 5 * time.Second
+	}
+	if cfg.Retention == 0 {
+		cfg.Retention = tasks.DefaultRetention
+	}
+	if cfg.Timeout < 0 || cfg.Retention < 0 {
+		return nil, errors.New("enqueue: Timeout and Retention must not be negative")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	c := &Client{cfg: cfg, rdb: cfg.Redis}
+	if cfg.Redis == nil {
+		o, err := ParseRedisURL(cfg.RedisURL)
+		if err != nil {
+			return nil, fmt.Errorf("enqueue: %w", err)
+		}
+		c.rdb, c.own = impatient(o), true
+	}
+	c.asynq = asynq.NewClientFromRedisClient(c.rdb)
+	c.reader = record.NewReader(c.rdb)
+	return c, nil
+}
+
+// Close closes the connection to Redis if the Client opened it.
+func (c *Client) Close() error {
+	if c.own {
+		return c.rdb.Close()
+	}
+	return nil
+}
+
+// Receipt says what became of one call.
+type Receipt struct {
+	// ID is the task's id, for `ecpayq task show` and [Client.Task].
+	ID    string `json:"id"`
+	Type  string `json:"type"`
+	Queue string `json:"queue"`
+	// State is where the task stands: pending or scheduled for a new one, that of
+	// the earlier one for a duplicate.
+	State string `json:"state"`
+	// Duplicate means that the same intent was enqueued before and nothing new
+	// was stored.
+	Duplicate bool `json:"duplicate"`
+	// Differs names the fields in which the earlier task asks for something else,
+	// which stands; empty if it asks for the same or cannot be compared any more.
+	Differs []string `json:"differs,omitempty"`
+}
+
+// Option changes one call.
+type Option func(*call)
+
+type call struct {
+	processAt time.Time
+	trace     map[string]string
+}
+
+// ProcessAt keeps the task until t before it is first run.
+func ProcessAt(t time.Time) Option { return func(c *call) { c.processAt = t } }
+
+// ProcessIn keeps the task for d before it is first run.
+func ProcessIn(d time.Duration) Option {
+	return func(c *call) { c.processAt = time.Now().Add(d) }
+}
+
+// Trace sends W3C trace context (traceparent, tracestate) along with the task.
+func Trace(carrier map[string]string) Option { return func(c *call) { c.trace = carrier } }
+
+// TriggerIssue enqueues the issue of a staged invoice.
+func (c *Client) TriggerIssue(ctx context.Context, p tasks.TriggerIssue, opts ...Option) (Receipt, error) {
+	return c.Enqueue(ctx, &p, opts...)
+}
+
+// CancelDelayIssue enqueues the cancelling of a delayed invoice that is not issued.
+func (c *Client) CancelDelayIssue(ctx context.Context, p tasks.CancelDelayIssue, opts ...Option) (Receipt, error) {
+	return c.Enqueue(ctx, &p, opts...)
+}
+
+// Invalid enqueues the void of a B2B invoice.
+func (c *Client) Invalid(ctx context.Context, p tasks.Invalid, opts ...Option) (Receipt, error) {
+	return c.Enqueue(ctx, &p, opts...)
+}
+
+// InvalidConfirm enqueues the confirmation of a void that was received.
+func (c *Client) InvalidConfirm(ctx context.Context, p tasks.InvalidConfirm, opts ...Option) (Receipt, error) {
+	return c.Enqueue(ctx, &p, opts...)
+}
+
+// GetAllowanceConfirm enqueues the question whether an allowance is confirmed.
+func (c *Client) GetAllowanceConfirm(ctx context.Context, p tasks.GetAllowanceConfirm, opts ...Option) (Receipt, error) {
+	return c.Enqueue(ctx, &p, opts...)
+}
+
+// Enqueue stores the task of any payload. The methods named after ECPay's
+// operations call it.
+func (c *Client) Enqueue(ctx context.Context, p tasks.Payload, opts ...Option) (Receipt, error) {
+	if err := p.Validate(); err != nil {
+		return Receipt{}, fmt.Errorf("enqueue: %w", err)
+	}
+	var o call
+	for _, opt := range opts {
+		opt(&o)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	// A conflict whose task is gone a moment later (done and forgotten in
+	// between) is no duplicate: once more.
+	for range 3 {
+		r, err := c.store(ctx, p, o)
+		if !errors.Is(err, record.ErrNotFound) {
+			return r, err
+		}
+	}
+	return Receipt{}, fmt.Errorf("enqueue %s: %w", tasks.ID(p), ErrStuck)
+}
+
+func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, error) {
+	typ, id := tasks.TypeOf(p), tasks.ID(p)
+	payload, err := tasks.Encode(p)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("enqueue: %w", err)
+	}
+	h := tasks.Headers{Enqueued: c.cfg.Now(), ProcessAt: o.processAt, Nonce: tasks.NewNonce(), Trace: o.trace}
+	options := typ.Options(p, c.cfg.Retention)
+	if !o.processAt.IsZero() {
+		options = append(options, asynq.ProcessAt(o.processAt))
+	}
+	info, err := c.send(ctx, asynq.NewTaskWithHeaders(typ.Name, payload, h.Map(), options...))
+	r := Receipt{ID: id, Type: typ.Name, Queue: typ.Queue}
+	switch {
+	case err == nil:
+		r.State = info.State.String()
+		return r, nil
+	case errors.Is(err, asynq.ErrTaskIDConflict):
+		return c.duplicate(ctx, r, p, h.Nonce)
+	default:
+		return Receipt{}, redisError(ctx, id, err)
+	}
+}
+
+// send obeys ctx also with a client of the caller's that does not.
+func (c *Client) send(ctx context.Context, t *asynq.Task) (*asynq.TaskInfo, error) {
+	if c.own {
+		return c.asynq.EnqueueContext(ctx, t)
+	}
+	type answer struct {
+		info *asynq.TaskInfo
+		err  error
+	}
+	ch := make(chan answer, 1)
+	go func() {
+		info, err := c.asynq.EnqueueContext(ctx, t)
+		ch <- answer{info, err}
+	}()
+	select {
+	case a := <-ch:
+		return a.info, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// duplicate describes the task that was there first. With our own nonce it is
+// the one we stored: the Redis client repeated the command after it had lost
+// the answer.
+func (c *Client) duplicate(ctx context.Context, r Receipt, p tasks.Payload, nonce string) (Receipt, error) {
+	t, err := c.reader.Get(ctx, r.ID)
+	switch {
+	case errors.Is(err, record.ErrNotFound):
+		return Receipt{}, err
+	case errors.Is(err, ErrStuck):
+		return Receipt{}, fmt.Errorf("enqueue %s: %w", r.ID, err)
+	case err != nil:
+		return Receipt{}, redisError(ctx, r.ID, err)
+	}
+	r.State = t.State
+	r.Duplicate = tasks.ParseHeaders(t.Headers).Nonce != nonce
+	if earlier, err := tasks.Decode(t.Type, t.Headers, t.Payload); err == nil {
+		r.Differs = tasks.Differs(p, earlier)
+	}
+	return r, nil
+}
+
+// Task returns what is known of a task, or an error that wraps
+// [record.ErrNotFound].
+func (c *Client) Task(ctx context.Context, id string) (record.Task, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	t, err := c.reader.Get(ctx, id)
+	if err != nil && ctx.Err() != nil {
+		return t, redisError(ctx, id, err)
+	}
+	return t, err
+}
+
+func redisError(ctx context.Context, id string, err error) error {
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%w (%s)", context.Cause(ctx), strings.TrimSpace(err.Error()))
+	}
+	return fmt.Errorf("enqueue %s: %w: %w", id, ErrRedis, err)
+}

@@ -1,0 +1,55 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+)
+
+// admin serves /livez, /readyz and /metrics.
+type admin struct {
+	addr   string
+	server *http.Server
+}
+
+func startAdmin(addr string, reg *prometheus.Registry, ready func(context.Context) error, log zerolog.Logger) (*admin, error) {
+	if addr == "" {
+		return &admin{}, nil
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	ln, err := listen(addr)
+	if err != nil {
+		return nil, err
+	}
+	a := &admin{addr: ln.Addr().String(), server: newServer(mux)}
+	go func() {
+		if err := a.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			log.Error().Err(err).Msg("admin server ended")
+		}
+	}()
+	return a, nil
+}
+
+func (a *admin) stop() error {
+	if a.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return a.server.Shutdown(ctx)
+}

@@ -1,0 +1,168 @@
+// Package app assembles the long-running parts of ecpayq and owns their
+// lifecycle. It knows no flags and no signals, so that it can run in a test.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/worker"
+	"github.com/ecpayq/ecpayq/worker/metrics"
+)
+
+// WorkerConfig is what a worker process is made of.
+type WorkerConfig struct {
+	RedisURL    string
+	BaseURL     *url.URL
+	Keys        worker.KeyProvider
+	Codes       *ecpay.Codes
+	HTTPTimeout time.Duration
+	// Worker is filled in except for the parts that are assembled here.
+	Worker worker.Config
+	// AdminAddr serves /livez, /readyz and /metrics; empty for none.
+	AdminAddr string
+	Logger    zerolog.Logger
+	Version   string
+}
+
+// Worker is a running worker process.
+type Worker struct {
+	log      zerolog.Logger
+	admin    *admin
+	draining atomic.Bool
+	cleanups []cleanup
+}
+
+// cleanup is one step of stopping, run in reverse order of starting.
+type cleanup struct {
+	name string
+	run  func() error
+}
+
+func (w *Worker) onStop(name string, run func() error) {
+	w.cleanups = append(w.cleanups, cleanup{name, run})
+}
+
+// StartWorker starts everything and returns; on an error nothing is left running.
+func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
+	w = &Worker{log: cfg.Logger}
+	defer func() {
+		if err != nil {
+			_ = w.Stop()
+		}
+	}()
+	clients, err := openRedis(cfg.RedisURL)
+	if err != nil {
+		return nil, err
+	}
+	// Last of all: asynq's server crashes when its client is closed under it.
+	w.onStop("redis clients", clients.close)
+
+	checkCtx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := checkRedis(checkCtx, clients.gate, cfg.Logger); err != nil {
+		return nil, err
+	}
+
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m, err := metrics.New(reg)
+	if err != nil {
+		return nil, err
+	}
+	client, err := ecpay.New(ecpay.Config{
+		BaseURL: cfg.BaseURL, Timeout: cfg.HTTPTimeout, Codes: cfg.Codes, Observe: m.Exchange,
+		MaxConns: max(64, cfg.Worker.Concurrency), Now: cfg.Worker.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.onStop("connections to ECPay", func() error { client.CloseIdleConnections(); return nil })
+	if err := metrics.WatchSkew(reg, client.Skew); err != nil {
+		return nil, err
+	}
+
+	// The admin server outlives the worker, so that a drain can be watched.
+	w.admin, err = startAdmin(cfg.AdminAddr, reg, w.ready(clients.gate), cfg.Logger)
+	if err != nil {
+		return nil, err
+	}
+	w.onStop("admin server", w.admin.stop)
+
+	wc := cfg.Worker
+	wc.Redis, wc.GateRedis, wc.ECPay, wc.Keys, wc.Logger, wc.Observe = clients.asynq, clients.gate, client, cfg.Keys, cfg.Logger, m.Attempt
+	core, err := worker.New(wc)
+	if err != nil {
+		return nil, err
+	}
+	if err := core.Start(); err != nil {
+		return nil, err
+	}
+	w.onStop("worker", func() error { core.Stop(); return nil })
+	cfg.Logger.Info().Str("version", cfg.Version).Str("ecpay", cfg.BaseURL.String()).Str("admin", w.AdminAddr()).Msg("worker is running")
+	return w, nil
+}
+
+// AdminAddr is the address of the admin server, empty without one.
+func (w *Worker) AdminAddr() string {
+	if w.admin == nil {
+		return ""
+	}
+	return w.admin.addr
+}
+
+// ready reports why the worker is not ready, nil when it is. ECPay being away
+// does not make a worker unready: that must not block a deployment.
+func (w *Worker) ready(rdb redis.UniversalClient) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if w.draining.Load() {
+			return errors.New("draining")
+		}
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := rdb.Ping(ctx).Err(); err != nil {
+			return fmt.Errorf("redis: %w", err)
+		}
+		return nil
+	}
+}
+
+// Stop drains: unready first, then the worker, then what it stands on. It is
+// bounded by the worker's ShutdownTimeout and may be called more than once.
+func (w *Worker) Stop() error {
+	w.draining.Store(true)
+	var errs []error
+	for len(w.cleanups) > 0 {
+		last := w.cleanups[len(w.cleanups)-1]
+		w.cleanups = w.cleanups[:len(w.cleanups)-1]
+		if err := last.run(); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", last.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// listen explains the one way in which listening goes wrong.
+func listen(addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return ln, nil
+}
+
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}
+}

@@ -1,0 +1,148 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/enqueue"
+)
+
+// redisClients are the clients of a worker, of different patience.
+type redisClients struct {
+	// asynq's client keeps trying for many seconds: a completion that cannot be
+	// written is a task that runs twice.
+	asynq redis.UniversalClient
+	// gate's client repeats a command once; its caller decides about more.
+	gate redis.UniversalClient
+}
+
+func openRedis(url string) (*redisClients, error) {
+	open := func(tune func(*redis.UniversalOptions)) (redis.UniversalClient, error) {
+		o, err := enqueue.ParseRedisURL(url)
+		if err != nil {
+			return nil, err
+		}
+		o.ContextTimeoutEnabled = true
+		o.DialTimeout = 5 * time.Second
+		tune(o)
+		return redis.NewUniversalClient(o), nil
+	}
+	var c redisClients
+	var err error
+	if c.asynq, err = open(func(o *redis.UniversalOptions) {
+		o.MaxRetries, o.MinRetryBackoff, o.MaxRetryBackoff = 20, 50*time.Millisecond, time.Second
+		o.PoolSize = 64
+	}); err != nil {
+		return nil, err
+	}
+	c.gate, err = open(func(o *redis.UniversalOptions) {
+		o.MaxRetries, o.MinRetryBackoff, o.MaxRetryBackoff = 1, 10*time.Millisecond, 50*time.Millisecond
+		o.ReadTimeout, o.WriteTimeout = 2*time.Second, 2*time.Second
+		o.PoolSize = 64
+	})
+	return &c, err
+}
+
+func (c *redisClients) close() error { return errors.Join(c.asynq.Close(), c.gate.Close()) }
+
+// UseLogger sends the lines that go-redis writes by itself to log. The setting
+// is one for the process, so it belongs to main.
+func UseLogger(log zerolog.Logger) { redis.SetLogger(redisLogger{log}) }
+
+type redisLogger struct{ log zerolog.Logger }
+
+// Printf implements go-redis' logger.
+func (l redisLogger) Printf(_ context.Context, format string, args ...any) {
+	l.log.Warn().Str("component", "redis").Msgf(strings.TrimSpace(format), args...)
+}
+
+// MinRedis is the oldest Redis that works: asynq's archive needs ZRANGE BYSCORE.
+const MinRedis = "6.2"
+
+// ErrRedisTooOld is wrapped by the error about a Redis older than [MinRedis].
+var ErrRedisTooOld = errors.New("redis is older than " + MinRedis)
+
+// Durability is how a Redis is configured to keep what it was given.
+type Durability struct {
+	Version     string
+	AppendOnly  string
+	AppendFsync string
+	Policy      string
+	// Hidden means that CONFIG GET is not allowed, so that nothing is known.
+	Hidden bool
+}
+
+// Problems lists what is not as it should be, for people.
+func (d Durability) Problems() []string {
+	if d.Hidden {
+		return nil
+	}
+	var p []string
+	if d.AppendOnly != "yes" {
+		p = append(p, "appendonly is "+d.AppendOnly+": a restart of Redis loses tasks; set it to yes")
+	} else if d.AppendFsync != "always" {
+		p = append(p, "appendfsync is "+d.AppendFsync+": a power loss loses about a second; set it to always")
+	}
+	if d.Policy != "noeviction" {
+		p = append(p, "maxmemory-policy is "+d.Policy+": Redis may drop tasks when memory is short; set it to noeviction")
+	}
+	return p
+}
+
+// ReadDurability asks one Redis node.
+func ReadDurability(ctx context.Context, rdb redis.UniversalClient) (Durability, error) {
+	var d Durability
+	info, err := rdb.Info(ctx, "server").Result()
+	var refused redis.Error
+	if err != nil && !errors.As(err, &refused) { // refused: reachable, but it does not tell
+		return d, err
+	}
+	for line := range strings.Lines(info) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "redis_version:"); ok {
+			d.Version = v
+		}
+	}
+	for name, field := range map[string]*string{"appendonly": &d.AppendOnly, "appendfsync": &d.AppendFsync, "maxmemory-policy": &d.Policy} {
+		v, err := rdb.ConfigGet(ctx, name).Result()
+		if err != nil {
+			d.Hidden = true
+			return d, nil
+		}
+		*field = v[name]
+	}
+	return d, nil
+}
+
+// TooOld reports whether the version is older than [MinRedis].
+func (d Durability) TooOld() bool {
+	parts := strings.SplitN(d.Version+".0.0", ".", 3)
+	major, _ := strconv.Atoi(parts[0])
+	minor, _ := strconv.Atoi(parts[1])
+	return d.Version != "" && (major < 6 || major == 6 && minor < 2)
+}
+
+// checkRedis refuses a Redis that cannot work and says plainly when one is not
+// durable.
+func checkRedis(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logger) error {
+	d, err := ReadDurability(ctx, rdb)
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	if d.TooOld() {
+		return fmt.Errorf("%w: it is %s", ErrRedisTooOld, d.Version)
+	}
+	if d.Hidden {
+		log.Warn().Msg("redis does not show its configuration (CONFIG GET); whether it is durable is not known")
+	}
+	for _, p := range d.Problems() {
+		log.Warn().Str("redis", d.Version).Msg("redis is not durable: " + p)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+// Package config turns flags, environment variables and the YAML file into one
+// validated struct. It is the only place that reads secrets from where they are
+// kept.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/worker"
+)
+
+// Config is everything that can be set. Its fields are bound to flags and
+// variables by [Settings].
+type Config struct {
+	RedisURL     string
+	RedisURLFile string
+	ECPayURL     string
+
+	MerchantID, MerchantIDFile string
+	PlatformID, PlatformIDFile string
+	HashKeyFile, HashIVFile    string
+	File                       string
+	TsrIsRelateNumber          bool
+	RetriggerScheduled         bool
+
+	Concurrency                           int
+	BackoffBase, BackoffMax               time.Duration
+	MaxAttempts                           int
+	MaxAge                                time.Duration
+	Fence, NotFoundGrace                  time.Duration
+	BanPause                              time.Duration
+	HTTPTimeout, TaskTimeout, ShutdownMax time.Duration
+	Retention, FinishTTL                  time.Duration
+	AdminAddr                             string
+	LogLevel, LogFormat                   string
+
+	// Env looks up the variables that hold secrets and have no flag.
+	Env func(string) (string, bool)
+}
+
+// Hint is an error with advice for the person at the terminal.
+type Hint struct {
+	Err  error
+	Text string
+}
+
+// Error implements error.
+func (h *Hint) Error() string { return h.Err.Error() }
+
+// Unwrap returns the error without the advice.
+func (h *Hint) Unwrap() error { return h.Err }
+
+func hint(err error, format string, args ...any) error {
+	return &Hint{err, fmt.Sprintf(format, args...)}
+}
+
+// ResolveRedisURL returns the URL, from its file where one is named.
+func (c *Config) ResolveRedisURL() (string, error) {
+	if c.RedisURLFile == "" {
+		return c.RedisURL, nil
+	}
+	return readFile("ECPAYQ_REDIS_URL_FILE", c.RedisURLFile)
+}
+
+// CheckRedisURL reports what is wrong with the Redis URL.
+func (c *Config) CheckRedisURL() error {
+	u, err := c.ResolveRedisURL()
+	if err != nil {
+		return err
+	}
+	if _, err := enqueue.ParseRedisURL(u); err != nil {
+		return hint(fmt.Errorf("ECPAYQ_REDIS_URL: %w", err), `set it like "redis://127.0.0.1:6379/0"`)
+	}
+	return nil
+}
+
+// BaseURL returns where ECPay is.
+func (c *Config) BaseURL() (*url.URL, error) {
+	u, err := ecpay.ParseBaseURL(c.ECPayURL)
+	if err != nil {
+		return nil, hint(fmt.Errorf("ECPAYQ_ECPAY_URL: %w", err), `set it to "stage", to "production" or to an https URL`)
+	}
+	return u, nil
+}
+
+// Validate checks what a worker needs, except the merchants (see [Config.Merchants]).
+func (c *Config) Validate() error {
+	var errs []error
+	positive := func(name string, d time.Duration) {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("%s is %s; it must be more than 0", name, d))
+		}
+	}
+	for name, d := range map[string]time.Duration{
+		"ECPAYQ_BACKOFF_BASE": c.BackoffBase, "ECPAYQ_BACKOFF_MAX": c.BackoffMax, "ECPAYQ_MAX_AGE": c.MaxAge,
+		"ECPAYQ_FENCE": c.Fence, "ECPAYQ_NOT_FOUND_GRACE": c.NotFoundGrace, "ECPAYQ_BAN_PAUSE": c.BanPause,
+		"ECPAYQ_HTTP_TIMEOUT": c.HTTPTimeout, "ECPAYQ_TASK_TIMEOUT": c.TaskTimeout, "ECPAYQ_SHUTDOWN_TIMEOUT": c.ShutdownMax,
+		"ECPAYQ_RETENTION": c.Retention, "ECPAYQ_FINISH_TTL": c.FinishTTL,
+	} {
+		positive(name, d)
+	}
+	relation := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	relation(c.Concurrency > 0, "ECPAYQ_CONCURRENCY is %d; it must be at least 1", c.Concurrency)
+	relation(c.MaxAttempts > 0, "ECPAYQ_MAX_ATTEMPTS is %d; it must be at least 1", c.MaxAttempts)
+	relation(c.BackoffBase <= c.BackoffMax, "ECPAYQ_BACKOFF_BASE %s must not be more than ECPAYQ_BACKOFF_MAX %s", c.BackoffBase, c.BackoffMax)
+	relation(c.HTTPTimeout < c.TaskTimeout, "ECPAYQ_HTTP_TIMEOUT %s must be less than ECPAYQ_TASK_TIMEOUT %s", c.HTTPTimeout, c.TaskTimeout)
+	relation(c.TaskTimeout < c.ShutdownMax, "ECPAYQ_TASK_TIMEOUT %s must be less than ECPAYQ_SHUTDOWN_TIMEOUT %s", c.TaskTimeout, c.ShutdownMax)
+	relation(c.TaskTimeout <= maxTaskTimeout, "ECPAYQ_TASK_TIMEOUT %s must be at most %s: asynq may run a task again after that", c.TaskTimeout, maxTaskTimeout)
+	relation(c.Retention <= c.FinishTTL, "ECPAYQ_RETENTION %s must not be more than ECPAYQ_FINISH_TTL %s", c.Retention, c.FinishTTL)
+	if _, err := c.BaseURL(); err != nil {
+		errs = append(errs, err)
+	}
+	errs = append(errs, c.CheckRedisURL(), c.checkLog())
+	return errors.Join(errs...)
+}
+
+const maxTaskTimeout = 60 * time.Second
+
+func (c *Config) checkLog() error {
+	if c.LogFormat != "json" && c.LogFormat != "console" {
+		return fmt.Errorf("ECPAYQ_LOG_FORMAT is %q; it must be json or console", c.LogFormat)
+	}
+	return nil
+}
+
+// Policy returns the worker's budget and pauses.
+func (c *Config) Policy() worker.Policy {
+	return worker.Policy{
+		BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax, MaxAttempts: c.MaxAttempts, MaxAge: c.MaxAge,
+		NotFoundGrace: c.NotFoundGrace, Fence: c.Fence, BanPause: c.BanPause,
+	}
+}
+
+// readFile reads a secret or identifier: one line, surrounding space dropped.
+func readFile(name, path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", hint(fmt.Errorf("%s: %w", name, err), "check that the file exists and that this user may read it")
+	}
+	v := strings.TrimSpace(string(b))
+	if v == "" {
+		return "", fmt.Errorf("%s: %s is empty", name, path)
+	}
+	return v, nil
+}

@@ -1,0 +1,151 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v3"
+)
+
+// Role says which program reads a setting.
+type Role string
+
+// Producers enqueue and look; workers also need everything that producers do.
+const (
+	Producer Role = "producer"
+	Worker   Role = "worker"
+)
+
+// Setting is one row of the configuration table.
+type Setting struct {
+	// Flag is the name on the command line, empty for what must not stand there.
+	Flag string
+	// Env is the environment variable.
+	Env string
+	// Default is shown and used when neither is given.
+	Default string
+	Role    Role
+	Usage   string
+
+	// target returns the field: *string, *int, *bool or *time.Duration.
+	target func(*Config) any
+}
+
+// Settings is the configuration table: every variable, in the order of the
+// documentation.
+func Settings() []Setting {
+	return []Setting{
+		{"redis-url", "ECPAYQ_REDIS_URL", "redis://127.0.0.1:6379/0", Producer, "where Redis is: redis://, rediss://, unix://, redis-sentinel://, redis-cluster://", func(c *Config) any { return &c.RedisURL }},
+		{"redis-url-file", "ECPAYQ_REDIS_URL_FILE", "", Producer, "file that holds the Redis URL, for one with a password", func(c *Config) any { return &c.RedisURLFile }},
+		{"retention", "ECPAYQ_RETENTION", "24h", Producer, "how long asynq keeps a finished task", func(c *Config) any { return &c.Retention }},
+		{"ecpay-url", "ECPAYQ_ECPAY_URL", "stage", Worker, "stage, production or a base URL (plain http to loopback only)", func(c *Config) any { return &c.ECPayURL }},
+		{"merchant-id", "ECPAYQ_MERCHANT_ID", "", Worker, "MerchantID of the one merchant", func(c *Config) any { return &c.MerchantID }},
+		{"merchant-id-file", "ECPAYQ_MERCHANT_ID_FILE", "", Worker, "file that holds the MerchantID", func(c *Config) any { return &c.MerchantIDFile }},
+		{"", "ECPAYQ_HASH_KEY", "", Worker, "HashKey of the one merchant, 16 bytes; better by file", nil},
+		{"hash-key-file", "ECPAYQ_HASH_KEY_FILE", "", Worker, "file that holds the HashKey", func(c *Config) any { return &c.HashKeyFile }},
+		{"", "ECPAYQ_HASH_IV", "", Worker, "HashIV of the one merchant, 16 bytes; better by file", nil},
+		{"hash-iv-file", "ECPAYQ_HASH_IV_FILE", "", Worker, "file that holds the HashIV", func(c *Config) any { return &c.HashIVFile }},
+		{"platform-id", "ECPAYQ_PLATFORM_ID", "", Worker, "PlatformID that is sent along, for a sub-merchant of a platform", func(c *Config) any { return &c.PlatformID }},
+		{"platform-id-file", "ECPAYQ_PLATFORM_ID_FILE", "", Worker, "file that holds the PlatformID", func(c *Config) any { return &c.PlatformIDFile }},
+		{"config", "ECPAYQ_CONFIG", "", Worker, "YAML file: many merchants, extra codes; read again on SIGHUP", func(c *Config) any { return &c.File }},
+		{"tsr-is-relate-number", "ECPAYQ_TSR_IS_RELATE_NUMBER", "false", Worker, "the shop uses one number as Tsr and RelateNumber, so ask by it", func(c *Config) any { return &c.TsrIsRelateNumber }},
+		{"retrigger-scheduled", "ECPAYQ_RETRIGGER_SCHEDULED", "false", Worker, "trigger once more when nothing can tell whether an invoice is scheduled", func(c *Config) any { return &c.RetriggerScheduled }},
+		{"concurrency", "ECPAYQ_CONCURRENCY", "32", Worker, "attempts at once, per process", func(c *Config) any { return &c.Concurrency }},
+		{"ban-pause", "ECPAYQ_BAN_PAUSE", "30m", Worker, "pause after HTTP 403 when ECPay names none", func(c *Config) any { return &c.BanPause }},
+		{"backoff-base", "ECPAYQ_BACKOFF_BASE", "5s", Worker, "ceiling of the first random pause between attempts; doubles", func(c *Config) any { return &c.BackoffBase }},
+		{"backoff-max", "ECPAYQ_BACKOFF_MAX", "15m", Worker, "longest ceiling of that pause", func(c *Config) any { return &c.BackoffMax }},
+		{"max-attempts", "ECPAYQ_MAX_ATTEMPTS", "25", Worker, "attempts whose outcome is unknown", func(c *Config) any { return &c.MaxAttempts }},
+		{"max-age", "ECPAYQ_MAX_AGE", "72h", Worker, "age at which all other retries end", func(c *Config) any { return &c.MaxAge }},
+		{"fence", "ECPAYQ_FENCE", "11m", Worker, "how long an unanswered write may still land at ECPay", func(c *Config) any { return &c.Fence }},
+		{"not-found-grace", "ECPAYQ_NOT_FOUND_GRACE", "10m", Worker, "how long a trigger waits for its staging", func(c *Config) any { return &c.NotFoundGrace }},
+		{"http-timeout", "ECPAYQ_HTTP_TIMEOUT", "20s", Worker, "one HTTP exchange; less than the task timeout", func(c *Config) any { return &c.HTTPTimeout }},
+		{"task-timeout", "ECPAYQ_TASK_TIMEOUT", "45s", Worker, "one attempt; less than the shutdown timeout, at most 60s", func(c *Config) any { return &c.TaskTimeout }},
+		{"shutdown-timeout", "ECPAYQ_SHUTDOWN_TIMEOUT", "60s", Worker, "wait for attempts on SIGTERM; the process ends 10s later at the latest", func(c *Config) any { return &c.ShutdownMax }},
+		{"finish-ttl", "ECPAYQ_FINISH_TTL", "1080h", Worker, "how long a finished write is recognised", func(c *Config) any { return &c.FinishTTL }},
+		{"admin-addr", "ECPAYQ_ADMIN_ADDR", "127.0.0.1:8989", Worker, "address of /livez, /readyz and /metrics", func(c *Config) any { return &c.AdminAddr }},
+		{"log-level", "ECPAYQ_LOG_LEVEL", "info", Worker, "debug, info, warn or error", func(c *Config) any { return &c.LogLevel }},
+		{"log-format", "ECPAYQ_LOG_FORMAT", "json", Worker, "json or console", func(c *Config) any { return &c.LogFormat }},
+	}
+}
+
+// Flags binds the settings of a role to flags whose values go to c. A worker
+// has those of a producer too.
+func (c *Config) Flags(role Role) []cli.Flag {
+	var flags []cli.Flag
+	for _, s := range Settings() {
+		if s.Flag == "" || role == Producer && s.Role != Producer {
+			continue
+		}
+		flags = append(flags, s.flag(c))
+	}
+	return flags
+}
+
+// FlagOf binds one setting.
+func (c *Config) FlagOf(env string) cli.Flag {
+	for _, s := range Settings() {
+		if s.Env == env {
+			return s.flag(c)
+		}
+	}
+	panic("no setting " + env) // a programming error, found by any test of the command line
+}
+
+func (s Setting) flag(c *Config) cli.Flag {
+	sources := cli.NewValueSourceChain(&envSource{name: s.Env, lookup: c.Env})
+	switch p := s.target(c).(type) {
+	case *string:
+		return &cli.StringFlag{Name: s.Flag, Usage: s.Usage, Value: s.Default, Destination: p, Sources: sources}
+	case *int:
+		return &cli.IntFlag{Name: s.Flag, Usage: s.Usage, Value: mustInt(s.Default), Destination: p, Sources: sources}
+	case *bool:
+		return &cli.BoolFlag{Name: s.Flag, Usage: s.Usage, Destination: p, Sources: sources}
+	case *time.Duration:
+		d, err := time.ParseDuration(s.Default)
+		if err != nil {
+			panic(err)
+		}
+		return &cli.DurationFlag{Name: s.Flag, Usage: s.Usage, Value: d, Destination: p, Sources: sources}
+	default:
+		panic(fmt.Sprintf("%s: no flag for %T", s.Env, p))
+	}
+}
+
+func mustInt(s string) int {
+	var n int
+	if _, err := fmt.Sscanf(s, "%d", &n); err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// envSource is an environment variable looked up through a function, so that
+// the command line can be run with any environment. An empty variable counts as
+// not set: compose files pass such on.
+type envSource struct {
+	name   string
+	lookup func(string) (string, bool)
+}
+
+// Lookup implements [cli.ValueSource].
+func (e *envSource) Lookup() (string, bool) {
+	v, ok := e.lookup(e.name)
+	return v, ok && v != ""
+}
+
+// String implements [cli.ValueSource].
+func (e *envSource) String() string { return fmt.Sprintf("environment variable %q", e.name) }
+
+// GoString implements [cli.ValueSource].
+func (e *envSource) GoString() string { return fmt.Sprintf("&envSource{%q}", e.name) }
+
+// Key implements [cli.EnvValueSource], so that help shows the variable.
+func (e *envSource) Key() string { return e.name }
+
+// IsFromEnv implements [cli.EnvValueSource].
+func (e *envSource) IsFromEnv() bool { return true }
+
+// EnvFlag returns the source of one variable, for flags that are no settings.
+func (c *Config) EnvFlag(env string) cli.ValueSourceChain {
+	return cli.NewValueSourceChain(&envSource{name: env, lookup: c.Env})
+}

@@ -1,0 +1,230 @@
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+// Task is a task as a person or a backend wants to see it: what asynq holds of
+// it, joined with our record.
+type Task struct {
+	ID    string `json:"id"`
+	Type  string `json:"type"`
+	Queue string `json:"queue"`
+	// State is one of pending, scheduled, active, retry, held, completed, dead
+	// and missing (recorded, but no longer in asynq and without an end).
+	State      string          `json:"state"`
+	Attempts   int             `json:"attempts"`
+	Kind       *ecpay.Kind     `json:"kind,omitempty"`
+	HTTPStatus int             `json:"http_status,omitempty"`
+	TransCode  int             `json:"trans_code,omitempty"`
+	RtnCode    int64           `json:"rtn_code,omitempty"`
+	RtnMsg     string          `json:"rtn_msg,omitempty"`
+	Reason     string          `json:"reason,omitempty"`
+	Result     json.RawMessage `json:"result,omitempty"`
+	EnqueuedAt *time.Time      `json:"enqueued_at,omitempty"`
+	LastAt     *time.Time      `json:"last_at,omitempty"`
+	NextAt     *time.Time      `json:"next_at,omitempty"`
+
+	// Payload and Headers are as stored in asynq; nil once asynq has forgotten.
+	Payload []byte            `json:"-"`
+	Headers map[string]string `json:"-"`
+}
+
+// States of a [Task].
+const (
+	StatePending   = "pending"
+	StateScheduled = "scheduled"
+	StateActive    = "active"
+	StateRetry     = "retry"
+	StateHeld      = "held"
+	StateCompleted = "completed"
+	StateDead      = "dead"
+	StateMissing   = "missing"
+)
+
+// Ended reports whether nothing more happens to the task by itself.
+func (t Task) Ended() bool {
+	return t.State == StateCompleted || t.State == StateDead || t.State == StateMissing
+}
+
+// ErrStuck means that Redis holds a remnant of the task that asynq can neither
+// list nor run.
+var ErrStuck = errors.New("stuck record")
+
+// Reader reads tasks. It is safe for concurrent use.
+type Reader struct {
+	rdb       redis.UniversalClient
+	inspector *asynq.Inspector
+}
+
+// NewReader returns a Reader that uses rdb and never closes it.
+func NewReader(rdb redis.UniversalClient) *Reader {
+	return &Reader{rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb)}
+}
+
+// Get returns a task, [ErrNotFound] when neither asynq nor a record knows the
+// id, or an error that wraps [ErrStuck].
+func (r *Reader) Get(ctx context.Context, id string) (Task, error) {
+	typ, _, err := tasks.ParseID(id)
+	if err != nil {
+		return Task{}, err
+	}
+	info, err := r.taskInfo(ctx, typ.Queue, id)
+	known := err == nil
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Task{}, err
+	}
+	rec, err := Get(ctx, r.rdb, id)
+	recorded := err == nil
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return Task{}, err
+	case !known && !recorded:
+		done, err := r.rdb.Exists(ctx, DoneKey(id)).Result()
+		if err != nil {
+			return Task{}, fmt.Errorf("read finish marker: %w", err)
+		}
+		if done == 0 {
+			return Task{}, ErrNotFound
+		}
+		rec.State = Done
+	}
+	return join(typ, id, info, rec, recorded), nil
+}
+
+func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded bool) Task {
+	t := Task{
+		ID: id, Type: typ.Name, Queue: typ.Queue, State: stateOf(info, rec),
+		Attempts: rec.Attempts, HTTPStatus: rec.HTTPStatus, TransCode: rec.TransCode,
+		RtnCode: rec.RtnCode, RtnMsg: rec.RtnMsg, Reason: rec.Reason, Result: rec.Result,
+		LastAt: timeOrNil(rec.Last),
+	}
+	if recorded && rec.State != Active {
+		t.Kind = &rec.Kind
+	}
+	if info != nil {
+		t.Payload, t.Headers = info.Payload, info.Headers
+		t.EnqueuedAt = timeOrNil(tasks.ParseHeaders(info.Headers).Enqueued)
+		t.NextAt = timeOrNil(info.NextProcessAt)
+		if t.State == StatePending || t.State == StateActive {
+			t.NextAt = nil
+		}
+		if t.State == StateDead && t.Reason == "" {
+			t.Reason = info.LastErr
+		}
+	}
+	return t
+}
+
+// stateOf trusts asynq for where the task is, and the record for why it waits
+// and for how it ended once asynq has forgotten it.
+func stateOf(info *asynq.TaskInfo, rec Record) string {
+	if info == nil {
+		switch rec.State {
+		case Done:
+			return StateCompleted
+		case Dead:
+			return StateDead
+		default:
+			return StateMissing
+		}
+	}
+	switch info.State {
+	case asynq.TaskStateActive:
+		return StateActive
+	case asynq.TaskStateScheduled:
+		return StateScheduled
+	case asynq.TaskStateArchived:
+		return StateDead
+	case asynq.TaskStateCompleted:
+		return StateCompleted
+	case asynq.TaskStateRetry:
+		if rec.State == Held {
+			return StateHeld
+		}
+		return StateRetry
+	default:
+		return StatePending
+	}
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// taskInfo asks asynq, whose Inspector takes no context.
+func (r *Reader) taskInfo(ctx context.Context, queue, id string) (*asynq.TaskInfo, error) {
+	type answer struct {
+		info *asynq.TaskInfo
+		err  error
+	}
+	ch := make(chan answer, 1)
+	go func() {
+		info, err := r.inspector.GetTaskInfo(queue, id)
+		ch <- answer{info, err}
+	}()
+	var a answer
+	select {
+	case a = <-ch:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read task: %w", ctx.Err())
+	}
+	if errors.Is(a.err, asynq.ErrTaskNotFound) || errors.Is(a.err, asynq.ErrQueueNotFound) {
+		return nil, ErrNotFound
+	}
+	stuck, err := r.stuck(ctx, queue, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case stuck:
+		return nil, fmt.Errorf("%w: %s in queue %s", ErrStuck, id, queue)
+	case a.err != nil:
+		return nil, fmt.Errorf("read task: %w", a.err)
+	}
+	return a.info, nil
+}
+
+// stuck reports a hash that no list of asynq's refers to, as asynq v0.26 leaves
+// behind: bulk archiving trims the archive but not the hashes, and a late
+// result write makes a hash of only "result". Pending and active tasks are not
+// looked for in their lists, which may be long.
+func (r *Reader) stuck(ctx context.Context, queue, id string) (bool, error) {
+	key := "asynq:{" + queue + "}:"
+	fields, err := r.rdb.HMGet(ctx, key+"t:"+id, "msg", "state").Result()
+	if err != nil {
+		return false, fmt.Errorf("read task: %w", err)
+	}
+	state, _ := fields[1].(string)
+	switch {
+	case fields[0] == nil && fields[1] == nil:
+		n, err := r.rdb.Exists(ctx, key+"t:"+id).Result()
+		return n > 0, err
+	case fields[0] == nil:
+		return true, nil
+	case state == "archived", state == "completed", state == "retry", state == "scheduled":
+		err := r.rdb.ZScore(ctx, key+state, id).Err()
+		if errors.Is(err, redis.Nil) {
+			// It may have moved on between the two reads.
+			now, err := r.rdb.HGet(ctx, key+"t:"+id, "state").Result()
+			if errors.Is(err, redis.Nil) {
+				return false, nil
+			}
+			return err == nil && now == state, err
+		}
+		return false, err
+	}
+	return false, nil
+}

@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
+)
+
+// This file alone knows asynq's words (v0.26) for a verdict.
+
+// waitError makes asynq run a task again after a delay.
+type waitError struct {
+	delay time.Duration
+	hold  bool
+	text  string
+}
+
+func (e *waitError) Error() string { return e.text }
+
+const maxStoredError = 1000 // bytes; the text lands in Redis and on dashboards
+
+// toAsynq turns a verdict into what asynq wants returned. A verdict that could
+// not be recorded makes the task come back, whatever it was.
+func toAsynq(v Verdict, leaveErr error) error {
+	text := v.Kind.String()
+	if v.Reason != "" {
+		text += ": " + v.Reason
+	}
+	if errors.Is(leaveErr, errNotRecorded) {
+		return &waitError{delay: notRecordedDelay, hold: true, text: clip(leaveErr.Error())}
+	}
+	if leaveErr != nil { // superseded: the attempt that runs now decides
+		return &waitError{delay: notRecordedDelay, hold: true, text: leaveErr.Error()}
+	}
+	switch v.Action {
+	case Done:
+		return nil
+	case Retry:
+		return &waitError{delay: v.Delay, text: clip(text)}
+	case Hold:
+		return &waitError{delay: v.Delay, hold: true, text: clip(text)}
+	default:
+		return fmt.Errorf("%s: %w", clip(text), asynq.SkipRetry)
+	}
+}
+
+const notRecordedDelay = 5 * time.Second
+
+func clip(s string) string {
+	if len(s) <= maxStoredError {
+		return s
+	}
+	cut := maxStoredError
+	for cut > 0 && s[cut]&0xC0 == 0x80 { // not inside a character
+		cut--
+	}
+	return s[:cut]
+}
+
+// isFailure is false for holds, which spend nothing. It is true for everything
+// that is not ours, in particular a lost lease: otherwise a task that kills its
+// worker would come back for ever.
+func isFailure(err error) bool {
+	var w *waitError
+	return !errors.As(err, &w) || !w.hold
+}
+
+// retryDelay gives asynq the verdict's delay. It also serves for tasks whose
+// worker died, where nothing has decided: soon, since the gate keeps the budget.
+func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
+	var w *waitError
+	if errors.As(err, &w) {
+		return w.delay
+	}
+	return time.Second
+}
+
+// serve adapts a handler to asynq.
+func (h *handler) serve(ctx context.Context, t *asynq.Task) error {
+	id, _ := asynq.GetTaskID(ctx)
+	queue, _ := asynq.GetQueueName(ctx)
+	v, err := h.run(ctx, job{id: id, typeName: t.Type(), queue: queue, payload: t.Payload(), headers: t.Headers()})
+	return toAsynq(v, err)
+}
+
+// asynqLogger sends asynq's own log lines to zerolog. asynq calls Fatal nowhere;
+// were it to, it must not end the process behind our back.
+type asynqLogger struct{ log zerolog.Logger }
+
+func (l asynqLogger) Debug(args ...any) { l.log.Debug().Msg(fmt.Sprint(args...)) }
+func (l asynqLogger) Info(args ...any)  { l.log.Debug().Msg(fmt.Sprint(args...)) }
+func (l asynqLogger) Warn(args ...any)  { l.log.Warn().Msg(fmt.Sprint(args...)) }
+func (l asynqLogger) Error(args ...any) { l.log.Error().Msg(fmt.Sprint(args...)) }
+func (l asynqLogger) Fatal(args ...any) { l.log.Error().Msg(fmt.Sprint(args...)) }

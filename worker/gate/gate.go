@@ -1,0 +1,158 @@
+// Package gate keeps, per task, what must survive the worker: the budget, the
+// mark of a write in flight, the finish marker and the outcome. Every step is
+// one script over keys of one hash slot, by Redis' own clock, and may be
+// executed twice without harm, since a Redis client may repeat a command whose
+// answer it lost.
+package gate
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+//go:embed begin.lua
+var beginLua string
+
+//go:embed enter.lua
+var enterLua string
+
+//go:embed leave.lua
+var leaveLua string
+
+// Gate is safe for concurrent use.
+type Gate struct {
+	rdb                 redis.UniversalClient
+	begin, enter, leave *redis.Script
+}
+
+// New returns a Gate that uses rdb and never closes it.
+func New(rdb redis.UniversalClient) *Gate {
+	return &Gate{rdb: rdb, begin: redis.NewScript(beginLua), enter: redis.NewScript(enterLua), leave: redis.NewScript(leaveLua)}
+}
+
+// History is what earlier attempts left behind.
+type History struct {
+	// Finished means that the effect is proven: there is nothing to do.
+	Finished bool
+	// Attempts counts those that spent budget, this one included.
+	Attempts int
+	// Crashes counts attempts that never left.
+	Crashes int
+	// Age is the time since the later of enqueue, process-at and replay, less the
+	// time for which that clock stood still.
+	Age time.Duration
+	// Holds counts holds in a row.
+	Holds int
+	// Stale counts refusals with TransCode 104 in a row.
+	Stale int
+	// InFlight means that a write went out about which nothing is proven, the last
+	// time SinceSent ago by Redis' clock.
+	InFlight  bool
+	SinceSent time.Duration
+}
+
+// Begin counts an attempt, whose token is its own. start is when the age clock
+// begins by the task's headers; zero for unknown.
+func (g *Gate) Begin(ctx context.Context, id, token string, start time.Time) (History, error) {
+	var startMs int64
+	if !start.IsZero() {
+		startMs = start.UnixMilli()
+	}
+	v, err := g.begin.Run(ctx, g.rdb, []string{record.TaskKey(id), record.DoneKey(id)}, token, startMs).Int64Slice()
+	if err != nil {
+		return History{}, fmt.Errorf("count attempt: %w", err)
+	}
+	h := History{
+		Finished: v[0] == 1, Attempts: int(v[1]), Crashes: int(v[2]),
+		Age: time.Duration(v[3]) * time.Millisecond, Holds: int(v[4]), Stale: int(v[5]),
+	}
+	if v[6] >= 0 {
+		h.InFlight, h.SinceSent = true, time.Duration(v[6])*time.Millisecond
+	}
+	return h, nil
+}
+
+// ErrSuperseded means that another attempt runs the task by now.
+var ErrSuperseded = errors.New("another attempt runs this task")
+
+// Enter marks that a write goes out. It returns [ErrSuperseded] or a Redis error
+// when it must not.
+func (g *Gate) Enter(ctx context.Context, id, token string) error {
+	ok, err := g.enter.Run(ctx, g.rdb, []string{record.TaskKey(id)}, token).Int()
+	switch {
+	case err != nil:
+		return fmt.Errorf("mark write in flight: %w", err)
+	case ok == 0:
+		return ErrSuperseded
+	}
+	return nil
+}
+
+// Result is how an attempt ended.
+type Result struct {
+	State record.State
+	// Spends is false for a hold: it costs no attempt.
+	Spends bool
+	// Pauses makes the age clock stand still until the next attempt.
+	Pauses bool
+	// Settled removes the mark of a write in flight: an answer or a proof that it
+	// was not sent settles it.
+	Settled bool
+	// Stale means that the request was refused with TransCode 104.
+	Stale bool
+	// Delay is the time until the next attempt.
+	Delay time.Duration
+	// RecordTTL is how long the record stays, 0 for ever; DoneTTL how long the
+	// finish marker does, 0 for none.
+	RecordTTL, DoneTTL time.Duration
+
+	Kind       ecpay.Kind
+	HTTPStatus int
+	TransCode  int
+	RtnCode    int64
+	RtnMsg     string
+	Reason     string
+	Answer     json.RawMessage
+}
+
+// Leave records the end of an attempt. It returns [ErrSuperseded] when another
+// attempt runs the task by now and this outcome proves nothing.
+func (g *Gate) Leave(ctx context.Context, id, token string, r Result) error {
+	args := []any{
+		token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay),
+		record.FieldKind, r.Kind.String(),
+		record.FieldHTTP, r.HTTPStatus,
+		record.FieldTrans, r.TransCode,
+		record.FieldRtn, r.RtnCode,
+		record.FieldMsg, r.RtnMsg,
+		record.FieldReason, r.Reason,
+		record.FieldResult, string(r.Answer),
+	}
+	ok, err := g.leave.Run(ctx, g.rdb, []string{record.TaskKey(id), record.DoneKey(id)}, args...).Int()
+	switch {
+	case err != nil:
+		return fmt.Errorf("record outcome: %w", err)
+	case ok == 0:
+		return ErrSuperseded
+	}
+	return nil
+}
+
+func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}

@@ -1,0 +1,49 @@
+-- Records how an attempt ended. Proof of an effect is recorded whatever attempt
+-- brings it; any other outcome only by the attempt that is current. Safe to
+-- execute twice.
+--
+-- KEYS: record, finish marker
+-- ARGV: attempt token, state, ttl of the record (ms, 0 for none), ttl of the finish marker (ms, 0 for none),
+--       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms),
+--       then field, value, field, value...
+local now = redis.call('TIME')
+now = now[1] * 1000 + math.floor(now[2] / 1000)
+local token = redis.call('HGET', KEYS[1], 'token') or ''
+if token ~= ARGV[1] and ARGV[2] ~= 'done' then
+  if redis.call('HGET', KEYS[1], 'left') == ARGV[1] then
+    return 1
+  end
+  return 0
+end
+local fields = {'state', ARGV[2], 'left', ARGV[1], 'token', '', 'last', now}
+for i = 10, #ARGV do fields[#fields + 1] = ARGV[i] end
+redis.call('HSET', KEYS[1], unpack(fields))
+if ARGV[5] == '0' then
+  redis.call('HINCRBY', KEYS[1], 'attempts', -1)
+end
+if ARGV[2] == 'held' then
+  redis.call('HINCRBY', KEYS[1], 'holds', 1)
+else
+  redis.call('HSET', KEYS[1], 'holds', 0)
+end
+if ARGV[8] == '1' then
+  redis.call('HINCRBY', KEYS[1], 'stale', 1)
+else
+  redis.call('HSET', KEYS[1], 'stale', 0)
+end
+redis.call('HSET', KEYS[1], 'paused_at', ARGV[6] == '1' and now or 0)
+if ARGV[9] ~= '0' then
+  redis.call('HSET', KEYS[1], 'next', now + ARGV[9])
+else
+  redis.call('HDEL', KEYS[1], 'next')
+end
+if ARGV[7] == '1' then
+  redis.call('HDEL', KEYS[1], 'in_flight')
+end
+if ARGV[3] ~= '0' then
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+if ARGV[4] ~= '0' then
+  redis.call('SET', KEYS[2], now, 'PX', ARGV[4])
+end
+return 1

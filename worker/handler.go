@@ -1,0 +1,282 @@
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// job is one task as asynq hands it over, without asynq's words.
+type job struct {
+	id, typeName, queue string
+	payload             []byte
+	headers             map[string]string
+}
+
+// handler carries any task of the table to a verdict. One attempt is one call
+// of run.
+type handler struct {
+	gate      *gate.Gate
+	ecpay     *ecpay.Client
+	keys      KeyProvider
+	policy    Policy
+	timeout   time.Duration // of one attempt
+	finishTTL time.Duration
+	retention time.Duration // of the record of a finished query
+	log       zerolog.Logger
+	observe   func(typeName string, v Verdict)
+}
+
+// attempt is what one run knows. Its fields are filled in on the way, in the
+// order of [handler.carry].
+type attempt struct {
+	job
+	token   string
+	history gate.History
+	payload tasks.Payload
+	op      ecpay.Operation // zero until the payload is decoded
+	ask     *ask            // how to find out about a write, nil when nothing can be asked
+	// open means that a write went out, by this attempt or an earlier one, and
+	// nothing proves what became of it. The mark in Redis stays as long.
+	open bool
+	resp ecpay.Response
+	err  *ecpay.Error
+}
+
+// errNotRecorded means that the verdict could not be written: the task must come
+// back, whatever the verdict was.
+var errNotRecorded = errors.New("outcome is not recorded")
+
+// run makes one attempt: count, decode, keys, enter, ask, do, verdict, leave.
+func (h *handler) run(ctx context.Context, j job) (Verdict, error) {
+	start := time.Now()
+	a := &attempt{job: j, token: rand.Text()}
+	carry, cancel := context.WithTimeout(ctx, h.timeout-reserve(h.timeout))
+	v, counted := h.carry(carry, a)
+	cancel()
+	var err error
+	if counted {
+		// The answer must be recorded even when the task's context has ended, for
+		// example because a shutdown lost patience.
+		leave, cancel := context.WithDeadline(context.WithoutCancel(ctx), start.Add(h.timeout))
+		err = h.leave(leave, a, v)
+		cancel()
+	}
+	h.report(a, v, err, time.Since(start))
+	return v, err
+}
+
+// reserve is the part of an attempt's time that is kept for recording its outcome.
+func reserve(timeout time.Duration) time.Duration { return min(5*time.Second, timeout/4) }
+
+// carry returns the verdict, and whether the attempt was counted and so must leave.
+func (h *handler) carry(ctx context.Context, a *attempt) (Verdict, bool) {
+	headers := tasks.ParseHeaders(a.headers)
+	history, err := h.gate.Begin(ctx, a.id, a.token, later(headers.Enqueued, headers.ProcessAt))
+	if err != nil {
+		return h.redisAway(err), false
+	}
+	a.history = history
+	switch {
+	case history.Finished:
+		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false
+	case history.Crashes >= MaxCrashes:
+		return Verdict{Action: Dead, Kind: ecpay.Unknown, Reason: reasonCrashes}, true
+	}
+	if v, ok := h.decode(a); !ok {
+		return v, true
+	}
+	merchant, v, ok := h.merchant(ctx, a)
+	if !ok {
+		return v, true
+	}
+	return h.request(ctx, a, merchant), true
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// decode turns stored bytes into a payload. What a newer version wrote is held
+// for a worker that knows it; corrupt bytes are dead.
+func (h *handler) decode(a *attempt) (Verdict, bool) {
+	p, err := tasks.Decode(a.typeName, a.headers, a.job.payload)
+	if errors.Is(err, tasks.ErrUnknownType) || errors.Is(err, tasks.ErrNewerSchema) {
+		return Verdict{Action: Hold, Kind: ecpay.Unknown, Delay: grow(time.Minute, 30*time.Minute, a.history.Holds), Pauses: true, Reason: reasonNewer + ": " + err.Error()}, false
+	}
+	if err == nil {
+		err = p.Validate()
+	}
+	if err == nil && tasks.ID(p) != a.id {
+		err = fmt.Errorf("%w: the task's id belongs to another intent, want %s", tasks.ErrCorrupt, tasks.ID(p))
+	}
+	if err != nil {
+		return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: err.Error()}, false
+	}
+	a.payload, a.op = p, p.Request().Operation()
+	return Verdict{}, true
+}
+
+// merchant finds the keys. Nothing dies of a key that is missing.
+func (h *handler) merchant(ctx context.Context, a *attempt) (Merchant, Verdict, bool) {
+	m, err := h.keys.Merchant(ctx, a.payload.Request().Merchant())
+	if err == nil {
+		return m, Verdict{}, true
+	}
+	kind := ecpay.Unavailable
+	if errors.Is(err, ErrUnknownMerchant) {
+		kind = ecpay.Denied
+	}
+	a.err = &ecpay.Error{Op: a.op.Name, Kind: kind, Execution: ecpay.NotSent, Err: err}
+	return Merchant{}, h.decide(a), false
+}
+
+// request talks to ECPay: asks first while an earlier write is not accounted
+// for, then sends, then asks where the answer alone proves nothing.
+func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
+	a.ask = askAbout(a.payload, m)
+	a.open = a.history.InFlight
+	if a.open && !a.op.Resendable {
+		if v, send := h.askFirst(ctx, a, m); !send {
+			return v
+		}
+	}
+	if a.op.Write {
+		if err := h.gate.Enter(ctx, a.id, a.token); err != nil {
+			return h.redisAway(err)
+		}
+	}
+	earlier := a.open
+	a.resp, a.err = h.do(ctx, m, a.payload.Request())
+	a.open = a.op.Write && (a.err != nil && a.err.Execution == ecpay.MaybeExecuted || a.err != nil && earlier)
+	return h.settle(ctx, a, m, earlier)
+}
+
+// do sends one request.
+func (h *handler) do(ctx context.Context, m Merchant, req ecpay.Request) (ecpay.Response, *ecpay.Error) {
+	resp, err := h.ecpay.Do(ctx, m.Merchant, req)
+	var e *ecpay.Error
+	if err != nil && !errors.As(err, &e) {
+		e = &ecpay.Error{Op: req.Operation().Name, Kind: ecpay.Unknown, Err: err}
+	}
+	return resp, e
+}
+
+func (h *handler) decide(a *attempt) Verdict { return h.judge(a, a.err) }
+
+func (h *handler) judge(a *attempt, e *ecpay.Error) Verdict {
+	out := Outcome{Kind: ecpay.OK, CanAsk: a.ask != nil}
+	if e != nil {
+		out.Kind, out.Execution, out.RetryAfter = e.Kind, e.Execution, e.RetryAfter
+	}
+	return decide(a.op, out, a.history, h.policy, mathrand.Float64())
+}
+
+// redisAway holds a task that could not be counted or marked: nothing was sent.
+func (h *handler) redisAway(err error) Verdict {
+	return Verdict{
+		Action: Hold, Kind: ecpay.Unavailable, Reason: "redis: " + err.Error(),
+		Delay: time.Second + time.Duration(mathrand.Int64N(int64(5*time.Second))),
+	}
+}
+
+// leave records the verdict. It tries again as long as the attempt may last:
+// what ECPay did must not be forgotten because Redis was away for a moment.
+func (h *handler) leave(ctx context.Context, a *attempt, v Verdict) error {
+	res := h.result(a, v)
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := h.gate.Leave(ctx, a.id, a.token, res)
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, gate.ErrSuperseded) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", errNotRecorded, err)
+		}
+	}
+}
+
+func (h *handler) result(a *attempt, v Verdict) gate.Result {
+	res := gate.Result{
+		Spends: v.Action != Hold, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Reason,
+		Settled: !a.open,
+	}
+	switch v.Action {
+	case Done:
+		res.State, res.Settled = record.Done, true
+		res.RecordTTL = h.finishTTL
+		if a.payload != nil && !tasks.KeepsRecord(a.payload) {
+			res.RecordTTL = h.retention
+		} else {
+			res.DoneTTL = h.finishTTL
+		}
+	case Retry:
+		res.State = record.Retry
+	case Hold:
+		res.State = record.Held
+	case Dead:
+		res.State = record.Dead
+	}
+	if e := a.err; e != nil {
+		res.HTTPStatus, res.TransCode, res.RtnCode, res.RtnMsg = e.HTTPStatus, e.TransCode, e.RtnCode, e.Msg
+		res.Stale = e.Kind == ecpay.Stale
+		if res.RtnMsg == "" && e.Err != nil {
+			res.RtnMsg = e.Error()
+		}
+	}
+	if a.resp != nil {
+		res.RtnCode, res.RtnMsg = a.resp.Result()
+		if b, err := json.Marshal(a.resp); err == nil && len(b) <= maxResult {
+			res.Answer = b
+		}
+	}
+	return res
+}
+
+// maxResult bounds the stored answer, in bytes; the largest known is under 1 KiB.
+const maxResult = 8 << 10
+
+// report writes the one line of a finished attempt, and counts it.
+func (h *handler) report(a *attempt, v Verdict, err error, took time.Duration) {
+	e := h.log.Info()
+	if v.Action == Dead || err != nil {
+		e = h.log.Warn()
+	}
+	e.Str("task_id", a.id).Str("type", a.typeName).Str("queue", a.queue).Int("attempt", a.history.Attempts).
+		Stringer("verdict", v.Action).Stringer("kind", v.Kind).Dur("duration", took)
+	if a.err != nil {
+		e.Int64("rtn_code", a.err.RtnCode).Int("trans_code", a.err.TransCode).Int("http_status", a.err.HTTPStatus).Str("error", a.err.Error())
+	} else if a.resp != nil {
+		code, _ := a.resp.Result()
+		e.Int64("rtn_code", code)
+	}
+	if v.Action == Retry || v.Action == Hold {
+		e.Dur("next_in", v.Delay)
+	}
+	if v.Reason != "" {
+		e.Str("reason", v.Reason)
+	}
+	if err != nil {
+		e.AnErr("not_recorded", err)
+	}
+	e.Msg("attempt finished")
+	h.observe(a.typeName, v)
+}

@@ -1,0 +1,36 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+)
+
+// KeyProvider finds the keys of a merchant. A platform vendor with thousands of
+// merchants plugs in its own; the command line reads them from configuration.
+// It is asked for every attempt, so it should answer from memory, and it may
+// change its answer at any time: nothing else holds keys.
+type KeyProvider interface {
+	// Merchant returns the merchant, [ErrUnknownMerchant], or another error when
+	// it cannot tell at the moment. The error text is stored in Redis and must
+	// hold no key.
+	Merchant(ctx context.Context, merchantID string) (Merchant, error)
+}
+
+// Merchant is a merchant with its keys and what is agreed about its numbers.
+type Merchant struct {
+	*ecpay.Merchant
+	// TsrIsRelateNumber says that the shop gives DelayIssue the same value for
+	// Tsr and RelateNumber, so that a worker may ask about a Tsr by it. Never
+	// set it on a guess: another order could own that number.
+	TsrIsRelateNumber bool
+	// RetriggerScheduled allows one more trigger of an invoice whose delay is
+	// longer than 0 or unknown, when an earlier trigger went unanswered and no
+	// query can tell. ECPay may then begin the delay anew.
+	RetriggerScheduled bool
+}
+
+// ErrUnknownMerchant means that there are no keys for a MerchantID. Tasks of
+// that merchant are held until there are.
+var ErrUnknownMerchant = errors.New("no keys for this merchant")

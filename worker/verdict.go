@@ -1,0 +1,171 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// Action is what happens to a task after an attempt.
+type Action uint8
+
+// The actions. There are no others.
+const (
+	// Done: ECPay shows the effect.
+	Done Action = iota
+	// Retry: try again after a delay; the attempt is spent.
+	Retry
+	// Hold: wait without spending budget.
+	Hold
+	// Dead: a person or a replay must act.
+	Dead
+)
+
+// String returns done, retry, hold or dead.
+func (a Action) String() string { return [...]string{"done", "retry", "hold", "dead"}[a] }
+
+// Verdict is what follows from an attempt.
+type Verdict struct {
+	Action Action
+	Kind   ecpay.Kind
+	// Delay is how long to wait for Retry and Hold.
+	Delay time.Duration
+	// Pauses makes the clock of age stand still while waiting.
+	Pauses bool
+	// Reason says why it is held or dead and what to do about it, for people.
+	Reason string
+}
+
+// Policy is the budget and the pauses.
+type Policy struct {
+	// BackoffBase and BackoffMax bound the full jitter between attempts: a random
+	// time up to base·2ⁿ, at most max.
+	BackoffBase, BackoffMax time.Duration
+	// MaxAttempts limits attempts whose outcome is unknown.
+	MaxAttempts int
+	// MaxAge limits all others, from the later of enqueue, process-at and replay.
+	MaxAge time.Duration
+	// NotFoundGrace is how long a trigger waits for its staging to show up.
+	NotFoundGrace time.Duration
+	// Fence is how long after a write was sent a query that does not show its
+	// effect proves nothing: ECPay's 10-minute window with a margin.
+	Fence time.Duration
+	// BanPause is the pause after HTTP 403 when ECPay names none.
+	BanPause time.Duration
+}
+
+// MaxCrashes is how many attempts may end without leaving before the task is
+// taken for one that kills its worker.
+const MaxCrashes = 5
+
+const (
+	deniedPause    = time.Minute // doubles with every hold, up to deniedPauseMax
+	deniedPauseMax = 30 * time.Minute
+	operatorPause  = time.Hour
+)
+
+// Outcome is what an attempt brought.
+type Outcome struct {
+	Kind       ecpay.Kind
+	Execution  ecpay.Execution
+	RetryAfter time.Duration
+	// CanAsk means that ECPay has a query which tells whether the write happened.
+	CanAsk bool
+}
+
+// decide is the one pure function from operation, outcome and history to a
+// verdict. jitter is a random number in [0, 1).
+func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter float64) Verdict {
+	v := Verdict{Kind: out.Kind}
+	retry := func() Verdict {
+		v.Action, v.Delay = Retry, backoff(p, h.Attempts, jitter)
+		return v
+	}
+	hold := func(d time.Duration, pauses bool, reason string) Verdict {
+		v.Action, v.Delay, v.Pauses, v.Reason = Hold, d, pauses, reason
+		return v
+	}
+	dead := func(reason string) Verdict {
+		v.Action, v.Reason = Dead, reason
+		return v
+	}
+	byAge := func() Verdict {
+		if h.Age >= p.MaxAge {
+			return dead(fmt.Sprintf("no success within %s / 超過時限仍未成功", p.MaxAge))
+		}
+		return retry()
+	}
+	byAttempts := func(reason string) Verdict {
+		if h.Attempts >= p.MaxAttempts {
+			return dead(fmt.Sprintf("no success within %d attempts / 超過次數仍未成功: %s", p.MaxAttempts, reason))
+		}
+		return retry()
+	}
+	// A write of unknown outcome comes back only where the next attempt can find
+	// out, or where a second one changes nothing.
+	mayComeBack := !op.Write || op.Resendable || out.CanAsk || out.Execution != ecpay.MaybeExecuted
+
+	switch out.Kind {
+	case ecpay.OK, ecpay.AlreadyDone:
+		v.Action = Done
+		return v
+	case ecpay.Rejected:
+		return dead(reasonRejected)
+	case ecpay.NotFound:
+		if op.Name == "TriggerIssue" && h.Age < p.NotFoundGrace {
+			return retry() // the staging of the invoice may lag behind its trigger
+		}
+		return dead(reasonNotFound)
+	case ecpay.Conflict:
+		return dead(reasonConflict)
+	case ecpay.Denied:
+		return hold(grow(deniedPause, deniedPauseMax, h.Holds), true, reasonDenied)
+	case ecpay.Operator:
+		return hold(operatorPause, true, reasonOperator)
+	case ecpay.Throttled:
+		pause := p.BanPause
+		if out.RetryAfter > 0 {
+			pause = out.RetryAfter
+		}
+		return hold(pause, true, reasonThrottled)
+	case ecpay.Stale:
+		if h.Stale == 0 {
+			v.Action = Retry // at once: the clock is corrected by now where it can be
+			return v
+		}
+		return byAge()
+	case ecpay.Unavailable:
+		return byAge()
+	case ecpay.Ambiguous:
+		if !mayComeBack {
+			return dead(reasonAmbiguous)
+		}
+		return byAttempts(reasonAmbiguous)
+	case ecpay.Unknown:
+		if !mayComeBack {
+			return dead(reasonUnknown)
+		}
+		return byAttempts(reasonUnknown)
+	}
+	return dead("no rule for this outcome") // a Kind without a case; a test ranges over all
+}
+
+// backoff is full jitter: a random time up to base·2ⁿ⁻¹, at most max.
+func backoff(p Policy, attempts int, jitter float64) time.Duration {
+	ceiling := grow(p.BackoffBase, p.BackoffMax, attempts-1)
+	return time.Duration(jitter * float64(ceiling))
+}
+
+// grow is base·2ⁿ, at most limit.
+func grow(base, limit time.Duration, n int) time.Duration {
+	d := base
+	for range min(max(n, 0), 62) {
+		if d >= limit/2 {
+			return limit
+		}
+		d *= 2
+	}
+	return min(d, limit)
+}

@@ -1,0 +1,229 @@
+// Package worker carries tasks to ECPay: it runs asynq servers over the table of
+// task types, makes a verdict of every attempt and keeps what must survive the
+// process in Redis.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// Config configures a [Worker].
+type Config struct {
+	// Redis is the client of asynq's server. It should be patient (many retries
+	// with short pauses), so that a completion survives a failover: asynq runs a
+	// task again whose completion it could not write.
+	Redis redis.UniversalClient
+	// GateRedis is the client of the gate, which retries by itself.
+	GateRedis redis.UniversalClient
+	// ECPay sends the requests.
+	ECPay *ecpay.Client
+	// Keys finds each merchant's keys.
+	Keys KeyProvider
+	// Logger takes every log line, asynq's included.
+	Logger zerolog.Logger
+
+	// Policy is the budget and the pauses; zero fields get their defaults.
+	Policy Policy
+	// Concurrency is how many attempts run at once. Defaults to 32.
+	Concurrency int
+	// TaskTimeout bounds one attempt; asynq may start a second run only long
+	// after. Defaults to 45 s, at most 60 s.
+	TaskTimeout time.Duration
+	// ShutdownTimeout is how long Stop waits for attempts. Defaults to 60 s and
+	// must be more than TaskTimeout.
+	ShutdownTimeout time.Duration
+	// Retention is how long the record of a finished query stays. Defaults to 24 h.
+	Retention time.Duration
+	// FinishTTL is how long a finished write is recognised. Defaults to 1080 h (45 days).
+	FinishTTL time.Duration
+	// ClockCheck is how often Redis' clock is compared with ours. Defaults to 1 min.
+	ClockCheck time.Duration
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+	// Observe, when not nil, is told of every verdict.
+	Observe func(typeName string, v Verdict)
+}
+
+// Defaults of [Policy].
+func (p Policy) withDefaults() Policy {
+	setDefault(&p.BackoffBase, 5*time.Second)
+	setDefault(&p.BackoffMax, 15*time.Minute)
+	setDefault(&p.MaxAttempts, 25)
+	setDefault(&p.MaxAge, 72*time.Hour)
+	setDefault(&p.NotFoundGrace, 10*time.Minute)
+	setDefault(&p.Fence, 11*time.Minute)
+	setDefault(&p.BanPause, 30*time.Minute)
+	return p
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func (c Config) withDefaults() Config {
+	c.Policy = c.Policy.withDefaults()
+	setDefault(&c.Concurrency, 32)
+	setDefault(&c.TaskTimeout, 45*time.Second)
+	setDefault(&c.ShutdownTimeout, 60*time.Second)
+	setDefault(&c.Retention, tasks.DefaultRetention)
+	setDefault(&c.FinishTTL, 1080*time.Hour)
+	setDefault(&c.ClockCheck, time.Minute)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Observe == nil {
+		c.Observe = func(string, Verdict) {}
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Redis == nil || c.GateRedis == nil || c.ECPay == nil || c.Keys == nil:
+		return errors.New("worker: Redis, GateRedis, ECPay and Keys are required")
+	case c.Concurrency < 1:
+		return fmt.Errorf("worker: Concurrency is %d, want at least 1", c.Concurrency)
+	case c.TaskTimeout+asynqMargin > tasks.Timeout:
+		return fmt.Errorf("worker: TaskTimeout is %s, at most %s is allowed: asynq must not give a task up first", c.TaskTimeout, tasks.Timeout-asynqMargin)
+	case c.ShutdownTimeout <= c.TaskTimeout:
+		return fmt.Errorf("worker: ShutdownTimeout %s must be more than TaskTimeout %s: an attempt must be able to end", c.ShutdownTimeout, c.TaskTimeout)
+	case c.Policy.BackoffMax < c.Policy.BackoffBase:
+		return fmt.Errorf("worker: BackoffMax %s is less than BackoffBase %s", c.Policy.BackoffMax, c.Policy.BackoffBase)
+	case c.Policy.MaxAttempts < 1:
+		return fmt.Errorf("worker: MaxAttempts is %d, want at least 1", c.Policy.MaxAttempts)
+	}
+	return nil
+}
+
+const asynqMargin = 30 * time.Second
+
+// Worker runs until it is stopped.
+type Worker struct {
+	cfg    Config
+	server *asynq.Server
+	h      *handler
+
+	mu      sync.Mutex
+	started bool
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	stop    sync.Once
+}
+
+// New checks the configuration and returns a Worker that does not run yet.
+func New(cfg Config) (*Worker, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	w := &Worker{
+		cfg: cfg,
+		h: &handler{
+			gate: gate.New(cfg.GateRedis), ecpay: cfg.ECPay, keys: cfg.Keys, policy: cfg.Policy,
+			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
+			log: cfg.Logger, observe: cfg.Observe,
+		},
+	}
+	w.server = asynq.NewServerFromRedisClient(cfg.Redis, asynq.Config{
+		Concurrency:              cfg.Concurrency,
+		Queues:                   tasks.Queues(),
+		RetryDelayFunc:           retryDelay,
+		IsFailure:                isFailure,
+		Logger:                   asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger()},
+		LogLevel:                 asynq.InfoLevel,
+		ShutdownTimeout:          cfg.ShutdownTimeout,
+		TaskCheckInterval:        taskCheck,
+		DelayedTaskCheckInterval: delayedTaskCheck,
+	})
+	return w, nil
+}
+
+// How often asynq looks for work: its defaults let a task wait more than a
+// second, or four for a retry.
+const (
+	taskCheck        = 50 * time.Millisecond
+	delayedTaskCheck = time.Second
+)
+
+// Start begins to run tasks and returns. It fails when Redis is not reachable.
+func (w *Worker) Start() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.started {
+		return errors.New("worker: started twice")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.checkClock(ctx) // before the first request, so that a wrong clock is known
+	if err := w.server.Start(asynq.HandlerFunc(w.h.serve)); err != nil {
+		cancel()
+		return fmt.Errorf("worker: %w", err)
+	}
+	w.started, w.cancel = true, cancel
+	w.wg.Go(func() { w.watchClock(ctx) })
+	return nil
+}
+
+// Stop takes no new tasks, waits for running attempts up to ShutdownTimeout and
+// gives the rest back to the queue. It may be called more than once and before
+// Start.
+func (w *Worker) Stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.started {
+		return
+	}
+	w.stop.Do(func() {
+		w.server.Shutdown()
+		w.cancel()
+		w.wg.Wait()
+	})
+}
+
+// watchClock compares the clocks from time to time.
+func (w *Worker) watchClock(ctx context.Context) {
+	tick := time.NewTicker(w.cfg.ClockCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			w.checkClock(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// checkClock tells the ECPay client how far Redis' clock is ahead of ours: the
+// second source without which a wrong clock is not corrected.
+func (w *Worker) checkClock(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	before := w.cfg.Now()
+	at, err := w.cfg.GateRedis.Time(ctx).Result()
+	if err != nil {
+		return // Redis being away is reported where it matters
+	}
+	took := w.cfg.Now().Sub(before)
+	offset := at.Sub(before.Add(took / 2).Round(0))
+	w.cfg.ECPay.ObserveReference(offset)
+	if offset.Abs() > clockWarning {
+		w.cfg.Logger.Warn().Dur("offset", offset).Msg("our clock differs from Redis' clock; check NTP")
+	}
+}
+
+const clockWarning = 5 * time.Second
