@@ -25,11 +25,7 @@ const maxStoredError = 1000 // bytes; the text lands in Redis and on dashboards
 
 // toAsynq turns a verdict into what asynq wants returned. A verdict that could
 // not be recorded makes the task come back, whatever it was.
-func toAsynq(v Verdict, leaveErr error) error {
-	text := v.Kind.String()
-	if v.Reason != "" {
-		text += ": " + v.Reason
-	}
+func toAsynq(v Verdict, text string, leaveErr error) error {
 	if errors.Is(leaveErr, errNotRecorded) {
 		return &waitError{delay: notRecordedDelay, hold: true, text: clip(leaveErr.Error())}
 	}
@@ -83,8 +79,8 @@ func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 func (h *handler) serve(ctx context.Context, t *asynq.Task) error {
 	id, _ := asynq.GetTaskID(ctx)
 	queue, _ := asynq.GetQueueName(ctx)
-	v, err := h.run(ctx, job{id: id, typeName: t.Type(), queue: queue, payload: t.Payload(), headers: t.Headers()})
-	return toAsynq(v, err)
+	v, text, err := h.run(ctx, job{id: id, typeName: t.Type(), queue: queue, payload: t.Payload(), headers: t.Headers()})
+	return toAsynq(v, text, err)
 }
 
 // asynqLogger sends asynq's own log lines to zerolog. asynq calls Fatal nowhere;

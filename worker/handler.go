@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -59,7 +60,9 @@ type attempt struct {
 var errNotRecorded = errors.New("outcome is not recorded")
 
 // run makes one attempt: count, decode, keys, enter, ask, do, verdict, leave.
-func (h *handler) run(ctx context.Context, j job) (Verdict, error) {
+// It returns the verdict, what to tell people about it, and an error when the
+// outcome could not be recorded.
+func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	start := time.Now()
 	a := &attempt{job: j, token: rand.Text()}
 	carry, cancel := context.WithTimeout(ctx, h.timeout-reserve(h.timeout))
@@ -74,7 +77,20 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, error) {
 		cancel()
 	}
 	h.report(a, v, err, time.Since(start))
-	return v, err
+	return v, explain(a, v), err
+}
+
+// explain says in one line what happened and why; it is stored and shown on
+// dashboards.
+func explain(a *attempt, v Verdict) string {
+	text := v.Kind.String()
+	if a.err != nil {
+		text = a.err.Error()
+	}
+	if v.Reason != "" {
+		text += "; " + v.Reason
+	}
+	return text
 }
 
 // reserve is the part of an attempt's time that is kept for recording its outcome.
@@ -238,8 +254,8 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	if e := a.err; e != nil {
 		res.HTTPStatus, res.TransCode, res.RtnCode, res.RtnMsg = e.HTTPStatus, e.TransCode, e.RtnCode, e.Msg
 		res.Stale = e.Kind == ecpay.Stale
-		if res.RtnMsg == "" && e.Err != nil {
-			res.RtnMsg = e.Error()
+		if e.Err != nil {
+			res.Reason = strings.TrimSuffix(e.Error()+"; "+v.Reason, "; ")
 		}
 	}
 	if a.resp != nil {

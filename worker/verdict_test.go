@@ -1,0 +1,207 @@
+package worker
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+func operation(t *testing.T, typeName string) ecpay.Operation {
+	t.Helper()
+	typ, ok := tasks.ByName(typeName)
+	if !ok {
+		t.Fatalf("no type %s", typeName)
+	}
+	return typ.Operation
+}
+
+// TestVerdictOfEveryKind says what follows from every Kind, for a write that
+// must not be repeated, a write that may be, and a read.
+func TestVerdictOfEveryKind(t *testing.T) {
+	t.Parallel()
+	type row struct{ trigger, invalid, cancel, read Action }
+	same := func(a Action) row { return row{a, a, a, a} }
+	want := map[ecpay.Kind]row{
+		ecpay.OK:          same(Done),
+		ecpay.AlreadyDone: same(Done),
+		ecpay.Rejected:    same(Dead),
+		ecpay.NotFound:    {Retry, Dead, Dead, Dead},
+		ecpay.Conflict:    same(Dead),
+		ecpay.Denied:      same(Hold),
+		ecpay.Operator:    same(Hold),
+		ecpay.Throttled:   same(Hold),
+		ecpay.Stale:       same(Retry),
+		ecpay.Unavailable: same(Retry),
+		ecpay.Ambiguous:   {Dead, Dead, Retry, Retry},
+		ecpay.Unknown:     {Dead, Dead, Retry, Retry},
+	}
+	p := Policy{}.withDefaults()
+	for _, kind := range ecpay.Kinds() {
+		row, ok := want[kind]
+		if !ok {
+			t.Fatalf("no row for %s", kind)
+		}
+		for typ, action := range map[string]Action{
+			"b2c:trigger_issue": row.trigger, "b2b:invalid": row.invalid,
+			"b2c:cancel_delay_issue": row.cancel, "b2b:get_allowance_confirm": row.read,
+		} {
+			t.Run(fmt.Sprint(kind, " ", typ), func(t *testing.T) {
+				t.Parallel()
+				v := decide(operation(t, typ), Outcome{Kind: kind}, gate.History{Attempts: 1}, p, 0.5)
+				if v.Action != action || v.Kind != kind {
+					t.Errorf("%s(%s), want %s(%s)", v.Action, v.Kind, action, kind)
+				}
+				if (v.Action == Dead || v.Action == Hold) && v.Reason == "" {
+					t.Error("no reason for people")
+				}
+				if v.Action == Hold && v.Delay <= 0 {
+					t.Error("a hold without a delay is a hot loop")
+				}
+			})
+		}
+	}
+}
+
+func TestVerdictByHistory(t *testing.T) {
+	t.Parallel()
+	p := Policy{}.withDefaults()
+	for name, tc := range map[string]struct {
+		typ  string
+		out  Outcome
+		h    gate.History
+		want Verdict // Reason is not compared
+	}{
+		"unavailable until the age":      {"b2b:invalid", Outcome{Kind: ecpay.Unavailable}, gate.History{Attempts: 500, Age: 71 * time.Hour}, Verdict{Action: Retry, Delay: 450 * time.Second}},
+		"unavailable too old":            {"b2b:invalid", Outcome{Kind: ecpay.Unavailable}, gate.History{Attempts: 2, Age: 72 * time.Hour}, Verdict{Action: Dead}},
+		"first backoff":                  {"b2b:invalid", Outcome{Kind: ecpay.Unavailable}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"third backoff":                  {"b2b:invalid", Outcome{Kind: ecpay.Unavailable}, gate.History{Attempts: 3}, Verdict{Action: Retry, Delay: 10 * time.Second}},
+		"stale once, at once":            {"b2b:invalid", Outcome{Kind: ecpay.Stale}, gate.History{Attempts: 1}, Verdict{Action: Retry}},
+		"stale twice, as unavailable":    {"b2b:invalid", Outcome{Kind: ecpay.Stale}, gate.History{Attempts: 2, Stale: 1}, Verdict{Action: Retry, Delay: 5 * time.Second}},
+		"stale too old":                  {"b2b:invalid", Outcome{Kind: ecpay.Stale}, gate.History{Attempts: 9, Stale: 1, Age: 72 * time.Hour}, Verdict{Action: Dead}},
+		"trigger not found in grace":     {"b2c:trigger_issue", Outcome{Kind: ecpay.NotFound}, gate.History{Attempts: 1, Age: 9 * time.Minute}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"trigger not found after grace":  {"b2c:trigger_issue", Outcome{Kind: ecpay.NotFound}, gate.History{Attempts: 9, Age: 10 * time.Minute}, Verdict{Action: Dead}},
+		"denied first":                   {"b2b:invalid", Outcome{Kind: ecpay.Denied}, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: time.Minute, Pauses: true}},
+		"denied fourth":                  {"b2b:invalid", Outcome{Kind: ecpay.Denied}, gate.History{Attempts: 1, Holds: 3}, Verdict{Action: Hold, Delay: 8 * time.Minute, Pauses: true}},
+		"denied for long":                {"b2b:invalid", Outcome{Kind: ecpay.Denied}, gate.History{Attempts: 1, Holds: 1000, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: 30 * time.Minute, Pauses: true}},
+		"operator":                       {"b2b:invalid", Outcome{Kind: ecpay.Operator}, gate.History{Attempts: 1, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: time.Hour, Pauses: true}},
+		"throttled":                      {"b2b:invalid", Outcome{Kind: ecpay.Throttled}, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 30 * time.Minute, Pauses: true}},
+		"throttled with Retry-After":     {"b2b:invalid", Outcome{Kind: ecpay.Throttled, RetryAfter: 90 * time.Second}, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 90 * time.Second, Pauses: true}},
+		"ambiguous, can be asked":        {"b2b:invalid", Outcome{Kind: ecpay.Ambiguous, CanAsk: true}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"ambiguous, attempts used up":    {"b2b:invalid", Outcome{Kind: ecpay.Ambiguous, CanAsk: true}, gate.History{Attempts: 25}, Verdict{Action: Dead}},
+		"unknown, can be asked":          {"b2b:invalid", Outcome{Kind: ecpay.Unknown, CanAsk: true}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"unknown, attempts used up":      {"b2b:get_allowance_confirm", Outcome{Kind: ecpay.Unknown}, gate.History{Attempts: 25}, Verdict{Action: Dead}},
+		"unknown, but proven not to act": {"b2b:invalid", Outcome{Kind: ecpay.Unknown, Execution: ecpay.NotExecuted}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := decide(operation(t, tc.typ), tc.out, tc.h, p, 0.5)
+			got.Reason, tc.want.Kind = "", tc.out.Kind
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestVerdictAfterAsking(t *testing.T) {
+	t.Parallel()
+	p := Policy{}.withDefaults()
+	none, known0, known3, unknown := delay{}, delay{true, true, 0}, delay{true, true, 3}, delay{applies: true}
+	const day = 24 * time.Hour
+	type want struct {
+		Action         Action
+		Delay          time.Duration
+		Send, Resolved bool
+	}
+	for name, tc := range map[string]struct {
+		found     finding
+		d         delay
+		retrigger bool
+		since     time.Duration
+		want      want
+	}{
+		"shown":                             {shown, none, false, 0, want{Done, 0, false, true}},
+		"shown, scheduled":                  {shown, known3, false, 0, want{Done, 0, false, true}},
+		"void not shown before the fence":   {notShown, none, false, time.Second, want{Hold, time.Minute, false, false}},
+		"void not shown just before":        {notShown, none, false, 11*time.Minute - time.Second, want{Hold, time.Second, false, false}},
+		"void not shown after the fence":    {notShown, none, false, 11 * time.Minute, want{0, 0, true, true}},
+		"at once, before the fence":         {notShown, known0, false, 0, want{Hold, time.Minute, false, false}},
+		"at once, after the fence":          {notShown, known0, false, 12 * time.Minute, want{0, 0, true, true}},
+		"scheduled, before the fence":       {notShown, known3, false, 0, want{Hold, time.Minute, false, false}},
+		"scheduled, after the fence":        {notShown, known3, false, 12 * time.Minute, want{Hold, 6 * time.Hour, false, false}},
+		"scheduled, nearly due":             {notShown, known3, false, 4*day - time.Hour, want{Hold, time.Hour, false, false}},
+		"scheduled, overdue":                {notShown, known3, false, 4 * day, want{0, 0, true, true}},
+		"scheduled, may re-trigger":         {notShown, known3, true, 12 * time.Minute, want{0, 0, true, false}},
+		"delay unknown, before the fence":   {notShown, unknown, false, 0, want{Hold, time.Minute, false, false}},
+		"delay unknown, after the fence":    {notShown, unknown, false, 12 * time.Minute, want{Dead, 0, false, false}},
+		"delay unknown, may re-trigger":     {notShown, unknown, true, 12 * time.Minute, want{0, 0, true, false}},
+		"cannot ask":                        {cannotAsk, known0, false, 12 * time.Minute, want{Dead, 0, false, false}},
+		"cannot ask, before the fence":      {cannotAsk, known0, false, 0, want{Dead, 0, false, false}},
+		"cannot ask, may re-trigger, early": {cannotAsk, unknown, true, 0, want{Hold, time.Minute, false, false}},
+		"cannot ask, may re-trigger":        {cannotAsk, unknown, true, 12 * time.Minute, want{0, 0, true, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v, send, resolved := afterAsk(tc.found, tc.d, tc.retrigger, gate.History{InFlight: true, SinceSent: tc.since}, p)
+			if diff := cmp.Diff(tc.want, want{v.Action, v.Delay, send, resolved}); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if v.Action == Dead && v.Kind != ecpay.Ambiguous {
+				t.Errorf("dead(%s), want dead(Ambiguous)", v.Kind)
+			}
+		})
+	}
+}
+
+func TestBackoffIsFullJitterWithinItsBounds(t *testing.T) {
+	t.Parallel()
+	p := Policy{BackoffBase: 5 * time.Second, BackoffMax: 15 * time.Minute}
+	for attempts, ceiling := range map[int]time.Duration{
+		0: 5 * time.Second, 1: 5 * time.Second, 2: 10 * time.Second, 8: 640 * time.Second, 9: 15 * time.Minute, 1 << 40: 15 * time.Minute,
+	} {
+		if got := backoff(p, attempts, 0); got != 0 {
+			t.Errorf("attempt %d, jitter 0: %s", attempts, got)
+		}
+		if got := backoff(p, attempts, 0.999999); got > ceiling || got < ceiling-ceiling/1000 {
+			t.Errorf("attempt %d, jitter 1: %s, want just under %s", attempts, got, ceiling)
+		}
+	}
+}
+
+func TestAsynqWords(t *testing.T) {
+	t.Parallel()
+	hold := toAsynq(Verdict{Action: Hold, Delay: time.Minute}, "x", nil)
+	retry := toAsynq(Verdict{Action: Retry, Delay: time.Second}, "x", nil)
+	dead := toAsynq(Verdict{Action: Dead}, "why", nil)
+	lost := toAsynq(Verdict{Action: Done}, "x", errNotRecorded)
+	if err := toAsynq(Verdict{Action: Done}, "x", nil); err != nil {
+		t.Errorf("done is %v", err)
+	}
+	for name, tc := range map[string]struct {
+		err     error
+		failure bool
+		delay   time.Duration
+	}{
+		"hold":                  {hold, false, time.Minute},
+		"retry":                 {retry, true, time.Second},
+		"dead":                  {dead, true, time.Second},
+		"done but not recorded": {lost, false, notRecordedDelay},
+		"a lost lease":          {fmt.Errorf("asynq: task lease expired"), true, time.Second},
+	} {
+		if got := isFailure(tc.err); got != tc.failure {
+			t.Errorf("%s: isFailure = %v", name, got)
+		}
+		if got := retryDelay(3, tc.err, nil); got != tc.delay {
+			t.Errorf("%s: delay %s, want %s", name, got, tc.delay)
+		}
+	}
+	if got := clip(string(make([]byte, 2000))); len(got) != maxStoredError {
+		t.Errorf("stored error of %d bytes", len(got))
+	}
+}
