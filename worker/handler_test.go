@@ -1,0 +1,661 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// world is a handler with a fake ECPay and a Redis whose clocks are the test's.
+type world struct {
+	t    *testing.T
+	fake *ecpaytest.Server
+	mr   *miniredis.Miniredis
+	rdb  redis.UniversalClient
+	h    *handler
+	keys *testKeys
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+type testKeys struct {
+	merchant Merchant
+	err      error
+}
+
+func (k *testKeys) Merchant(context.Context, string) (Merchant, error) { return k.merchant, k.err }
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) advance(d time.Duration) {
+	w.mu.Lock()
+	w.now = w.now.Add(d)
+	now := w.now
+	w.mu.Unlock()
+	w.mr.SetTime(now)
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, mr: miniredis.RunT(t), now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
+	w.mr.SetTime(w.now)
+	w.rdb = redis.NewClient(&redis.Options{Addr: w.mr.Addr()})
+	t.Cleanup(func() { _ = w.rdb.Close() })
+	w.fake = ecpaytest.New(ecpaytest.Config{Now: w.clock})
+	srv := httptest.NewServer(w.fake)
+	t.Cleanup(srv.Close)
+	t.Cleanup(w.fake.Close)
+	base, err := url.Parse(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := ecpay.New(ecpay.Config{BaseURL: base, Timeout: 300 * time.Millisecond, Now: w.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := ecpay.NewMerchant(ecpay.MerchantConfig{
+		MerchantID: ecpaytest.StageMerchantID, HashKey: ecpay.NewSecret(ecpaytest.StageHashKey), HashIV: ecpay.NewSecret(ecpaytest.StageHashIV),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keys = &testKeys{merchant: Merchant{Merchant: m}}
+	w.h = &handler{
+		gate: gate.New(w.rdb), ecpay: client, keys: w.keys, policy: Policy{}.withDefaults(),
+		timeout: 10 * time.Second, finishTTL: time.Hour, retention: time.Hour,
+		log: zerolog.Nop(), observe: func(string, Verdict) {},
+	}
+	return w
+}
+
+func (w *world) job(p tasks.Payload) job {
+	w.t.Helper()
+	if err := p.Validate(); err != nil {
+		w.t.Fatal(err)
+	}
+	b, err := tasks.Encode(p)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	h := tasks.Headers{Enqueued: w.clock(), Nonce: "N"}
+	typ := tasks.TypeOf(p)
+	return job{id: tasks.ID(p), typeName: typ.Name, queue: typ.Queue, payload: b, headers: h.Map()}
+}
+
+// once runs one attempt.
+func (w *world) once(j job) Verdict {
+	w.t.Helper()
+	v, _, err := w.h.run(w.t.Context(), j)
+	if err != nil {
+		w.t.Fatalf("%s: %v", j.id, err)
+	}
+	return v
+}
+
+// toEnd runs attempts, each after the delay that the one before asked for, as
+// asynq would, and returns the last verdict and their number.
+func (w *world) toEnd(j job) (v Verdict, attempts int) {
+	w.t.Helper()
+	for attempts = 1; attempts <= 200; attempts++ {
+		v = w.once(j)
+		if v.Action == Done || v.Action == Dead {
+			return v, attempts
+		}
+		w.advance(v.Delay + time.Second)
+	}
+	w.t.Fatalf("%s does not end", j.id)
+	return v, attempts
+}
+
+func (w *world) record(j job) record.Record {
+	w.t.Helper()
+	r, err := record.Get(w.t.Context(), w.rdb, j.id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+const (
+	testMerchant = ecpaytest.StageMerchantID
+	testInvoice  = "VG11000002"
+	testDate     = "2026-11-01"
+)
+
+func day(n int) *int { return &n }
+
+// write is one write operation with its subject staged at the fake.
+type write struct {
+	payload tasks.Payload
+	stage   func(*ecpaytest.Server) error
+	op      string
+	subject string
+	effect  string
+	// canAsk is whether the rules can find out about an unanswered one.
+	canAsk bool
+}
+
+func writes() map[string]write {
+	delayed := func(days int) func(*ecpaytest.Server) error {
+		return func(s *ecpaytest.Server) error {
+			return s.StageDelayed(ecpaytest.Delayed{Tsr: "T1", RelateNumber: "R1", DelayDay: days})
+		}
+	}
+	trigger := func(relate string, d *int) tasks.Payload {
+		return &tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: testMerchant, Tsr: "T1"}, Asking: tasks.Asking{RelateNumber: relate}, DelayDay: d}
+	}
+	return map[string]write{
+		"trigger at once":         {trigger("R1", day(0)), delayed(0), "TriggerIssue", "T1", "issued", true},
+		"trigger, nothing to ask": {trigger("", day(0)), delayed(0), "TriggerIssue", "T1", "issued", false},
+		"trigger, delay unknown":  {trigger("R1", nil), delayed(3), "TriggerIssue", "T1", "scheduled", false},
+		"trigger with delay":      {trigger("R1", day(3)), delayed(3), "TriggerIssue", "T1", "scheduled", true},
+		"cancel": {
+			&tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: testMerchant, Tsr: "T1"}, Asking: tasks.Asking{RelateNumber: "R1"}},
+			delayed(0), "CancelDelayIssue", "T1", "cancelled", true,
+		},
+		"void": {
+			&tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: testMerchant, InvoiceNumber: testInvoice, InvoiceDate: testDate, Reason: "r"}},
+			func(s *ecpaytest.Server) error {
+				return s.StageInvoice(ecpaytest.Invoice{InvoiceNumber: testInvoice, InvoiceDate: testDate})
+			},
+			"Invalid", testInvoice, "voided", true,
+		},
+		"void confirm": {
+			&tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{MerchantID: testMerchant, InvoiceNumber: testInvoice, InvoiceDate: testDate}},
+			func(s *ecpaytest.Server) error {
+				return s.StageInvoice(ecpaytest.Invoice{InvoiceNumber: testInvoice, InvoiceDate: testDate, Voided: true})
+			},
+			"InvalidConfirm", testInvoice, "void_confirmed", true,
+		},
+	}
+}
+
+func (w *world) effects(x write) int {
+	n := 0
+	for _, e := range w.fake.EffectsOn(testMerchant, x.subject) {
+		if e.Name == x.effect || e.Name == "delay_reset" || e.Name == "issued" && x.effect == "issued" {
+			n++
+		}
+	}
+	return n
+}
+
+// TestUnansweredWriteHasOneEffect drives every write through every way to lose
+// its answer. Where ECPay can be asked, there is one effect and the task is
+// done; where it cannot, there is at most one and the task is dead(Ambiguous).
+func TestUnansweredWriteHasOneEffect(t *testing.T) {
+	t.Parallel()
+	faults := map[string]ecpaytest.Fault{
+		"dropped before the effect":      {Drop: true},
+		"dropped after the effect":       {Drop: true, AfterEffect: true},
+		"effect lands after the drop":    {EffectAfter: 5 * time.Minute},
+		"hangs without an effect":        {Hang: true},
+		"hangs after the effect":         {Hang: true, AfterEffect: true},
+		"garbage after the effect":       {Garbage: true, AfterEffect: true},
+		"garbage without an effect":      {Garbage: true},
+		"unreadable Data after":          {UnreadableData: true, AfterEffect: true},
+		"another key after":              {WrongKey: true, AfterEffect: true},
+		"null Data after":                {NullData: true, AfterEffect: true},
+		"cut off after":                  {Truncate: true},
+		"HTTP 500 HTML after the effect": {HTTPStatus: 500, Body: "<html>", AfterEffect: true},
+		"HTTP 502 without an effect":     {HTTPStatus: 502, Body: "<html>"},
+		"redirected":                     {Redirect: "/elsewhere"},
+		"huge answer after the effect":   {Huge: 2 << 20, AfterEffect: true},
+	}
+	for wname := range writes() {
+		for fname, fault := range faults {
+			t.Run(wname+", "+fname, func(t *testing.T) {
+				t.Parallel()
+				x := writes()[wname]
+				w := newWorld(t)
+				if err := x.stage(w.fake); err != nil {
+					t.Fatal(err)
+				}
+				w.fake.Inject(ecpaytest.Match{Operation: x.op}, fault)
+				j := w.job(x.payload)
+				v, attempts := w.toEnd(j)
+				n := w.effects(x)
+				if x.canAsk && (v.Action != Done || n != 1) {
+					t.Errorf("%s(%s) after %d attempts with %d effects, want done with 1: %s", v.Action, v.Kind, attempts, n, v.Reason)
+				}
+				if !x.canAsk && (v.Action != Dead || v.Kind != ecpay.Ambiguous || n > 1) {
+					t.Errorf("%s(%s) after %d attempts with %d effects, want dead(Ambiguous) with at most 1", v.Action, v.Kind, attempts, n)
+				}
+				if v.Action == Done && !w.record(j).InFlight.IsZero() {
+					t.Error("the mark of a write in flight outlives its proof")
+				}
+				if v.Action == Dead && w.record(j).InFlight.IsZero() {
+					t.Error("the mark of a write in flight is gone without proof")
+				}
+				if w.once(j); v.Action == Done && w.effects(x) != n { // asynq delivers it once more
+					t.Error("a second delivery has an effect")
+				}
+			})
+		}
+	}
+}
+
+func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
+	t.Parallel()
+	for name := range writes() {
+		for _, landed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, effect %v", name, landed), func(t *testing.T) {
+				t.Parallel()
+				x := writes()[name]
+				w := newWorld(t)
+				if err := x.stage(w.fake); err != nil {
+					t.Fatal(err)
+				}
+				j := w.job(x.payload)
+				if _, err := w.h.gate.Begin(t.Context(), j.id, "dead worker", w.clock()); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.h.gate.Enter(t.Context(), j.id, "dead worker"); err != nil {
+					t.Fatal(err)
+				}
+				if landed {
+					if _, err := w.h.ecpay.Do(t.Context(), w.keys.merchant.Merchant, x.payload.Request()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.advance(90 * time.Second) // asynq finds the lease expired
+				v, _ := w.toEnd(j)
+				n := w.effects(x)
+				if x.canAsk && (v.Action != Done || n != 1) {
+					t.Errorf("%s(%s) with %d effects, want done with 1: %s", v.Action, v.Kind, n, v.Reason)
+				}
+				if !x.canAsk && (v.Action != Dead || v.Kind != ecpay.Ambiguous || n > 1) {
+					t.Errorf("%s(%s) with %d effects, want dead(Ambiguous)", v.Action, v.Kind, n)
+				}
+			})
+		}
+	}
+}
+
+func TestCancelOfAnIssuedInvoiceIsAConflict(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := w.fake.StageDelayed(ecpaytest.Delayed{Tsr: "T1", RelateNumber: "R1", Issued: true}); err != nil {
+		t.Fatal(err)
+	}
+	v := w.once(w.job(writes()["cancel"].payload))
+	if v.Action != Dead || v.Kind != ecpay.Conflict || !strings.Contains(v.Reason, "void") {
+		t.Errorf("%s(%s): %s", v.Action, v.Kind, v.Reason)
+	}
+}
+
+func TestCancelOfWhatNobodyKnowsIsNotFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if v := w.once(w.job(writes()["cancel"].payload)); v.Action != Dead || v.Kind != ecpay.NotFound {
+		t.Errorf("%s(%s), want dead(NotFound)", v.Action, v.Kind)
+	}
+}
+
+func TestTriggerWaitsForItsStaging(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := writes()["trigger at once"]
+	j := w.job(x.payload)
+	if v := w.once(j); v.Action != Retry || v.Kind != ecpay.NotFound {
+		t.Fatalf("%s(%s), want retry(NotFound)", v.Action, v.Kind)
+	}
+	if err := x.stage(w.fake); err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := w.toEnd(j); v.Action != Done || w.effects(x) != 1 {
+		t.Errorf("%s(%s) with %d effects", v.Action, v.Kind, w.effects(x))
+	}
+}
+
+func TestTriggerOfNothingDiesAfterTheGrace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	j := w.job(writes()["trigger at once"].payload)
+	v, _ := w.toEnd(j)
+	if v.Action != Dead || v.Kind != ecpay.NotFound {
+		t.Errorf("%s(%s), want dead(NotFound)", v.Action, v.Kind)
+	}
+}
+
+func TestTriggerAnsweredWithPlain1IsVerified(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		write   string
+		want    Action
+		effects int
+	}{
+		"issued at once, nothing happened": {"trigger at once", Done, 1}, // found out by asking, then sent again
+		"scheduled cannot be seen":         {"trigger with delay", Done, 0},
+		"nothing to ask by":                {"trigger, nothing to ask", Done, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			x := writes()[tc.write]
+			if err := x.stage(w.fake); err != nil {
+				t.Fatal(err)
+			}
+			w.fake.Inject(ecpaytest.Match{Operation: "TriggerIssue"}, ecpaytest.Fault{RtnCode: 1})
+			if v, _ := w.toEnd(w.job(x.payload)); v.Action != tc.want || w.effects(x) != tc.effects {
+				t.Errorf("%s(%s) with %d effects", v.Action, v.Kind, w.effects(x))
+			}
+		})
+	}
+}
+
+func TestProvenNotExecutedIsSentAgainWithAFreshStamp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := writes()["void"]
+	if err := x.stage(w.fake); err != nil {
+		t.Fatal(err)
+	}
+	w.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{RtnCode: 9000001, Times: 2}, ecpaytest.Fault{TransCode: 104})
+	v, attempts := w.toEnd(w.job(x.payload))
+	if v.Action != Done || attempts != 4 || w.effects(x) != 1 {
+		t.Errorf("%s(%s) after %d attempts with %d effects", v.Action, v.Kind, attempts, w.effects(x))
+	}
+	stamps, ids := map[int64]bool{}, map[string]bool{}
+	for _, c := range w.fake.Calls() {
+		stamps[c.Timestamp], ids[c.RqID] = true, true
+		if age := c.At.Sub(time.Unix(c.Timestamp, 0)); age < 0 || age > 2*time.Second {
+			t.Errorf("stamp is %s old on arrival", age)
+		}
+	}
+	if len(stamps) != 4 || len(ids) != 4 {
+		t.Errorf("%d stamps and %d RqIDs, want 4 and 4", len(stamps), len(ids))
+	}
+}
+
+func TestThrottledHoldsAndSpendsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := writes()["void"]
+	if err := x.stage(w.fake); err != nil {
+		t.Fatal(err)
+	}
+	w.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{HTTPStatus: 403, Times: 500})
+	j := w.job(x.payload)
+	for range 200 { // 100 hours: longer than the age budget, whose clock stands still
+		v := w.once(j)
+		if v.Action != Hold || v.Delay != 30*time.Minute {
+			t.Fatalf("%s(%s) for %s", v.Action, v.Kind, v.Delay)
+		}
+		w.advance(v.Delay)
+	}
+	if r := w.record(j); r.Attempts != 0 || r.State != record.Held || r.Holds != 200 {
+		t.Errorf("%d attempts, state %s, %d holds", r.Attempts, r.State, r.Holds)
+	}
+	w.fake.ClearFaults()
+	w.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{RtnCode: 9000001})
+	if v := w.once(j); v.Action != Retry {
+		t.Errorf("%s(%s): %s; the clock of age ran during holds", v.Action, v.Kind, v.Reason)
+	}
+}
+
+func TestMissingKeysHoldUntilTheyCome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := writes()["void"]
+	if err := x.stage(w.fake); err != nil {
+		t.Fatal(err)
+	}
+	j := w.job(x.payload)
+	w.keys.err = fmt.Errorf("%w: %s", ErrUnknownMerchant, testMerchant)
+	if v := w.once(j); v.Action != Hold || v.Kind != ecpay.Denied || v.Delay != time.Minute {
+		t.Errorf("%s(%s) for %s", v.Action, v.Kind, v.Delay)
+	}
+	if v := w.once(j); v.Delay != 2*time.Minute {
+		t.Errorf("second hold for %s, want 2m", v.Delay)
+	}
+	w.keys.err = errors.New("vault is sealed")
+	if v := w.once(j); v.Action != Retry || v.Kind != ecpay.Unavailable {
+		t.Errorf("provider away: %s(%s)", v.Action, v.Kind)
+	}
+	w.keys.err = nil
+	if v := w.once(j); v.Action != Done {
+		t.Errorf("%s(%s)", v.Action, v.Kind)
+	}
+	if len(w.fake.Calls()) != 1 {
+		t.Errorf("%d calls, want 1", len(w.fake.Calls()))
+	}
+}
+
+func TestStoredBytesThatAreNoTask(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*job)
+		action Action
+		kind   ecpay.Kind
+	}{
+		"corrupt":             {func(j *job) { j.payload = []byte("\x00\xff") }, Dead, ecpay.Rejected},
+		"invalid field":       {func(j *job) { j.payload = []byte(strings.Replace(string(j.payload), testDate, "2026-13-01", 1)) }, Dead, ecpay.Rejected},
+		"id of another":       {func(j *job) { j.id += "x" }, Dead, ecpay.Rejected},
+		"id of no task":       {func(j *job) { j.id = "hello {world}" }, Dead, ecpay.Rejected},
+		"unknown type":        {func(j *job) { j.typeName = "b2c:issue" }, Hold, ecpay.Unknown},
+		"newer schema":        {func(j *job) { j.headers = map[string]string{"v": "2"} }, Hold, ecpay.Unknown},
+		"no headers are fine": {func(j *job) { j.headers = nil }, Done, ecpay.OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if err := writes()["void"].stage(w.fake); err != nil {
+				t.Fatal(err)
+			}
+			j := w.job(writes()["void"].payload)
+			tc.change(&j)
+			v := w.once(j)
+			if v.Action != tc.action || v.Kind != tc.kind {
+				t.Errorf("%s(%s), want %s(%s): %s", v.Action, v.Kind, tc.action, tc.kind, v.Reason)
+			}
+			if v.Action != Done && (len(w.fake.Calls()) != 0 || v.Reason == "") {
+				t.Errorf("%d calls, reason %q", len(w.fake.Calls()), v.Reason)
+			}
+		})
+	}
+}
+
+func TestFiveCrashesAreDeadBeforeThePayloadIsLookedAt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	j := w.job(writes()["void"].payload)
+	j.payload = []byte("kills the worker")
+	for i := range MaxCrashes {
+		if _, err := w.h.gate.Begin(t.Context(), j.id, fmt.Sprint("crash ", i), w.clock()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v := w.once(j); v.Action != Dead || v.Reason != reasonCrashes {
+		t.Errorf("%s: %s", v.Action, v.Reason)
+	}
+}
+
+func TestRunningADeadTaskAgainStartsAFreshBudget(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := writes()["void"]
+	w.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤"})
+	if err := x.stage(w.fake); err != nil {
+		t.Fatal(err)
+	}
+	j := w.job(x.payload)
+	if v := w.once(j); v.Action != Dead {
+		t.Fatalf("%s(%s)", v.Action, v.Kind)
+	}
+	r := w.record(j)
+	want := record.Record{State: record.Dead, Attempts: 1, Kind: ecpay.Rejected, HTTPStatus: 200, TransCode: 1, RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤", Reason: reasonRejected, First: r.First, Last: r.Last}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("record (-want +got):\n%s", diff)
+	}
+	w.advance(100 * time.Hour) // older than the age budget
+	w.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{RtnCode: 9000001})
+	if v := w.once(j); v.Action != Retry {
+		t.Errorf("%s(%s): %s; want a fresh budget", v.Action, v.Kind, v.Reason)
+	}
+	if v, _ := w.toEnd(j); v.Action != Done || w.record(j).Attempts != 2 {
+		t.Errorf("%s(%s), %d attempts", v.Action, v.Kind, w.record(j).Attempts)
+	}
+}
+
+func TestUntilConfirmed(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		end  ecpaytest.Allowance
+		want Action
+	}{
+		"confirmed":     {ecpaytest.Allowance{AllowanceNo: "1909241702402030", ConfirmDate: "2026-11-22"}, Done},
+		"upload failed": {ecpaytest.Allowance{AllowanceNo: "1909241702402030", UploadStatus: "2"}, Dead},
+		"never":         {ecpaytest.Allowance{AllowanceNo: "1909241702402030", UploadStatus: "0"}, Dead},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if err := w.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "1909241702402030", UploadStatus: "0"}); err != nil {
+				t.Fatal(err)
+			}
+			j := w.job(&tasks.GetAllowanceConfirm{
+				GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: testMerchant, AllowanceNo: "1909241702402030"},
+				UntilConfirmed:             true,
+			})
+			for range 3 {
+				v := w.once(j)
+				if v.Action != Hold {
+					t.Fatalf("%s(%s), want hold", v.Action, v.Kind)
+				}
+				w.advance(v.Delay)
+			}
+			if r := w.record(j); r.Attempts != 0 || len(r.Result) == 0 {
+				t.Errorf("%d attempts, result %s", r.Attempts, r.Result)
+			}
+			if err := w.fake.StageAllowance(tc.end); err != nil {
+				t.Fatal(err)
+			}
+			if name == "never" {
+				w.advance(confirmMaxAge)
+			}
+			if v := w.once(j); v.Action != tc.want {
+				t.Errorf("%s(%s), want %s", v.Action, v.Kind, tc.want)
+			}
+		})
+	}
+}
+
+func TestRedisAwayHoldsAndSendsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := writes()["void"].stage(w.fake); err != nil {
+		t.Fatal(err)
+	}
+	j := w.job(writes()["void"].payload)
+	w.mr.SetError("LOADING Redis is loading the dataset in memory")
+	v, _, err := w.h.run(t.Context(), j)
+	if err != nil || v.Action != Hold || v.Delay < time.Second {
+		t.Errorf("%s for %s, %v", v.Action, v.Delay, err)
+	}
+	if len(w.fake.Calls()) != 0 {
+		t.Error("something was sent without being counted")
+	}
+}
+
+func TestOutcomeThatCannotBeRecordedMakesTheTaskComeBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.h.timeout = 2 * time.Second
+	x := writes()["void"]
+	if err := x.stage(w.fake); err != nil {
+		t.Fatal(err)
+	}
+	w.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{Latency: 100 * time.Millisecond, AfterEffect: true})
+	done := make(chan struct{})
+	go func() { // Redis goes away while ECPay answers
+		defer close(done)
+		for len(w.fake.Effects()) == 0 {
+			<-time.After(time.Millisecond)
+		}
+		w.mr.SetError("LOADING")
+	}()
+	j := w.job(x.payload)
+	v, text, err := w.h.run(t.Context(), j)
+	<-done
+	if v.Action != Done || !errors.Is(err, errNotRecorded) {
+		t.Fatalf("%s, %v", v.Action, err)
+	}
+	if toAsynq(v, text, err) == nil {
+		t.Error("asynq is told that the task is done")
+	}
+	w.mr.SetError("")
+	if v, _ := w.toEnd(j); v.Action != Done || v.Kind != ecpay.AlreadyDone || w.effects(x) != 1 {
+		t.Errorf("%s(%s) with %d effects", v.Action, v.Kind, w.effects(x))
+	}
+}
+
+func TestScriptsMayRunTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, g := t.Context(), w.h.gate
+	const id = "b2b.invalid.2000132.VG11000002.2026-11-01"
+	for range 2 {
+		h, err := g.Begin(ctx, id, "a", w.clock())
+		if err != nil || h.Attempts != 1 || h.Crashes != 0 {
+			t.Errorf("Begin: %+v, %v", h, err)
+		}
+	}
+	for range 2 {
+		if err := g.Enter(ctx, id, "a"); err != nil {
+			t.Error(err)
+		}
+	}
+	res := gate.Result{State: record.Held, Kind: ecpay.Throttled, Delay: time.Minute}
+	for range 2 {
+		if err := g.Leave(ctx, id, "a", res); err != nil {
+			t.Error(err)
+		}
+	}
+	r, err := record.Get(ctx, w.rdb, id)
+	if err != nil || r.Attempts != 0 || r.Holds != 1 || r.InFlight.IsZero() {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if h, err := g.Begin(ctx, id, "b", w.clock()); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
+		t.Errorf("next attempt: %+v, %v", h, err)
+	}
+	// A repetition of a leave that has landed changes nothing any more.
+	if err := g.Leave(ctx, id, "a", gate.Result{State: record.Dead}); err != nil {
+		t.Error(err)
+	}
+	if r, err := record.Get(ctx, w.rdb, id); err != nil || r.State != record.Active {
+		t.Errorf("state %s, %v, want active", r.State, err)
+	}
+	if err := g.Enter(ctx, id, "a"); !errors.Is(err, gate.ErrSuperseded) {
+		t.Errorf("an attempt that is over may enter: %v", err)
+	}
+	// Proof of an effect is recorded whatever attempt brings it.
+	if err := g.Leave(ctx, id, "a", gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
+		t.Error(err)
+	}
+	if h, err := g.Begin(ctx, id, "c", w.clock()); err != nil || !h.Finished {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
