@@ -1,0 +1,330 @@
+package enqueue
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+func void(number, reason string) tasks.Invalid {
+	return tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: "2000132", InvoiceNumber: number, InvoiceDate: "2026-11-01", Reason: reason}}
+}
+
+func trigger(tsr string) tasks.TriggerIssue {
+	return tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: tsr}}
+}
+
+func newClient(t *testing.T, srv *redistest.Server) *Client {
+	t.Helper()
+	c, err := New(Config{RedisURL: srv.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestEveryOperationIsStoredAsAsynqWantsIt(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	c := newClient(t, srv)
+	ctx := t.Context()
+	insp := asynq.NewInspectorFromRedisClient(srv.Client())
+	for name, call := range map[string]func() (Receipt, error){
+		"b2c:trigger_issue": func() (Receipt, error) { return c.TriggerIssue(ctx, trigger("A")) },
+		"b2c:cancel_delay_issue": func() (Receipt, error) {
+			return c.CancelDelayIssue(ctx, tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: "2000132", Tsr: "A"}})
+		},
+		"b2b:invalid": func() (Receipt, error) { return c.Invalid(ctx, void("VG11000002", "r")) },
+		"b2b:invalid_confirm": func() (Receipt, error) {
+			return c.InvalidConfirm(ctx, tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2026/11/01"}})
+		},
+		"b2b:get_allowance_confirm": func() (Receipt, error) {
+			return c.GetAllowanceConfirm(ctx, tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1"}})
+		},
+	} {
+		r, err := call()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		typ, _ := tasks.ByName(name)
+		info, err := insp.GetTaskInfo(typ.Queue, r.ID)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want := Receipt{ID: r.ID, Type: name, Queue: typ.Queue, State: "pending"}
+		if diff := cmp.Diff(want, r); diff != "" {
+			t.Errorf("%s: receipt (-want +got):\n%s", name, diff)
+		}
+		retention := tasks.DefaultRetention
+		if !typ.Operation.Write {
+			retention = tasks.QueryRetention
+		}
+		if info.Type != name || info.MaxRetry != tasks.MaxRetry || info.Timeout != tasks.Timeout || info.Retention != retention {
+			t.Errorf("%s: stored as %+v", name, info)
+		}
+		if h := tasks.ParseHeaders(info.Headers); time.Since(h.Enqueued) > time.Minute || h.Nonce == "" || info.Headers["v"] != "1" {
+			t.Errorf("%s: headers %v", name, info.Headers)
+		}
+	}
+}
+
+func TestSecondCallIsADuplicateAndSaysWhatDiffers(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	c := newClient(t, srv)
+	first, err := c.Invalid(t.Context(), void("VG11000002", "typo"))
+	if err != nil || first.Duplicate {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	again, err := c.Invalid(t.Context(), void(" VG11000002", "typo"))
+	if want := (Receipt{ID: first.ID, Type: "b2b:invalid", Queue: "invalid", State: "pending", Duplicate: true}); err != nil || !cmp.Equal(again, want) {
+		t.Errorf("%+v, %v; want %+v", again, err, want)
+	}
+	other, err := c.Invalid(t.Context(), void("VG11000002", "mended"))
+	if err != nil || !other.Duplicate || !cmp.Equal(other.Differs, []string{"Reason"}) {
+		t.Errorf("%+v, %v; want it to differ in Reason", other, err)
+	}
+	insp := asynq.NewInspectorFromRedisClient(srv.Client())
+	if err := insp.ArchiveTask("invalid", first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := c.Invalid(t.Context(), void("VG11000002", "typo")); err != nil || r.State != record.StateDead || !r.Duplicate {
+		t.Errorf("duplicate of a dead task: %+v, %v", r, err)
+	}
+}
+
+func TestManyProducersAtOnceStoreOneTask(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	var stored atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		c := newClient(t, srv)
+		wg.Go(func() {
+			r, err := c.TriggerIssue(context.Background(), trigger("SAME"))
+			if err != nil {
+				t.Error(err)
+			} else if !r.Duplicate {
+				stored.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if stored.Load() != 1 {
+		t.Errorf("%d producers were told that they stored the task, want 1", stored.Load())
+	}
+}
+
+func TestProcessAtSchedules(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	c := newClient(t, srv)
+	at := time.Now().Add(time.Hour).Truncate(time.Second)
+	r, err := c.TriggerIssue(t.Context(), trigger("A"), ProcessAt(at))
+	if err != nil || r.State != record.StateScheduled {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	task, err := c.Task(t.Context(), r.ID)
+	if err != nil || task.NextAt == nil || !task.NextAt.Equal(at) || !tasks.ParseHeaders(task.Headers).ProcessAt.Equal(at) {
+		t.Errorf("%+v, %v", task, err)
+	}
+	if r, err := c.TriggerIssue(t.Context(), trigger("B"), ProcessIn(time.Hour)); err != nil || r.State != record.StateScheduled {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestInvalidFieldStoresNothing(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	c := newClient(t, srv)
+	_, err := c.Invalid(t.Context(), void("VG1", ""))
+	var v *ecpay.ValidationError
+	if !errors.As(err, &v) || len(v.Fields) != 2 || errors.Is(err, ErrRedis) {
+		t.Errorf("%v", err)
+	}
+	if n := srv.Client().DBSize(t.Context()).Val(); n != 0 {
+		t.Errorf("%d keys in Redis, want 0", n)
+	}
+}
+
+func TestRedisAwayFailsWithinTheDeadline(t *testing.T) {
+	t.Parallel()
+	frozen := redistest.New(t)
+	own := newClient(t, frozen)
+	// A client of the caller's whose commands ignore their context.
+	deaf := redis.NewClient(&redis.Options{Addr: frozen.Addr(), ReadTimeout: 30 * time.Second})
+	t.Cleanup(func() { _ = deaf.Close() })
+	theirs, err := New(Config{Redis: deaf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := deaf.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	frozen.Freeze()
+	t.Cleanup(frozen.Thaw)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := ln.Addr().String()
+	_ = ln.Close()
+	gone, err := New(Config{RedisURL: "redis://" + nobody})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = gone.Close() })
+	for name, c := range map[string]*Client{"frozen": own, "frozen, client that ignores contexts": theirs, "nobody listens": gone} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			_, err := c.TriggerIssue(ctx, trigger("A"))
+			if !errors.Is(err, ErrRedis) {
+				t.Errorf("error %v, want ErrRedis", err)
+			}
+			if took := time.Since(start); took > 3*time.Second { // ten times the deadline: not a measurement, a hang
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+}
+
+func TestRedisThatRefusesIsAnError(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	c := newClient(t, srv)
+	if err := srv.Client().ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.TriggerIssue(t.Context(), trigger("A")); !errors.Is(err, ErrRedis) {
+		t.Errorf("error %v, want ErrRedis", err)
+	}
+}
+
+func TestRemnantsAreStuckAndNeverADuplicate(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(ctx context.Context, rdb *redis.Client, key, id string){
+		"result only": func(ctx context.Context, rdb *redis.Client, key, _ string) {
+			rdb.Del(ctx, key)
+			rdb.HSet(ctx, key, "result", "x")
+		},
+		"state without a task": func(ctx context.Context, rdb *redis.Client, key, _ string) { rdb.HDel(ctx, key, "msg") },
+		"archived, not listed": func(ctx context.Context, rdb *redis.Client, _, id string) {
+			_ = asynq.NewInspectorFromRedisClient(rdb).ArchiveTask("trigger_issue", id)
+			rdb.ZRem(ctx, "asynq:{trigger_issue}:archived", id)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := redistest.New(t)
+			c := newClient(t, srv)
+			r, err := c.TriggerIssue(t.Context(), trigger("A"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			leave(t.Context(), srv.Client(), "asynq:{trigger_issue}:t:"+r.ID, r.ID)
+			if got, err := c.TriggerIssue(t.Context(), trigger("A")); !errors.Is(err, ErrStuck) {
+				t.Errorf("%+v, %v; want ErrStuck", got, err)
+			}
+		})
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	rdb := redis.NewClient(&redis.Options{})
+	t.Cleanup(func() { _ = rdb.Close() })
+	for name, cfg := range map[string]Config{
+		"nothing":          {},
+		"both":             {RedisURL: "redis://127.0.0.1", Redis: rdb},
+		"bad URL":          {RedisURL: "http://127.0.0.1"},
+		"negative timeout": {Redis: rdb, Timeout: -1},
+	} {
+		if _, err := New(cfg); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestParseRedisURL(t *testing.T) {
+	t.Parallel()
+	type want struct {
+		Addrs            []string
+		User, Pass       string
+		DB               int
+		Master, Sentinel string
+		Cluster, TLS     bool
+	}
+	for in, w := range map[string]*want{
+		"redis://127.0.0.1:6379/0":               {Addrs: []string{"127.0.0.1:6379"}},
+		"redis://u:p@h/3":                        {Addrs: []string{"h:6379"}, User: "u", Pass: "p", DB: 3},
+		"redis://:p@h:1?db=4":                    {Addrs: []string{"h:1"}, Pass: "p", DB: 4},
+		"rediss://h":                             {Addrs: []string{"h:6379"}, TLS: true},
+		"unix:///run/r.sock?db=2":                {Addrs: []string{"/run/r.sock"}, DB: 2},
+		"redis-sentinel://a,b:2/1?master=m":      {Addrs: []string{"a:26379", "b:2"}, DB: 1, Master: "m"},
+		"redis-sentinel://a?sentinel_password=s": {Addrs: []string{"a:26379"}, Master: "mymaster", Sentinel: "s"},
+		"redis-cluster://a:1,b:2":                {Addrs: []string{"a:1", "b:2"}, Cluster: true},
+		"rediss-cluster://a:1":                   {Addrs: []string{"a:1"}, Cluster: true, TLS: true},
+		"redis://[::1]:7":                        {Addrs: []string{"[::1]:7"}},
+		"redis-cluster://a/1":                    nil,
+		"redis://a,b":                            nil,
+		"redis://":                               nil,
+		"redis://h/x":                            nil,
+		"redis://h?nope=1":                       nil,
+		"http://h":                               nil,
+		"unix://":                                nil,
+		"rediss://h?ca_file=/does/not/exist":     nil,
+		"::":                                     nil,
+		"":                                       nil,
+	} {
+		o, err := ParseRedisURL(in)
+		if (err == nil) != (w != nil) {
+			t.Errorf("%s: %v", in, err)
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		got := want{o.Addrs, o.Username, o.Password, o.DB, o.MasterName, o.SentinelPassword, o.IsClusterMode, o.TLSConfig != nil}
+		if diff := cmp.Diff(*w, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", in, diff)
+		}
+	}
+}
+
+func BenchmarkEnqueue(b *testing.B) {
+	srv, err := redistest.Start(b.Context(), redistest.Options{AppendFsync: "no"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = srv.Stop() })
+	c, err := New(Config{RedisURL: srv.URL()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = c.Close() })
+	nonce := tasks.NewNonce()
+	n := 0
+	for b.Loop() {
+		n++
+		if _, err := c.TriggerIssue(b.Context(), trigger(nonce+strconv.Itoa(n))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
