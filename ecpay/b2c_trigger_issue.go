@@ -11,7 +11,7 @@ const (
 // opTriggerIssue: ECPay's table lists 4000003 and 4000004 only, its example
 // shows 1, so 1 counts as accepted (?p=15371).
 var opTriggerIssue = Operation{
-	Name: "TriggerIssue", Category: B2C, Write: true,
+	Name: "TriggerIssue", Category: B2C, Write: true, Staged: true,
 	Success: []int64{RtnScheduled, RtnIssued}, Accepted: []int64{1},
 	newResponse: func() Response { return new(TriggerIssueResponse) },
 }

@@ -19,6 +19,13 @@ type Payload interface {
 	// Validate normalises the fields in place and returns nil or an
 	// [*ecpay.ValidationError].
 	Validate() error
+	// Ask returns how to find out whether the write took effect, nil when nothing
+	// that is known can be asked by.
+	Ask(tsrIsRelateNumber bool) *Ask
+	// Delay returns when the effect can be seen.
+	Delay() Delay
+	// Progress judges an answer of the success set.
+	Progress(ecpay.Response) Progress
 	// subject returns the fields that, after type and MerchantID, make the id.
 	subject() []string
 }

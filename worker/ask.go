@@ -9,55 +9,6 @@ import (
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
-// ask is how to find out whether a write took effect.
-type ask struct {
-	request ecpay.Request
-	// shows reports whether the answer proves that the subject is in the state
-	// that the operation leads to or, for a cancel, forbids.
-	shows func(ecpay.Response) bool
-}
-
-// askAbout returns how to ask about a payload, nil when nothing that is known
-// can be asked by. A number is never guessed: another order could own it.
-func askAbout(p tasks.Payload, m Merchant) *ask {
-	byRelateNumber := func(a tasks.Asking, tsr string) *ask {
-		number := a.RelateNumber
-		if number == "" && m.TsrIsRelateNumber {
-			number = tsr
-		}
-		if number == "" {
-			return nil
-		}
-		return &ask{
-			request: &ecpay.B2CGetIssueRequest{MerchantID: p.Request().Merchant(), RelateNumber: number},
-			shows:   func(ecpay.Response) bool { return true }, // an answer with RtnCode 1 is an issued invoice
-		}
-	}
-	switch p := p.(type) {
-	case *tasks.TriggerIssue:
-		return byRelateNumber(p.Asking, p.Tsr)
-	case *tasks.CancelDelayIssue:
-		return byRelateNumber(p.Asking, p.Tsr)
-	case *tasks.Invalid:
-		return &ask{
-			request: &ecpay.GetInvalidRequest{InvoiceKey: ecpay.InvoiceKey{
-				MerchantID: p.MerchantID, InvoiceCategory: ecpay.Sales, InvoiceNumber: p.InvoiceNumber, InvoiceDate: p.InvoiceDate,
-			}},
-			shows: func(r ecpay.Response) bool { return r.(*ecpay.GetInvalidResponse).RtnData.Value.CancelDate != "" },
-		}
-	case *tasks.InvalidConfirm:
-		return &ask{
-			request: &ecpay.GetInvalidConfirmRequest{InvoiceKey: ecpay.InvoiceKey{
-				MerchantID: p.MerchantID, InvoiceCategory: ecpay.Purchase, InvoiceNumber: p.InvoiceNumber, InvoiceDate: p.InvoiceDate,
-			}},
-			shows: func(r ecpay.Response) bool {
-				return r.(*ecpay.GetInvalidConfirmResponse).RtnData.Value.ConfirmDate != ""
-			},
-		}
-	}
-	return nil
-}
-
 // finding is what an ask brought.
 type finding uint8
 
@@ -73,9 +24,9 @@ func (h *handler) find(ctx context.Context, a *attempt, m Merchant) (finding, *e
 	if a.ask == nil {
 		return cannotAsk, nil
 	}
-	resp, err := h.do(ctx, m, a.ask.request)
+	resp, err := h.do(ctx, m, a.ask.Request)
 	switch {
-	case err == nil && a.ask.shows(resp):
+	case err == nil && a.ask.Shows(resp):
 		return shown, nil
 	case err == nil, err.Kind == ecpay.NotFound:
 		return notShown, nil
@@ -96,53 +47,35 @@ func (h *handler) askFirst(ctx context.Context, a *attempt, m Merchant) (v Verdi
 		}
 		return v, false
 	}
-	v, send, resolved := afterAsk(found, delayOf(a.payload), m.RetriggerScheduled, a.history, h.policy)
+	v, send, resolved := afterAsk(found, a.payload.Delay(), m.RetriggerScheduled, a.history, h.policy)
 	if resolved {
 		a.open = false
 	}
 	return v, send
 }
 
-// delay is what is known of when a triggered invoice is issued.
-type delay struct {
-	applies bool // the operation has a delay at all
-	known   bool
-	days    int
-}
-
-func delayOf(p tasks.Payload) delay {
-	t, ok := p.(*tasks.TriggerIssue)
-	if !ok {
-		return delay{}
-	}
-	if t.DelayDay == nil {
-		return delay{applies: true}
-	}
-	return delay{applies: true, known: true, days: *t.DelayDay}
-}
-
 // afterAsk decides about a write that went unanswered, from what an ask brought
 // (askFailed is judged as a read is). A negative answer counts only after the
 // fence, since the old request may still land. send means that the write may
 // be sent again; resolved that nothing of the old one is left open.
-func afterAsk(found finding, d delay, retrigger bool, h gate.History, p Policy) (v Verdict, send, resolved bool) {
+func afterAsk(found finding, d tasks.Delay, retrigger bool, h gate.History, p Policy) (v Verdict, send, resolved bool) {
 	if found == shown {
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false, true
 	}
 	v = Verdict{Action: Hold, Kind: ecpay.Ambiguous}
-	seen := found == notShown && (!d.applies || d.known && d.days == 0)
-	if left := p.Fence - h.SinceSent; left > 0 && (seen || d.applies && (found == notShown || retrigger)) {
+	seen := found == notShown && (!d.Applies || d.Known && d.Days == 0)
+	if left := p.Fence - h.SinceSent; left > 0 && (seen || d.Applies && (found == notShown || retrigger)) {
 		v.Delay, v.Reason = min(left, askAgain), reasonFence
 		return v, false, false
 	}
 	switch {
 	case seen:
 		return Verdict{}, true, true
-	case d.applies && retrigger:
+	case d.Applies && retrigger:
 		return Verdict{}, true, false
-	case d.known && found == notShown:
+	case d.Known && found == notShown:
 		// ECPay issues on the day, at an hour that it does not tell: one day more.
-		due := time.Duration(d.days+1) * 24 * time.Hour
+		due := time.Duration(d.Days+1) * 24 * time.Hour
 		if h.SinceSent >= due {
 			return Verdict{}, true, true
 		}
@@ -198,11 +131,11 @@ func (h *handler) settle(ctx context.Context, a *attempt, m Merchant, earlier bo
 
 // succeeded is the verdict on a code of the success set.
 func (h *handler) succeeded(ctx context.Context, a *attempt, m Merchant) Verdict {
-	if v, waits := untilConfirmed(a); waits {
+	if v, waits := wait(a); waits {
 		return v
 	}
 	code, _ := a.resp.Result()
-	if d := delayOf(a.payload); a.op.IsAccepted(code) && d.known && d.days == 0 {
+	if d := a.payload.Delay(); a.op.IsAccepted(code) && d.Known && d.Days == 0 {
 		// "Accepted" of an invoice that is issued at once: it can be seen.
 		switch found, err := h.find(ctx, a, m); found {
 		case notShown:
@@ -223,17 +156,14 @@ const (
 	confirmMaxAge   = 30 * 24 * time.Hour
 )
 
-// untilConfirmed holds a query that was asked to wait for its confirmation.
-func untilConfirmed(a *attempt) (Verdict, bool) {
-	q, ok := a.payload.(*tasks.GetAllowanceConfirm)
-	if !ok || !q.UntilConfirmed {
-		return Verdict{}, false
-	}
-	resp := a.resp.(*ecpay.GetAllowanceConfirmResponse)
+// wait holds a query that was asked to wait for something at ECPay, and says
+// whether it did.
+func wait(a *attempt) (Verdict, bool) {
+	progress := a.payload.Progress(a.resp)
 	switch {
-	case resp.Confirmed():
+	case progress == tasks.Settled:
 		return Verdict{}, false
-	case resp.UploadFailed():
+	case progress == tasks.Failed:
 		return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: reasonUpload}, true
 	case a.history.Age >= confirmMaxAge:
 		return Verdict{Action: Dead, Kind: ecpay.NotFound, Reason: reasonUnconfirmed}, true

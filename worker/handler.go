@@ -47,7 +47,7 @@ type attempt struct {
 	history gate.History
 	payload tasks.Payload
 	op      ecpay.Operation // zero until the payload is decoded
-	ask     *ask            // how to find out about a write, nil when nothing can be asked
+	ask     *tasks.Ask      // how to find out about a write, nil when nothing can be asked
 	// open means that a write went out, by this attempt or an earlier one, and
 	// nothing proves what became of it. The mark in Redis stays as long.
 	open bool
@@ -164,7 +164,7 @@ func (h *handler) merchant(ctx context.Context, a *attempt) (Merchant, Verdict, 
 // request talks to ECPay: asks first while an earlier write is not accounted
 // for, then sends, then asks where the answer alone proves nothing.
 func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
-	a.ask = askAbout(a.payload, m)
+	a.ask = a.payload.Ask(m.TsrIsRelateNumber)
 	a.open = a.history.InFlight
 	if a.open && !a.op.Resendable {
 		if v, send := h.askFirst(ctx, a, m); !send {

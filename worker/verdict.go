@@ -114,7 +114,7 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 	case ecpay.Rejected:
 		return dead(reasonRejected)
 	case ecpay.NotFound:
-		if op.Name == "TriggerIssue" && h.Age < p.NotFoundGrace {
+		if op.Staged && h.Age < p.NotFoundGrace {
 			return retry() // the staging of the invoice may lag behind its trigger
 		}
 		return dead(reasonNotFound)

@@ -112,7 +112,7 @@ func TestVerdictByHistory(t *testing.T) {
 func TestVerdictAfterAsking(t *testing.T) {
 	t.Parallel()
 	p := Policy{}.withDefaults()
-	none, known0, known3, unknown := delay{}, delay{true, true, 0}, delay{true, true, 3}, delay{applies: true}
+	none, known0, known3, unknown := tasks.Delay{}, tasks.Delay{Applies: true, Known: true}, tasks.Delay{Applies: true, Known: true, Days: 3}, tasks.Delay{Applies: true}
 	const day = 24 * time.Hour
 	type want struct {
 		Action         Action
@@ -121,7 +121,7 @@ func TestVerdictAfterAsking(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		found     finding
-		d         delay
+		d         tasks.Delay
 		retrigger bool
 		since     time.Duration
 		want      want

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -44,6 +45,7 @@ var errSilent = errors.New("")
 
 // run is the whole program. Data goes to out, words for people to err.
 func run(ctx context.Context, args []string, s streams) int {
+	app.UseLogger(zerolog.Nop()) // go-redis would write to stderr by itself; what matters comes back as an error
 	err := newRoot(s).Run(ctx, args)
 	var usage usageError
 	var invalid *ecpay.ValidationError
