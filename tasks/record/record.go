@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,7 +25,7 @@ import (
 const prefix = "ecpayq:1:"
 
 func tag(id string) string {
-	if _, merchantID, err := tasks.ParseID(id); err == nil {
+	if _, merchantID, err := tasks.ParseID(id); err == nil && !strings.ContainsAny(merchantID, "{}") {
 		return "{" + merchantID + "}"
 	}
 	return "{-}" // a task put in by other means: its id may be anything
