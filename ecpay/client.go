@@ -175,6 +175,11 @@ func (c *Client) send(ctx context.Context, x *exchange, data []byte) {
 	var sent atomic.Pointer[time.Time]
 	request := seal(x.merchant, x.op, data)
 	write := func() ([]byte, error) {
+		// A process that was frozen wakes here with its time long over, perhaps
+		// before any timer has fired.
+		if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) || ctx.Err() != nil {
+			return nil, context.DeadlineExceeded
+		}
 		now := c.cfg.Now()
 		sent.Store(&now)
 		return request.envelope(x.op, c.clock.stamp())

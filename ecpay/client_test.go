@@ -410,6 +410,29 @@ func TestNotSentIsProven(t *testing.T) {
 	check(c, t.Context(), Ambiguous, MaybeExecuted)
 }
 
+// lateContext is over, but its timer has not fired: a process that wakes from
+// a freeze.
+type lateContext struct{ context.Context }
+
+func (lateContext) Deadline() (time.Time, bool) { return time.Now().Add(-time.Second), true }
+
+func TestNothingIsSentAfterTheDeadlineEvenIfNoTimerFired(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	c := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		_, _ = io.WriteString(w, answer(t, `{"RtnCode":4000004}`))
+	})
+	if _, err := c.TriggerIssue(t.Context(), stageMerchant(t), trigger()); err != nil {
+		t.Fatal(err) // leaves a connection that needs no dialling
+	}
+	_, err := c.TriggerIssue(lateContext{t.Context()}, stageMerchant(t), trigger())
+	var e *Error
+	if !errors.As(err, &e) || e.Execution != NotSent || calls.Load() != 1 {
+		t.Errorf("%v, %d calls; want nothing sent", err, calls.Load())
+	}
+}
+
 func TestStampIsMadeAfterConnecting(t *testing.T) {
 	t.Parallel()
 	var now atomic.Int64

@@ -36,6 +36,20 @@ func ParseID(id string) (t Type, merchantID string, err error) {
 	return t, merchantID, nil
 }
 
+// Subject returns what an id is about, whatever is to be done to it: the id
+// without its operation. Tasks of one subject exclude each other, so that a
+// trigger and a cancel of one Tsr never run at once. An id of no task of ours is
+// its own subject.
+func Subject(id string) string {
+	t, _, err := ParseID(id)
+	if err != nil {
+		return id
+	}
+	_, rest, _ := strings.Cut(id, ".")
+	_, rest, _ = strings.Cut(rest, ".")
+	return strings.ToLower(string(t.Operation.Category)) + "." + rest
+}
+
 const upperHex = "0123456789ABCDEF"
 
 func plain(b byte) bool {

@@ -128,6 +128,23 @@ func TestTriggerAndCancelOfOneTsrAreDifferentIntents(t *testing.T) {
 	}
 }
 
+func TestSubjectIsSharedByTheOperationsOnOneThing(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{
+		"b2c.trigger_issue.2000132.T1":               "b2c.2000132.T1",
+		"b2c.cancel_delay_issue.2000132.T1":          "b2c.2000132.T1",
+		"b2b.invalid.2000132.VG11000002.2019-09-23":  "b2b.2000132.VG11000002.2019-09-23",
+		"b2b.invalid_confirm.2000132.VG1.2019-09-23": "b2b.2000132.VG1.2019-09-23",
+		"b2b.get_allowance_confirm.2000132.1":        "b2b.2000132.1",
+		"by other means":                             "by other means",
+		"b2c.unknown.2000132.T1":                     "b2c.unknown.2000132.T1",
+	} {
+		if got := Subject(id); got != want {
+			t.Errorf("Subject(%s) = %s, want %s", id, got, want)
+		}
+	}
+}
+
 func TestDecodeJudgesStoredBytes(t *testing.T) {
 	t.Parallel()
 	const good = `{"MerchantID":"2000132","Tsr":"A","PayType":"2"}`

@@ -35,6 +35,7 @@ type handler struct {
 	timeout   time.Duration // of one attempt
 	finishTTL time.Duration
 	retention time.Duration // of the record of a finished query
+	now       func() time.Time
 	log       zerolog.Logger
 	observe   func(typeName string, v Verdict)
 }
@@ -96,11 +97,24 @@ func explain(a *attempt, v Verdict) string {
 // reserve is the part of an attempt's time that is kept for recording its outcome.
 func reserve(timeout time.Duration) time.Duration { return min(5*time.Second, timeout/4) }
 
+const (
+	// lockMargin is how much longer than an attempt its lock lives: nothing is sent
+	// after an attempt's time, so a lock is never too short, and that of a killed
+	// worker outlives what it sent.
+	lockMargin = 15 * time.Second
+	// busyPause is how long a task waits for another one on its subject.
+	busyPause = 5 * time.Second
+)
+
 // carry returns the verdict, and whether the attempt was counted and so must leave.
 func (h *handler) carry(ctx context.Context, a *attempt) (Verdict, bool) {
 	headers := tasks.ParseHeaders(a.headers)
-	history, err := h.gate.Begin(ctx, a.id, a.token, later(headers.Enqueued, headers.ProcessAt))
-	if err != nil {
+	history, err := h.gate.Begin(ctx, a.id, a.token, later(headers.Enqueued, headers.ProcessAt), h.now(), h.timeout+lockMargin)
+	var busy *gate.BusyError
+	switch {
+	case errors.As(err, &busy):
+		return Verdict{Action: Hold, Kind: ecpay.Unavailable, Delay: min(busy.For, busyPause) + time.Second, Reason: reasonBusy}, false
+	case err != nil:
 		return h.redisAway(err), false
 	}
 	a.history = history
@@ -172,7 +186,7 @@ func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 		}
 	}
 	if a.op.Write {
-		if err := h.gate.Enter(ctx, a.id, a.token); err != nil {
+		if err := h.gate.Enter(ctx, a.id, a.token, h.now()); err != nil {
 			return h.redisAway(err)
 		}
 	}

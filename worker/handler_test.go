@@ -55,6 +55,7 @@ func (w *world) advance(d time.Duration) {
 	now := w.now
 	w.mu.Unlock()
 	w.mr.SetTime(now)
+	w.mr.FastForward(d) // ends what has a TTL
 }
 
 func newWorld(t *testing.T) *world {
@@ -85,7 +86,7 @@ func newWorld(t *testing.T) *world {
 	w.h = &handler{
 		gate: gate.New(w.rdb), ecpay: client, keys: w.keys, policy: Policy{}.withDefaults(),
 		timeout: 10 * time.Second, finishTTL: time.Hour, retention: time.Hour,
-		log: zerolog.Nop(), observe: func(string, Verdict) {},
+		now: w.clock, log: zerolog.Nop(), observe: func(string, Verdict) {},
 	}
 	return w
 }
@@ -269,16 +270,19 @@ func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
 					t.Fatal(err)
 				}
 				j := w.job(x.payload)
-				if _, err := w.h.gate.Begin(t.Context(), j.id, "dead worker", w.clock()); err != nil {
+				if _, err := w.h.gate.Begin(t.Context(), j.id, "dead worker", w.clock(), w.clock(), time.Minute); err != nil {
 					t.Fatal(err)
 				}
-				if err := w.h.gate.Enter(t.Context(), j.id, "dead worker"); err != nil {
+				if err := w.h.gate.Enter(t.Context(), j.id, "dead worker", w.clock()); err != nil {
 					t.Fatal(err)
 				}
 				if landed {
 					if _, err := w.h.ecpay.Do(t.Context(), w.keys.merchant.Merchant, x.payload.Request()); err != nil {
 						t.Fatal(err)
 					}
+				}
+				if v := w.once(j); v.Action != Hold || len(w.fake.Calls()) > 1 {
+					t.Errorf("%s while the dead worker's lock lives, want hold", v.Action)
 				}
 				w.advance(90 * time.Second) // asynq finds the lease expired
 				v, _ := w.toEnd(j)
@@ -484,9 +488,10 @@ func TestFiveCrashesAreDeadBeforeThePayloadIsLookedAt(t *testing.T) {
 	j := w.job(writes()["void"].payload)
 	j.payload = []byte("kills the worker")
 	for i := range MaxCrashes {
-		if _, err := w.h.gate.Begin(t.Context(), j.id, fmt.Sprint("crash ", i), w.clock()); err != nil {
+		if _, err := w.h.gate.Begin(t.Context(), j.id, fmt.Sprint("crash ", i), w.clock(), w.clock(), time.Minute); err != nil {
 			t.Fatal(err)
 		}
+		w.advance(90 * time.Second)
 	}
 	if v := w.once(j); v.Action != Dead || v.Reason != reasonCrashes {
 		t.Errorf("%s: %s", v.Action, v.Reason)
@@ -618,13 +623,13 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	ctx, g := t.Context(), w.h.gate
 	const id = "b2b.invalid.2000132.VG11000002.2026-11-01"
 	for range 2 {
-		h, err := g.Begin(ctx, id, "a", w.clock())
+		h, err := g.Begin(ctx, id, "a", w.clock(), w.clock(), time.Minute)
 		if err != nil || h.Attempts != 1 || h.Crashes != 0 {
 			t.Errorf("Begin: %+v, %v", h, err)
 		}
 	}
 	for range 2 {
-		if err := g.Enter(ctx, id, "a"); err != nil {
+		if err := g.Enter(ctx, id, "a", w.clock()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -638,7 +643,7 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	if err != nil || r.Attempts != 0 || r.Holds != 1 || r.InFlight.IsZero() {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if h, err := g.Begin(ctx, id, "b", w.clock()); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
+	if h, err := g.Begin(ctx, id, "b", w.clock(), w.clock(), time.Minute); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
 		t.Errorf("next attempt: %+v, %v", h, err)
 	}
 	// A repetition of a leave that has landed changes nothing any more.
@@ -648,14 +653,14 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	if r, err := record.Get(ctx, w.rdb, id); err != nil || r.State != record.Active {
 		t.Errorf("state %s, %v, want active", r.State, err)
 	}
-	if err := g.Enter(ctx, id, "a"); !errors.Is(err, gate.ErrSuperseded) {
+	if err := g.Enter(ctx, id, "a", w.clock()); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("an attempt that is over may enter: %v", err)
 	}
 	// Proof of an effect is recorded whatever attempt brings it.
 	if err := g.Leave(ctx, id, "a", gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
 		t.Error(err)
 	}
-	if h, err := g.Begin(ctx, id, "c", w.clock()); err != nil || !h.Finished {
+	if h, err := g.Begin(ctx, id, "c", w.clock(), w.clock(), time.Minute); err != nil || !h.Finished {
 		t.Errorf("%+v, %v", h, err)
 	}
 }

@@ -4,6 +4,7 @@ package worker
 // each is in English and in Traditional Chinese.
 const (
 	reasonCrashes     = "five attempts ended without a trace: this task may kill its worker / 連續五次執行未留下結果，此任務可能使工作程序當掉"
+	reasonBusy        = "another task on the same subject is running / 同一標的之其他任務執行中"
 	reasonNewer       = "held for a newer worker / 保留給較新版本的工作程序"
 	reasonRejected    = "ECPay refuses what is asked for; correct it, then run the task again / 綠界拒絕此內容，請修正後重新執行"
 	reasonNotFound    = "ECPay does not know it; check the numbers, then run the task again / 綠界查無資料，請確認號碼後重新執行"

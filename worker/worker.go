@@ -136,7 +136,7 @@ func New(cfg Config) (*Worker, error) {
 		h: &handler{
 			gate: gate.New(cfg.GateRedis), ecpay: cfg.ECPay, keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
-			log: cfg.Logger, observe: cfg.Observe,
+			now: cfg.Now, log: cfg.Logger, observe: cfg.Observe,
 		},
 	}
 	w.server = asynq.NewServerFromRedisClient(cfg.Redis, asynq.Config{

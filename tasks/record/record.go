@@ -37,6 +37,9 @@ func TaskKey(id string) string { return prefix + tag(id) + ":task:" + id }
 // DoneKey is a task's finish marker: the effect is proven.
 func DoneKey(id string) string { return prefix + tag(id) + ":done:" + id }
 
+// LockKey is the lock of a task's subject, held by one attempt at a time.
+func LockKey(id string) string { return prefix + tag(id) + ":lock:" + tasks.Subject(id) }
+
 // Fields of the hash at [TaskKey]. Times are Unix milliseconds by Redis' clock.
 const (
 	FieldState    = "state"     // a State
@@ -47,6 +50,7 @@ const (
 	FieldHolds    = "holds"     // holds in a row, by which pauses grow
 	FieldStale    = "stale"     // requests refused with TransCode 104 in a row
 	FieldInFlight = "in_flight" // a write went out at this time and nothing is proven since
+	FieldSentAt   = "sent_at"   // the same time by the sender's clock: two clocks guard the fence
 	FieldSince    = "since"     // when the budget's clock began
 	FieldPaused   = "paused"    // milliseconds for which that clock stood still
 	FieldPausedAt = "paused_at" // it stands still since then

@@ -55,40 +55,59 @@ type History struct {
 	Holds int
 	// Stale counts refusals with TransCode 104 in a row.
 	Stale int
-	// InFlight means that a write went out about which nothing is proven, the last
-	// time SinceSent ago by Redis' clock.
-	InFlight  bool
+	// InFlight means that a write went out about which nothing is proven.
+	InFlight bool
+	// SinceSent is how long ago that was: by Redis' clock or by the workers' own,
+	// whichever says less, so that one clock that jumps does not end the time in
+	// which the write may still land.
 	SinceSent time.Duration
 }
 
-// Begin counts an attempt, whose token is its own. start is when the age clock
-// begins by the task's headers; zero for unknown.
-func (g *Gate) Begin(ctx context.Context, id, token string, start time.Time) (History, error) {
+// BusyError means that another attempt holds the lock of the task's subject.
+type BusyError struct {
+	// For is how long the lock lives at most.
+	For time.Duration
+}
+
+// Error implements error.
+func (e *BusyError) Error() string { return "another attempt on the same subject is running" }
+
+// Begin takes the lock of the task's subject for lockTTL and counts an attempt,
+// whose token is its own. start is when the age clock begins by the task's
+// headers, zero for unknown; now is the worker's clock. It returns a [*BusyError]
+// while another attempt holds the lock.
+func (g *Gate) Begin(ctx context.Context, id, token string, start, now time.Time, lockTTL time.Duration) (History, error) {
 	var startMs int64
 	if !start.IsZero() {
 		startMs = start.UnixMilli()
 	}
-	v, err := g.begin.Run(ctx, g.rdb, []string{record.TaskKey(id), record.DoneKey(id)}, token, startMs).Int64Slice()
-	if err != nil {
+	keys := []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id)}
+	v, err := g.begin.Run(ctx, g.rdb, keys, token, startMs, ms(lockTTL)).Int64Slice()
+	switch {
+	case err != nil:
 		return History{}, fmt.Errorf("count attempt: %w", err)
+	case v[0] == 2:
+		return History{}, &BusyError{For: time.Duration(max(0, v[8])) * time.Millisecond}
 	}
 	h := History{
 		Finished: v[0] == 1, Attempts: int(v[1]), Crashes: int(v[2]),
 		Age: time.Duration(v[3]) * time.Millisecond, Holds: int(v[4]), Stale: int(v[5]),
 	}
 	if v[6] >= 0 {
-		h.InFlight, h.SinceSent = true, time.Duration(v[6])*time.Millisecond
+		bySender := max(0, now.Sub(time.UnixMilli(v[7])))
+		h.InFlight, h.SinceSent = true, min(time.Duration(v[6])*time.Millisecond, bySender)
 	}
 	return h, nil
 }
 
-// ErrSuperseded means that another attempt runs the task by now.
-var ErrSuperseded = errors.New("another attempt runs this task")
+// ErrSuperseded means that this attempt is over: another one runs by now, or its
+// lock has ended.
+var ErrSuperseded = errors.New("this attempt is over")
 
-// Enter marks that a write goes out. It returns [ErrSuperseded] or a Redis error
-// when it must not.
-func (g *Gate) Enter(ctx context.Context, id, token string) error {
-	ok, err := g.enter.Run(ctx, g.rdb, []string{record.TaskKey(id)}, token).Int()
+// Enter marks that a write goes out, now by the worker's clock. It returns
+// [ErrSuperseded] or a Redis error when it must not.
+func (g *Gate) Enter(ctx context.Context, id, token string, now time.Time) error {
+	ok, err := g.enter.Run(ctx, g.rdb, []string{record.TaskKey(id), record.LockKey(id)}, token, now.UnixMilli()).Int()
 	switch {
 	case err != nil:
 		return fmt.Errorf("mark write in flight: %w", err)
@@ -138,7 +157,7 @@ func (g *Gate) Leave(ctx context.Context, id, token string, r Result) error {
 		record.FieldReason, r.Reason,
 		record.FieldResult, string(r.Answer),
 	}
-	ok, err := g.leave.Run(ctx, g.rdb, []string{record.TaskKey(id), record.DoneKey(id)}, args...).Int()
+	ok, err := g.leave.Run(ctx, g.rdb, []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id)}, args...).Int()
 	switch {
 	case err != nil:
 		return fmt.Errorf("record outcome: %w", err)

@@ -2,13 +2,16 @@
 -- brings it; any other outcome only by the attempt that is current. Safe to
 -- execute twice.
 --
--- KEYS: record, finish marker
+-- KEYS: record, finish marker, lock
 -- ARGV: attempt token, state, ttl of the record (ms, 0 for none), ttl of the finish marker (ms, 0 for none),
 --       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms),
 --       then field, value, field, value...
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 local token = redis.call('HGET', KEYS[1], 'token') or ''
+if redis.call('GET', KEYS[3]) == ARGV[1] then
+  redis.call('DEL', KEYS[3])
+end
 if token ~= ARGV[1] and ARGV[2] ~= 'done' then
   if redis.call('HGET', KEYS[1], 'left') == ARGV[1] then
     return 1
@@ -38,7 +41,7 @@ else
   redis.call('HDEL', KEYS[1], 'next')
 end
 if ARGV[7] == '1' then
-  redis.call('HDEL', KEYS[1], 'in_flight')
+  redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at')
 end
 if ARGV[3] ~= '0' then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
