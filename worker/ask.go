@@ -47,7 +47,7 @@ func (h *handler) askFirst(ctx context.Context, a *attempt, m Merchant) (v Verdi
 		}
 		return v, false
 	}
-	v, send, resolved := afterAsk(found, a.payload.Delay(), m.RetriggerScheduled, a.history, h.policy)
+	v, send, resolved := afterAsk(found, a.payload.Delay(), a.mayRepeat, a.history, h.policy)
 	if resolved {
 		a.open = false
 	}

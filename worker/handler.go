@@ -49,6 +49,9 @@ type attempt struct {
 	payload tasks.Payload
 	op      ecpay.Operation // zero until the payload is decoded
 	ask     *tasks.Ask      // how to find out about a write, nil when nothing can be asked
+	// mayRepeat allows one more trigger with an earlier one unanswered, see
+	// Merchant.RetriggerScheduled.
+	mayRepeat bool
 	// open means that a write went out, by this attempt or an earlier one, and
 	// nothing proves what became of it. The mark in Redis stays as long.
 	open bool
@@ -179,6 +182,7 @@ func (h *handler) merchant(ctx context.Context, a *attempt) (Merchant, Verdict, 
 // for, then sends, then asks where the answer alone proves nothing.
 func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 	a.ask = a.payload.Ask(m.TsrIsRelateNumber)
+	a.mayRepeat = m.RetriggerScheduled && a.payload.Delay().Applies && a.history.Repeated == 0
 	a.open = a.history.InFlight
 	if a.open && !a.op.Resendable {
 		if v, send := h.askFirst(ctx, a, m); !send {
@@ -186,7 +190,7 @@ func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 		}
 	}
 	if a.op.Write {
-		if err := h.gate.Enter(ctx, a.id, a.token, h.now()); err != nil {
+		if err := h.gate.Enter(ctx, a.id, a.token, h.now(), a.open); err != nil {
 			return h.redisAway(err)
 		}
 	}
@@ -209,7 +213,7 @@ func (h *handler) do(ctx context.Context, m Merchant, req ecpay.Request) (ecpay.
 func (h *handler) decide(a *attempt) Verdict { return h.judge(a, a.err) }
 
 func (h *handler) judge(a *attempt, e *ecpay.Error) Verdict {
-	out := Outcome{Kind: ecpay.OK, CanAsk: a.ask != nil}
+	out := Outcome{Kind: ecpay.OK, CanFindOut: a.ask != nil || a.mayRepeat}
 	if e != nil {
 		out.Kind, out.Execution, out.RetryAfter = e.Kind, e.Execution, e.RetryAfter
 	}

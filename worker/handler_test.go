@@ -273,7 +273,7 @@ func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
 				if _, err := w.h.gate.Begin(t.Context(), j.id, "dead worker", w.clock(), w.clock(), time.Minute); err != nil {
 					t.Fatal(err)
 				}
-				if err := w.h.gate.Enter(t.Context(), j.id, "dead worker", w.clock()); err != nil {
+				if err := w.h.gate.Enter(t.Context(), j.id, "dead worker", w.clock(), false); err != nil {
 					t.Fatal(err)
 				}
 				if landed {
@@ -292,6 +292,40 @@ func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
 				}
 				if !x.canAsk && (v.Action != Dead || v.Kind != ecpay.Ambiguous || n > 1) {
 					t.Errorf("%s(%s) with %d effects, want dead(Ambiguous)", v.Action, v.Kind, n)
+				}
+			})
+		}
+	}
+}
+
+// TestRetriggerIsAllowedOnce: with an unanswered trigger about which nothing can
+// tell, retrigger_scheduled allows one more, after the fence, and no third.
+func TestRetriggerIsAllowedOnce(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"trigger, nothing to ask", "trigger, delay unknown"} {
+		for lost, want := range map[int]Action{1: Done, 2: Dead} {
+			t.Run(fmt.Sprint(name, ", ", lost, " answers lost"), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.keys.merchant.RetriggerScheduled = true
+				x := writes()[name]
+				if err := x.stage(w.fake); err != nil {
+					t.Fatal(err)
+				}
+				w.fake.Inject(ecpaytest.Match{Operation: x.op}, ecpaytest.Fault{Drop: true, Times: lost})
+				start := w.clock()
+				v, _ := w.toEnd(w.job(x.payload))
+				if v.Action != want || v.Action == Dead && v.Kind != ecpay.Ambiguous {
+					t.Errorf("%s(%s): %s", v.Action, v.Kind, v.Reason)
+				}
+				var sent []time.Duration
+				for _, c := range w.fake.Calls() {
+					if c.Operation == x.op {
+						sent = append(sent, c.At.Sub(start))
+					}
+				}
+				if len(sent) != 2 || sent[1]-sent[0] < 11*time.Minute {
+					t.Errorf("triggers were sent at %v, want two, the second after the fence", sent)
 				}
 			})
 		}
@@ -629,7 +663,7 @@ func TestScriptsMayRunTwice(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if err := g.Enter(ctx, id, "a", w.clock()); err != nil {
+		if err := g.Enter(ctx, id, "a", w.clock(), false); err != nil {
 			t.Error(err)
 		}
 	}
@@ -653,7 +687,7 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	if r, err := record.Get(ctx, w.rdb, id); err != nil || r.State != record.Active {
 		t.Errorf("state %s, %v, want active", r.State, err)
 	}
-	if err := g.Enter(ctx, id, "a", w.clock()); !errors.Is(err, gate.ErrSuperseded) {
+	if err := g.Enter(ctx, id, "a", w.clock(), false); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("an attempt that is over may enter: %v", err)
 	}
 	// Proof of an effect is recorded whatever attempt brings it.

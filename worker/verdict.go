@@ -71,8 +71,9 @@ type Outcome struct {
 	Kind       ecpay.Kind
 	Execution  ecpay.Execution
 	RetryAfter time.Duration
-	// CanAsk means that ECPay has a query which tells whether the write happened.
-	CanAsk bool
+	// CanFindOut means that the next attempt can tell whether the write happened, or
+	// may repeat it all the same.
+	CanFindOut bool
 }
 
 // decide is the one pure function from operation, outcome and history to a
@@ -105,7 +106,7 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 	}
 	// A write of unknown outcome comes back only where the next attempt can find
 	// out, or where a second one changes nothing.
-	mayComeBack := !op.Write || op.Resendable || out.CanAsk || out.Execution != ecpay.MaybeExecuted
+	mayComeBack := !op.Write || op.Resendable || out.CanFindOut || out.Execution != ecpay.MaybeExecuted
 
 	switch out.Kind {
 	case ecpay.OK, ecpay.AlreadyDone:

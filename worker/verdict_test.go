@@ -92,9 +92,9 @@ func TestVerdictByHistory(t *testing.T) {
 		"operator":                       {"b2b:invalid", Outcome{Kind: ecpay.Operator}, gate.History{Attempts: 1, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: time.Hour, Pauses: true}},
 		"throttled":                      {"b2b:invalid", Outcome{Kind: ecpay.Throttled}, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 30 * time.Minute, Pauses: true}},
 		"throttled with Retry-After":     {"b2b:invalid", Outcome{Kind: ecpay.Throttled, RetryAfter: 90 * time.Second}, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 90 * time.Second, Pauses: true}},
-		"ambiguous, can be asked":        {"b2b:invalid", Outcome{Kind: ecpay.Ambiguous, CanAsk: true}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
-		"ambiguous, attempts used up":    {"b2b:invalid", Outcome{Kind: ecpay.Ambiguous, CanAsk: true}, gate.History{Attempts: 25}, Verdict{Action: Dead}},
-		"unknown, can be asked":          {"b2b:invalid", Outcome{Kind: ecpay.Unknown, CanAsk: true}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"ambiguous, can be asked":        {"b2b:invalid", Outcome{Kind: ecpay.Ambiguous, CanFindOut: true}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"ambiguous, attempts used up":    {"b2b:invalid", Outcome{Kind: ecpay.Ambiguous, CanFindOut: true}, gate.History{Attempts: 25}, Verdict{Action: Dead}},
+		"unknown, can be asked":          {"b2b:invalid", Outcome{Kind: ecpay.Unknown, CanFindOut: true}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
 		"unknown, attempts used up":      {"b2b:get_allowance_confirm", Outcome{Kind: ecpay.Unknown}, gate.History{Attempts: 25}, Verdict{Action: Dead}},
 		"unknown, but proven not to act": {"b2b:invalid", Outcome{Kind: ecpay.Unknown, Execution: ecpay.NotExecuted}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
 	} {

@@ -51,6 +51,7 @@ const (
 	FieldStale    = "stale"     // requests refused with TransCode 104 in a row
 	FieldInFlight = "in_flight" // a write went out at this time and nothing is proven since
 	FieldSentAt   = "sent_at"   // the same time by the sender's clock: two clocks guard the fence
+	FieldRepeated = "repeated"  // how often a write was sent again with an earlier one unanswered
 	FieldSince    = "since"     // when the budget's clock began
 	FieldPaused   = "paused"    // milliseconds for which that clock stood still
 	FieldPausedAt = "paused_at" // it stands still since then

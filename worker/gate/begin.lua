@@ -6,16 +6,16 @@
 -- ARGV: attempt token, start of the age clock by the task's headers (ms, 0 for unknown), life of the lock (ms)
 -- Returns: status (0 go on, 1 finished, 2 the lock is held), attempts, crashes, age, holds, stale,
 --          time since the last unanswered write by Redis' clock (-1 for none), when it was sent by the sender's clock,
---          rest of the lock's life when it is held
+--          rest of the lock's life when it is held, how often a write was repeated that is still unanswered
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 if redis.call('EXISTS', KEYS[2]) == 1 then
-  return {1, 0, 0, 0, 0, 0, -1, 0, 0}
+  return {1, 0, 0, 0, 0, 0, -1, 0, 0, 0}
 end
 if not redis.call('SET', KEYS[3], ARGV[1], 'NX', 'PX', ARGV[3]) and redis.call('GET', KEYS[3]) ~= ARGV[1] then
-  return {2, 0, 0, 0, 0, 0, -1, 0, redis.call('PTTL', KEYS[3])}
+  return {2, 0, 0, 0, 0, 0, -1, 0, redis.call('PTTL', KEYS[3]), 0}
 end
-local r = redis.call('HMGET', KEYS[1], 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale', 'in_flight', 'sent_at')
+local r = redis.call('HMGET', KEYS[1], 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale', 'in_flight', 'sent_at', 'repeated')
 local token, state = r[1] or '', r[2] or ''
 local attempts, crashes = tonumber(r[3]) or 0, tonumber(r[4]) or 0
 local since, paused, paused_at = tonumber(r[5]) or 0, tonumber(r[6]) or 0, tonumber(r[7]) or 0
@@ -44,4 +44,4 @@ if token ~= ARGV[1] then
   redis.call('HSETNX', KEYS[1], 'first', now)
   redis.call('PERSIST', KEYS[1])
 end
-return {0, attempts, crashes, math.max(0, now - since - paused), holds, stale, since_sent, tonumber(r[11]) or 0, 0}
+return {0, attempts, crashes, math.max(0, now - since - paused), holds, stale, since_sent, tonumber(r[11]) or 0, 0, tonumber(r[12]) or 0}

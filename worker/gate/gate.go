@@ -61,6 +61,9 @@ type History struct {
 	// whichever says less, so that one clock that jumps does not end the time in
 	// which the write may still land.
 	SinceSent time.Duration
+	// Repeated counts how often a write was sent again although an earlier one is
+	// still unanswered.
+	Repeated int
 }
 
 // BusyError means that another attempt holds the lock of the task's subject.
@@ -91,7 +94,7 @@ func (g *Gate) Begin(ctx context.Context, id, token string, start, now time.Time
 	}
 	h := History{
 		Finished: v[0] == 1, Attempts: int(v[1]), Crashes: int(v[2]),
-		Age: time.Duration(v[3]) * time.Millisecond, Holds: int(v[4]), Stale: int(v[5]),
+		Age: time.Duration(v[3]) * time.Millisecond, Holds: int(v[4]), Stale: int(v[5]), Repeated: int(v[9]),
 	}
 	if v[6] >= 0 {
 		bySender := max(0, now.Sub(time.UnixMilli(v[7])))
@@ -104,10 +107,11 @@ func (g *Gate) Begin(ctx context.Context, id, token string, start, now time.Time
 // lock has ended.
 var ErrSuperseded = errors.New("this attempt is over")
 
-// Enter marks that a write goes out, now by the worker's clock. It returns
-// [ErrSuperseded] or a Redis error when it must not.
-func (g *Gate) Enter(ctx context.Context, id, token string, now time.Time) error {
-	ok, err := g.enter.Run(ctx, g.rdb, []string{record.TaskKey(id), record.LockKey(id)}, token, now.UnixMilli()).Int()
+// Enter marks that a write goes out, now by the worker's clock; repeats means
+// that an earlier one is still unanswered. It returns [ErrSuperseded] or a Redis
+// error when it must not.
+func (g *Gate) Enter(ctx context.Context, id, token string, now time.Time, repeats bool) error {
+	ok, err := g.enter.Run(ctx, g.rdb, []string{record.TaskKey(id), record.LockKey(id)}, token, now.UnixMilli(), flag(repeats)).Int()
 	switch {
 	case err != nil:
 		return fmt.Errorf("mark write in flight: %w", err)

@@ -41,7 +41,7 @@ else
   redis.call('HDEL', KEYS[1], 'next')
 end
 if ARGV[7] == '1' then
-  redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at')
+  redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'repeated')
 end
 if ARGV[3] ~= '0' then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
