@@ -43,6 +43,9 @@ type Config struct {
 	// Retention is how long asynq keeps a finished task, and with it the dashboard
 	// shows it. Defaults to 24 h; queries keep a minute.
 	Retention time.Duration
+	// Confirm asks for confirmation by replicas and disk. The zero value asks for
+	// none: Redis' own word counts, which with appendfsync always is the disk's.
+	Confirm Confirm
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -68,8 +71,11 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Retention == 0 {
 		cfg.Retention = tasks.DefaultRetention
 	}
-	if cfg.Timeout < 0 || cfg.Retention < 0 {
-		return nil, errors.New("enqueue: Timeout and Retention must not be negative")
+	if cfg.Confirm.Timeout == 0 {
+		cfg.Confirm.Timeout = time.Second
+	}
+	if cfg.Timeout < 0 || cfg.Retention < 0 || cfg.Confirm.Timeout < 0 || cfg.Confirm.Replicas < 0 {
+		return nil, errors.New("enqueue: Timeout, Retention and Confirm must not be negative")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -80,7 +86,7 @@ func New(cfg Config) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("enqueue: %w", err)
 		}
-		c.rdb, c.own = impatient(o), true
+		c.rdb, c.own = impatient(o, cfg.Confirm), true
 	}
 	c.asynq = asynq.NewClientFromRedisClient(c.rdb)
 	c.reader = record.NewReader(c.rdb)
@@ -172,8 +178,15 @@ func (c *Client) Enqueue(ctx context.Context, p tasks.Payload, opts ...Option) (
 	// between) is no duplicate: once more.
 	for range 3 {
 		r, err := c.store(ctx, p, o)
-		if !errors.Is(err, record.ErrNotFound) {
+		if errors.Is(err, record.ErrNotFound) {
+			continue
+		}
+		if err != nil || !c.cfg.Confirm.wanted() {
 			return r, err
+		}
+		again, err := c.confirmed(ctx, r)
+		if !again {
+			return r, err // the receipt stands also when it is not confirmed
 		}
 	}
 	return Receipt{}, fmt.Errorf("enqueue %s: %w", tasks.ID(p), ErrStuck)

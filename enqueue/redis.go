@@ -140,11 +140,14 @@ func tlsConfig(o *redis.UniversalOptions, caFile string) (*tls.Config, error) {
 
 // impatient makes a client whose commands end with their context: a backend
 // that has just taken a payment must not hang.
-func impatient(o *redis.UniversalOptions) redis.UniversalClient {
+func impatient(o *redis.UniversalOptions, confirm Confirm) redis.UniversalClient {
 	o.ContextTimeoutEnabled = true
 	o.MaxRetries = 3
 	o.MinRetryBackoff, o.MaxRetryBackoff = 8*time.Millisecond, 256*time.Millisecond
 	o.DialTimeout = 2 * time.Second
 	o.ReadTimeout, o.WriteTimeout = 2*time.Second, 2*time.Second
+	if confirm.wanted() { // the server answers only after waiting for replicas, then for disks
+		o.ReadTimeout += 2 * confirm.Timeout
+	}
 	return redis.NewUniversalClient(o)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -117,9 +118,16 @@ func (p *program) enqueue(ctx context.Context, c *cli.Command, t tasks.Type) err
 	}
 	defer client.Close()
 	r, err := client.Enqueue(ctx, payload, opts...)
-	if err != nil {
+	if err != nil && !errors.Is(err, enqueue.ErrNotConfirmed) {
 		return err
 	}
+	if perr := p.printReceipt(c, r); perr != nil {
+		return perr
+	}
+	return err
+}
+
+func (p *program) printReceipt(c *cli.Command, r enqueue.Receipt) error {
 	if r.Duplicate {
 		fmt.Fprintf(p.err, "ecpayq: this was enqueued before and is %s; nothing was stored\n", r.State)
 	}

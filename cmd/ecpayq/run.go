@@ -86,6 +86,8 @@ func hintFor(err error) string {
 		return "nothing was stored; mend " + strings.Join(flags, ", ")
 	case errors.Is(err, enqueue.ErrStuck):
 		return "delete the remnant in Redis after looking at it: DEL \"asynq:{QUEUE}:t:ID\""
+	case errors.Is(err, enqueue.ErrNotConfirmed):
+		return "the task is stored and workers may run it; running the same command again waits again"
 	case errors.Is(err, enqueue.ErrRedis):
 		return "check ECPAYQ_REDIS_URL and that Redis is running; running the same command again is safe"
 	case errors.Is(err, app.ErrRedisTooOld):
@@ -160,5 +162,8 @@ func (p *program) client() (*enqueue.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return enqueue.New(enqueue.Config{RedisURL: u, Retention: p.cfg.Retention})
+	return enqueue.New(enqueue.Config{
+		RedisURL: u, Retention: p.cfg.Retention,
+		Confirm: enqueue.Confirm{Replicas: p.cfg.ConfirmReplicas, Disk: p.cfg.ConfirmDisk},
+	})
 }

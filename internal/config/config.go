@@ -23,6 +23,9 @@ type Config struct {
 	RedisURLFile string
 	ECPayURL     string
 
+	ConfirmReplicas int
+	ConfirmDisk     bool
+
 	MerchantID, MerchantIDFile string
 	PlatformID, PlatformIDFile string
 	HashKeyFile, HashIVFile    string

@@ -38,6 +38,8 @@ func Settings() []Setting {
 		{"redis-url", "ECPAYQ_REDIS_URL", "redis://127.0.0.1:6379/0", Producer, "where Redis is: redis://, rediss://, unix://, redis-sentinel://, redis-cluster://", func(c *Config) any { return &c.RedisURL }},
 		{"redis-url-file", "ECPAYQ_REDIS_URL_FILE", "", Producer, "file that holds the Redis URL, for one with a password", func(c *Config) any { return &c.RedisURLFile }},
 		{"retention", "ECPAYQ_RETENTION", "24h", Producer, "how long asynq keeps a finished task", func(c *Config) any { return &c.Retention }},
+		{"confirm-replicas", "ECPAYQ_CONFIRM_REPLICAS", "0", Producer, "replicas that must have a task before enqueue succeeds (WAIT)", func(c *Config) any { return &c.ConfirmReplicas }},
+		{"confirm-disk", "ECPAYQ_CONFIRM_DISK", "false", Producer, "enqueue succeeds only when the task is on disk (WAITAOF, Redis 7.2)", func(c *Config) any { return &c.ConfirmDisk }},
 		{"ecpay-url", "ECPAYQ_ECPAY_URL", "stage", Worker, "stage, production or a base URL (plain http to loopback only)", func(c *Config) any { return &c.ECPayURL }},
 		{"merchant-id", "ECPAYQ_MERCHANT_ID", "", Worker, "MerchantID of the one merchant", func(c *Config) any { return &c.MerchantID }},
 		{"merchant-id-file", "ECPAYQ_MERCHANT_ID_FILE", "", Worker, "file that holds the MerchantID", func(c *Config) any { return &c.MerchantIDFile }},

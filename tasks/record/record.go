@@ -40,6 +40,14 @@ func DoneKey(id string) string { return prefix + tag(id) + ":done:" + id }
 // LockKey is the lock of a task's subject, held by one attempt at a time.
 func LockKey(id string) string { return prefix + tag(id) + ":lock:" + tasks.Subject(id) }
 
+// BarrierKey is what a producer writes to learn that replicas and disks have
+// everything of a queue that was written before. Its hash tag is that of asynq's
+// keys of the queue.
+func BarrierKey(queue string) string { return prefix + "{" + queue + "}:barrier" }
+
+// AsynqTaskKey is the hash in which asynq v0.26 keeps a task.
+func AsynqTaskKey(queue, id string) string { return "asynq:{" + queue + "}:t:" + id }
+
 // Fields of the hash at [TaskKey]. Times are Unix milliseconds by Redis' clock.
 const (
 	FieldState    = "state"     // a State

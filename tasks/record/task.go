@@ -203,14 +203,14 @@ func (r *Reader) taskInfo(ctx context.Context, queue, id string) (*asynq.TaskInf
 // looked for in their lists, which may be long.
 func (r *Reader) stuck(ctx context.Context, queue, id string) (bool, error) {
 	key := "asynq:{" + queue + "}:"
-	fields, err := r.rdb.HMGet(ctx, key+"t:"+id, "msg", "state").Result()
+	fields, err := r.rdb.HMGet(ctx, AsynqTaskKey(queue, id), "msg", "state").Result()
 	if err != nil {
 		return false, fmt.Errorf("read task: %w", err)
 	}
 	state, _ := fields[1].(string)
 	switch {
 	case fields[0] == nil && fields[1] == nil:
-		n, err := r.rdb.Exists(ctx, key+"t:"+id).Result()
+		n, err := r.rdb.Exists(ctx, AsynqTaskKey(queue, id)).Result()
 		return n > 0, err
 	case fields[0] == nil:
 		return true, nil
@@ -218,7 +218,7 @@ func (r *Reader) stuck(ctx context.Context, queue, id string) (bool, error) {
 		err := r.rdb.ZScore(ctx, key+state, id).Err()
 		if errors.Is(err, redis.Nil) {
 			// It may have moved on between the two reads.
-			now, err := r.rdb.HGet(ctx, key+"t:"+id, "state").Result()
+			now, err := r.rdb.HGet(ctx, AsynqTaskKey(queue, id), "state").Result()
 			if errors.Is(err, redis.Nil) {
 				return false, nil
 			}
