@@ -144,7 +144,7 @@ func New(cfg Config) (*Worker, error) {
 		Queues:                   tasks.Queues(),
 		RetryDelayFunc:           retryDelay,
 		IsFailure:                isFailure,
-		Logger:                   asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger()},
+		Logger:                   asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook())},
 		LogLevel:                 asynq.InfoLevel,
 		ShutdownTimeout:          cfg.ShutdownTimeout,
 		TaskCheckInterval:        taskCheck,

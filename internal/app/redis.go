@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/worker"
 )
 
 // redisClients are the clients of a worker, of different patience.
@@ -54,7 +55,7 @@ func (c *redisClients) close() error { return errors.Join(c.asynq.Close(), c.gat
 
 // UseLogger sends the lines that go-redis writes by itself to log. The setting
 // is one for the process, so it belongs to main.
-func UseLogger(log zerolog.Logger) { redis.SetLogger(redisLogger{log}) }
+func UseLogger(log zerolog.Logger) { redis.SetLogger(redisLogger{log.Hook(worker.QuietHook())}) }
 
 type redisLogger struct{ log zerolog.Logger }
 
