@@ -112,8 +112,10 @@ func (h *handler) settle(ctx context.Context, a *attempt, m Merchant, earlier bo
 	default:
 		return h.decide(a)
 	}
-	found, _ := h.find(ctx, a, m)
+	found, askErr := h.find(ctx, a, m)
 	switch {
+	case found == askFailed: // not known yet: the next attempt asks again
+		return h.judge(a, askErr)
 	case found == shown && cancel:
 		return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonIssued}
 	case found == shown:

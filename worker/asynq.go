@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -89,6 +90,13 @@ type asynqLogger struct{ log zerolog.Logger }
 
 func (l asynqLogger) Debug(args ...any) { l.log.Debug().Msg(fmt.Sprint(args...)) }
 func (l asynqLogger) Info(args ...any)  { l.log.Debug().Msg(fmt.Sprint(args...)) }
-func (l asynqLogger) Warn(args ...any)  { l.log.Warn().Msg(fmt.Sprint(args...)) }
+func (l asynqLogger) Warn(args ...any) {
+	text := fmt.Sprint(args...)
+	if strings.HasPrefix(text, "Retry exhausted") { // said of every dead task, also at its first attempt
+		l.log.Debug().Msg(text)
+		return
+	}
+	l.log.Warn().Msg(text)
+}
 func (l asynqLogger) Error(args ...any) { l.log.Error().Msg(fmt.Sprint(args...)) }
 func (l asynqLogger) Fatal(args ...any) { l.log.Error().Msg(fmt.Sprint(args...)) }

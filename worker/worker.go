@@ -44,7 +44,8 @@ type Config struct {
 	// ShutdownTimeout is how long Stop waits for attempts. Defaults to 60 s and
 	// must be more than TaskTimeout.
 	ShutdownTimeout time.Duration
-	// Retention is how long the record of a finished query stays. Defaults to 24 h.
+	// Retention is how long the record of a finished task stays, its result with it.
+	// Defaults to 24 h.
 	Retention time.Duration
 	// FinishTTL is how long a finished write is recognised. Defaults to 1080 h (45 days).
 	FinishTTL time.Duration
@@ -222,7 +223,7 @@ func (w *Worker) checkClock(ctx context.Context) {
 	offset := at.Sub(before.Add(took / 2).Round(0))
 	w.cfg.ECPay.ObserveReference(offset)
 	if offset.Abs() > clockWarning {
-		w.cfg.Logger.Warn().Dur("offset", offset).Msg("our clock differs from Redis' clock; check NTP")
+		w.cfg.Logger.Warn().Stringer("offset", offset).Msg("our clock differs from Redis' clock; check NTP")
 	}
 }
 

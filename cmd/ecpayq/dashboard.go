@@ -7,12 +7,13 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/ecpayq/ecpayq/internal/app"
+	"github.com/ecpayq/ecpayq/internal/config"
 )
 
 func (p *program) dashboardCommand() *cli.Command {
 	return &cli.Command{
 		Name: "dashboard", Usage: "serve asynq's dashboard on this machine: see tasks, run dead ones",
-		Flags: append(p.cfg.Flags("producer"),
+		Flags: append(p.cfg.Flags(config.Reader),
 			p.cfg.FlagOf("ECPAYQ_LOG_LEVEL"), p.cfg.FlagOf("ECPAYQ_LOG_FORMAT"),
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:8980", Usage: "loopback address to listen on", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_ADDR")},
 			&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_READ_ONLY")},

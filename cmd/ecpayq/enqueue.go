@@ -73,7 +73,7 @@ func (p *program) fieldFlag(f reflect.StructField) cli.Flag {
 	case "bool":
 		return &cli.BoolFlag{Name: name, Usage: usage}
 	case "*int":
-		return &cli.IntFlag{Name: name, Usage: usage}
+		return &cli.IntFlag{Name: name, Usage: usage, DefaultText: "not known"}
 	default:
 		flag := &cli.StringFlag{Name: name, Usage: usage}
 		if f.Name == "MerchantID" {

@@ -95,7 +95,7 @@ func hintFor(err error) string {
 	case errors.Is(err, dashboard.ErrPublicAddress):
 		return "listen on 127.0.0.1 and reach it by an SSH tunnel"
 	case errors.Is(err, record.ErrNotFound):
-		return "an id is printed by ecpayq enqueue; finished queries are forgotten after a minute"
+		return "ecpayq enqueue prints ids; what is finished is forgotten after ECPAYQ_RETENTION"
 	case errors.As(err, &usage):
 		return "ecpayq help, or COMMAND --help, lists commands and flags"
 	}

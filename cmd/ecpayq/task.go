@@ -12,12 +12,13 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 func (p *program) taskCommand() *cli.Command {
-	flags := func() []cli.Flag { return append(p.cfg.Flags("producer"), jsonFlag()) }
+	flags := func() []cli.Flag { return append(p.cfg.Flags(config.Reader), jsonFlag()) }
 	return &cli.Command{
 		Name: "task", Usage: "show what became of a task",
 		Commands: []*cli.Command{

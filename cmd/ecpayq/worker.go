@@ -76,7 +76,7 @@ func (p *program) work(ctx context.Context) error {
 	}
 	p.reloadUntil(ctx, dir, log)
 
-	log.Info().Dur("timeout", p.cfg.ShutdownMax).Msg("draining")
+	log.Info().Stringer("timeout", p.cfg.ShutdownMax).Msg("draining")
 	stopped := make(chan error, 1)
 	go func() { stopped <- w.Stop() }()
 	select {

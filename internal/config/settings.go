@@ -10,8 +10,10 @@ import (
 // Role says which program reads a setting.
 type Role string
 
-// Producers enqueue and look; workers also need everything that producers do.
+// Readers look at tasks, producers also enqueue; workers have the settings of
+// both and their own.
 const (
+	Reader   Role = "reader"
 	Producer Role = "producer"
 	Worker   Role = "worker"
 )
@@ -49,7 +51,7 @@ func Settings() []Setting {
 		{"hash-iv-file", "ECPAYQ_HASH_IV_FILE", "", Worker, "file that holds the HashIV", func(c *Config) any { return &c.HashIVFile }},
 		{"platform-id", "ECPAYQ_PLATFORM_ID", "", Worker, "PlatformID that is sent along, for a sub-merchant of a platform", func(c *Config) any { return &c.PlatformID }},
 		{"platform-id-file", "ECPAYQ_PLATFORM_ID_FILE", "", Worker, "file that holds the PlatformID", func(c *Config) any { return &c.PlatformIDFile }},
-		{"config", "ECPAYQ_CONFIG", "", Worker, "YAML file: many merchants, extra codes; read again on SIGHUP", func(c *Config) any { return &c.File }},
+		{"config", "ECPAYQ_CONFIG", "", Worker, "YAML file: many merchants, extra codes; SIGHUP reads the merchants again", func(c *Config) any { return &c.File }},
 		{"tsr-is-relate-number", "ECPAYQ_TSR_IS_RELATE_NUMBER", "false", Worker, "the shop uses one number as Tsr and RelateNumber, so ask by it", func(c *Config) any { return &c.TsrIsRelateNumber }},
 		{"retrigger-scheduled", "ECPAYQ_RETRIGGER_SCHEDULED", "false", Worker, "trigger once more when nothing can tell whether an invoice is scheduled", func(c *Config) any { return &c.RetriggerScheduled }},
 		{"concurrency", "ECPAYQ_CONCURRENCY", "32", Worker, "attempts at once, per process", func(c *Config) any { return &c.Concurrency }},
@@ -75,12 +77,24 @@ func Settings() []Setting {
 func (c *Config) Flags(role Role) []cli.Flag {
 	var flags []cli.Flag
 	for _, s := range Settings() {
-		if s.Flag == "" || role == Producer && s.Role != Producer {
+		if s.Flag == "" || !role.reads(s) {
 			continue
 		}
 		flags = append(flags, s.flag(c))
 	}
 	return flags
+}
+
+// reads reports whether programs of the role have the setting.
+func (r Role) reads(s Setting) bool {
+	switch r {
+	case Worker:
+		return true
+	case Producer:
+		return s.Role == Producer
+	default:
+		return s.Env == "ECPAYQ_REDIS_URL" || s.Env == "ECPAYQ_REDIS_URL_FILE"
+	}
 }
 
 // FlagOf binds one setting.

@@ -86,6 +86,9 @@ func (c *Cluster) start(ctx context.Context, opts ClusterOptions) error {
 		if err := addSlots(ctx, rdb, first, last); err != nil {
 			return fmt.Errorf("redistest: giving slots %d to %d to a node: %w", first, last, err)
 		}
+	}
+	// Only after that: a node that knows another one takes no epoch any more.
+	for i, rdb := range clients {
 		// Each meets all the others itself, which is faster than hearing of
 		// them by gossip.
 		for _, other := range c.Nodes[i+1:] {
