@@ -1,0 +1,112 @@
+package worker
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+// TestVerdictOfEveryAnswer says what one attempt makes of every code that is
+// known of ECPay and of every class of HTTP status: for a void, about which
+// ECPay can be asked, and for a query. Every Kind that an answer can bring has a
+// row.
+func TestVerdictOfEveryAnswer(t *testing.T) {
+	t.Parallel()
+	type row struct {
+		fault       ecpaytest.Fault
+		kind        ecpay.Kind
+		write, read Action
+		readKind    *ecpay.Kind // where it differs
+	}
+	kind := func(k ecpay.Kind) *ecpay.Kind { return &k }
+	rtn := func(code int, k ecpay.Kind, write, read Action) row {
+		return row{fault: ecpaytest.Fault{RtnCode: code}, kind: k, write: write, read: read}
+	}
+	rows := map[string]row{
+		"success": {ecpaytest.Fault{Name: "none"}, ecpay.OK, Done, Done, nil},
+
+		"TransCode 104": {ecpaytest.Fault{TransCode: 104}, ecpay.Stale, Retry, Retry, nil},
+		"TransCode 110": {ecpaytest.Fault{TransCode: 110}, ecpay.Denied, Hold, Hold, nil},
+		"TransCode 111": {ecpaytest.Fault{TransCode: 111}, ecpay.Rejected, Dead, Dead, nil},
+		"TransCode 115": {ecpaytest.Fault{TransCode: 115}, ecpay.Denied, Hold, Hold, nil},
+		"TransCode 128": {ecpaytest.Fault{TransCode: 128}, ecpay.Unknown, Retry, Retry, nil},
+		"TransCode 999": {ecpaytest.Fault{TransCode: 999}, ecpay.Unknown, Retry, Retry, nil},
+
+		"already voided":  {ecpaytest.Fault{RtnCode: 5070453}, ecpay.AlreadyDone, Done, Retry, kind(ecpay.Unknown)},
+		"unknown RtnCode": rtn(8888888, ecpay.Unknown, Retry, Retry),
+		"timeout inside":  {ecpaytest.Fault{RtnCode: 10100058}, ecpay.Ambiguous, Retry, Retry, kind(ecpay.Unavailable)},
+		"nothing known 2": {ecpaytest.Fault{RtnCode: 2}, ecpay.Unknown, Retry, Retry, nil},
+
+		"garbage":         {ecpaytest.Fault{Garbage: true}, ecpay.Ambiguous, Retry, Retry, kind(ecpay.Unavailable)},
+		"unreadable Data": {ecpaytest.Fault{UnreadableData: true}, ecpay.Ambiguous, Retry, Retry, kind(ecpay.Unavailable)},
+		"dropped":         {ecpaytest.Fault{Drop: true}, ecpay.Ambiguous, Retry, Retry, kind(ecpay.Unavailable)},
+		"HTTP 403":        {ecpaytest.Fault{HTTPStatus: 403}, ecpay.Throttled, Hold, Hold, nil},
+		"HTTP 429":        {ecpaytest.Fault{HTTPStatus: 429}, ecpay.Throttled, Hold, Hold, nil},
+	}
+	for code, k := range map[int]ecpay.Kind{
+		4000001: ecpay.NotFound, 5070305: ecpay.NotFound, 1600003: ecpay.NotFound, 6070004: ecpay.NotFound, 7: ecpay.NotFound, 2000039: ecpay.NotFound,
+		5070357: ecpay.Conflict, 2000042: ecpay.Conflict,
+		5070450: ecpay.Rejected, 5070250: ecpay.Rejected, 2103005: ecpay.Rejected, 2009005: ecpay.Rejected, 2013001: ecpay.Rejected,
+		2014001: ecpay.Rejected, 2014003: ecpay.Rejected, 2001019: ecpay.Rejected, 2001096: ecpay.Rejected, 2019001: ecpay.Rejected,
+		2020001: ecpay.Rejected, 1200125: ecpay.Rejected, 5000022: ecpay.Rejected, 1200031: ecpay.Rejected, 6000015: ecpay.Rejected, 10400011: ecpay.Rejected,
+	} {
+		rows[fmt.Sprint("RtnCode ", code)] = rtn(code, k, Dead, Dead)
+	}
+	for code, k := range map[int]ecpay.Kind{5070350: ecpay.Operator, 1500047: ecpay.Operator, 5070451: ecpay.Operator} {
+		rows[fmt.Sprint("RtnCode ", code)] = rtn(code, k, Hold, Hold)
+	}
+	for _, code := range []int{9000001, 10000010} {
+		rows[fmt.Sprint("RtnCode ", code)] = rtn(code, ecpay.Unavailable, Retry, Retry)
+	}
+	for _, status := range []int{204, 301, 302, 307, 400, 401, 404, 405, 408, 413, 418, 500, 502, 503, 504, 599} {
+		r := row{ecpaytest.Fault{HTTPStatus: status, Body: "<html>"}, ecpay.Ambiguous, Retry, Retry, kind(ecpay.Unavailable)}
+		if status >= 400 && status < 500 {
+			r.readKind = kind(ecpay.Unknown)
+		}
+		if status == 204 {
+			r.fault.Body = ""
+		}
+		rows[fmt.Sprint("HTTP ", status)] = r
+	}
+	seen := map[ecpay.Kind]bool{}
+	for name, r := range rows {
+		seen[r.kind] = true
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			x := writes()["void"]
+			if err := x.stage(w.fake); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "1909241702402030"}); err != nil {
+				t.Fatal(err)
+			}
+			query := &tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: testMerchant, AllowanceNo: "1909241702402030"}}
+			for op, tc := range map[string]struct {
+				payload tasks.Payload
+				want    Action
+				kind    *ecpay.Kind
+			}{
+				"Invalid":             {x.payload, r.write, nil},
+				"GetAllowanceConfirm": {query, r.read, r.readKind},
+			} {
+				w.fake.Inject(ecpaytest.Match{Operation: op}, r.fault)
+				k := r.kind
+				if tc.kind != nil {
+					k = *tc.kind
+				}
+				if v := w.once(w.job(tc.payload)); v.Action != tc.want || v.Kind != k {
+					t.Errorf("%s: %s(%s), want %s(%s): %s", op, v.Action, v.Kind, tc.want, k, v.Reason)
+				}
+			}
+		})
+	}
+	for _, k := range ecpay.Kinds() {
+		if !seen[k] {
+			t.Errorf("no answer in the table brings %s", k)
+		}
+	}
+}
