@@ -56,6 +56,7 @@ type Client struct {
 	rdb    redis.UniversalClient
 	asynq  *asynq.Client
 	reader *record.Reader
+	dead   *record.Store
 	own    bool
 }
 
@@ -90,6 +91,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.asynq = asynq.NewClientFromRedisClient(c.rdb)
 	c.reader = record.NewReader(c.rdb)
+	c.dead = record.NewStore(c.rdb, cfg.Retention, cfg.Now)
 	return c, nil
 }
 
@@ -116,14 +118,18 @@ type Receipt struct {
 	// Differs names the fields in which the earlier task asks for something else,
 	// which stands; empty if it asks for the same or cannot be compared any more.
 	Differs []string `json:"differs,omitempty"`
+	// Replaced means that the earlier task was dead and that this one is run in its
+	// place, see [ReplaceDead].
+	Replaced bool `json:"replaced,omitempty"`
 }
 
 // Option changes one call.
 type Option func(*call)
 
 type call struct {
-	processAt time.Time
-	trace     map[string]string
+	processAt   time.Time
+	trace       map[string]string
+	replaceDead bool
 }
 
 // ProcessAt keeps the task until t before it is first run.
@@ -133,6 +139,10 @@ func ProcessAt(t time.Time) Option { return func(c *call) { c.processAt = t } }
 func ProcessIn(d time.Duration) Option {
 	return func(c *call) { c.processAt = time.Now().Add(d) }
 }
+
+// ReplaceDead stores this payload in the place of an earlier task that is dead,
+// and runs it. An earlier task in any other state stands, as without the option.
+func ReplaceDead() Option { return func(c *call) { c.replaceDead = true } }
 
 // Trace sends W3C trace context (traceparent, tracestate) along with the task.
 func Trace(carrier map[string]string) Option { return func(c *call) { c.trace = carrier } }
@@ -181,7 +191,7 @@ func (c *Client) Enqueue(ctx context.Context, p tasks.Payload, opts ...Option) (
 		if errors.Is(err, record.ErrNotFound) {
 			continue
 		}
-		if err != nil || !c.cfg.Confirm.wanted() {
+		if err != nil || !c.cfg.Confirm.wanted() || r.Duplicate && r.State == record.StateDead {
 			return r, err
 		}
 		again, err := c.confirmed(ctx, r)
@@ -201,10 +211,18 @@ func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, e
 	h := tasks.Headers{Enqueued: c.cfg.Now(), ProcessAt: o.processAt, Nonce: tasks.NewNonce(), Trace: o.trace}
 	options := typ.Options(p, c.cfg.Retention)
 	if !o.processAt.IsZero() {
-		options = append(options, asynq.ProcessAt(o.processAt))
+		options = append(options, asynq.ProcessAt(wholeSecond(o.processAt)))
+	}
+	r := Receipt{ID: id, Type: typ.Name, Queue: typ.Queue}
+	if dead, answered, err := c.overDead(ctx, r, p, o); answered {
+		return dead, err
+	}
+	if done, err := c.finished(ctx, p); err != nil {
+		return Receipt{}, redisError(ctx, id, err)
+	} else if done {
+		return c.duplicate(ctx, r, p, h.Nonce)
 	}
 	info, err := c.send(ctx, asynq.NewTaskWithHeaders(typ.Name, payload, h.Map(), options...))
-	r := Receipt{ID: id, Type: typ.Name, Queue: typ.Queue}
 	switch {
 	case err == nil:
 		r.State = info.State.String()
@@ -216,25 +234,46 @@ func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, e
 	}
 }
 
+// finished reports whether the effect is proven already: our finish marker
+// recognises a write for longer than asynq does.
+func (c *Client) finished(ctx context.Context, p tasks.Payload) (bool, error) {
+	if !tasks.KeepsRecord(p) {
+		return false, nil
+	}
+	n, err := c.rdb.Exists(ctx, record.DoneKey(tasks.ID(p))).Result()
+	return n > 0, err
+}
+
+// wholeSecond rounds up: asynq keeps whole seconds and drops the rest, so that a
+// task would run before its time.
+func wholeSecond(t time.Time) time.Time { return t.Add(time.Second - 1).Truncate(time.Second) }
+
 // send obeys ctx also with a client of the caller's that does not.
 func (c *Client) send(ctx context.Context, t *asynq.Task) (*asynq.TaskInfo, error) {
-	if c.own {
-		return c.asynq.EnqueueContext(ctx, t)
+	return obey(ctx, c.own, func() (*asynq.TaskInfo, error) { return c.asynq.EnqueueContext(ctx, t) })
+}
+
+// obey ends with ctx, also where f does not because its Redis client ignores
+// contexts; obedient says that it does.
+func obey[T any](ctx context.Context, obedient bool, f func() (T, error)) (T, error) {
+	if obedient {
+		return f()
 	}
 	type answer struct {
-		info *asynq.TaskInfo
-		err  error
+		value T
+		err   error
 	}
 	ch := make(chan answer, 1)
 	go func() {
-		info, err := c.asynq.EnqueueContext(ctx, t)
-		ch <- answer{info, err}
+		v, err := f()
+		ch <- answer{v, err}
 	}()
 	select {
 	case a := <-ch:
-		return a.info, a.err
+		return a.value, a.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		var zero T
+		return zero, ctx.Err()
 	}
 }
 
@@ -264,16 +303,19 @@ func (c *Client) duplicate(ctx context.Context, r Receipt, p tasks.Payload, nonc
 func (c *Client) Task(ctx context.Context, id string) (record.Task, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	t, err := c.reader.Get(ctx, id)
-	if err != nil && ctx.Err() != nil {
-		return t, redisError(ctx, id, err)
+	if _, _, err := tasks.ParseID(id); err != nil {
+		return record.Task{}, err
 	}
-	return t, err
+	t, err := c.reader.Get(ctx, id)
+	if err == nil || errors.Is(err, record.ErrNotFound) || errors.Is(err, ErrStuck) {
+		return t, err
+	}
+	return t, redisError(ctx, id, err)
 }
 
 func redisError(ctx context.Context, id string, err error) error {
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%w (%s)", context.Cause(ctx), strings.TrimSpace(err.Error()))
 	}
-	return fmt.Errorf("enqueue %s: %w: %w", id, ErrRedis, err)
+	return fmt.Errorf("task %s: %w: %w", id, ErrRedis, err)
 }

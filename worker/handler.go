@@ -34,7 +34,7 @@ type handler struct {
 	policy    Policy
 	timeout   time.Duration // of one attempt
 	finishTTL time.Duration
-	retention time.Duration // of the record of a finished query
+	retention time.Duration // of the record of a finished task
 	now       func() time.Time
 	log       zerolog.Logger
 	observe   func(typeName string, v Verdict)
@@ -120,7 +120,7 @@ func (h *handler) carry(ctx context.Context, a *attempt) (Verdict, bool) {
 	case err != nil:
 		return h.redisAway(err), false
 	}
-	a.history = history
+	a.history, a.open = history, history.InFlight
 	switch {
 	case history.Finished:
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false
@@ -183,7 +183,6 @@ func (h *handler) merchant(ctx context.Context, a *attempt) (Merchant, Verdict, 
 func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 	a.ask = a.payload.Ask(m.TsrIsRelateNumber)
 	a.mayRepeat = m.RetriggerScheduled && a.payload.Delay().Applies && a.history.Repeated == 0
-	a.open = a.history.InFlight
 	if a.open && !a.op.Resendable {
 		if v, send := h.askFirst(ctx, a, m); !send {
 			return v
@@ -256,10 +255,8 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	switch v.Action {
 	case Done:
 		res.State, res.Settled = record.Done, true
-		res.RecordTTL = h.finishTTL
-		if a.payload != nil && !tasks.KeepsRecord(a.payload) {
-			res.RecordTTL = h.retention
-		} else {
+		res.RecordTTL = h.retention
+		if a.payload == nil || tasks.KeepsRecord(a.payload) {
 			res.DoneTTL = h.finishTTL
 		}
 	case Retry:
@@ -268,6 +265,7 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 		res.State = record.Held
 	case Dead:
 		res.State = record.Dead
+		res.Letter = &gate.Letter{Type: a.typeName, Queue: a.queue, Payload: a.job.payload, Headers: a.headers}
 	}
 	if e := a.err; e != nil {
 		res.HTTPStatus, res.TransCode, res.RtnCode, res.RtnMsg = e.HTTPStatus, e.TransCode, e.RtnCode, e.Msg
@@ -295,7 +293,7 @@ func (h *handler) report(a *attempt, v Verdict, err error, took time.Duration) {
 		e = h.log.Warn()
 	}
 	e.Str("task_id", a.id).Str("type", a.typeName).Str("queue", a.queue).Int("attempt", a.history.Attempts).
-		Stringer("verdict", v.Action).Stringer("kind", v.Kind).Dur("duration", took)
+		Stringer("verdict", v.Action).Stringer("kind", v.Kind).Stringer("duration", took.Round(10*time.Microsecond))
 	if a.err != nil {
 		e.Int64("rtn_code", a.err.RtnCode).Int("trans_code", a.err.TransCode).Int("http_status", a.err.HTTPStatus).Str("error", a.err.Error())
 	} else if a.resp != nil {
@@ -303,7 +301,7 @@ func (h *handler) report(a *attempt, v Verdict, err error, took time.Duration) {
 		e.Int64("rtn_code", code)
 	}
 	if v.Action == Retry || v.Action == Hold {
-		e.Dur("next_in", v.Delay)
+		e.Stringer("next_in", v.Delay.Round(time.Millisecond))
 	}
 	if v.Reason != "" {
 		e.Str("reason", v.Reason)

@@ -545,7 +545,8 @@ func TestRunningADeadTaskAgainStartsAFreshBudget(t *testing.T) {
 		t.Fatalf("%s(%s)", v.Action, v.Kind)
 	}
 	r := w.record(j)
-	want := record.Record{State: record.Dead, Attempts: 1, Kind: ecpay.Rejected, HTTPStatus: 200, TransCode: 1, RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤", Reason: reasonRejected, First: r.First, Last: r.Last}
+	want := record.Record{State: record.Dead, Attempts: 1, Kind: ecpay.Rejected, HTTPStatus: 200, TransCode: 1, RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤", Reason: reasonRejected, First: r.First, Last: r.Last,
+		Type: j.typeName, Queue: j.queue, Payload: j.payload, Headers: j.headers, Died: r.Last, By: record.ByWorker}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
@@ -681,7 +682,7 @@ func TestScriptsMayRunTwice(t *testing.T) {
 		t.Errorf("next attempt: %+v, %v", h, err)
 	}
 	// A repetition of a leave that has landed changes nothing any more.
-	if err := g.Leave(ctx, id, "a", gate.Result{State: record.Dead}); err != nil {
+	if err := g.Leave(ctx, id, "a", gate.Result{State: record.Dead, Letter: &gate.Letter{Type: "b2b:invalid", Queue: "invalid"}}); err != nil {
 		t.Error(err)
 	}
 	if r, err := record.Get(ctx, w.rdb, id); err != nil || r.State != record.Active {

@@ -47,6 +47,7 @@ func (p *program) enqueueType(t tasks.Type) *cli.Command {
 	}
 	c.Flags = append(c.Flags, jsonFlag(),
 		&cli.DurationFlag{Name: "process-in", Usage: "wait this long before the first attempt, like 10m"},
+		&cli.BoolFlag{Name: "replace-dead", Usage: "if the earlier task is dead, run this one in its place"},
 		&cli.StringFlag{Name: "process-at", Usage: "wait until this time (RFC 3339), like 2026-01-31T09:00:00+08:00"},
 	)
 	for _, f := range fields(t.New()) {
@@ -109,6 +110,9 @@ func (p *program) enqueue(ctx context.Context, c *cli.Command, t tasks.Type) err
 	opts, err := when(c)
 	if err != nil {
 		return err
+	}
+	if c.Bool("replace-dead") {
+		opts = append(opts, enqueue.ReplaceDead())
 	}
 	payload := t.New()
 	fill(c, payload)

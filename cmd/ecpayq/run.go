@@ -18,6 +18,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
 // streams is the outside world.
@@ -35,6 +36,19 @@ const (
 	exitUsage   = 2
 )
 
+// triedError is an error of a command that ran. Whatever else comes back is a
+// mistake on the command line, in a flag or in a variable.
+type triedError struct{ error }
+
+func (e triedError) Unwrap() error { return e.error }
+
+func tried(err error) error {
+	if err == nil {
+		return nil
+	}
+	return triedError{err}
+}
+
 // usageError is a mistake on the command line: nothing was tried.
 type usageError struct{ error }
 
@@ -49,6 +63,9 @@ func run(ctx context.Context, args []string, s streams) int {
 	err := newRoot(s).Run(ctx, args)
 	var usage usageError
 	var invalid *ecpay.ValidationError
+	if err != nil && !errors.As(err, new(triedError)) {
+		err = usageError{err}
+	}
 	switch {
 	case err == nil:
 		return exitOK
@@ -85,11 +102,13 @@ func hintFor(err error) string {
 		}
 		return "nothing was stored; mend " + strings.Join(flags, ", ")
 	case errors.Is(err, enqueue.ErrStuck):
-		return "delete the remnant in Redis after looking at it: DEL \"asynq:{QUEUE}:t:ID\""
+		return "ecpayq dead replay ID brings it back"
 	case errors.Is(err, enqueue.ErrNotConfirmed):
 		return "the task is stored and workers may run it; running the same command again waits again"
 	case errors.Is(err, enqueue.ErrRedis):
 		return "check ECPAYQ_REDIS_URL and that Redis is running; running the same command again is safe"
+	case errors.Is(err, deadletter.ErrNotFound):
+		return "ecpayq dead list shows what is dead; a task that asynq archived by itself shows up within a minute or two"
 	case errors.Is(err, app.ErrRedisTooOld):
 		return "upgrade Redis to " + app.MinRedis + " or newer"
 	case errors.Is(err, dashboard.ErrPublicAddress):
@@ -110,7 +129,7 @@ func newRoot(s streams) *cli.Command {
 		Version: version,
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
-			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(),
+			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(),
 		},
 		Suggest:        true,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run decides
@@ -123,7 +142,9 @@ func newRoot(s streams) *cli.Command {
 // that is only a group list its members.
 func asUsage(c *cli.Command) {
 	c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
-	if c.Action == nil {
+	if action := c.Action; action != nil {
+		c.Action = func(ctx context.Context, c *cli.Command) error { return tried(action(ctx, c)) }
+	} else {
 		c.Action = func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {
 				return usageError{fmt.Errorf("no command %q in %s", c.Args().First(), c.FullName())}

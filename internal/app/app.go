@@ -19,6 +19,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/worker"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/metrics"
 )
 
@@ -58,11 +59,11 @@ func (w *Worker) onStop(name string, run func() error) {
 // StartWorker starts everything and returns; on an error nothing is left running.
 func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	w = &Worker{log: cfg.Logger}
-	defer func() {
+	defer func(started *Worker) {
 		if err != nil {
-			_ = w.Stop()
+			_ = started.Stop()
 		}
-	}()
+	}(w)
 	clients, err := openRedis(cfg.RedisURL)
 	if err != nil {
 		return nil, err
@@ -100,6 +101,10 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 		return nil, err
 	}
 	w.onStop("admin server", w.admin.stop)
+
+	sweeper := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: clients.gate, Logger: cfg.Logger})
+	sweeper.Start()
+	w.onStop("sweeper of dead tasks", func() error { sweeper.Stop(); return nil })
 
 	wc := cfg.Worker
 	wc.Redis, wc.GateRedis, wc.ECPay, wc.Keys, wc.Logger, wc.Observe = clients.asynq, clients.gate, client, cfg.Keys, cfg.Logger, m.Attempt

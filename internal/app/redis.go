@@ -100,6 +100,9 @@ func (d Durability) Problems() []string {
 // ReadDurability asks one Redis node.
 func ReadDurability(ctx context.Context, rdb redis.UniversalClient) (Durability, error) {
 	var d Durability
+	if err := rdb.Ping(ctx).Err(); err != nil { // also a wrong password
+		return d, err
+	}
 	info, err := rdb.Info(ctx, "server").Result()
 	var refused redis.Error
 	if err != nil && !errors.As(err, &refused) { // refused: reachable, but it does not tell
@@ -134,7 +137,7 @@ func (d Durability) TooOld() bool {
 func checkRedis(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logger) error {
 	d, err := ReadDurability(ctx, rdb)
 	if err != nil {
-		return fmt.Errorf("redis: %w", err)
+		return fmt.Errorf("%w: %w", enqueue.ErrRedis, err)
 	}
 	if d.TooOld() {
 		return fmt.Errorf("%w: it is %s", ErrRedisTooOld, d.Version)

@@ -57,8 +57,25 @@ func (s *secret) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// excerpt is how yaml quotes values in errors; a value may be a key.
-var excerpt = regexp.MustCompile("`[^`]*`")
+// excerpts are how yaml quotes values and names in errors. A value may be a key,
+// and so may a name: in a file whose author exchanged the two.
+var (
+	quotedValue = regexp.MustCompile("`[^`]*`")
+	unknownName = regexp.MustCompile(`field (.*) not found in type \S+`)
+	// fieldLike is a misspelt field of ours and no key, which has 16 characters and
+	// no underscore.
+	fieldLike = regexp.MustCompile(`^([a-z]{1,15}|[a-z]+_[a-z_]+)$`)
+)
+
+func redactYAML(err error) string {
+	text := quotedValue.ReplaceAllString(err.Error(), "`…`")
+	return unknownName.ReplaceAllStringFunc(text, func(s string) string {
+		if name := unknownName.FindStringSubmatch(s)[1]; fieldLike.MatchString(name) {
+			return fmt.Sprintf("unknown field %q", name)
+		}
+		return "an unknown field"
+	})
+}
 
 func readYAML(path string) (file, error) {
 	var f file
@@ -72,7 +89,10 @@ func readYAML(path string) (file, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)
 	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return f, hint(fmt.Errorf("ECPAYQ_CONFIG: %s: %s", path, excerpt.ReplaceAllString(err.Error(), "`…`")), "the README shows every field of the file")
+		return f, hint(fmt.Errorf("ECPAYQ_CONFIG: %s: %s", path, redactYAML(err)), "the README shows every field of the file")
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return f, hint(fmt.Errorf("ECPAYQ_CONFIG: %s holds more than one YAML document", path), "the README shows every field of the file")
 	}
 	return f, nil
 }

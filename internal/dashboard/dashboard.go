@@ -53,8 +53,14 @@ func New(cfg Config) *Dashboard {
 	return &Dashboard{Handler: guard(mux), mon: mon}
 }
 
-// Close closes the client.
-func (d *Dashboard) Close() error { return d.mon.Close() }
+// Close closes the client. asynqmon closes it through each of its parts, so that
+// all but the first find it closed.
+func (d *Dashboard) Close() error {
+	if err := d.mon.Close(); !errors.Is(err, redis.ErrClosed) {
+		return err
+	}
+	return nil
+}
 
 type conn struct{ rdb redis.UniversalClient }
 

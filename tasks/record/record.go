@@ -1,6 +1,8 @@
 // Package record names every key that ecpayq keeps in Redis beside asynq's own,
 // and reads what is stored there: the state and result of each task. Workers
-// write it (worker/gate), everybody may read it.
+// write it (worker/gate), everybody may read it. It also has the steps by which
+// a dead task gets into the ledger and back into asynq ([Store]), since those
+// who enqueue and those who replay must take the same.
 //
 // Keys begin with "ecpayq:", carry the version of their format, and have the
 // MerchantID as hash tag, so that all keys of a merchant share one slot of a
@@ -48,6 +50,35 @@ func BarrierKey(queue string) string { return prefix + "{" + queue + "}:barrier"
 // AsynqTaskKey is the hash in which asynq v0.26 keeps a task.
 func AsynqTaskKey(queue, id string) string { return "asynq:{" + queue + "}:t:" + id }
 
+// DeadKey is the index of the ledger of dead letters, one per merchant: a sorted
+// set of task ids by time of death. The letter itself is the task's record.
+func DeadKey(id string) string { return prefix + tag(id) + ":dead" }
+
+// Owner is whose ledger a task's letter is in: a MerchantID, or [NoOwner].
+func Owner(id string) string { return strings.Trim(tag(id), "{}") }
+
+// NoOwner owns the tasks that were put in by other means, whose ids say nothing.
+const NoOwner = "-"
+
+// OwnerDeadKey is the [DeadKey] of an owner.
+func OwnerDeadKey(owner string) string { return prefix + "{" + owner + "}:dead" }
+
+// Keys that belong to no merchant.
+const (
+	// OwnersKey is a sorted set of the owners that have dead letters, by the time of
+	// the last one.
+	OwnersKey = prefix + "{dead}:owners"
+	// UnsureKey is a set of the letters that were copied from asynq's archive and
+	// not yet compared with it again.
+	UnsureKey = prefix + "{dead}:unsure"
+	// SweepKey is the lock of the sweep.
+	SweepKey = prefix + "{dead}:sweep"
+	// ScanKey is a hash of how far the search for orphans has come, by queue.
+	ScanKey = prefix + "{dead}:scan"
+	// AuditKey is a stream of who replayed, corrected and resolved what.
+	AuditKey = prefix + "{audit}"
+)
+
 // Fields of the hash at [TaskKey]. Times are Unix milliseconds by Redis' clock.
 const (
 	FieldState    = "state"     // a State
@@ -73,6 +104,34 @@ const (
 	FieldMsg      = "rtn_msg"
 	FieldReason   = "reason" // why it is held or dead, for people
 	FieldResult   = "result" // ECPay's answer, JSON
+)
+
+// Fields that only a dead letter has: with them the task can be run again when
+// asynq has forgotten it.
+const (
+	FieldType     = "type"     // asynq's type name
+	FieldQueue    = "queue"    // asynq's queue
+	FieldPayload  = "payload"  // as it was, whatever the bytes
+	FieldHeaders  = "headers"  // JSON
+	FieldDied     = "died"     // when
+	FieldBy       = "by"       // ByWorker or BySweeper
+	FieldLastErr  = "last_err" // what asynq said, of tasks whose worker said nothing
+	FieldFix      = "fix"      // 1 while the payload is a correction that was not run yet
+	FieldOriginal = "original" // the payload before it was corrected
+	FieldUnsure   = "unsure"   // token of a sweep that is not finished with the letter
+	FieldPriorTTL = "prior_ttl"
+)
+
+// Fields of a task that a person resolved.
+const (
+	FieldResolvedBy = "resolved_by"
+	FieldNote       = "note"
+)
+
+// Who put a letter into the ledger.
+const (
+	ByWorker  = "worker"  // the verdict of an attempt
+	BySweeper = "sweeper" // asynq archived it without one
 )
 
 // State is where a task stands by its record.
@@ -105,6 +164,23 @@ type Record struct {
 	// InFlight is when a write went out about which nothing is proven; zero when
 	// there is none.
 	InFlight time.Time
+
+	// Type and what follows is known of dead letters only.
+	Type    string
+	Queue   string
+	Payload []byte // nil when it is not stored
+	Headers map[string]string
+	Died    time.Time
+	By      string
+	LastErr string
+	// Corrected means that Payload is a correction that was not run yet.
+	Corrected bool
+	// Original is the payload before it was corrected.
+	Original []byte
+
+	// ResolvedBy and Note are those of a person.
+	ResolvedBy string
+	Note       string
 }
 
 // ErrNotFound means that no attempt has been recorded.
@@ -119,6 +195,10 @@ func Get(ctx context.Context, rdb redis.UniversalClient, id string) (Record, err
 	if len(m) == 0 {
 		return Record{}, ErrNotFound
 	}
+	return parse(m), nil
+}
+
+func parse(m map[string]string) Record {
 	r := Record{
 		State:    State(m[FieldState]),
 		Attempts: int(number(m[FieldAttempts])), Crashes: int(number(m[FieldCrashes])), Holds: int(number(m[FieldHolds])),
@@ -132,7 +212,17 @@ func Get(ctx context.Context, rdb redis.UniversalClient, id string) (Record, err
 	if res := m[FieldResult]; json.Valid([]byte(res)) {
 		r.Result = json.RawMessage(res)
 	}
-	return r, nil
+	if _, ok := m[FieldPayload]; ok {
+		r.Payload = append([]byte{}, m[FieldPayload]...)
+		r.Type, r.Queue, r.By, r.LastErr = m[FieldType], m[FieldQueue], m[FieldBy], m[FieldLastErr]
+		r.Died, r.Corrected = milli(m[FieldDied]), m[FieldFix] == "1"
+		_ = json.Unmarshal([]byte(m[FieldHeaders]), &r.Headers) // what cannot be read reads as none
+		if v, ok := m[FieldOriginal]; ok {
+			r.Original = []byte(v)
+		}
+	}
+	r.ResolvedBy, r.Note = m[FieldResolvedBy], m[FieldNote]
+	return r
 }
 
 // number reads what a newer or hostile writer may have left as 0.

@@ -56,6 +56,7 @@ func TestStateOfATask(t *testing.T) {
 		"scheduled":                   {info(asynq.TaskStateScheduled), "", StateScheduled},
 		"running":                     {info(asynq.TaskStateActive), Active, StateActive},
 		"waits for a retry":           {info(asynq.TaskStateRetry), Retry, StateRetry},
+		"waits for the lock":          {info(asynq.TaskStateRetry), "", StateHeld},
 		"held":                        {info(asynq.TaskStateRetry), Held, StateHeld},
 		"its worker died":             {info(asynq.TaskStateRetry), Active, StateRetry},
 		"dead":                        {info(asynq.TaskStateArchived), Dead, StateDead},

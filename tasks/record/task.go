@@ -35,7 +35,8 @@ type Task struct {
 	LastAt     *time.Time      `json:"last_at,omitempty"`
 	NextAt     *time.Time      `json:"next_at,omitempty"`
 
-	// Payload and Headers are as stored in asynq; nil once asynq has forgotten.
+	// Payload and Headers are as stored in asynq or, once asynq has forgotten, in
+	// the ledger of dead letters; nil when neither has them.
 	Payload []byte            `json:"-"`
 	Headers map[string]string `json:"-"`
 }
@@ -112,6 +113,10 @@ func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded 
 	if recorded && rec.State != Active {
 		t.Kind = &rec.Kind
 	}
+	if info == nil && rec.Payload != nil { // dead, and swept from asynq
+		t.Payload, t.Headers = rec.Payload, rec.Headers
+		t.EnqueuedAt = timeOrNil(tasks.ParseHeaders(rec.Headers).Enqueued)
+	}
 	if info != nil {
 		t.Payload, t.Headers = info.Payload, info.Headers
 		t.EnqueuedAt = timeOrNil(tasks.ParseHeaders(info.Headers).Enqueued)
@@ -119,7 +124,7 @@ func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded 
 		if t.State == StatePending || t.State == StateActive {
 			t.NextAt = nil
 		}
-		if t.State == StateDead && t.Reason == "" {
+		if (t.State == StateDead || t.State == StateHeld) && t.Reason == "" {
 			t.Reason = info.LastErr
 		}
 	}
@@ -149,7 +154,7 @@ func stateOf(info *asynq.TaskInfo, rec Record) string {
 	case asynq.TaskStateCompleted:
 		return StateCompleted
 	case asynq.TaskStateRetry:
-		if rec.State == Held {
+		if rec.State == Held || rec.State == "" { // without a record, no attempt got through the gate
 			return StateHeld
 		}
 		return StateRetry

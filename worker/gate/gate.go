@@ -146,13 +146,25 @@ type Result struct {
 	RtnMsg     string
 	Reason     string
 	Answer     json.RawMessage
+
+	// Letter is what the ledger needs of a task that is dead; nil of any other.
+	Letter *Letter
 }
 
-// Leave records the end of an attempt. It returns [ErrSuperseded] when another
-// attempt runs the task by now and this outcome proves nothing.
+// Letter is a task as asynq handed it over: with it the task can be run again
+// when asynq has forgotten it.
+type Letter struct {
+	Type, Queue string
+	Payload     []byte
+	Headers     map[string]string
+}
+
+// Leave records the end of an attempt. A dead task is in the ledger from then on,
+// by the same script, and a done one no longer. It returns [ErrSuperseded] when
+// another attempt runs the task by now and this outcome proves nothing.
 func (g *Gate) Leave(ctx context.Context, id, token string, r Result) error {
 	args := []any{
-		token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay),
+		token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id,
 		record.FieldKind, r.Kind.String(),
 		record.FieldHTTP, r.HTTPStatus,
 		record.FieldTrans, r.TransCode,
@@ -161,7 +173,18 @@ func (g *Gate) Leave(ctx context.Context, id, token string, r Result) error {
 		record.FieldReason, r.Reason,
 		record.FieldResult, string(r.Answer),
 	}
-	ok, err := g.leave.Run(ctx, g.rdb, []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id)}, args...).Int()
+	if r.State == record.Dead {
+		letter, err := letterArgs(r.Letter)
+		if err != nil {
+			return fmt.Errorf("record outcome: %w", err)
+		}
+		if err := record.NoteOwner(ctx, g.rdb, id); err != nil {
+			return err
+		}
+		args = append(args, letter...)
+	}
+	keys := []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id), record.DeadKey(id)}
+	ok, err := g.leave.Run(ctx, g.rdb, keys, args...).Int()
 	switch {
 	case err != nil:
 		return fmt.Errorf("record outcome: %w", err)
@@ -169,6 +192,22 @@ func (g *Gate) Leave(ctx context.Context, id, token string, r Result) error {
 		return ErrSuperseded
 	}
 	return nil
+}
+
+// letterArgs are the fields of the record by which a dead task is run again. They
+// come last, and the payload after the others: see leave.lua.
+func letterArgs(l *Letter) ([]any, error) {
+	if l == nil {
+		return nil, errors.New("a dead task needs a letter")
+	}
+	headers, err := json.Marshal(l.Headers)
+	if err != nil {
+		return nil, err
+	}
+	return []any{
+		record.FieldBy, record.ByWorker, record.FieldType, l.Type, record.FieldQueue, l.Queue,
+		record.FieldHeaders, headers, record.FieldPayload, l.Payload,
+	}, nil
 }
 
 func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

@@ -2,10 +2,10 @@
 -- brings it; any other outcome only by the attempt that is current. Safe to
 -- execute twice.
 --
--- KEYS: record, finish marker, lock
+-- KEYS: record, finish marker, lock, index of the ledger of dead letters
 -- ARGV: attempt token, state, ttl of the record (ms, 0 for none), ttl of the finish marker (ms, 0 for none),
---       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms),
---       then field, value, field, value...
+--       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms), task id,
+--       then field, value, field, value...; of a dead task headers and payload are the last two fields
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 local token = redis.call('HGET', KEYS[1], 'token') or ''
@@ -19,7 +19,23 @@ if token ~= ARGV[1] and ARGV[2] ~= 'done' then
   return 0
 end
 local fields = {'state', ARGV[2], 'left', ARGV[1], 'token', '', 'last', now}
-for i = 10, #ARGV do fields[#fields + 1] = ARGV[i] end
+local last = #ARGV
+if ARGV[2] == 'dead' then
+  local r = redis.call('HMGET', KEYS[1], 'fix', 'payload')
+  if r[1] == '1' and r[2] ~= ARGV[#ARGV] then
+    last = #ARGV - 4 -- a correction waits to be run, and this was not it
+  else
+    redis.call('HDEL', KEYS[1], 'fix')
+  end
+  fields[#fields + 1] = 'died'
+  fields[#fields + 1] = now
+  redis.call('ZADD', KEYS[4], now, ARGV[10])
+  redis.call('HDEL', KEYS[1], 'unsure', 'prior_ttl', 'last_err')
+elseif ARGV[2] == 'done' then
+  redis.call('ZREM', KEYS[4], ARGV[10])
+  redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl')
+end
+for i = 11, last do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[5] == '0' then
   redis.call('HINCRBY', KEYS[1], 'attempts', -1)

@@ -1,0 +1,469 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/redis/go-redis/v9"
+	"github.com/urfave/cli/v3"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+)
+
+func (p *program) deadCommand() *cli.Command {
+	flags := func(more ...cli.Flag) []cli.Flag {
+		return append(append(p.cfg.Flags("producer"), jsonFlag()), more...)
+	}
+	return &cli.Command{
+		Name: "dead", Usage: "list, correct, replay and resolve dead tasks; none is forgotten before",
+		Commands: []*cli.Command{
+			{
+				Name: "list", Usage: "list dead tasks, the longest dead first", Flags: flags(filterFlags()...),
+				Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.deadList(ctx, c)) },
+			},
+			{
+				Name: "show", Usage: "show a dead task with its payload", ArgsUsage: "ID", Flags: flags(),
+				Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.deadShow(ctx, c)) },
+			},
+			{
+				Name: "replay", Usage: "run dead tasks again: those named, or those that the filters select", ArgsUsage: "[ID…]",
+				Description: "Without ids or --kind, Rejected and Ambiguous tasks are left alone: the first would be\n" +
+					"rejected again, about the second a person must look at ECPay. Running it again after an\n" +
+					"interruption is safe, and so is running it twice at once.",
+				DisableSliceFlagSeparator: true, // a value may have a comma
+				Flags: flags(append(filterFlags(),
+					&cli.BoolFlag{Name: "dry-run", Usage: "say what would be replayed and change nothing"},
+					&cli.StringSliceFlag{Name: "set", Usage: "correct a field of the payload, like Reason=訂單取消; may be repeated"},
+					&cli.BoolFlag{Name: "not-executed", Usage: "your word that what was sent did not happen at ECPay: send again without asking"},
+					&cli.StringFlag{Name: "note", Usage: "why, for the audit"},
+				)...),
+				Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.deadReplay(ctx, c)) },
+			},
+			{
+				Name: "resolve", Usage: "end dead tasks without running them: the effect is there, or is not wanted", ArgsUsage: "ID…",
+				Flags: flags(p.cfg.FlagOf("ECPAYQ_FINISH_TTL"),
+					&cli.StringFlag{Name: "note", Usage: "why nothing more has to happen; required"}),
+				Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.deadResolve(ctx, c)) },
+			},
+			{
+				Name: "export", Usage: "write dead tasks with their payloads", Flags: flags(append(filterFlags(),
+					&cli.StringFlag{Name: "format", Value: "ndjson", Usage: "ndjson or csv"})...),
+				Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.deadExport(ctx, c)) },
+			},
+		},
+	}
+}
+
+func filterFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "type", Usage: "only this task type, like b2b:invalid"},
+		&cli.StringFlag{Name: "kind", Usage: "only this kind, like Rejected"},
+		&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant"},
+		&cli.DurationFlag{Name: "older-than", Usage: "only tasks that died longer ago than this, like 24h"},
+		&cli.IntFlag{Name: "limit", Usage: "at most this many; 0 for all"},
+	}
+}
+
+func filter(c *cli.Command) (deadletter.Filter, error) {
+	f := deadletter.Filter{MerchantID: c.String("merchant-id"), OlderThan: c.Duration("older-than"), Limit: c.Int("limit")}
+	if f.OlderThan < 0 || f.Limit < 0 {
+		return f, usageError{errors.New("--older-than and --limit must not be negative")}
+	}
+	if name := c.String("type"); name != "" {
+		i := slices.IndexFunc(tasks.Types(), func(t tasks.Type) bool { return t.Name == name || t.Command() == name })
+		if i >= 0 {
+			name = tasks.Types()[i].Name
+		} else if !strings.Contains(name, ":") { // a type of somebody else's may be in the ledger too
+			return f, usageError{fmt.Errorf("--type is %q; it looks like b2b:invalid", name)}
+		}
+		f.Type = name
+	}
+	if name := c.String("kind"); name != "" {
+		i := slices.IndexFunc(ecpay.Kinds(), func(k ecpay.Kind) bool { return strings.EqualFold(k.String(), name) })
+		if i < 0 {
+			return f, usageError{fmt.Errorf("--kind is %q; it must be one of %v", name, ecpay.Kinds())}
+		}
+		f.Kind = &ecpay.Kinds()[i]
+	}
+	return f, nil
+}
+
+// withLedger runs f, unless parsing the command line made it an error.
+func (p *program) withLedger(c *cli.Command, f func(*deadletter.Ledger) error) error {
+	if err := p.cfg.CheckRedisURL(); err != nil {
+		return err
+	}
+	u, err := p.cfg.ResolveRedisURL()
+	if err != nil {
+		return err
+	}
+	o, err := enqueue.ParseRedisURL(u)
+	if err != nil {
+		return err
+	}
+	o.ContextTimeoutEnabled = true
+	o.DialTimeout = 2 * time.Second
+	rdb := redis.NewUniversalClient(o)
+	defer rdb.Close()
+	err = f(deadletter.New(deadletter.Config{Redis: rdb, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL}))
+	var usage usageError
+	var invalid *ecpay.ValidationError
+	var set *deadletter.SetError
+	switch {
+	case errors.As(err, &invalid), errors.As(err, &set), errors.Is(err, record.ErrOtherID):
+		return usageError{errors.New(err.Error())} // of --set, not of a flag for each field
+	case err == nil, errors.Is(err, errSilent), errors.As(err, &usage), errors.Is(err, deadletter.ErrNotFound), errors.Is(err, context.Canceled):
+		return err
+	}
+	var refused redis.Error
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("%w: %w", enqueue.ErrRedis, err)
+	}
+	return err
+}
+
+// tableLimit is how many rows a terminal gets when --limit does not say.
+const tableLimit = 100
+
+func (p *program) deadList(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
+	return func(l *deadletter.Ledger) error {
+		f, err := filter(c)
+		if err == nil {
+			err = noArgs(c)
+		}
+		if err != nil {
+			return err
+		}
+		f.Live = true
+		if !p.wantsTable(c) {
+			for letter, err := range l.List(ctx, f) {
+				if err == nil {
+					err = p.printJSON(letter)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if f.Limit == 0 {
+			f.Limit = tableLimit
+		}
+		var rows []table.Row
+		for letter, err := range l.List(ctx, f) {
+			if err != nil {
+				return err
+			}
+			rows = append(rows, deadRow(letter))
+		}
+		if len(rows) == 0 {
+			fmt.Fprintln(p.err, "ecpayq: nothing is dead / 沒有待處理的失敗工作")
+			return nil
+		}
+		p.printTable(table.Row{"id", "type", "merchant", "kind", "RtnCode", "message", "died (Asia/Taipei)", "attempts", "state", "what to do / 處理方式"}, rows)
+		if total, err := l.Count(ctx, deadletter.Filter{}); err == nil && total > len(rows) {
+			fmt.Fprintf(p.err, "ecpayq: %d of %d dead tasks; --limit N shows more, ecpayq dead export has all\n", len(rows), total)
+		}
+		return nil
+	}
+}
+
+func deadRow(l deadletter.Letter) table.Row {
+	message := l.RtnMsg
+	if message == "" {
+		message = l.Reason
+	}
+	return table.Row{
+		clean(l.ID), clean(l.Type), clean(l.MerchantID), l.Kind.String(), code(l.RtnCode), clean(message),
+		l.DiedAt.Format(time.DateTime), l.Attempts, clean(l.State), l.Advice,
+	}
+}
+
+// code shows no number where ECPay gave none.
+func code(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func (p *program) deadShow(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
+	return func(l *deadletter.Ledger) error {
+		if c.Args().Len() != 1 {
+			return usageError{errors.New("give one task id")}
+		}
+		letter, err := l.Get(ctx, c.Args().First())
+		if err != nil {
+			return fmt.Errorf("dead task %s: %w", c.Args().First(), err)
+		}
+		full := letter.Full()
+		if !p.wantsTable(c) {
+			return p.printJSON(full)
+		}
+		rows := []table.Row{
+			{"id", clean(letter.ID)}, {"type", clean(letter.Type)}, {"queue", clean(letter.Queue)}, {"state", clean(letter.State)},
+			{"kind", letter.Kind.String()}, {"RtnCode", code(letter.RtnCode)}, {"RtnMsg", clean(letter.RtnMsg)},
+			{"reason", clean(letter.Reason)}, {"what to do / 處理方式", letter.Advice},
+			{"died", letter.DiedAt.Format(time.DateTime) + " (Asia/Taipei)"}, {"attempts", letter.Attempts}, {"archived by", clean(letter.By)},
+		}
+		if letter.InFlightAt != nil {
+			rows = append(rows, table.Row{"unanswered since", letter.InFlightAt.Format(time.DateTime) + " (Asia/Taipei)"})
+		}
+		if letter.LastError != "" {
+			rows = append(rows, table.Row{"asynq says", clean(letter.LastError)})
+		}
+		payload := string(full.Payload)
+		if full.Payload == nil {
+			payload = fmt.Sprintf("%d bytes that are no JSON: %q", len(letter.Payload), clip(letter.Payload, 200))
+		}
+		rows = append(rows, table.Row{"payload", clean(payload)})
+		if full.Original != nil {
+			rows = append(rows, table.Row{"before correction", clean(string(full.Original))})
+		}
+		p.printTable(nil, rows)
+		return nil
+	}
+}
+
+func clip(b []byte, n int) []byte { return b[:min(n, len(b))] }
+
+// who is for the audit: as the system knows the person.
+func (p *program) who() string {
+	name := "unknown"
+	for _, env := range []string{"USER", "LOGNAME", "USERNAME"} {
+		if v, ok := p.env(env); ok && v != "" {
+			name = v
+			break
+		}
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return name
+}
+
+// outcome is one line of what replay and resolve print.
+type outcome struct {
+	ID      string             `json:"id"`
+	Outcome deadletter.Outcome `json:"outcome,omitempty"`
+	Kind    string             `json:"kind,omitempty"`
+	Error   string             `json:"error,omitempty"`
+}
+
+// outcomes prints and counts them.
+type outcomes struct {
+	p       *program
+	table   bool
+	rows    []table.Row
+	counts  map[deadletter.Outcome]int
+	skipped map[string]int
+	errs    []error
+	lost    int
+	err     error
+}
+
+func (o *outcomes) add(r outcome, err error) {
+	if err != nil {
+		r.Error = err.Error()
+		o.errs = append(o.errs, fmt.Errorf("%s: %w", r.ID, err))
+	} else {
+		o.counts[r.Outcome]++
+	}
+	switch r.Outcome {
+	case deadletter.Skipped:
+		o.skipped[r.Kind]++
+		return
+	case deadletter.NotFound:
+		o.lost++
+	}
+	if !o.table {
+		o.err = errors.Join(o.err, o.p.printJSON(r))
+		return
+	}
+	// A terminal gets what did not go by itself, and the count of the rest.
+	if (err != nil || r.Outcome != deadletter.Replayed && r.Outcome != deadletter.Resolved) && len(o.rows) < tableLimit {
+		o.rows = append(o.rows, table.Row{clean(r.ID), clean(r.Kind), string(r.Outcome), clean(r.Error)})
+	}
+}
+
+func (o *outcomes) finish() error {
+	if len(o.rows) > 0 {
+		o.p.printTable(table.Row{"id", "kind", "outcome", "error"}, o.rows)
+	}
+	var words []string
+	for _, k := range slices.Sorted(maps.Keys(o.counts)) {
+		if k != deadletter.Skipped {
+			words = append(words, fmt.Sprintf("%s %d", k, o.counts[k]))
+		}
+	}
+	if len(o.errs) > 0 {
+		words = append(words, fmt.Sprintf("failed %d", len(o.errs)))
+	}
+	if len(words) == 0 {
+		words = []string{"nothing to do"}
+	}
+	fmt.Fprintf(o.p.err, "ecpayq: %s\n", strings.Join(words, ", "))
+	for _, kind := range slices.Sorted(maps.Keys(o.skipped)) {
+		fmt.Fprintf(o.p.err, "ecpayq: %d %s left alone; look at them, then name them by id or --kind %s\n", o.skipped[kind], kind, kind)
+	}
+	switch {
+	case o.err != nil:
+		return o.err
+	case len(o.errs) == 1:
+		return o.errs[0]
+	case len(o.errs) > 0:
+		return fmt.Errorf("%d tasks could not be replayed, the first: %w", len(o.errs), o.errs[0])
+	case o.lost > 0:
+		return fmt.Errorf("%d of the ids: %w", o.lost, deadletter.ErrNotFound)
+	}
+	return nil
+}
+
+func (p *program) outcomes(c *cli.Command) *outcomes {
+	return &outcomes{p: p, table: p.wantsTable(c), counts: map[deadletter.Outcome]int{}, skipped: map[string]int{}}
+}
+
+func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
+	return func(l *deadletter.Ledger) error {
+		f, err := filter(c)
+		if err != nil {
+			return err
+		}
+		f.IDs = c.Args().Slice()
+		o := deadletter.ReplayOptions{DryRun: c.Bool("dry-run"), NotExecuted: c.Bool("not-executed"), By: p.who(), Note: c.String("note")}
+		if o.NotExecuted && len(f.IDs) == 0 && f.Kind == nil {
+			return usageError{errors.New("--not-executed is your word about certain tasks; name their ids or a --kind")}
+		}
+		for _, s := range c.StringSlice("set") {
+			name, value, ok := strings.Cut(s, "=")
+			if !ok || name == "" {
+				return usageError{fmt.Errorf("--set is %q; it must be Field=value", s)}
+			}
+			if o.Set == nil {
+				o.Set = map[string]string{}
+			}
+			o.Set[name] = value
+		}
+		total, err := l.Count(ctx, f)
+		if err != nil {
+			return err
+		}
+		bar := p.startBar("replay", total)
+		out := p.outcomes(c)
+		err = l.ReplayAll(ctx, f, o, func(r deadletter.Result) {
+			kind := r.Kind.String()
+			if r.Outcome == deadletter.NotFound {
+				kind = ""
+			}
+			out.add(outcome{ID: r.ID, Outcome: r.Outcome, Kind: kind}, r.Err)
+			bar.step()
+		})
+		bar.stop()
+		if err != nil {
+			_ = out.finish() // what went so far; the error says why it ended
+			return err
+		}
+		return out.finish()
+	}
+}
+
+func (p *program) deadResolve(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
+	return func(l *deadletter.Ledger) error {
+		note := strings.TrimSpace(c.String("note"))
+		switch {
+		case !c.Args().Present():
+			return usageError{errors.New("give the ids of the tasks to resolve")}
+		case note == "":
+			return usageError{errors.New("--note is required: say why nothing more has to happen")}
+		}
+		out := p.outcomes(c)
+		for _, id := range c.Args().Slice() {
+			v, err := l.Resolve(ctx, id, p.who(), note)
+			if err != nil {
+				return err
+			}
+			out.add(outcome{ID: id, Outcome: v}, nil)
+		}
+		if err := out.finish(); err != nil {
+			return err
+		}
+		if out.counts[deadletter.Busy] > 0 {
+			return errors.New("a task that is run again cannot be resolved; wait until it has ended")
+		}
+		return nil
+	}
+}
+
+func (p *program) deadExport(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
+	return func(l *deadletter.Ledger) error {
+		f, err := filter(c)
+		if err == nil {
+			err = noArgs(c)
+		}
+		if err != nil {
+			return err
+		}
+		f.Live = true
+		write, flush := func(l deadletter.Letter) error { return p.printJSON(l.Full()) }, func() error { return nil }
+		switch format := c.String("format"); format {
+		case "ndjson":
+		case "csv":
+			w := csv.NewWriter(p.out)
+			if err := w.Write(csvHeader); err != nil {
+				return err
+			}
+			write, flush = func(l deadletter.Letter) error { return w.Write(csvRow(l)) }, func() error { w.Flush(); return w.Error() }
+		default:
+			return usageError{fmt.Errorf("--format is %q; it must be ndjson or csv", format)}
+		}
+		total, err := l.Count(ctx, f)
+		if err != nil {
+			return err
+		}
+		bar := p.startBar("export", total)
+		defer bar.stop()
+		for letter, err := range l.List(ctx, f) {
+			if err == nil {
+				err = write(letter)
+			}
+			if err != nil {
+				return err
+			}
+			bar.step()
+		}
+		return flush()
+	}
+}
+
+var csvHeader = []string{
+	"id", "type", "queue", "merchant_id", "kind", "http_status", "trans_code", "rtn_code", "rtn_msg", "reason", "advice",
+	"died_at", "attempts", "state", "by", "payload", "payload_base64",
+}
+
+func csvRow(l deadletter.Letter) []string {
+	full := l.Full()
+	row := []string{
+		l.ID, l.Type, l.Queue, l.MerchantID, l.Kind.String(), code(int64(l.HTTPStatus)), code(int64(l.TransCode)), code(l.RtnCode),
+		l.RtnMsg, l.Reason, l.Advice, l.DiedAt.Format(time.RFC3339), strconv.Itoa(l.Attempts), l.State, l.By,
+		string(full.Payload), base64Text(full.PayloadBase64),
+	}
+	for i, v := range row {
+		if csvHeader[i] != "rtn_code" && csvHeader[i] != "trans_code" {
+			row[i] = inert(v)
+		}
+	}
+	return row
+}

@@ -1,0 +1,24 @@
+-- Ends the doubt about a letter. Whatever was decided about the task meanwhile
+-- has removed the token, so that this changes nothing then.
+--
+-- KEYS: record, index of the ledger
+-- ARGV: task id, token of the sweep, "keep" or "withdraw" or "unless done", reason
+local r = redis.call('HMGET', KEYS[1], 'unsure', 'state', 'in_flight', 'prior_ttl')
+if r[1] ~= ARGV[2] then
+  return 0
+end
+redis.call('HDEL', KEYS[1], 'unsure', 'prior_ttl')
+if ARGV[3] == 'withdraw' or ARGV[3] == 'unless done' and r[2] == 'done' then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'last_err', 'died', 'by', 'fix', 'original')
+  if (tonumber(r[4]) or 0) > 0 and redis.call('EXISTS', KEYS[1]) == 1 then
+    redis.call('PEXPIRE', KEYS[1], r[4])
+  end
+  return 1
+end
+if r[2] ~= 'dead' then
+  -- Nothing of ours judged it. A write without an answer is ambiguous, whoever
+  -- gave the task up.
+  redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', r[3] and 'Ambiguous' or 'Unknown', 'reason', ARGV[4])
+end
+return 1

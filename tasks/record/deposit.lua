@@ -1,0 +1,39 @@
+-- Copies into the ledger a task that asynq archived without a verdict of ours.
+-- The letter is unsure until it was compared with asynq again: somebody may have
+-- run the task since asynq was read. Safe to execute twice.
+--
+-- KEYS: record, finish marker, index of the ledger
+-- ARGV: task id, token of the sweep, time of death by asynq (ms, 0 for unknown),
+--       type, queue, payload, headers, asynq's error, reason
+-- Returns: done (it has a finish marker), known (it is in the ledger), unsure
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  return 'done'
+end
+local now = redis.call('TIME')
+now = now[1] * 1000 + math.floor(now[2] / 1000)
+local died = tonumber(ARGV[3])
+if died == 0 or died > now then died = now end
+local r = redis.call('HMGET', KEYS[1], 'payload', 'unsure', 'died', 'fix', 'state', 'in_flight')
+local kind = r[6] and 'Ambiguous' or 'Unknown'
+if redis.call('ZSCORE', KEYS[3], ARGV[1]) and r[1] and not r[2] then
+  local before = tonumber(r[3]) or 0
+  if r[5] ~= 'dead' and died + 1000 > before then -- asynq counts in seconds
+    died = math.max(died, before)
+    -- Run again since it died, and archived without a verdict. A correction that
+    -- was not run yet is newer than what asynq has.
+    redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[9], 'last_err', ARGV[8], 'died', died, 'by', 'sweeper')
+    if r[4] ~= '1' then
+      redis.call('HSET', KEYS[1], 'type', ARGV[4], 'queue', ARGV[5], 'payload', ARGV[6], 'headers', ARGV[7])
+    end
+    redis.call('ZADD', KEYS[3], died, ARGV[1])
+  end
+  return 'known'
+end
+if not r[2] then
+  redis.call('HSET', KEYS[1], 'prior_ttl', redis.call('PTTL', KEYS[1]))
+end
+redis.call('HSET', KEYS[1], 'unsure', ARGV[2], 'type', ARGV[4], 'queue', ARGV[5], 'payload', ARGV[6], 'headers', ARGV[7],
+  'last_err', ARGV[8], 'died', died, 'by', r[5] == 'dead' and 'worker' or 'sweeper')
+redis.call('ZADD', KEYS[3], died, ARGV[1])
+redis.call('PERSIST', KEYS[1])
+return 'unsure'

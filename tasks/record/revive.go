@@ -1,0 +1,297 @@
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+// Outcome is what became of a wish to run a dead task again, or to resolve it.
+type Outcome string
+
+// The outcomes.
+const (
+	Replayed    Outcome = "replayed"
+	WouldReplay Outcome = "would_replay"
+	// Busy: asynq has the task and will run it, or runs it now.
+	Busy Outcome = "busy"
+	// AlreadyDone: the task is done, or resolved, meanwhile.
+	AlreadyDone Outcome = "done"
+	// NotFound: there is no such dead task.
+	NotFound Outcome = "not_found"
+	Resolved Outcome = "resolved"
+)
+
+// Revival is how to run a dead task again. The zero value runs it as it was.
+type Revival struct {
+	// Died, when not zero, is the death it is about: a task that died again since
+	// is left alone.
+	Died time.Time
+	// Correct, when not nil, returns the payload to run instead. It must have the
+	// same id.
+	Correct func(Letter) (tasks.Payload, error)
+	// NotExecuted is a person's word that the write in flight did not happen.
+	NotExecuted bool
+	// ProcessAt is when to run it; zero for at once.
+	ProcessAt time.Time
+	// DryRun changes nothing.
+	DryRun bool
+	// Before, when not nil, is called once before the first change.
+	Before func(context.Context, Letter) error
+}
+
+// ErrOtherID means that a correction would make another task.
+var ErrOtherID = errors.New("the correction changes the task's id: it is another intent, enqueue it as such")
+
+// Revive runs a dead task again: it drops what asynq has of it and enqueues what
+// the ledger has. It is the same whether asynq still has the task, has forgotten
+// it, or has a remnant that it can neither list nor run. It may be called twice
+// at once and again after it was interrupted anywhere:
+//
+//   - The letter stays in the ledger until the task is done. After a drop without
+//     an enqueue the task is dead as before, and the next call enqueues it.
+//   - asynq refuses to enqueue an id that exists. Of two calls one wins; the other
+//     sees the task pending, or run and dead again, which is not its death.
+//   - What is dropped is the very message that was read before the letter: not one
+//     that was enqueued, run and archived since.
+//   - A correction is in the ledger before the archived task is dropped, so that
+//     whoever comes next enqueues the correction.
+//   - A task that asynq archived without a verdict is copied into the ledger first.
+func (s *Store) Revive(ctx context.Context, id string, r Revival) (Outcome, error) {
+	rv := revival{Revival: r, nonce: tasks.NewNonce()}
+	// Each round looks anew; it is repeated when somebody else was faster.
+	for range reviveRounds {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		out, err := s.reviveOnce(ctx, id, &rv)
+		if out != "" || err != nil {
+			return out, err
+		}
+	}
+	return Busy, nil
+}
+
+const reviveRounds = 8
+
+// revival is a Revival on its way.
+type revival struct {
+	Revival
+	nonce     string
+	deposited bool
+	corrected bool
+}
+
+// reviveOnce is one round. Without an outcome it is to be looked at again.
+func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (Outcome, error) {
+	queue, err := s.queueOf(ctx, id)
+	switch {
+	case err != nil:
+		return "", err
+	case queue == "":
+		return NotFound, nil
+	}
+	msg, err := s.message(ctx, queue, id)
+	if err != nil {
+		return "", err
+	}
+	l, err := s.Letter(ctx, id) // after the message: see above
+	if err != nil {
+		return "", err
+	}
+	at, err := s.Place(ctx, queue, id)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case l.Finished:
+		return AlreadyDone, s.withdrawFinished(ctx, l, queue, at, r.DryRun)
+	case !l.InLedger && (at == PlaceCompleted || at == PlaceNone && l.State == Done):
+		return AlreadyDone, nil
+	case at == PlaceCompleted:
+		return "", nil // it ended between the two reads
+	case at != PlaceNone && !at.Dead():
+		return Busy, nil
+	case !l.InLedger && at == PlaceNone:
+		return NotFound, nil
+	case at == PlaceNone && l.Payload == nil:
+		return "", fmt.Errorf("dead letter %s has no payload, and asynq has no task", id)
+	case !l.InLedger && msg == "": // a remnant of nothing, which only blocks the id
+		if r.DryRun {
+			return NotFound, nil
+		}
+		_, err := s.Drop(ctx, queue, id)
+		return "", err
+	case !l.InLedger || l.Payload == nil || l.State != Dead && msg != "" && !r.deposited:
+		// Archived without a verdict, and the sweep has not come by.
+		if r.DryRun {
+			return WouldReplay, nil
+		}
+		r.deposited = true
+		_, err := s.Deposit(ctx, queue, id, r.nonce)
+		return "", err
+	case !r.Died.IsZero() && !l.Died.Equal(r.Died):
+		return Busy, nil // run meanwhile, and it died again: that is another death
+	}
+	r.Died = l.Died
+	return s.revive(ctx, l, at, msg, r)
+}
+
+// queueOf says in which queue a task is: by its letter or by its id; empty when
+// neither knows.
+func (s *Store) queueOf(ctx context.Context, id string) (string, error) {
+	queue, err := s.rdb.HGet(ctx, TaskKey(id), FieldQueue).Result()
+	if err == nil || !errors.Is(err, redis.Nil) {
+		return queue, err
+	}
+	typ, _, err := tasks.ParseID(id)
+	if err != nil {
+		return "", nil
+	}
+	return typ.Queue, nil
+}
+
+func (s *Store) revive(ctx context.Context, l Letter, at Place, msg string, r *revival) (Outcome, error) {
+	p, payload, headers, err := s.content(l, r)
+	if err != nil {
+		return "", err
+	}
+	if r.DryRun {
+		return WouldReplay, nil
+	}
+	if r.Before != nil {
+		if err := r.Before(ctx, l); err != nil {
+			return "", err
+		}
+		r.Before = nil
+	}
+	if !r.corrected && (r.Correct != nil || r.NotExecuted) {
+		switch v, err := s.correct(ctx, l, payload, headers, r); {
+		case err != nil:
+			return "", err
+		case v == "running":
+			return Busy, nil
+		case v != "ok":
+			return "", nil
+		}
+		r.corrected = true
+	}
+	if at != PlaceNone {
+		now, err := s.dropIf(ctx, l.Queue, l.ID, msg)
+		if err != nil || now != PlaceDropped && now != PlaceNone {
+			return "", err
+		}
+	}
+	return s.enqueue(ctx, l, p, payload, headers, r)
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+		return nil
+	}
+	return err
+}
+
+// content returns what to run: the payload when it can be read, and the bytes.
+// What cannot be read goes back as it was.
+func (s *Store) content(l Letter, r *revival) (tasks.Payload, []byte, map[string]string, error) {
+	payload := l.Payload
+	p, err := tasks.Decode(l.Type, l.Headers, payload)
+	if r.Correct != nil && !r.corrected {
+		if p, err = r.Correct(l); err != nil {
+			return nil, nil, nil, err
+		}
+		if err := p.Validate(); err != nil {
+			return nil, nil, nil, err
+		}
+		if tasks.ID(p) != l.ID {
+			return nil, nil, nil, fmt.Errorf("%w (%s)", ErrOtherID, tasks.ID(p))
+		}
+		if payload, err = tasks.Encode(p); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	if err == nil && tasks.ID(p) != l.ID {
+		p = nil // its bytes belong to another intent; the worker will say so again
+	}
+	if err != nil || p == nil {
+		return nil, payload, l.Headers, nil
+	}
+	h := tasks.ParseHeaders(l.Headers) // when it was enqueued stays: what is old stays old
+	h.ProcessAt, h.Nonce = r.ProcessAt, r.nonce
+	return p, payload, h.Map(), nil
+}
+
+func (s *Store) correct(ctx context.Context, l Letter, payload []byte, headers map[string]string, r *revival) (string, error) {
+	h, err := json.Marshal(headers)
+	if err != nil {
+		return "", fmt.Errorf("store correction: %w", err)
+	}
+	v, err := correct.Run(ctx, s.rdb, []string{TaskKey(l.ID), DeadKey(l.ID), LockKey(l.ID)},
+		l.ID, died(l), flag(r.Correct != nil), payload, h, flag(r.NotExecuted)).Text()
+	if err != nil {
+		return "", fmt.Errorf("store correction: %w", err)
+	}
+	return v, nil
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// enqueue puts a task into asynq that asynq does not have.
+func (s *Store) enqueue(ctx context.Context, l Letter, p tasks.Payload, payload []byte, headers map[string]string, r *revival) (Outcome, error) {
+	options := []asynq.Option{
+		asynq.TaskID(l.ID), asynq.Queue(l.Queue), asynq.MaxRetry(tasks.MaxRetry), asynq.Timeout(tasks.Timeout), asynq.Retention(s.retention),
+	}
+	if p != nil {
+		options = tasks.TypeOf(p).Options(p, s.retention)
+	}
+	if !r.ProcessAt.IsZero() {
+		options = append(options, asynq.ProcessAt(r.ProcessAt))
+	}
+	_, err := s.client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(l.Type, payload, headers, options...))
+	switch {
+	case err == nil:
+		return Replayed, nil
+	case !errors.Is(err, asynq.ErrTaskIDConflict):
+		return "", fmt.Errorf("enqueue %s: %w", l.ID, err)
+	}
+	// Somebody was faster, or the Redis client repeated a command whose answer it
+	// had lost: then the nonce is ours.
+	info, err := s.inspector.GetTaskInfo(l.Queue, l.ID)
+	if err != nil {
+		return "", ignoreGone(err)
+	}
+	if tasks.ParseHeaders(info.Headers).Nonce == r.nonce {
+		return Replayed, nil
+	}
+	return "", nil
+}
+
+// withdrawFinished removes what is left of a task that has a finish marker.
+func (s *Store) withdrawFinished(ctx context.Context, l Letter, queue string, at Place, dry bool) error {
+	if dry {
+		return nil
+	}
+	if l.InLedger {
+		if _, err := s.Resolve(ctx, l, "", "", 0, 0); err != nil {
+			return err
+		}
+	}
+	if !at.Dead() {
+		return nil
+	}
+	_, err := s.Drop(ctx, queue, l.ID)
+	return err
+}

@@ -1,0 +1,66 @@
+package deadletter_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// dies is a handler that finds every task dead, by way of the gate.
+func (b *bench) dies(ran func(id string)) asynq.Handler {
+	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+		id, _ := asynq.GetTaskID(ctx)
+		ran(id)
+		token := tasks.NewNonce()
+		now := time.Now()
+		if _, err := b.gate.Begin(ctx, id, token, now, now, time.Minute); err != nil {
+			return err
+		}
+		res := dead(ecpay.NotFound)
+		res.Letter = &gate.Letter{Type: t.Type(), Queue: queue, Payload: t.Payload(), Headers: t.Headers()}
+		if err := b.gate.Leave(ctx, id, token, res); err != nil {
+			return err
+		}
+		return fmt.Errorf("dead: %w", asynq.SkipRetry)
+	})
+}
+
+// eventually waits for something that another process does, or fails.
+func (b *bench) eventually(what string, ok func() bool) {
+	b.Helper()
+	deadline := time.NewTimer(60 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			b.Fatalf("not within a minute: %s", what)
+		}
+	}
+}
+
+// finishes is a handler that finds every task done, by way of the gate.
+func (b *bench) finishes(ran func(id string)) asynq.Handler {
+	return asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
+		id, _ := asynq.GetTaskID(ctx)
+		token := tasks.NewNonce()
+		now := time.Now()
+		if _, err := b.gate.Begin(ctx, id, token, now, now, time.Minute); err != nil {
+			return err
+		}
+		if err := b.gate.Leave(ctx, id, token, gate.Result{State: record.Done, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour}); err != nil {
+			return err
+		}
+		ran(id)
+		return nil
+	})
+}

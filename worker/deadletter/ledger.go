@@ -1,0 +1,309 @@
+// Package deadletter is the ledger of dead tasks: what needs a person or a
+// replay. asynq keeps only the newest few thousand dead tasks, and those for 90
+// days; the ledger keeps each until it is done or resolved.
+//
+// A letter is written by the same script that records the verdict, before asynq
+// archives the task (worker/gate). A [Sweeper] copies what asynq archived without
+// a verdict. A [Ledger] lists, replays and resolves. The steps themselves are in
+// tasks/record, since package enqueue needs them too.
+package deadletter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// Config configures a [Ledger].
+type Config struct {
+	// Redis is used and never closed.
+	Redis redis.UniversalClient
+	// Retention is how long asynq keeps a replayed task once it is done. Defaults
+	// to 24 h.
+	Retention time.Duration
+	// FinishTTL is how long a resolved task is recognised. Defaults to 1080 h.
+	FinishTTL time.Duration
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+// Ledger reads the ledger and acts on it. It is safe for concurrent use.
+type Ledger struct {
+	rdb       redis.UniversalClient
+	store     *record.Store
+	finishTTL time.Duration
+	retention time.Duration
+}
+
+// New returns a Ledger.
+func New(cfg Config) *Ledger {
+	if cfg.Retention == 0 {
+		cfg.Retention = tasks.DefaultRetention
+	}
+	if cfg.FinishTTL == 0 {
+		cfg.FinishTTL = 1080 * time.Hour
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Ledger{
+		rdb: cfg.Redis, store: record.NewStore(cfg.Redis, cfg.Retention, cfg.Now),
+		finishTTL: cfg.FinishTTL, retention: cfg.Retention,
+	}
+}
+
+// Letter is one dead task.
+type Letter struct {
+	ID    string `json:"id"`
+	Type  string `json:"type"`
+	Queue string `json:"queue"`
+	// MerchantID is empty for a task whose id does not say.
+	MerchantID string     `json:"merchant_id,omitempty"`
+	Kind       ecpay.Kind `json:"kind"`
+	HTTPStatus int        `json:"http_status,omitempty"`
+	TransCode  int        `json:"trans_code,omitempty"`
+	RtnCode    int64      `json:"rtn_code,omitempty"`
+	RtnMsg     string     `json:"rtn_msg,omitempty"`
+	// Reason is why it died, Advice what to do; both in English and Chinese.
+	Reason   string `json:"reason,omitempty"`
+	Advice   string `json:"advice"`
+	Attempts int    `json:"attempts"`
+	// State is where the task is now: dead, or one of asynq's states while it is
+	// run again. It is empty when it was not asked for.
+	State string `json:"state,omitempty"`
+	// By is worker for a verdict, sweeper for a task that asynq archived without.
+	By        string     `json:"by"`
+	DiedAt    time.Time  `json:"died_at"`
+	FirstAt   *time.Time `json:"first_at,omitempty"`
+	LastAt    *time.Time `json:"last_at,omitempty"`
+	LastError string     `json:"last_error,omitempty"`
+	// InFlightAt is when a write was sent of which nobody knows what became.
+	InFlightAt *time.Time `json:"in_flight_at,omitempty"`
+	// Corrected means that the payload is a correction that was not run yet.
+	Corrected bool `json:"corrected,omitempty"`
+
+	// Payload, Original (before it was corrected) and Headers are as stored. Their
+	// JSON form is that of [Letter.Full].
+	Payload  []byte            `json:"-"`
+	Original []byte            `json:"-"`
+	Headers  map[string]string `json:"-"`
+}
+
+// FullLetter is a letter with its payload.
+type FullLetter struct {
+	Letter
+	// Payload is there when it is JSON, PayloadBase64 when it is anything else.
+	Payload       json.RawMessage   `json:"payload,omitempty"`
+	PayloadBase64 []byte            `json:"payload_base64,omitempty"`
+	Original      json.RawMessage   `json:"original,omitempty"`
+	Headers       map[string]string `json:"headers,omitempty"`
+}
+
+// Full returns the form with the payload.
+func (l Letter) Full() FullLetter {
+	f := FullLetter{Letter: l, Headers: l.Headers}
+	if isJSON(l.Payload) {
+		f.Payload = l.Payload
+	} else {
+		f.PayloadBase64 = l.Payload
+	}
+	if isJSON(l.Original) {
+		f.Original = l.Original
+	}
+	return f
+}
+
+func isJSON(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
+
+func newLetter(l record.Letter, state string) Letter {
+	out := Letter{
+		ID: l.ID, Type: l.Type, Queue: l.Queue, Kind: l.Kind, HTTPStatus: l.HTTPStatus, TransCode: l.TransCode,
+		RtnCode: l.RtnCode, RtnMsg: l.RtnMsg, Reason: l.Reason, Attempts: l.Attempts, State: state, By: l.By,
+		DiedAt: l.Died.In(ecpay.Taipei), FirstAt: optional(l.First), LastAt: optional(l.Last), InFlightAt: optional(l.InFlight),
+		LastError: l.LastErr, Corrected: l.Corrected, Payload: l.Payload, Original: l.Original, Headers: l.Headers,
+	}
+	if owner := record.Owner(l.ID); owner != record.NoOwner {
+		out.MerchantID = owner
+	}
+	out.Advice = Advice(out)
+	return out
+}
+
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.In(ecpay.Taipei)
+	return &t
+}
+
+// ErrNotFound means that the ledger has no such task.
+var ErrNotFound = errors.New("no dead letter with this id")
+
+// Get returns one letter, or [ErrNotFound].
+func (l *Ledger) Get(ctx context.Context, id string) (Letter, error) {
+	letters, err := l.read(ctx, []string{id}, true)
+	if err != nil {
+		return Letter{}, err
+	}
+	if len(letters) == 0 {
+		return Letter{}, ErrNotFound
+	}
+	return letters[0], nil
+}
+
+// read reads letters, those that are in the ledger, in the order of ids.
+func (l *Ledger) read(ctx context.Context, ids []string, live bool) ([]Letter, error) {
+	all, err := l.store.Letters(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]*redis.StringCmd, len(all))
+	if live {
+		pipe := l.rdb.Pipeline()
+		for i, r := range all {
+			if r.InLedger && r.Queue != "" {
+				states[i] = pipe.HGet(ctx, record.AsynqTaskKey(r.Queue, r.ID), "state")
+			}
+		}
+		if err := record.Exec(ctx, pipe); err != nil {
+			return nil, fmt.Errorf("read live states: %w", err)
+		}
+	}
+	letters := make([]Letter, 0, len(all))
+	for i, r := range all {
+		if !r.InLedger {
+			continue
+		}
+		state := ""
+		if live {
+			state = liveState(states[i], r.State)
+		}
+		letters = append(letters, newLetter(r, state))
+	}
+	return letters, nil
+}
+
+// liveState trusts asynq for where the task is. A task that it does not have is
+// dead: the ledger would not have it otherwise.
+func liveState(cmd *redis.StringCmd, ours record.State) string {
+	if cmd == nil {
+		return record.StateDead
+	}
+	switch s := cmd.Val(); s {
+	case "", "archived":
+		return record.StateDead
+	case "retry":
+		if ours == record.Held {
+			return record.StateHeld
+		}
+		return s
+	default:
+		return s
+	}
+}
+
+// Outcome is what became of a replay or resolve.
+type Outcome = record.Outcome
+
+// The outcomes.
+const (
+	Replayed    = record.Replayed
+	WouldReplay = record.WouldReplay
+	Busy        = record.Busy
+	AlreadyDone = record.AlreadyDone
+	NotFound    = record.NotFound
+	Resolved    = record.Resolved
+	// Skipped: its kind needs to be named, see [ReplayAll].
+	Skipped Outcome = "skipped"
+)
+
+// Resolve ends a dead task by a person's word: the effect is there, or is not
+// wanted any more. The finish marker and the removal from the ledger are one
+// script, so that no run of the task sends anything after it. note must say why.
+func (l *Ledger) Resolve(ctx context.Context, id, by, note string) (Outcome, error) {
+	if strings.TrimSpace(note) == "" {
+		return "", errors.New("a note is required: say why nothing more has to happen")
+	}
+	for range 8 {
+		letter, err := l.store.Letter(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		queue := letter.Queue
+		if queue == "" {
+			typ, _, err := tasks.ParseID(id)
+			if err != nil {
+				return NotFound, nil
+			}
+			queue = typ.Queue
+		}
+		at, err := l.store.Place(ctx, queue, id)
+		switch {
+		case err != nil:
+			return "", err
+		case at != record.PlaceNone && at != record.PlaceCompleted && !at.Dead():
+			return Busy, nil
+		case letter.Finished: // also after a call that did not get to its end
+			return AlreadyDone, l.dropDead(ctx, queue, id, at)
+		case !letter.InLedger && !at.Dead():
+			if letter.State == record.Done {
+				return AlreadyDone, nil
+			}
+			return NotFound, nil
+		case !letter.InLedger:
+			if _, err := l.store.Deposit(ctx, queue, id, tasks.NewNonce()); err != nil {
+				return "", err
+			}
+			continue
+		}
+		out, err := l.resolve(ctx, letter, queue, at, by, note)
+		if out != "" || err != nil {
+			return out, err
+		}
+	}
+	return Busy, nil
+}
+
+func (l *Ledger) resolve(ctx context.Context, letter record.Letter, queue string, at record.Place, by, note string) (Outcome, error) {
+	if err := l.audit(ctx, AuditEntry{Who: by, What: "resolve", ID: letter.ID, Note: note}); err != nil {
+		return "", err
+	}
+	doneTTL, recordTTL := l.finishTTL, l.finishTTL
+	if p, err := tasks.Decode(letter.Type, letter.Headers, letter.Payload); err == nil && !tasks.KeepsRecord(p) {
+		// The same question may be asked again tomorrow: there is no marker by which
+		// a sweep would know it, so the ledger lets go last.
+		doneTTL, recordTTL = 0, l.retention
+		if err := l.dropDead(ctx, queue, letter.ID, at); err != nil {
+			return "", err
+		}
+	}
+	v, err := l.store.Resolve(ctx, letter, by, note, doneTTL, recordTTL)
+	switch {
+	case err != nil:
+		return "", err
+	case v == "running":
+		return Busy, nil
+	case v == "ok":
+		return Resolved, l.dropDead(ctx, queue, letter.ID, at)
+	}
+	return "", nil // done, gone, or it died again: look anew
+}
+
+func (l *Ledger) dropDead(ctx context.Context, queue, id string, at record.Place) error {
+	if !at.Dead() {
+		return nil
+	}
+	_, err := l.store.Drop(ctx, queue, id)
+	return err
+}

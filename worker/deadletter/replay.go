@@ -1,0 +1,244 @@
+package deadletter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// ReplayOptions is how to replay.
+type ReplayOptions struct {
+	// DryRun changes nothing and says what would happen.
+	DryRun bool
+	// Set corrects fields of the payload, by ECPay's names.
+	Set map[string]string
+	// NotExecuted is a person's word that what was sent without an answer did not
+	// happen: it is sent again without asking.
+	NotExecuted bool
+	// By and Note are for the audit.
+	By, Note string
+}
+
+func (o ReplayOptions) what() string {
+	what := []string{"replay"}
+	if len(o.Set) > 0 {
+		what = append(what, "set")
+	}
+	if o.NotExecuted {
+		what = append(what, "not-executed")
+	}
+	return strings.Join(what, ",")
+}
+
+// Replay runs one dead task again, with a fresh budget. See [record.Store.Revive]
+// for why it may be interrupted anywhere and run twice at once. The letter stays
+// until the task is done.
+func (l *Ledger) Replay(ctx context.Context, id string, o ReplayOptions) (Outcome, error) {
+	return l.replay(ctx, id, time.Time{}, o)
+}
+
+func (l *Ledger) replay(ctx context.Context, id string, died time.Time, o ReplayOptions) (Outcome, error) {
+	r := record.Revival{Died: died, NotExecuted: o.NotExecuted, DryRun: o.DryRun}
+	if len(o.Set) > 0 {
+		r.Correct = func(letter record.Letter) (tasks.Payload, error) { return corrected(letter, o.Set) }
+	}
+	r.Before = func(ctx context.Context, _ record.Letter) error {
+		return l.audit(ctx, AuditEntry{Who: o.By, What: o.what(), ID: id, Note: o.Note, Fields: slices.Sorted(maps.Keys(o.Set))})
+	}
+	return l.store.Revive(ctx, id, r)
+}
+
+// SetError means that a correction cannot be made.
+type SetError struct{ Text string }
+
+// Error implements error.
+func (e *SetError) Error() string { return e.Text }
+
+// corrected returns the letter's payload with fields set. A value is taken as
+// JSON where the field is no string, and as text otherwise.
+func corrected(letter record.Letter, set map[string]string) (tasks.Payload, error) {
+	p, err := tasks.Decode(letter.Type, letter.Headers, letter.Payload)
+	if err != nil {
+		return nil, &SetError{"the stored payload cannot be corrected: " + err.Error()}
+	}
+	b, err := tasks.Encode(p)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range set {
+		p, err = withField(letter, b, name, value)
+		if err != nil {
+			return nil, err
+		}
+		if b, err = tasks.Encode(p); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// withField decodes the payload once more with one field replaced: the strict
+// decoder refuses what the type does not have.
+func withField(letter record.Letter, payload []byte, name, value string) (tasks.Payload, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &fields); err != nil {
+		return nil, &SetError{"the stored payload cannot be corrected: it is no JSON object"}
+	}
+	for have := range fields {
+		if strings.EqualFold(have, name) {
+			delete(fields, have) // encoding/json would take either spelling
+		}
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	var first error
+	for _, v := range []json.RawMessage{text, json.RawMessage(value)} {
+		if !json.Valid(v) {
+			continue
+		}
+		fields[name] = v
+		b, err := json.Marshal(fields)
+		if err != nil {
+			return nil, err
+		}
+		p, err := tasks.Decode(letter.Type, letter.Headers, b)
+		if err == nil {
+			return p, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, &SetError{fmt.Sprintf("cannot set %s: %s", name, strings.TrimPrefix(first.Error(), tasks.ErrCorrupt.Error()+": "))}
+}
+
+// Result is the outcome for one task of many.
+type Result struct {
+	ID      string     `json:"id"`
+	Kind    ecpay.Kind `json:"kind"`
+	Outcome Outcome    `json:"outcome,omitempty"`
+	// Err is why this one could not be replayed; the others go on.
+	Err error `json:"-"`
+}
+
+// parallel is how many replays run at once.
+const parallel = 8
+
+// ReplayAll replays what the filter selects and calls report, one call at a time,
+// with each result. Rejected tasks would be rejected again, and ambiguous ones
+// need a person to look first, so both are [Skipped] unless the filter names ids
+// or a kind; a correction counts as naming Rejected. It ends early when Redis is
+// away or ctx has ended; calling it again goes on where it ended.
+func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, report func(Result)) error {
+	if o.NotExecuted && len(f.IDs) == 0 && f.Kind == nil {
+		return errors.New("say of which tasks: NotExecuted needs ids or a kind")
+	}
+	f.IDs = unique(f.IDs)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var mu sync.Mutex
+	seen := map[string]bool{} // of the ids that were named
+	tell := func(r Result) {
+		mu.Lock()
+		defer mu.Unlock()
+		report(r)
+	}
+	jobs := make(chan Letter)
+	var wg sync.WaitGroup
+	for range parallel {
+		wg.Go(func() {
+			for letter := range jobs {
+				out, err := l.replay(ctx, letter.ID, letter.DiedAt, o)
+				if err != nil && !isOwn(err) {
+					cancel(err)
+					continue
+				}
+				tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: out, Err: err})
+			}
+		})
+	}
+	listed, left := f, f.Limit
+	listed.Limit = 0 // which counts what is replayed, not what is skipped
+	for letter, err := range l.List(ctx, listed) {
+		if err != nil {
+			cancel(err)
+			break
+		}
+		if len(f.IDs) > 0 {
+			seen[letter.ID] = true
+		}
+		if !f.names(letter.Kind, o) {
+			tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: Skipped})
+			continue
+		}
+		select {
+		case jobs <- letter:
+		case <-ctx.Done():
+		}
+		if left--; left == 0 || ctx.Err() != nil {
+			break
+		}
+	}
+	close(jobs)
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	// Named, and not in the ledger: perhaps archived a moment ago, perhaps done.
+	for _, id := range f.IDs {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		out, err := l.replay(ctx, id, time.Time{}, o)
+		if err != nil && !isOwn(err) {
+			return err
+		}
+		tell(Result{ID: id, Outcome: out, Err: err})
+	}
+	return nil
+}
+
+// unique drops what was named before, and keeps the order.
+func unique(ids []string) []string {
+	seen := make(map[string]bool, len(ids))
+	var out []string
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// names reports whether the filter allows to replay a task of the kind.
+func (f Filter) names(k ecpay.Kind, o ReplayOptions) bool {
+	switch {
+	case len(f.IDs) > 0 || f.Kind != nil:
+		return true
+	case k == ecpay.Rejected:
+		return len(o.Set) > 0
+	default:
+		return k != ecpay.Ambiguous
+	}
+}
+
+// isOwn reports whether an error is about one task and not about Redis.
+func isOwn(err error) bool {
+	var invalid *ecpay.ValidationError
+	var set *SetError
+	return errors.As(err, &invalid) || errors.As(err, &set) || errors.Is(err, record.ErrOtherID)
+}

@@ -1,0 +1,464 @@
+package deadletter
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// SweeperConfig configures a [Sweeper].
+type SweeperConfig struct {
+	// Redis is used and never closed.
+	Redis redis.UniversalClient
+	// Queues are those to sweep. Defaults to ours; other programs may have theirs
+	// in the same Redis.
+	Queues []string
+	// Every is the mean time between sweeps. Defaults to 1 min.
+	Every time.Duration
+	// Keep is how many dead tasks asynq's archive may hold for the dashboard, per
+	// queue. Defaults to 2,000: asynq trims at 9,999, and one archive operation
+	// fails for ever where 8,000 entries expire at once.
+	Keep int
+	// Limit bounds one sweep; what is left is for the next one. Defaults to 45 s.
+	Limit time.Duration
+	// ScanEvery is how often all of asynq's tasks are looked at for orphans.
+	// Defaults to 1 h.
+	ScanEvery time.Duration
+	// ScanSteps bounds the search for orphans in one sweep, in SCAN calls of 1,000
+	// keys for each queue. Defaults to 100.
+	ScanSteps int
+	Logger    zerolog.Logger
+}
+
+// Sweeper keeps asynq's archive and the ledger together: it copies what asynq
+// archived without a verdict into the ledger, keeps the archive short, and
+// brings back orphans that asynq can neither list nor run. Every worker has one;
+// a lock lets one sweep at a time, and two at once would do no harm.
+type Sweeper struct {
+	cfg   SweeperConfig
+	rdb   redis.UniversalClient
+	store *record.Store
+
+	mu     sync.Mutex
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// NewSweeper returns a Sweeper that does not run yet.
+func NewSweeper(cfg SweeperConfig) *Sweeper {
+	if cfg.Queues == nil {
+		for q := range tasks.Queues() {
+			cfg.Queues = append(cfg.Queues, q)
+		}
+		slices.Sort(cfg.Queues)
+	}
+	setDefault(&cfg.Every, time.Minute)
+	setDefault(&cfg.Keep, 2000)
+	setDefault(&cfg.Limit, 45*time.Second)
+	setDefault(&cfg.ScanEvery, time.Hour)
+	setDefault(&cfg.ScanSteps, 100)
+	return &Sweeper{cfg: cfg, rdb: cfg.Redis, store: record.NewStore(cfg.Redis, tasks.DefaultRetention, time.Now)}
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// Start sweeps in the background until Stop, the first time soon.
+func (s *Sweeper) Start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel, s.done = cancel, make(chan struct{})
+	go s.loop(ctx)
+}
+
+// Stop ends the sweep that runs and waits for it. It may be called more than
+// once and before Start.
+func (s *Sweeper) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done == nil {
+		return
+	}
+	s.cancel()
+	<-s.done
+}
+
+func (s *Sweeper) loop(ctx context.Context) {
+	defer close(s.done)
+	wait := time.Duration(mathrand.Float64() * float64(s.cfg.Every) / 12)
+	failed := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		r, err := s.Sweep(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil && !failed: // one line for each time that Redis is away
+			s.cfg.Logger.Warn().Err(err).Msg("sweep of dead tasks did not end; it goes on later")
+		case err == nil && r != (Report{}):
+			s.cfg.Logger.Info().Int("copied", r.Copied).Int("orphans", r.Orphans).Int("trimmed", r.Trimmed).
+				Int("mended", r.Mended).Int("dangling", r.Dangling).Int("settled", r.Settled).Msg("dead tasks swept")
+		}
+		failed = err != nil
+		wait = time.Duration((0.5 + mathrand.Float64()) * float64(s.cfg.Every))
+	}
+}
+
+// Report counts what a sweep did.
+type Report struct {
+	Copied   int // archived without a verdict, now in the ledger
+	Orphans  int // remnants brought into the ledger
+	Trimmed  int // removed from asynq's archive; the ledger has them
+	Mended   int // half archived by asynq
+	Dangling int // entries of asynq's archive without a task
+	Settled  int // letters left unsure by a sweep that did not end
+}
+
+// Sweep goes once over all queues. It returns an empty report when another
+// process sweeps.
+func (s *Sweeper) Sweep(ctx context.Context) (r Report, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Limit)
+	defer cancel()
+	token := rand.Text()
+	got, err := s.rdb.SetNX(ctx, record.SweepKey, token, 2*s.cfg.Limit).Result()
+	if err != nil || !got {
+		return Report{}, err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = unlock.Run(ctx, s.rdb, []string{record.SweepKey}, token).Err() // it ends by itself
+	}()
+	if r.Settled, err = s.store.SettleLeftovers(ctx, 1000); err != nil {
+		return r, err
+	}
+	var errs []error // one queue does not keep the others
+	for _, q := range s.cfg.Queues {
+		for _, step := range []func(context.Context, string, string, *Report) error{s.sweepArchive, s.trim, s.findOrphans} {
+			if err := step(ctx, q, token, &r); err != nil {
+				errs = append(errs, fmt.Errorf("queue %s: %w", q, err))
+				break
+			}
+		}
+	}
+	return r, errors.Join(append(errs, s.forgetOwners(ctx))...)
+}
+
+var unlock = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
+
+// known is what both sides say of an id in asynq's archive.
+type known struct {
+	id string
+	// asynq is the state in asynq's task, empty without one.
+	asynq string
+	// complete means that the ledger has all that a replay needs.
+	complete, finished bool
+	// judged means that the record is that of a dead task: otherwise it was run
+	// again since and asynq archived it without a verdict.
+	judged bool
+}
+
+func (s *Sweeper) look(ctx context.Context, queue string, ids []string) ([]known, error) {
+	pipe := s.rdb.Pipeline()
+	type cmds struct {
+		state *redis.StringCmd
+		score *redis.FloatCmd
+		rec   *redis.SliceCmd
+		has   *redis.BoolCmd
+		done  *redis.IntCmd
+	}
+	all := make([]cmds, len(ids))
+	for i, id := range ids {
+		all[i] = cmds{
+			state: pipe.HGet(ctx, record.AsynqTaskKey(queue, id), "state"),
+			score: pipe.ZScore(ctx, record.DeadKey(id), id),
+			rec:   pipe.HMGet(ctx, record.TaskKey(id), record.FieldState, record.FieldUnsure),
+			has:   pipe.HExists(ctx, record.TaskKey(id), record.FieldPayload),
+			done:  pipe.Exists(ctx, record.DoneKey(id)),
+		}
+	}
+	if err := record.Exec(ctx, pipe); err != nil {
+		return nil, fmt.Errorf("compare archive and ledger: %w", err)
+	}
+	out := make([]known, len(ids))
+	for i, c := range all {
+		rec := c.rec.Val()
+		out[i] = known{
+			id: ids[i], asynq: c.state.Val(), finished: c.done.Val() == 1,
+			complete: c.score.Err() == nil && c.has.Val() && len(rec) == 2 && rec[1] == nil,
+			judged:   len(rec) == 2 && rec[0] == string(record.Dead),
+		}
+	}
+	return out, nil
+}
+
+const sweepSize = 500
+
+// sweepArchive goes over asynq's archive and copies what the ledger lacks. What
+// cannot be copied is logged and stays; it does not keep the others.
+func (s *Sweeper) sweepArchive(ctx context.Context, queue, token string, r *Report) error {
+	key := record.AsynqKey(queue, "archived")
+	for at := int64(0); ; {
+		ids, err := s.rdb.ZRange(ctx, key, at, at+sweepSize-1).Result()
+		if err != nil {
+			return fmt.Errorf("read archive: %w", err)
+		}
+		page, err := s.look(ctx, queue, ids)
+		if err != nil {
+			return err
+		}
+		before := r.Dangling
+		s.sweepPage(ctx, queue, token, page, r)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if len(ids) < sweepSize {
+			return nil
+		}
+		at += int64(len(ids) - (r.Dangling - before)) // what was removed is behind us no more
+	}
+}
+
+func (s *Sweeper) sweepPage(ctx context.Context, queue, token string, page []known, r *Report) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, parallel)
+	for _, k := range page {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			did, err := s.sweepOne(ctx, queue, token, k)
+			mu.Lock()
+			defer mu.Unlock()
+			r.Copied += did.Copied
+			r.Mended += did.Mended
+			r.Dangling += did.Dangling
+			if err != nil && ctx.Err() == nil {
+				s.cfg.Logger.Warn().Err(err).Str("task_id", k.id).Str("queue", queue).Msg("dead task not copied; it stays in asynq")
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (s *Sweeper) sweepOne(ctx context.Context, queue, token string, k known) (did Report, err error) {
+	switch {
+	case k.asynq == "":
+		p, err := s.store.Place(ctx, queue, k.id)
+		if err != nil {
+			return did, err
+		}
+		if p == record.PlaceNone {
+			if _, err := s.store.Drop(ctx, queue, k.id); err != nil {
+				return did, err
+			}
+			did.Dangling = 1
+			return did, nil
+		}
+	case k.asynq != "archived":
+		p, err := s.store.Mend(ctx, queue, k.id)
+		if err != nil || p != record.PlaceArchived {
+			return did, err
+		}
+		did.Mended = 1
+	}
+	if k.finished || k.complete && k.judged {
+		return did, nil
+	}
+	ok, err := s.store.Deposit(ctx, queue, k.id, token)
+	if ok {
+		did.Copied = 1
+	}
+	return did, err
+}
+
+// trim keeps asynq's archive short: the longest dead go, and only those of which
+// the ledger has everything.
+func (s *Sweeper) trim(ctx context.Context, queue, _ string, r *Report) error {
+	key := record.AsynqKey(queue, "archived")
+	n, err := s.rdb.ZCard(ctx, key).Result()
+	if err != nil {
+		return fmt.Errorf("count archive: %w", err)
+	}
+	excess := n - int64(s.cfg.Keep)
+	for at := int64(0); excess > 0; {
+		ids, err := s.rdb.ZRange(ctx, key, at, at+min(excess, sweepSize)-1).Result()
+		if err != nil {
+			return fmt.Errorf("read archive: %w", err)
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		page, err := s.look(ctx, queue, ids)
+		if err != nil {
+			return err
+		}
+		for _, k := range page {
+			excess--
+			if !k.finished && !(k.complete && k.judged) {
+				at++
+				continue
+			}
+			p, err := s.store.Drop(ctx, queue, k.id)
+			if err != nil {
+				return err
+			}
+			if p == record.PlaceDropped {
+				r.Trimmed++
+			}
+		}
+	}
+	return nil
+}
+
+// findOrphans looks, in bounded steps, at every task that asynq stores in the
+// queue: one that is archived but in no list can neither be seen nor run.
+func (s *Sweeper) findOrphans(ctx context.Context, queue, token string, r *Report) error {
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return fmt.Errorf("read clock: %w", err)
+	}
+	stored, err := s.rdb.HGet(ctx, record.ScanKey, queue).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("read scan: %w", err)
+	}
+	// "cursor" while a search goes on, "@milliseconds" when the last one ended.
+	var cursor uint64
+	if ended, ok := strings.CutPrefix(stored, "@"); ok {
+		ms, _ := strconv.ParseInt(ended, 10, 64)
+		if now.Sub(time.UnixMilli(ms)).Abs() < s.cfg.ScanEvery {
+			return nil
+		}
+	} else {
+		cursor, _ = strconv.ParseUint(stored, 10, 64)
+	}
+	node, err := s.node(ctx, queue)
+	if err != nil {
+		return err
+	}
+	for range s.cfg.ScanSteps {
+		var keys []string
+		keys, cursor, err = node.Scan(ctx, cursor, record.AsynqKey(queue, "t:*"), 1000).Result()
+		if err != nil {
+			return fmt.Errorf("scan: %w", err)
+		}
+		if err := s.rescue(ctx, queue, keys, token, r); err != nil {
+			return err
+		}
+		if cursor == 0 {
+			break
+		}
+	}
+	next := strconv.FormatUint(cursor, 10)
+	if cursor == 0 {
+		next = "@" + strconv.FormatInt(now.UnixMilli(), 10)
+	}
+	return s.rdb.HSet(ctx, record.ScanKey, queue, next).Err()
+}
+
+// node is where a queue's keys are: a scan of a cluster is one of each node.
+func (s *Sweeper) node(ctx context.Context, queue string) (redis.Cmdable, error) {
+	if c, ok := s.rdb.(*redis.ClusterClient); ok {
+		return c.MasterForKey(ctx, record.AsynqKey(queue, "archived"))
+	}
+	return s.rdb, nil
+}
+
+func (s *Sweeper) rescue(ctx context.Context, queue string, keys []string, token string, r *Report) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	prefix := record.AsynqKey(queue, "t:")
+	pipe := s.rdb.Pipeline()
+	states, scores := make([]*redis.StringCmd, len(keys)), make([]*redis.FloatCmd, len(keys))
+	for i, key := range keys {
+		states[i] = pipe.HGet(ctx, key, "state")
+		scores[i] = pipe.ZScore(ctx, record.AsynqKey(queue, "archived"), strings.TrimPrefix(key, prefix))
+	}
+	if err := record.Exec(ctx, pipe); err != nil {
+		return fmt.Errorf("look for orphans: %w", err)
+	}
+	for i, key := range keys {
+		if states[i].Val() != "archived" || scores[i].Err() == nil {
+			continue
+		}
+		id := strings.TrimPrefix(key, prefix)
+		rescued, err := s.rescueOne(ctx, queue, id, token)
+		if err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			s.cfg.Logger.Warn().Err(err).Str("task_id", id).Str("queue", queue).Msg("orphaned task not copied; it stays in asynq")
+		}
+		if rescued {
+			r.Orphans++
+		}
+	}
+	return nil
+}
+
+func (s *Sweeper) rescueOne(ctx context.Context, queue, id, token string) (bool, error) {
+	if p, err := s.store.Place(ctx, queue, id); err != nil || p != record.PlaceStuck {
+		return false, err
+	}
+	if _, err := s.store.Deposit(ctx, queue, id, token); err != nil {
+		return false, err
+	}
+	// Look again: only what the ledger has, or what is done, may go.
+	k, err := s.look(ctx, queue, []string{id})
+	if err != nil || !k[0].finished && !k[0].complete {
+		return false, err
+	}
+	p, err := s.store.Drop(ctx, queue, id)
+	return p == record.PlaceDropped, err
+}
+
+// forgetOwners removes merchants without dead letters from the list of those
+// that have some.
+func (s *Sweeper) forgetOwners(ctx context.Context) error {
+	owners, err := s.rdb.ZRange(ctx, record.OwnersKey, 0, -1).Result()
+	if err != nil {
+		return fmt.Errorf("read merchants with dead letters: %w", err)
+	}
+	pipe := s.rdb.Pipeline()
+	counts := make([]*redis.IntCmd, len(owners))
+	for i, o := range owners {
+		counts[i] = pipe.ZCard(ctx, record.OwnerDeadKey(o))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("count dead letters: %w", err)
+	}
+	for i, o := range owners {
+		if counts[i].Val() > 0 {
+			continue
+		}
+		if err := record.ForgetOwner(ctx, s.rdb, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}

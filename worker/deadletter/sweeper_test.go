@@ -1,0 +1,347 @@
+package deadletter_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+func TestTheLedgerHasATaskBeforeAsynqArchivesIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.enqueued(1)
+	b.judged(id, dead(ecpay.Rejected))
+	// The worker ends here: asynq will run the task again.
+	if l := b.get(id); l.State != record.StatePending || l.Kind != ecpay.Rejected || l.By != record.ByWorker || string(l.Payload) != string(b.info(id).Payload) {
+		t.Errorf("%+v", l)
+	}
+	b.judged(id, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour, RecordTTL: time.Hour})
+	if b.inLedger(id) {
+		t.Error("done, and still in the ledger")
+	}
+	if r, err := record.Get(t.Context(), b.rdb, id); err != nil || r.Payload != nil || r.Queue != "" {
+		t.Errorf("a done task keeps its letter: %+v, %v", r, err)
+	}
+}
+
+func TestAVerdictThatTheLedgerDoesNotTakeIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.enqueued(1)
+	now := time.Now()
+	_, err := b.gate.Begin(t.Context(), id, "a", now, now, time.Minute)
+	b.must(err)
+	b.must(b.rdb.Set(t.Context(), record.DeadKey(id), "in the way", 0).Err())
+	res := dead(ecpay.Rejected)
+	res.Letter = &gate.Letter{Type: "b2b:invalid", Queue: queue, Payload: []byte("{}")}
+	if err := b.gate.Leave(t.Context(), id, "a", res); err == nil || errors.Is(err, gate.ErrSuperseded) {
+		t.Errorf("%v; want an error by which the task comes back", err)
+	}
+	if r, err := record.Get(t.Context(), b.rdb, id); err != nil || r.State == record.Dead {
+		t.Errorf("recorded as dead without a letter: %+v, %v", r, err)
+	}
+}
+
+func TestASweepCopiesWhatAsynqArchivedWithoutAVerdict(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	crashed, sent, byHand := b.crashed(1, false), b.crashed(2, true), b.enqueued(3)
+	b.must(b.inspector.ArchiveTask(queue, byHand))
+	known := b.died(4, ecpay.Rejected)
+	finished := b.enqueued(5)
+	b.judged(finished, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour, RecordTTL: time.Hour})
+	b.must(b.inspector.ArchiveTask(queue, finished))
+	if r := b.sweep(); r != (deadletter.Report{Copied: 3}) {
+		t.Errorf("%+v", r)
+	}
+	for id, kind := range map[string]ecpay.Kind{crashed: ecpay.Unknown, sent: ecpay.Ambiguous, byHand: ecpay.Unknown} {
+		l := b.get(id)
+		if l.Kind != kind || l.By != record.BySweeper || !strings.Contains(l.Reason, "without a verdict / 未經判定") && !strings.Contains(l.Reason, "未經判定") || l.State != record.StateDead || string(l.Payload) != string(b.info(id).Payload) || len(l.Headers) == 0 {
+			t.Errorf("%s: %+v, want kind %s", id, l, kind)
+		}
+	}
+	if l := b.get(known); l.Kind != ecpay.Rejected || l.By != record.ByWorker {
+		t.Errorf("the sweep changed a verdict: %+v", l)
+	}
+	if b.inLedger(finished) {
+		t.Error("a task that is done is in the ledger")
+	}
+	if r := b.sweep(); r != (deadletter.Report{}) {
+		t.Errorf("the second sweep did %+v", r)
+	}
+}
+
+func TestATaskThatAnOlderWorkerFoundDeadKeepsItsVerdict(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.died(1, ecpay.Rejected)
+	b.must(b.rdb.Del(t.Context(), record.DeadKey(id)).Err())
+	b.must(b.rdb.HDel(t.Context(), record.TaskKey(id), record.FieldPayload, record.FieldType, record.FieldQueue, record.FieldDied).Err())
+	if r := b.sweep(); r.Copied != 1 {
+		t.Errorf("%+v", r)
+	}
+	if l := b.get(id); l.Kind != ecpay.Rejected || l.By != record.ByWorker || l.Reason != "mend it / 請修正" || l.DiedAt.IsZero() {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestATaskThatCrashesAfterItWasRunAgainIsJudgedAnew(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.died(1, ecpay.NotFound)
+	before := b.get(id).DiedAt
+	b.must(b.inspector.RunTask(queue, id))
+	_, err := b.gate.Begin(t.Context(), id, "x", time.Now(), time.Now(), time.Minute)
+	b.must(err)
+	b.must(b.gate.Enter(t.Context(), id, "x", time.Now(), false))
+	b.must(b.inspector.ArchiveTask(queue, id))
+	b.sweep()
+	if l := b.get(id); l.Kind != ecpay.Ambiguous || l.By != record.BySweeper || l.DiedAt.Before(before) {
+		t.Errorf("%+v, want Ambiguous: it was sent and nobody knows", l)
+	}
+}
+
+func TestSweepInterruptedAfterAnyCommandAndRepeatedLosesNothingAndInventsNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	sweepOnce := func(rdb redis.UniversalClient) error {
+		b.must(b.rdb.Del(t.Context(), record.SweepKey).Err()) // its lock ends by itself
+		_, err := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: rdb, Queues: []string{queue}}).Sweep(t.Context())
+		return err
+	}
+	b.everyFault(func(i int) string { return b.crashed(i, false) },
+		func(rdb redis.UniversalClient, _ string) error { return sweepOnce(rdb) },
+		func(id string) {
+			if b.info(id).State != asynq.TaskStateArchived {
+				t.Errorf("%s left asynq's archive", id)
+			}
+			b.must(sweepOnce(b.rdb))
+			if l := b.get(id); l.Kind != ecpay.Unknown || b.rdb.HExists(t.Context(), record.TaskKey(id), record.FieldUnsure).Val() {
+				t.Errorf("%+v", l)
+			}
+			if n := b.rdb.SCard(t.Context(), record.UnsureKey).Val(); n != 0 {
+				t.Errorf("%d letters stay unsure", n)
+			}
+		})
+	// And the task is run while the sweep is interrupted: no phantom stays.
+	b.everyFault(func(i int) string { return b.crashed(1000+i, false) },
+		func(rdb redis.UniversalClient, _ string) error { return sweepOnce(rdb) },
+		func(id string) {
+			b.must(b.inspector.RunTask(queue, id))
+			b.judged(id, gate.Result{State: record.Done, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour})
+			b.must(b.inspector.DeleteTask(queue, id))
+			b.must(sweepOnce(b.rdb))
+			if b.inLedger(id) || b.rdb.SCard(t.Context(), record.UnsureKey).Val() != 0 {
+				t.Errorf("a phantom of %s is in the ledger", id)
+			}
+		})
+}
+
+func TestAPhantomOfAQueryThatWasRunMeanwhileIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	r, err := b.producer.GetAllowanceConfirm(t.Context(), tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1"}})
+	b.must(err)
+	b.must(b.inspector.ArchiveTask("query", r.ID))
+	store := record.NewStore(b.rdb, time.Hour, time.Now)
+	// Between the sweep's look and its copy somebody runs the query to its end,
+	// which leaves no finish marker.
+	now := time.Now()
+	b.must(b.inspector.RunTask("query", r.ID))
+	_, err = b.gate.Begin(t.Context(), r.ID, "q", now, now, time.Minute)
+	b.must(err)
+	b.must(b.gate.Leave(t.Context(), r.ID, "q", gate.Result{State: record.Done, RecordTTL: time.Hour}))
+	if ok, err := store.Deposit(t.Context(), "query", r.ID, "sweep"); err != nil || ok || b.inLedger(r.ID) {
+		t.Errorf("%v, %v: a phantom", ok, err)
+	}
+	if ttl := b.rdb.PTTL(t.Context(), record.TaskKey(r.ID)).Val(); ttl <= 0 || ttl > time.Hour {
+		t.Errorf("the record of the done query lives %s, want as before", ttl)
+	}
+}
+
+func TestRunningTasksFromTheDashboardWhileTheSweeperRunsLosesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const n = 400
+	each(n, func(i int) { b.crashed(i, false) })
+	server := asynq.NewServerFromRedisClient(b.srv.Client(), asynq.Config{Concurrency: 8, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
+	var mu sync.Mutex
+	runs := map[string]int{}
+	b.must(server.Start(b.finishes(func(id string) {
+		mu.Lock()
+		runs[id]++
+		mu.Unlock()
+	})))
+	defer server.Shutdown()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		each(n, func(i int) {
+			if i%4 == 0 {
+				return // nobody presses Run for these
+			}
+			inv := void(number(i))
+			if err := b.inspector.RunTask(queue, tasks.ID(&inv)); err != nil {
+				t.Errorf("run: %v", err)
+			}
+		})
+	})
+	for range 5 {
+		b.sweep()
+	}
+	wg.Wait()
+	b.eventually("what was run is done", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(runs) == n*3/4
+	})
+	b.eventually("asynq has written the ends", func() bool {
+		q, err := b.inspector.GetQueueInfo(queue)
+		return err == nil && q.Active == 0 && q.Pending == 0
+	})
+	b.sweep()
+	got := ids(b.list(deadletter.Filter{}))
+	if len(got) != n/4 {
+		t.Errorf("%d in the ledger, want the %d that were not run", len(got), n/4)
+	}
+	for _, id := range got {
+		if runs[id] != 0 {
+			t.Errorf("phantom %s", id)
+		}
+	}
+}
+
+func TestTheArchiveIsKeptShortOfWhatTheLedgerHas(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const n, keep = 60, 20
+	for i := range n {
+		b.died(i, ecpay.NotFound)
+		b.rdb.ZAdd(t.Context(), record.AsynqKey(queue, "archived"), redis.Z{Score: float64(time.Now().Unix() - n + int64(i)), Member: b.idOf(i)})
+	}
+	s := b.sweeper(func(c *deadletter.SweeperConfig) { c.Keep = keep })
+	r, err := s.Sweep(t.Context())
+	if err != nil || r.Trimmed != n-keep {
+		t.Errorf("%+v, %v", r, err)
+	}
+	left, err := b.rdb.ZRange(t.Context(), record.AsynqKey(queue, "archived"), 0, -1).Result()
+	if err != nil || len(left) != keep || left[0] != b.idOf(n-keep) {
+		t.Errorf("%d left from %v, want the newest %d", len(left), left[:1], keep)
+	}
+	if got := b.list(deadletter.Filter{}); len(got) != n {
+		t.Errorf("%d in the ledger, want %d", len(got), n)
+	}
+	// What the ledger does not have stays, however old: here copying is made impossible.
+	foreign := b.enqueued(n)
+	b.must(b.inspector.ArchiveTask(queue, foreign))
+	b.must(b.rdb.ZAdd(t.Context(), record.AsynqKey(queue, "archived"), redis.Z{Score: 1, Member: foreign}).Err())
+	b.must(b.rdb.Set(t.Context(), record.TaskKey(foreign), "no hash", 0).Err())
+	if r, err := b.sweeper(func(c *deadletter.SweeperConfig) { c.Keep = 5 }).Sweep(t.Context()); err != nil || r.Trimmed != keep-5+1-1 {
+		t.Errorf("%+v, %v; want one bad key to keep nothing else", r, err)
+	}
+	if b.info(foreign).State != asynq.TaskStateArchived {
+		t.Error("a task that the ledger does not have was removed from asynq")
+	}
+	if r := b.sweep(); r.Settled != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func (b *bench) idOf(i int) string {
+	inv := void(number(i))
+	return tasks.ID(&inv)
+}
+
+func TestOrphansComeBackAndCanBeReplayed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for i := range 30 {
+		id := b.enqueued(i)
+		b.must(b.inspector.ArchiveTask(queue, id))
+		b.orphan(id)
+	}
+	done := b.enqueued(30) // a remnant of a task that is done
+	b.judged(done, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour, RecordTTL: time.Hour})
+	b.must(b.inspector.ArchiveTask(queue, done))
+	b.orphan(done)
+	if r := b.sweep(); r.Orphans != 31 {
+		t.Errorf("%+v", r)
+	}
+	if got := b.list(deadletter.Filter{}); len(got) != 30 {
+		t.Errorf("%d in the ledger, want 30", len(got))
+	}
+	for i := range 31 {
+		if n := b.rdb.Exists(t.Context(), record.AsynqTaskKey(queue, b.idOf(i))).Val(); n != 0 {
+			t.Errorf("the remnant of %d stays", i)
+		}
+	}
+	b.replay(b.ledger, b.idOf(7), deadletter.ReplayOptions{}, deadletter.Replayed)
+	b.wantPending(b.idOf(7))
+	// The search goes on at its place, and not before it is time again.
+	b.must(b.inspector.ArchiveTask(queue, b.idOf(7)))
+	b.orphan(b.idOf(7))
+	if r := b.sweep(); r.Orphans != 0 {
+		t.Errorf("searched again at once: %+v", r)
+	}
+	s := b.sweeper(func(c *deadletter.SweeperConfig) { c.ScanEvery = time.Nanosecond })
+	if r, err := s.Sweep(t.Context()); err != nil || r.Orphans != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestOneSweepsAtATime(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.crashed(1, false)
+	b.must(b.rdb.Set(t.Context(), record.SweepKey, "another", time.Minute).Err())
+	if r := b.sweep(); r != (deadletter.Report{}) {
+		t.Errorf("swept beside another: %+v", r)
+	}
+	if got := b.rdb.Get(t.Context(), record.SweepKey).Val(); got != "another" {
+		t.Errorf("the lock is %q", got)
+	}
+	b.must(b.rdb.Del(t.Context(), record.SweepKey).Err())
+	if r := b.sweep(); r.Copied != 1 || b.rdb.Exists(t.Context(), record.SweepKey).Val() != 0 {
+		t.Errorf("%+v, or the lock stays", r)
+	}
+}
+
+func TestTheSweeperRunsByItselfAndStops(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.crashed(1, false)
+	s := b.sweeper(func(c *deadletter.SweeperConfig) { c.Every = 10 * time.Millisecond })
+	s.Stop() // before Start
+	s.Start()
+	s.Start()
+	b.eventually("the sweeper copies", func() bool { return b.inLedger(id) })
+	s.Stop()
+	s.Stop()
+}
+
+func TestMerchantsWithoutDeadLettersAreForgottenOnlyAfterAWhile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.died(1, ecpay.NotFound)
+	_, err := b.ledger.Resolve(t.Context(), id, "ops", "void by hand")
+	b.must(err)
+	b.sweep()
+	if n := b.rdb.ZCard(t.Context(), record.OwnersKey).Val(); n != 1 {
+		t.Errorf("%d owners at once, want 1: a letter may be on its way", n)
+	}
+	b.must(b.rdb.ZAdd(t.Context(), record.OwnersKey, redis.Z{Score: float64(time.Now().Add(-2 * time.Hour).UnixMilli()), Member: "2000132"}).Err())
+	b.sweep()
+	if n := b.rdb.ZCard(t.Context(), record.OwnersKey).Val(); n != 0 {
+		t.Errorf("%d owners, want none", n)
+	}
+}
