@@ -1,0 +1,239 @@
+package main_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+)
+
+// hostile lists answers that tell nothing. trap is where redirects lead.
+func hostile(trap string) []ecpaytest.Fault {
+	return []ecpaytest.Fault{
+		{Name: "oversized", Huge: 2 << 20},
+		{Name: "garbage", Garbage: true},
+		{Name: "redirect", Redirect: trap + "/B2CInvoice/TriggerIssue", HTTPStatus: http.StatusTemporaryRedirect},
+		{Name: "unreadable Data", UnreadableData: true},
+		{Name: "Data of another key", WrongKey: true},
+		{Name: "Data null", NullData: true},
+		{Name: "HTML with HTTP 500", HTTPStatus: http.StatusInternalServerError},
+		{Name: "HTML with HTTP 200", Body: "<html>maintenance</html>"},
+		{Name: "dropped", Drop: true},
+	}
+}
+
+func TestAHostileAnswerToAQuestionIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	var followed atomic.Int32
+	trap := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Add(1) }))
+	t.Cleanup(trap.Close)
+	b := newBench(t, nil)
+	ids := map[string]string{}
+	faults := append(hostile(trap.URL), ecpaytest.Fault{Name: "cut short", Truncate: true})
+	for i, f := range faults {
+		number := fmt.Sprintf("26030100000001%02d", i)
+		b.must(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: number}))
+		b.fake.Inject(ecpaytest.Match{Subject: number}, f)
+		ids[number] = b.enqueue("get-allowance-confirm", "--allowance-no", number).ID
+	}
+	b.worker()
+	for i, f := range faults {
+		number := fmt.Sprintf("26030100000001%02d", i)
+		got := b.waitFor(ids[number], "completed")
+		if calls := b.callsOn(number); got.Attempts != 2 || len(calls) != 2 || calls[0].Fault != f.Name {
+			t.Errorf("%s: got %d attempts and %d calls, want 2 and 2", f.Name, got.Attempts, len(calls))
+		}
+	}
+	if n := followed.Load(); n != 0 {
+		t.Errorf("%d redirects were followed, want none", n)
+	}
+	b.wantFresh()
+}
+
+func TestAHostileAnswerToAWriteIsNeverRepeatedBlindly(t *testing.T) {
+	t.Parallel()
+	var followed atomic.Int32
+	trap := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Add(1) }))
+	t.Cleanup(trap.Close)
+	// A short fence, so that a write that shows no effect is sent again soon.
+	b := newBench(t, env{"ECPAYQ_FENCE": "1s"})
+
+	// write is one operation with a way to ask about it.
+	type write struct {
+		name, operation, question, effect string
+		args                              string // with %s for the subject
+		subject                           func(i int) string
+		stage                             func(subject string) error
+		asked                             func(subject string) string // the subject of the question
+		resendable                        bool
+	}
+	same := func(s string) string { return s }
+	number := func(base int) func(int) string {
+		return func(i int) string { return fmt.Sprintf("VG%08d", base+i) }
+	}
+	writes := []write{
+		{
+			name: "trigger", operation: "TriggerIssue", question: "GetIssue", effect: "issued",
+			args:    "trigger-issue --tsr %[1]s --relate-number R%[1]s --delay-day 0",
+			subject: func(i int) string { return fmt.Sprintf("HOSTILE%d", i) },
+			stage: func(s string) error {
+				return b.fake.StageDelayed(ecpaytest.Delayed{Tsr: s, RelateNumber: "R" + s})
+			},
+			asked: func(s string) string { return "R" + s },
+		},
+		{
+			name: "cancel", operation: "CancelDelayIssue", question: "GetIssue", effect: "cancelled",
+			args:    "cancel-delay-issue --tsr %[1]s --relate-number R%[1]s",
+			subject: func(i int) string { return fmt.Sprintf("HCANCEL%d", i) },
+			stage: func(s string) error {
+				return b.fake.StageDelayed(ecpaytest.Delayed{Tsr: s, RelateNumber: "R" + s})
+			},
+			asked: func(s string) string { return "R" + s }, resendable: true,
+		},
+		{
+			name: "void", operation: "Invalid", question: "GetInvalid", effect: "voided",
+			args: "invalid --invoice-number %[1]s --invoice-date " + invoiceDate + " --reason 訂單取消", subject: number(12000000),
+			stage: func(s string) error {
+				return b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: s, InvoiceDate: invoiceDate})
+			},
+			asked: same,
+		},
+		{
+			name: "void confirm", operation: "InvalidConfirm", question: "GetInvalidConfirm", effect: "void_confirmed",
+			args: "invalid-confirm --invoice-number %[1]s --invoice-date " + invoiceDate, subject: number(13000000),
+			stage: func(s string) error {
+				return b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: s, InvoiceDate: invoiceDate, Voided: true})
+			},
+			asked: same,
+		},
+	}
+	type row struct {
+		name    string
+		write   write
+		subject string
+		id      string
+		landed  bool
+	}
+	var rows []row
+	for _, w := range writes {
+		for i, f := range hostile(trap.URL) {
+			for _, landed := range []bool{false, true} {
+				f.AfterEffect = landed
+				subject := w.subject(2 * i)
+				when := "before its effect"
+				if landed {
+					subject, when = w.subject(2*i+1), "after its effect"
+				}
+				b.must(w.stage(subject))
+				b.fake.Inject(ecpaytest.Match{Operation: w.operation, Subject: subject}, f)
+				r := b.enqueue(strings.Fields(fmt.Sprintf(w.args, subject))...)
+				rows = append(rows, row{w.name + ", " + f.Name + " " + when, w, subject, r.ID, landed})
+			}
+		}
+	}
+	b.worker()
+	for _, row := range rows {
+		got := b.waitFor(row.id, "completed")
+		b.wantEffects(row.subject, row.write.effect)
+		story := story(b.fake.Calls(), row.subject, row.write.asked(row.subject))
+		switch w := row.write; {
+		case w.resendable && row.landed:
+			// A second cancel changes nothing; the question then tells that it is not issued.
+			if diff := cmp.Diff([]string{w.operation, w.operation, w.question}, story); diff != "" || got.Kind != "AlreadyDone" {
+				t.Errorf("%s: got kind %s, want AlreadyDone; calls (-want +got):\n%s", row.name, got.Kind, diff)
+			}
+		case w.resendable:
+			if diff := cmp.Diff([]string{w.operation, w.operation}, story); diff != "" {
+				t.Errorf("%s: calls (-want +got):\n%s", row.name, diff)
+			}
+		case row.landed:
+			if diff := cmp.Diff([]string{w.operation, w.question}, story); diff != "" || got.Kind != "AlreadyDone" {
+				t.Errorf("%s: got kind %s, want AlreadyDone; calls (-want +got):\n%s", row.name, got.Kind, diff)
+			}
+		default:
+			// Asked once or, while it might still land, more often; then sent again.
+			if compacted := slices.Compact(story); !slices.Equal(compacted, []string{w.operation, w.question, w.operation}) {
+				t.Errorf("%s: got calls %q, want the write, the question, the write", row.name, compacted)
+			}
+		}
+	}
+	if n := followed.Load(); n != 0 {
+		t.Errorf("%d redirects were followed, want none", n)
+	}
+	b.wantFresh()
+}
+
+// story names the calls on any of the subjects, in order of arrival.
+func story(calls []ecpaytest.Call, subjects ...string) []string {
+	names := []string{}
+	for _, c := range calls {
+		if slices.Contains(subjects, c.Subject) {
+			names = append(names, c.Operation)
+		}
+	}
+	return names
+}
+
+func TestAWriteThatNobodyCanAskAboutIsSentOnceAndThenLeftToAPerson(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, env{"ECPAYQ_FENCE": "1s"})
+	rows := []struct {
+		name, args, subject string
+		days                int
+		fault               ecpaytest.Fault
+		effects             []string
+	}{
+		{"trigger without a RelateNumber, after its effect", "trigger-issue --tsr BLIND1 --delay-day 0", "BLIND1", 0, ecpaytest.Fault{Garbage: true, AfterEffect: true}, []string{"issued"}},
+		{"trigger without a RelateNumber, before its effect", "trigger-issue --tsr BLIND2 --delay-day 0", "BLIND2", 0, ecpaytest.Fault{Drop: true}, nil},
+		{"trigger whose delay is not known", "trigger-issue --tsr BLIND3 --relate-number RBLIND3", "BLIND3", 7, ecpaytest.Fault{Drop: true, AfterEffect: true}, []string{"scheduled"}},
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: row.subject, RelateNumber: "R" + row.subject, DelayDay: row.days}))
+		b.fake.Inject(ecpaytest.Match{Operation: "TriggerIssue", Subject: row.subject}, row.fault)
+		ids[i] = b.enqueue(strings.Fields(row.args)...).ID
+	}
+	b.worker()
+	for i, row := range rows {
+		got := b.waitFor(ids[i], "dead")
+		if got.Kind != "Ambiguous" || !strings.Contains(got.Reason, "結果不明") {
+			t.Errorf("%s: got kind %s and reason %q, want Ambiguous and what to look at", row.name, got.Kind, got.Reason)
+		}
+		b.wantEffects(row.subject, row.effects...)
+		if diff := cmp.Diff([]string{"TriggerIssue"}, b.operations(row.subject)); diff != "" {
+			t.Errorf("%s: writes (-want +got):\n%s", row.name, diff)
+		}
+	}
+}
+
+func TestATaskWaitsOutAnECPayThatIsAway(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	addr := freeAddr(t)
+	b.set(env{"ECPAYQ_ECPAY_URL": "http://" + addr})
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "AWAY1"}))
+	w := b.worker()
+	r := b.enqueue("trigger-issue", "--tsr", "AWAY1")
+	got := b.await(r.ID, "retry")
+	if got.Kind != "Unavailable" || !strings.Contains(got.Reason, "refused") {
+		t.Errorf("got kind %s and reason %q, want Unavailable and that the connection was refused", got.Kind, got.Reason)
+	}
+	if status, _ := w.get("/readyz"); status != http.StatusOK {
+		t.Errorf("/readyz: got status %d while ECPay is away, want 200: that must not block a deployment", status)
+	}
+	late := httptest.NewUnstartedServer(b.bodies)
+	late.Listener.Close()
+	late.Listener = listenAt(t, addr)
+	late.Start()
+	t.Cleanup(late.Close)
+	b.waitFor(r.ID, "completed")
+	b.wantEffects("AWAY1", "issued")
+	b.wantFresh()
+}

@@ -1,0 +1,227 @@
+//go:build slow
+
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// intent is one write with what ECPay should show of it in the end.
+type intent struct {
+	payload tasks.Payload
+	id      string
+	subject string
+	effect  string
+}
+
+// intents stages n subjects and returns a write on each, of all four kinds in turn.
+func (b *bench) intents(n int) []intent {
+	b.Helper()
+	const date = "2026-11-02"
+	var all []intent
+	for i := range n {
+		tsr, number := fmt.Sprintf("CHAOS%05d", i), fmt.Sprintf("VG%08d", 10_000_000+i)
+		var x intent
+		switch i % 4 {
+		case 0:
+			zero := 0
+			b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr}))
+			x = intent{&tasks.TriggerIssue{
+				TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: merchantID, Tsr: tsr}, Asking: tasks.Asking{RelateNumber: tsr}, DelayDay: &zero,
+			}, "", tsr, ecpaytest.EffectIssued}
+		case 1:
+			b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr}))
+			x = intent{&tasks.CancelDelayIssue{
+				CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: merchantID, Tsr: tsr}, Asking: tasks.Asking{RelateNumber: tsr},
+			}, "", tsr, ecpaytest.EffectCancelled}
+		case 2:
+			b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: date}))
+			x = intent{&tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{
+				MerchantID: merchantID, InvoiceNumber: number, InvoiceDate: date, Reason: "訂單取消",
+			}}, "", number, ecpaytest.EffectVoided}
+		default:
+			b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: date, Voided: true}))
+			x = intent{&tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{
+				MerchantID: merchantID, InvoiceNumber: number, InvoiceDate: date,
+			}}, "", number, ecpaytest.EffectVoidConfirmed}
+		}
+		x.id = tasks.ID(x.payload)
+		all = append(all, x)
+	}
+	return all
+}
+
+// enqueueAll stores the intents from several goroutines and returns those that
+// were confirmed to be stored; an error leaves it open, so it tries again.
+func (b *bench) enqueueAll(ctx context.Context, all []intent) {
+	b.Helper()
+	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"]})
+	b.must(err)
+	b.Cleanup(func() { _ = client.Close() })
+	var wg sync.WaitGroup
+	work := make(chan intent)
+	for range 8 {
+		wg.Go(func() {
+			for x := range work {
+				for ctx.Err() == nil {
+					if _, err := client.Enqueue(ctx, x.payload); err == nil {
+						break
+					}
+				}
+			}
+		})
+	}
+	for _, x := range all {
+		work <- x
+	}
+	close(work)
+	wg.Wait()
+}
+
+// tally is what became of the intents.
+type tally struct{ done, ambiguous, dead, lost, twice, doneWithout, deadWith int }
+
+// settle waits until every task has ended and judges each by the fake's ledger.
+func (b *bench) settle(all []intent, limit time.Duration) tally {
+	b.Helper()
+	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"]})
+	b.must(err)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(b.Context(), limit)
+	defer cancel()
+	var t tally
+	for _, x := range all {
+		var last record.Task
+		for !last.Ended() && ctx.Err() == nil {
+			if got, err := client.Task(ctx, x.id); err == nil {
+				last = got
+			}
+			if !last.Ended() {
+				select {
+				case <-time.After(100 * time.Millisecond):
+				case <-ctx.Done():
+				}
+			}
+		}
+		effects := 0
+		for _, e := range b.fake.EffectsOn(merchantID, x.subject) {
+			if e.Name == x.effect {
+				effects++
+			}
+		}
+		if effects > 1 {
+			t.twice++
+			b.Errorf("%s has %d effects", x.id, effects)
+		}
+		switch {
+		case last.State == record.StateCompleted:
+			t.done++
+			if effects == 0 {
+				t.doneWithout++
+				b.Errorf("%s is done, but ECPay shows no effect", x.id)
+			}
+		case last.State == record.StateDead && last.Kind != nil && *last.Kind == ecpay.Ambiguous:
+			t.ambiguous++
+		case last.State == record.StateDead:
+			t.dead++
+			if effects > 0 {
+				t.deadWith++
+				b.Errorf("%s is dead (%v), but ECPay shows its effect", x.id, last.Kind)
+			}
+		default:
+			t.lost++
+			b.Errorf("%s is %s: %s", x.id, last.State, last.Reason)
+		}
+	}
+	b.Logf("%d intents: %d done, %d dead(Ambiguous) = %.1f %%, %d dead otherwise; %d lost, %d effects twice",
+		len(all), t.done, t.ambiguous, 100*float64(t.ambiguous)/float64(len(all)), t.dead, t.lost, t.twice)
+	return t
+}
+
+// chaosEnv makes everything quick that may be: the fake forgets a request after
+// 10 s, so the fence may be short.
+var chaosEnv = env{
+	"ECPAYQ_FENCE": "15s", "ECPAYQ_HTTP_TIMEOUT": "2s", "ECPAYQ_TASK_TIMEOUT": "10s", "ECPAYQ_SHUTDOWN_TIMEOUT": "20s",
+	"ECPAYQ_CONCURRENCY": "6", "ECPAYQ_LOG_LEVEL": "info",
+}
+
+func chaosFake() ecpaytest.Config { return ecpaytest.Config{Window: 10 * time.Second} }
+
+// troubles breaks about every seventh call in some way.
+func (b *bench) troubles(rng *rand.Rand, calls int) {
+	kinds := []ecpaytest.Fault{
+		{Drop: true}, {Drop: true, AfterEffect: true}, {EffectAfter: 3 * time.Second}, {Garbage: true, AfterEffect: true},
+		{HTTPStatus: 500, Body: "<html>", AfterEffect: true}, {HTTPStatus: 502, Body: "<html>"}, {UnreadableData: true, AfterEffect: true},
+		{RtnCode: 9000001}, {TransCode: 104}, {Hang: true},
+	}
+	var script []ecpaytest.Fault
+	for range calls {
+		f := ecpaytest.Fault{Name: "slow", Latency: 1500 * time.Millisecond}
+		if rng.IntN(7) == 0 {
+			f = kinds[rng.IntN(len(kinds))]
+		}
+		script = append(script, f)
+	}
+	b.fake.Inject(ecpaytest.Match{}, script...)
+}
+
+func Test500TasksSurviveWorkersThatAreKilledStoppedAndFrozen(t *testing.T) {
+	b := newBenchOf(t, chaosFake(), chaosEnv)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	all := b.intents(500)
+	b.troubles(rng, 700)
+	workers := []*child{b.worker(), b.worker(), b.worker()}
+	b.enqueueAll(t.Context(), all)
+
+	counts := map[string]int{}
+	var frozen sync.WaitGroup
+	for i, end := 0, time.Now().Add(60*time.Second); time.Now().Before(end); i++ {
+		w := &workers[i%len(workers)]
+		switch i % 4 { // coprime to the number of workers: each meets everything
+		case 0, 2:
+			counts["kill -9"]++
+			(*w).kill()
+			*w = b.worker()
+		case 1:
+			counts["SIGTERM"]++
+			(*w).stop()
+			*w = b.worker()
+		default:
+			counts["SIGSTOP"]++
+			victim := *w
+			*w = b.worker() // another one takes its place, as an orchestrator would do
+			victim.signal(syscall.SIGSTOP)
+			awake := time.Duration(5+rng.IntN(30)) * time.Second
+			frozen.Go(func() {
+				pause(t, awake) // longer than its lock, often
+				victim.signal(syscall.SIGCONT)
+			})
+		}
+		pause(t, time.Duration(500+rng.IntN(1500))*time.Millisecond)
+	}
+	frozen.Wait()
+	t.Logf("workers: %v", counts)
+	b.settle(all, 6*time.Minute)
+}
+
+// pause lets the world go on for a while: what is waited for is trouble itself.
+func pause(t *testing.T, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+	}
+}

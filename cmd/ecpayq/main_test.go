@@ -1,0 +1,51 @@
+// The tests of this package drive the built binary, as a shop and its operators
+// do: a real redis-server, ecpayq as child processes with an environment made
+// from scratch, and the fake ECPay in the test process, on whose ledgers they
+// assert.
+package main_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// binary is the built ecpayq.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "ecpayq-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "ecpayq")
+	args := []string{"build", "-o", binary, "-ldflags", "-X main.version=v0.0.0-test"}
+	if raceDetector {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	waitsMostly()
+	return m.Run()
+}
+
+// waitsMostly runs more tests at once than there are processors, unless the
+// command line says how many: they wait for clocks most of the time, one of
+// them for more than a minute.
+func waitsMostly() {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", "10")
+	}
+}

@@ -1,0 +1,233 @@
+package main_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+// secretForms are the ways in which a key could be printed.
+func secretForms(secret string) []string {
+	raw := []byte(secret)
+	var array []string
+	for _, c := range raw {
+		array = append(array, strconv.Itoa(int(c)))
+	}
+	return []string{
+		secret,
+		hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)),
+		base64.RawStdEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw),
+		strings.Join(array, " "), strings.Join(array, ","), // a []byte by %v, and as a JSON array
+	}
+}
+
+// forbidden is what must be found nowhere, by what it is.
+type forbidden map[string][]string
+
+// search reports every place in which a forbidden text stands. Only the name of
+// what was found is printed.
+func (f forbidden) search(t *testing.T, place, text string) {
+	t.Helper()
+	for what, forms := range f {
+		for _, form := range forms {
+			if strings.Contains(text, form) {
+				t.Errorf("%s holds %s", place, what)
+				break
+			}
+		}
+	}
+}
+
+func TestNoSecretNoCiphertextAndNoRequestIDIsStoredLoggedOrShown(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	const wrongKey, wrongIV = "Zk8sWrongKey0123", "Iv7qWrongIv45678"
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC1", RelateNumber: "RSEC1"}))
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC2", RelateNumber: "RSEC2"}))
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC3", RelateNumber: "RSEC3"}))
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC4"}))
+	for _, number := range []string{"VG11000061", "VG11000062", "VG11000063", "VG11000064"} {
+		b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: invoiceDate, Voided: number == "VG11000064"}))
+	}
+	b.must(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010000000061"}))
+	b.fake.Inject(ecpaytest.Match{Subject: "SEC2"}, ecpaytest.Fault{Garbage: true, AfterEffect: true})
+	b.fake.Inject(ecpaytest.Match{Subject: "SEC3"}, ecpaytest.Fault{WrongKey: true, AfterEffect: true})
+	b.fake.Inject(ecpaytest.Match{Subject: "VG11000062"}, ecpaytest.Fault{TransCode: 104})
+	b.fake.Inject(ecpaytest.Match{Subject: "VG11000063"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤"})
+	b.fake.Inject(ecpaytest.Match{Subject: "2603010000000061"}, ecpaytest.Fault{HTTPStatus: 502}, ecpaytest.Fault{UnreadableData: true})
+
+	// Two requests that are kept waiting: what is stored in the meantime counts too.
+	release := b.bodies.hold("/B2CInvoice/TriggerIssue", "/B2BInvoice/Invalid")
+	defer release()
+	worker := b.worker()
+	void := func(number string) []string {
+		return []string{"invalid", "--invoice-number", number, "--invoice-date", invoiceDate, "--reason", "訂單取消"}
+	}
+	inFlight := []receipt{b.enqueue("trigger-issue", "--tsr", "SEC1"), b.enqueue(void("VG11000061")...)}
+	b.eventually("both requests are on their way", func() bool { return len(b.bodies.all()) == 2 })
+	during := dump(b)
+	for _, r := range inFlight {
+		if got := b.show(r.ID).State; got != "active" {
+			t.Errorf("%s: got state %s while its request is on its way, want active", r.ID, got)
+		}
+	}
+	release()
+
+	ends := map[string]string{}
+	add := func(state string, args ...string) { ends[b.enqueue(args...).ID] = state }
+	add("completed", "trigger-issue", "--tsr", "SEC2", "--relate-number", "RSEC2", "--delay-day", "0")
+	add("completed", "trigger-issue", "--tsr", "SEC3", "--relate-number", "RSEC3", "--delay-day", "0")
+	add("completed", void("VG11000062")...)
+	add("dead", void("VG11000063")...)
+	add("completed", "invalid-confirm", "--invoice-number", "VG11000064", "--invoice-date", invoiceDate)
+	add("completed", "get-allowance-confirm", "--allowance-no", "2603010000000061")
+	for _, r := range inFlight {
+		ends[r.ID] = "completed"
+	}
+	for id, state := range ends {
+		b.waitFor(id, state)
+	}
+	_, metrics := worker.get("/metrics")
+	worker.stop()
+
+	// Wrong keys: ECPay answers 110.
+	denied := b.worker(env{"ECPAYQ_HASH_KEY": wrongKey, "ECPAYQ_HASH_IV": wrongIV})
+	held := b.enqueue("trigger-issue", "--tsr", "SEC4")
+	if got := b.await(held.ID, "held"); got.Kind != "Denied" || got.TransCode != 110 {
+		t.Errorf("with a wrong key: got kind %s and trans_code %d, want Denied and 110", got.Kind, got.TransCode)
+	}
+	_, more := denied.get("/metrics")
+	denied.stop()
+	after := dump(b)
+
+	// First that all of it was there to be leaked.
+	secret := forbidden{
+		"the HashKey": secretForms(ecpaytest.StageHashKey), "the HashIV": secretForms(ecpaytest.StageHashIV),
+		"the wrong HashKey": secretForms(wrongKey), "the wrong HashIV": secretForms(wrongIV),
+	}
+	stamps := map[string]bool{}
+	opened, refused := 0, 0
+	for _, c := range b.fake.Calls() {
+		stamps[strconv.FormatInt(c.Timestamp, 10)] = true
+		if c.RqID != "" {
+			secret["a RqID"] = append(secret["a RqID"], c.RqID)
+		}
+		if c.Data != nil {
+			opened++ // the fake decrypted it, so it was sealed with the stage key
+		}
+		if c.TransCode == 110 {
+			refused++
+		}
+	}
+	for _, body := range b.bodies.all() {
+		var env struct{ Data string }
+		b.must(json.Unmarshal([]byte(body), &env))
+		if len(env.Data) < 64 {
+			t.Fatalf("a request has only %d characters of Data", len(env.Data))
+		}
+		secret["the ciphertext of a request"] = append(secret["the ciphertext of a request"], env.Data[:32])
+	}
+	if opened < 10 || refused == 0 || len(secret["a RqID"]) < 5 || len(secret["the ciphertext of a request"]) < 11 || len(stamps) < 3 {
+		t.Fatalf("the requests show too little: %d opened by the fake, %d refused with 110, %d RqIDs, %d ciphertexts, %d timestamps",
+			opened, refused, len(secret["a RqID"]), len(secret["the ciphertext of a request"]), len(stamps))
+	}
+	logs := worker.err.String() + denied.err.String()
+	if !strings.Contains(logs, "SEC1") || !strings.Contains(metrics, `ecpayq_ecpay_requests_total{kind="Ambiguous",operation="B2C TriggerIssue"} 2`) || len(during) < 20 || len(after) < 100 {
+		t.Fatalf("too little was gathered: %d bytes of logs, %d of metrics, %d and %d values in Redis", len(logs), len(metrics), len(during), len(after))
+	}
+
+	secret.search(t, "a worker's stderr", logs)
+	secret.search(t, "a worker's stdout", worker.stdout.String()+denied.stdout.String())
+	secret.search(t, "/metrics", metrics+more)
+	for id := range ends {
+		secret.search(t, "task show", b.run("task", "show", id).stdout)
+	}
+	secret.search(t, "task show", b.run("task", "show", held.ID).stdout)
+	for when, values := range map[string][]value{"while a request was on its way": during, "at the end": after} {
+		for _, v := range values {
+			secret.search(t, fmt.Sprintf("Redis, %s, key %s", when, v.where), v.what)
+			// Times are stored in milliseconds for the fence; a Timestamp as it is
+			// sent counts seconds.
+			if stamps[v.what] || strings.Contains(v.what, "RqHeader") || strings.Contains(v.what, `"Timestamp"`) {
+				t.Errorf("Redis, %s, key %s holds a Timestamp that was sent", when, v.where)
+			}
+		}
+	}
+	inspector := asynq.NewInspectorFromRedisClient(b.redis.Client())
+	for queue := range tasks.Queues() {
+		for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
+			inspector.ListCompletedTasks, inspector.ListArchivedTasks, inspector.ListRetryTasks,
+		} {
+			infos, err := list(queue)
+			if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
+				t.Fatal(err)
+			}
+			for _, info := range infos {
+				var payload map[string]any
+				b.must(json.Unmarshal(info.Payload, &payload))
+				for name, v := range payload {
+					if stamps[fmt.Sprint(v)] {
+						t.Errorf("the payload of %s holds a Timestamp that was sent, as %s", info.ID, name)
+					}
+				}
+				for name, v := range info.Headers {
+					if stamps[v] {
+						t.Errorf("the headers of %s hold a Timestamp that was sent, as %s", info.ID, name)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestAWorkerLogsOneLineOfJSONForEachAttemptAndNoPayload(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000065", InvoiceDate: invoiceDate}))
+	b.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{RtnCode: 9000001, RtnMsg: "呼叫財政部API失敗"})
+	w := b.worker()
+	const reason, remark = "訂單取消甲乙丙", "個人資料丁戊己"
+	r := b.enqueue("invalid", "--invoice-number", "VG11000065", "--invoice-date", invoiceDate, "--reason", reason, "--remark", remark)
+	b.waitFor(r.ID, "completed")
+	w.stop()
+
+	var verdicts []string
+	for line := range strings.Lines(w.err.String()) {
+		var l map[string]any
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Errorf("a line on stderr is no JSON: %q", line)
+			continue
+		}
+		if l["task_id"] != r.ID {
+			continue
+		}
+		verdicts = append(verdicts, fmt.Sprint(l["verdict"]))
+		for _, field := range []string{"type", "queue", "attempt", "verdict", "kind", "rtn_code", "duration", "level", "time"} {
+			if _, ok := l[field]; !ok {
+				t.Errorf("the line of an attempt has no %s: %s", field, line)
+			}
+		}
+		if _, ok := l["next_in"]; ok != (l["verdict"] == "retry") {
+			t.Errorf("next_in present: %v, want it for a retry only: %s", ok, line)
+		}
+	}
+	if got := strings.Join(verdicts, " "); got != "retry done" {
+		t.Errorf("got verdicts %q in the log, want one line for each of two attempts: retry done", got)
+	}
+	if strings.Contains(w.err.String(), reason) || strings.Contains(w.err.String(), remark) {
+		t.Error("the log holds fields of the payload")
+	}
+	if got := w.stdout.String(); got != "" {
+		t.Errorf("got %q on stdout, want nothing", got)
+	}
+}

@@ -1,0 +1,93 @@
+package main_test
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+)
+
+// openTerminal returns both ends of a new terminal.
+func openTerminal(t *testing.T) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no terminal can be opened here: %v", err)
+	}
+	var number uint32
+	for _, call := range []struct {
+		request uintptr
+		value   *uint32
+	}{{syscall.TIOCSPTLCK, new(uint32)}, {syscall.TIOCGPTN, &number}} {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, master.Fd(), call.request, uintptr(unsafe.Pointer(call.value))); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no terminal can be opened here: %v", err)
+	}
+	return master, slave
+}
+
+// onTerminal runs ecpayq with stdout on a terminal and returns what stands there.
+func (b *bench) onTerminal(changes env, args ...string) string {
+	b.Helper()
+	master, slave := openTerminal(b.T)
+	defer master.Close()
+	cmd := exec.Command(binary, args...)
+	cmd.Env, cmd.Stdout, cmd.SysProcAttr = b.env.with(changes).list(), slave, childAttr()
+	shown := make(chan string)
+	go func() {
+		text, _ := io.ReadAll(master) // ends with an error when the last slave is closed
+		shown <- string(text)
+	}()
+	_ = cmd.Run() // a dead task ends it with exit code 1
+	slave.Close()
+	return strings.ReplaceAll(<-shown, "\r\n", "\n")
+}
+
+func TestPeopleAtATerminalGetTablesAndProgramsGetJSON(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000099", InvoiceDate: invoiceDate}))
+	// A message that would clear the screen and forge a line.
+	b.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{RtnCode: 5070450, RtnMsg: "折讓過\x1b[2J\r\n偽造", Times: -1})
+	enqueued := b.onTerminal(nil, "enqueue", "invalid", "--invoice-number", "VG11000099", "--invoice-date", invoiceDate, "--reason", "訂單取消")
+	const id = "b2b.invalid.2000132.VG11000099." + invoiceDate
+	for _, want := range []string{"│", id, "pending", "ecpayq task wait " + id} {
+		if !strings.Contains(enqueued, want) {
+			t.Errorf("enqueue on a terminal: got\n%swant a table with %q", enqueued, want)
+		}
+	}
+	if again := b.onTerminal(nil, "enqueue", "invalid", "--invoice-number", "VG11000099", "--invoice-date", invoiceDate, "--reason", "訂單取消", "--json"); !strings.HasPrefix(again, "{") {
+		t.Errorf("enqueue --json on a terminal: got %q, want JSON", again)
+	}
+	b.worker()
+	b.waitFor(id, "dead")
+	shown := b.onTerminal(nil, "task", "show", id)
+	for _, want := range []string{"│", "dead", "Rejected", "5070450", "折讓過", "請修正後重新執行", "\x1b["} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("task show on a terminal: got\n%qwant a table in colour with %q", shown, want)
+		}
+	}
+	if strings.Contains(shown, "\x1b[2J") {
+		t.Errorf("ECPay's message drives the terminal: %q", shown)
+	}
+	plain := b.onTerminal(env{"NO_COLOR": "1"}, "task", "show", id)
+	if strings.Contains(plain, "\x1b") {
+		t.Errorf("with NO_COLOR: got %q, want no escape sequence", plain)
+	}
+	doctor := b.onTerminal(nil, "doctor")
+	for _, want := range []string{"│", "configuration", "redis durability", "warning", "hint: "} {
+		if !strings.Contains(strings.ToLower(doctor), want) {
+			t.Errorf("doctor on a terminal: got\n%swant a table with %q", doctor, want)
+		}
+	}
+}

@@ -1,0 +1,226 @@
+// Package arch_test holds the module to its layout: imports point down only.
+package arch_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const module = "github.com/ecpayq/ecpayq"
+
+// pkg is what go list tells of a package. Imports and Deps are those of the
+// package itself, not of its tests.
+type pkg struct {
+	ImportPath    string
+	Standard      bool
+	Imports, Deps []string
+}
+
+var load = sync.OnceValues(func() (map[string]pkg, error) {
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps", "./...")
+	cmd.Dir = "../.."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, errors.New("go list: " + err.Error() + "\n" + stderr.String())
+	}
+	all := map[string]pkg{}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := dec.Decode(&p); err == io.EOF {
+			return all, nil
+		} else if err != nil {
+			return nil, err
+		}
+		all[p.ImportPath] = p
+	}
+})
+
+func packages(t *testing.T) map[string]pkg {
+	t.Helper()
+	all, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// short is a package's path below the module, "" for one of somebody else's.
+func short(path string) string { return strings.TrimPrefix(within(path), module+"/") }
+
+func within(path string) string {
+	if path == module || strings.HasPrefix(path, module+"/") {
+		return path
+	}
+	return ""
+}
+
+// ours keeps the packages of this module.
+func ours(paths []string) []string {
+	var list []string
+	for _, p := range paths {
+		if s := short(p); s != "" {
+			list = append(list, s)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// levels is the layout, top down. A package may import those that are listed on
+// a line below its own, and no other of this module.
+var levels = [][]string{
+	{"cmd/ecpayq", "cmd/ecpayq-dev"},
+	{"internal/app"},
+	{"internal/config", "internal/dashboard"},
+	{"worker/metrics", "worker/schedule"},
+	{"worker"},
+	{"worker/deadletter"},
+	{"worker/gate"},
+	{"enqueue"},
+	{"tasks/record"},
+	{"tasks"},
+	{"ecpay", "ecpay/ecpaytest", "internal/redistest"},
+}
+
+func level(path string) int {
+	return slices.IndexFunc(levels, func(l []string) bool { return slices.Contains(l, path) })
+}
+
+func TestImportsPointDownOnly(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for path, p := range packages(t) {
+		from := short(path)
+		if from == "" || len(p.Deps) == 0 { // tests only
+			continue
+		}
+		at := level(from)
+		if at < 0 {
+			t.Errorf("%s has no place in the layout: give it one in this test and in the design", from)
+			continue
+		}
+		seen++
+		for _, to := range ours(p.Imports) {
+			if level(to) <= at {
+				t.Errorf("%s imports %s, which is not below it", from, to)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("looked at %d packages only", seen)
+	}
+}
+
+func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
+	t.Parallel()
+	for path, allowed := range map[string][]string{
+		"enqueue":            {"tasks", "tasks/record", "ecpay"}, // what a shop backend gets
+		"tasks/record":       {"tasks", "ecpay"},
+		"tasks":              {"ecpay"},
+		"ecpay":              nil,
+		"ecpay/ecpaytest":    nil, // shares no code with the client that it judges
+		"internal/redistest": nil,
+		"worker":             {"worker/gate", "worker/deadletter", "enqueue", "tasks", "tasks/record", "ecpay"},
+		"worker/gate":        {"tasks", "tasks/record", "ecpay"},
+	} {
+		p, ok := packages(t)[module+"/"+path]
+		if !ok {
+			t.Errorf("there is no package %s", path)
+			continue
+		}
+		for _, dep := range ours(p.Deps) {
+			if !slices.Contains(allowed, dep) {
+				t.Errorf("%s depends on %s, want at most %q of ours", path, dep, allowed)
+			}
+		}
+	}
+}
+
+func TestECPayAndItsFakeNeedTheStandardLibraryOnly(t *testing.T) {
+	t.Parallel()
+	all := packages(t)
+	for _, path := range []string{"ecpay", "ecpay/ecpaytest"} {
+		for _, dep := range all[module+"/"+path].Deps {
+			if !all[dep].Standard && dep != "C" {
+				t.Errorf("%s depends on %s, want the standard library only", path, dep)
+			}
+		}
+	}
+}
+
+// direct names the modules of others that each of our packages may import itself.
+func TestALibraryImportsFewModules(t *testing.T) {
+	t.Parallel()
+	all := packages(t)
+	for path, allowed := range map[string][]string{
+		"enqueue":      {"github.com/hibiken/asynq", "github.com/redis/go-redis"},
+		"tasks":        {"github.com/hibiken/asynq"},
+		"tasks/record": {"github.com/hibiken/asynq", "github.com/redis/go-redis"},
+		"worker/gate":  {"github.com/redis/go-redis"},
+		"worker":       {"github.com/hibiken/asynq", "github.com/redis/go-redis", "github.com/rs/zerolog"},
+	} {
+		for _, dep := range all[module+"/"+path].Imports {
+			known := slices.ContainsFunc(allowed, func(m string) bool { return dep == m || strings.HasPrefix(dep, m+"/") })
+			if !all[dep].Standard && within(dep) == "" && !known {
+				t.Errorf("%s imports %s, want of others at most %q", path, dep, allowed)
+			}
+		}
+	}
+}
+
+func TestOnlyCommandsReadFlagsAndSignals(t *testing.T) {
+	t.Parallel()
+	words := []string{"flag", "os/signal", "github.com/urfave/cli"}
+	for path, p := range packages(t) {
+		from := short(path)
+		// The configuration declares the flags; only a command parses them.
+		if from == "" || strings.HasPrefix(from, "cmd/") || from == "internal/config" {
+			continue
+		}
+		for _, dep := range p.Imports {
+			if slices.ContainsFunc(words, func(w string) bool { return dep == w || strings.HasPrefix(dep, w+"/") }) {
+				t.Errorf("%s imports %s, which is for commands", from, dep)
+			}
+		}
+	}
+}
+
+func TestTheShippedBinaryLinksNothingOfTestsAndDevelopment(t *testing.T) {
+	t.Parallel()
+	all := packages(t)
+	p, ok := all[module+"/cmd/ecpayq"]
+	if !ok {
+		t.Fatal("there is no cmd/ecpayq")
+	}
+	for _, bad := range []string{
+		"testing", "net/http/httptest", "github.com/alicebob/miniredis", "github.com/google/go-cmp",
+		module + "/ecpay/ecpaytest", module + "/internal/redistest", module + "/cmd/ecpayq-dev",
+	} {
+		for _, dep := range p.Deps {
+			if dep == bad || strings.HasPrefix(dep, bad+"/") {
+				t.Errorf("cmd/ecpayq links %s", dep)
+			}
+		}
+	}
+	if !slices.Contains(p.Deps, module+"/ecpay") {
+		t.Error("cmd/ecpayq does not seem to link ecpay, so nothing was shown")
+	}
+}
+
+func TestTheFakeAndTheServersForTestsLinkNoTestingPackage(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"ecpay/ecpaytest", "internal/redistest"} {
+		if slices.Contains(packages(t)[module+"/"+path].Deps, "testing") {
+			t.Errorf("%s links testing, but programs use it too", path)
+		}
+	}
+}
