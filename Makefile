@@ -13,10 +13,16 @@ test: ## run every test with the race detector; gets redis-server and gcc if the
 	@.ci/need "$$(go env CC | cut -d ' ' -f 1)" "gcc libc6-dev" "build the tests with the race detector (the binaries need no C compiler)"
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
+.PHONY: slow
+slow: ## run the tests of minutes: workers killed and frozen, Redis lost
+	@.ci/need redis-server redis-server "run the tests against a real Redis"
+	go test -tags slow -timeout 20m -v -run '^TestSlow' ./cmd/ecpayq
+
 .PHONY: check
 check: ## run gofmt, vet, staticcheck, the go.mod check and a build
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then printf 'not formatted with gofmt:\n%s\n' "$$files" >&2; exit 1; fi
 	go vet ./...
+	go vet -tags slow ./...
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 	go build ./...

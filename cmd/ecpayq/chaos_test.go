@@ -14,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -65,9 +66,9 @@ func (b *bench) intents(n int) []intent {
 
 // enqueueAll stores the intents from several goroutines and returns those that
 // were confirmed to be stored; an error leaves it open, so it tries again.
-func (b *bench) enqueueAll(ctx context.Context, all []intent) {
+func (b *bench) enqueueAll(ctx context.Context, all []intent, confirm enqueue.Confirm) {
 	b.Helper()
-	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"]})
+	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"], Confirm: confirm})
 	b.must(err)
 	b.Cleanup(func() { _ = client.Close() })
 	var wg sync.WaitGroup
@@ -177,7 +178,7 @@ func (b *bench) troubles(rng *rand.Rand, calls int) {
 	b.fake.Inject(ecpaytest.Match{}, script...)
 }
 
-func Test500TasksSurviveWorkersThatAreKilledStoppedAndFrozen(t *testing.T) {
+func TestSlow500TasksSurviveWorkersThatAreKilledStoppedAndFrozen(t *testing.T) {
 	b := newBenchOf(t, chaosFake(), chaosEnv)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -185,7 +186,7 @@ func Test500TasksSurviveWorkersThatAreKilledStoppedAndFrozen(t *testing.T) {
 	all := b.intents(500)
 	b.troubles(rng, 700)
 	workers := []*child{b.worker(), b.worker(), b.worker()}
-	b.enqueueAll(t.Context(), all)
+	b.enqueueAll(t.Context(), all, enqueue.Confirm{})
 
 	counts := map[string]int{}
 	var frozen sync.WaitGroup
@@ -215,6 +216,59 @@ func Test500TasksSurviveWorkersThatAreKilledStoppedAndFrozen(t *testing.T) {
 	}
 	frozen.Wait()
 	t.Logf("workers: %v", counts)
+	b.settle(all, 6*time.Minute)
+}
+
+// TestSlowTasksSurviveARedisThatIsKilledAndFrozen restarts Redis with its append-only file
+// while 300 tasks are in motion, and freezes it for 15 and for 45 s.
+func TestSlowTasksSurviveARedisThatIsKilledAndFrozen(t *testing.T) {
+	b := newBenchWithout(t, chaosFake(), chaosEnv)
+	b.useRedis(redistest.Options{AppendFsync: "always"})
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	all := b.intents(300)
+	b.troubles(rand.New(rand.NewPCG(seed, 0)), 500)
+	b.worker()
+	b.worker()
+	var enqueueing sync.WaitGroup
+	enqueueing.Go(func() { b.enqueueAll(t.Context(), all, enqueue.Confirm{}) })
+	pause(t, 2*time.Second)
+	b.redis.Kill()
+	b.must(b.redis.Restart(t.Context()))
+	pause(t, 5*time.Second)
+	for _, d := range []time.Duration{15 * time.Second, 45 * time.Second} {
+		b.redis.Freeze()
+		pause(t, d)
+		b.redis.Thaw()
+		pause(t, 3*time.Second)
+	}
+	b.redis.Kill()
+	b.must(b.redis.Restart(t.Context()))
+	enqueueing.Wait()
+	b.settle(all, 6*time.Minute)
+}
+
+// TestSlow3000TasksSurviveAFailover lets Sentinel choose another master while 3,000
+// tasks are in motion. Replication is asynchronous, so producers wait for the
+// replica.
+func TestSlow3000TasksSurviveAFailover(t *testing.T) {
+	b := newBenchWithout(t, chaosFake(), chaosEnv)
+	group := redistest.NewSentinel(t, redistest.SentinelOptions{Replicas: 2})
+	b.env["ECPAYQ_REDIS_URL"] = group.URL()
+	b.set(env{"ECPAYQ_CONCURRENCY": "32"})
+	all := b.intents(3000)
+	b.worker()
+	b.worker()
+	var enqueueing sync.WaitGroup
+	enqueueing.Go(func() { b.enqueueAll(t.Context(), all, enqueue.Confirm{Replicas: 2}) })
+	pause(t, 3*time.Second)
+	old := group.KillMaster()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	next, err := group.AwaitMaster(ctx, old)
+	b.must(err)
+	t.Logf("master %s -> %s with %d effects so far", old.Addr(), next.Addr(), len(b.fake.Effects()))
+	enqueueing.Wait()
 	b.settle(all, 6*time.Minute)
 }
 
