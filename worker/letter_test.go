@@ -20,7 +20,7 @@ func TestADeadTaskThatTheLedgerDoesNotTakeComesBack(t *testing.T) {
 	if err := x.stage(w.fake); err != nil {
 		t.Fatal(err)
 	}
-	w.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "x", Times: 2})
+	w.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "x", Times: 2})
 	j := w.job(x.payload)
 	if err := w.mr.Set(record.DeadKey(j.id), "in the way of the index"); err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func TestADeadTaskThatTheLedgerDoesNotTakeComesBack(t *testing.T) {
 		t.Errorf("asynq would archive it: %v", asynqErr)
 	}
 	w.mr.Del(record.DeadKey(j.id))
-	w.advance(2 * time.Minute)
+	w.advance(12 * time.Minute) // past the fence: the refusal was not recorded either
 	w.h.timeout = 10 * time.Second
 	if v := w.once(j); v.Action != Dead || v.Kind != ecpay.Rejected {
 		t.Errorf("%s(%s)", v.Action, v.Kind)
