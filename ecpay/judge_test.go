@@ -1,0 +1,249 @@
+package ecpay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	type want struct {
+		Kind      Kind
+		Execution Execution
+	}
+	type row struct {
+		status      int
+		body        string
+		header      map[string]string
+		write, read want
+	}
+	sealed := testCodec(t, stageKey, stageIV)
+	trans := func(code int, msg string) string {
+		return fmt.Sprintf(`{"TransCode":%d,"TransMsg":%q,"Data":null}`, code, msg)
+	}
+	rtn := func(code any) string { return answer(t, fmt.Sprintf(`{"RtnCode":%v,"RtnMsg":"m"}`, code)) }
+	both := func(k Kind, x Execution) row { return row{write: want{k, x}, read: want{k, x}} }
+	lost := row{write: want{Ambiguous, MaybeExecuted}, read: want{Unavailable, MaybeExecuted}}
+	lost4xx := row{write: want{Ambiguous, MaybeExecuted}, read: want{Unknown, MaybeExecuted}}
+	with := func(r row, status int, body string) row { r.status, r.body = status, body; return r }
+	rows := map[string]row{
+		"104 stale":                      with(both(Stale, NotExecuted), 200, trans(104, "Timestamp is over 10 minutes than it just produced.")),
+		"110 with HTTP 500":              with(both(Denied, NotExecuted), 500, trans(110, "The parameter [Data] decrypt fail.")),
+		"111":                            with(both(Rejected, NotExecuted), 200, trans(111, "")),
+		"115":                            with(both(Denied, NotExecuted), 200, trans(115, "")),
+		"128 is not in the table":        with(both(Unknown, MaybeExecuted), 200, trans(128, "")),
+		"TransCode 0":                    with(both(Unknown, MaybeExecuted), 200, trans(0, "")),
+		"TransCode as string":            with(both(Stale, NotExecuted), 200, `{"TransCode":"104"}`),
+		"TransCode after a BOM":          with(both(Stale, NotExecuted), 200, "\xef\xbb\xbf"+`{"TransCode":104}`),
+		"unknown RtnCode":                with(both(Unknown, MaybeExecuted), 200, rtn(8888888)),
+		"RtnCode as string":              with(both(Rejected, NotExecuted), 200, rtn(`"2103005"`)),
+		"RtnCode 0":                      with(both(Unknown, MaybeExecuted), 200, rtn(0)),
+		"RtnCode null":                   with(lost, 200, rtn("null")),
+		"business refusal with HTTP 500": with(both(Rejected, NotExecuted), 500, rtn(2103005)),
+		"timeout inside ECPay 10100058":  with(row{write: want{Ambiguous, MaybeExecuted}, read: want{Unavailable, NotExecuted}}, 200, rtn(10100058)),
+		"garbage":                        with(lost, 200, "\x00\x01 no JSON"),
+		"empty body":                     with(lost, 200, ""),
+		"JSON that is no envelope":       with(lost, 200, `{"hello":1}`),
+		"an array":                       with(lost, 200, `[]`),
+		"Data null with TransCode 1":     with(lost, 200, trans(1, "")),
+		"Data plain JSON":                with(lost, 200, `{"TransCode":1,"Data":{"RtnCode":1}}`),
+		"Data does not decrypt":          with(lost, 200, `{"TransCode":1,"Data":"AAAAAAAAAAAAAAAAAAAAAA=="}`),
+		"Data without RtnCode":           with(lost, 200, answer(t, `{"a":1}`)),
+		"Data an array":                  with(lost, 200, answer(t, `[1]`)),
+		"Data of an odd shape":           with(lost, 200, answer(t, `{"RtnCode":{}}`)),
+		"another merchant's answer":      with(lost, 200, fmt.Sprintf(`{"MerchantID":"9999999","TransCode":1,"Data":%q}`, sealed.Seal([]byte(`{"RtnCode":1}`)))),
+		"403":                            with(both(Throttled, NotExecuted), 403, "<html>"),
+		"403 with an envelope":           with(both(Throttled, NotExecuted), 403, trans(110, "")),
+		"429":                            with(both(Throttled, NotExecuted), 429, ""),
+		"301 is not followed":            {301, "", map[string]string{"Location": "/elsewhere"}, lost.write, lost.read},
+		"too large":                      with(lost, 200, strings.Repeat(" ", MaxResponseBytes)+trans(104, "")),
+	}
+	for status := 200; status < 600; status++ { // every status class, with HTML in the body
+		switch {
+		case http.StatusText(status) == "" || status == 204 || status == 304:
+		case status == 403 || status == 429:
+			rows[fmt.Sprint("HTML ", status)] = with(both(Throttled, NotExecuted), status, "<html>")
+		case status >= 400 && status < 500:
+			rows[fmt.Sprint("HTML ", status)] = with(lost4xx, status, "<html>")
+		default:
+			rows[fmt.Sprint("HTML ", status)] = with(lost, status, "<html>")
+		}
+	}
+	codes, err := NewCodes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range codes.Rows() {
+		if code.RtnCode == 0 || code.Operation != "" || code.Kind == Ambiguous {
+			continue
+		}
+		rows[fmt.Sprint("code ", code.RtnCode)] = with(both(code.Kind, NotExecuted), 200, rtn(code.RtnCode))
+	}
+	for name, r := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				for k, v := range r.header {
+					w.Header().Set(k, v)
+				}
+				w.WriteHeader(r.status)
+				_, _ = io.WriteString(w, r.body)
+			})
+			for _, tc := range []struct {
+				req  Request
+				want want
+			}{{trigger(), r.write}, {allowance(), r.read}} {
+				_, err := c.Do(t.Context(), stageMerchant(t), tc.req)
+				var e *Error
+				if !errors.As(err, &e) {
+					t.Fatalf("%s: error %v", tc.req.Operation(), err)
+				}
+				if diff := cmp.Diff(tc.want, want{e.Kind, e.Execution}); diff != "" {
+					t.Errorf("%s: (-want +got):\n%s%v", tc.req.Operation(), diff, err)
+				}
+				if e.HTTPStatus != r.status {
+					t.Errorf("HTTP status %d, want %d", e.HTTPStatus, r.status)
+				}
+				if len(err.Error()) > maxErrorText {
+					t.Errorf("error text has %d bytes", len(err.Error()))
+				}
+			}
+		})
+	}
+}
+
+func TestSuccessSets(t *testing.T) {
+	t.Parallel()
+	for _, op := range Operations() {
+		for code := range map[int64]bool{0: true, 1: true, 2: true, RtnScheduled: true, RtnIssued: true, 5070453: true} {
+			want := code == 1
+			if op.Name == "TriggerIssue" {
+				want = code == 1 || code == RtnScheduled || code == RtnIssued
+			}
+			if got := op.Succeeded(code); got != want {
+				t.Errorf("%s: Succeeded(%d) = %v", op, code, got)
+			}
+		}
+	}
+}
+
+func TestCodeOfAnOperationGoesFirst(t *testing.T) {
+	t.Parallel()
+	codes, err := NewCodes(CodeRow{RtnCode: 8888888, Kind: Conflict, Operation: "Invalid"}, CodeRow{RtnCode: 2103005, Kind: Operator})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		op   string
+		rtn  int64
+		want Kind
+	}{
+		"void again":           {"Invalid", 5070453, AlreadyDone},
+		"not for a confirm":    {"InvalidConfirm", 5070453, Unknown},
+		"query finds nothing":  {"GetIssue", 2, NotFound},
+		"2 on a write":         {"TriggerIssue", 2, Unknown},
+		"extra code":           {"Invalid", 8888888, Conflict},
+		"extra code, other op": {"TriggerIssue", 8888888, Unknown},
+		"overridden code":      {"Invalid", 2103005, Operator},
+	} {
+		row, _ := codes.Lookup(tc.op, tc.rtn, 0)
+		if row.Kind != tc.want {
+			t.Errorf("%s: %s, want %s", name, row.Kind, tc.want)
+		}
+	}
+	for name, bad := range map[string]CodeRow{
+		"no code": {Kind: Rejected}, "both codes": {RtnCode: 3, TransCode: 3, Kind: Rejected},
+		"TransCode 1": {TransCode: 1, Kind: Rejected}, "kind OK": {RtnCode: 3, Kind: OK},
+		"operation": {RtnCode: 3, Kind: Rejected, Operation: "Nope"},
+	} {
+		if _, err := NewCodes(bad); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	for _, row := range codes.Rows() {
+		if row.Operation != "Invalid" && row.RtnCode != 2103005 && (row.ZhTW == "" || row.En == "") {
+			t.Errorf("%d/%d has no text in both languages", row.RtnCode, row.TransCode)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	for in, want := range map[string]time.Duration{
+		"": 0, "x": 0, "-5": 0, "90": 90 * time.Second, "9999999": maxRetryAfter,
+		now.Add(time.Minute).Format(http.TimeFormat):  time.Minute,
+		now.Add(-time.Minute).Format(http.TimeFormat): 0,
+	} {
+		if got := retryAfter(http.Header{"Retry-After": {in}}, now); got != want {
+			t.Errorf("%q: %v, want %v", in, got, want)
+		}
+	}
+}
+
+func TestHostileMessageIsBoundedAndClean(t *testing.T) {
+	t.Parallel()
+	c := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		js, _ := json.Marshal(map[string]any{"RtnCode": 2103005, "RtnMsg": "\x1b[2J\n{\"level\":\"info\"}" + strings.Repeat("錯", 5000)})
+		_, _ = io.WriteString(w, answer(t, string(js)))
+	})
+	_, err := c.TriggerIssue(t.Context(), stageMerchant(t), trigger())
+	if err == nil || len(err.Error()) > maxErrorText || strings.ContainsAny(err.Error(), "\x1b\n") {
+		t.Errorf("%q", err)
+	}
+}
+
+func FuzzJudge(f *testing.F) {
+	f.Add(200, `{"TransCode":1,"Data":"x"}`, "30")
+	f.Add(500, `{"TransCode":110,"Data":null}`, "")
+	f.Add(403, "<html>", "Wed, 21 Oct 2026 07:28:00 GMT")
+	f.Add(200, answer(f, `{"RtnCode":"4000004","RtnMsg":"開立發票成功"}`), "")
+	f.Add(200, answer(f, `{"RtnCode":1,"RtnData":"{\"ConfirmDate\":\"null\"}"}`), "")
+	c, err := New(Config{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	m := stageMerchant(f)
+	f.Fuzz(func(t *testing.T, status int, body, after string) {
+		for _, op := range Operations() {
+			x := &exchange{op: op, merchant: m, status: status, header: http.Header{"Retry-After": {after}}, body: []byte(body)}
+			resp, err := c.judge(x)
+			var e *Error
+			if (resp == nil) == (err == nil) || err != nil && !errors.As(err, &e) {
+				t.Fatalf("response %v, error %v", resp, err)
+			}
+			if e != nil && (e.Kind == OK || len(e.Error()) > maxErrorText || e.RetryAfter < 0) {
+				t.Fatalf("error outside the contract: %+v", e)
+			}
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(`{"RtnCode":1,"RtnData":{"Upload_Status":2}}`)
+	f.Add(`{"RtnCode":"1","RtnData":""}`)
+	m := stageMerchant(f)
+	f.Fuzz(func(t *testing.T, data string) {
+		for _, op := range Operations() {
+			sealed, _ := json.Marshal(m.codec.Seal([]byte(data)))
+			resp, err := openData(m, op, responseEnvelope{Data: sealed})
+			if err != nil {
+				if !errors.Is(err, ErrUnreadable) {
+					t.Fatalf("error outside the contract: %v", err)
+				}
+				continue
+			}
+			if _, err := json.Marshal(resp); err != nil {
+				t.Fatalf("a response that cannot be stored: %v", err)
+			}
+		}
+	})
+}

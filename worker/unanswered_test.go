@@ -1,0 +1,239 @@
+package worker
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+func day(n int) *int { return &n }
+
+type write struct {
+	payload tasks.Payload
+	stage   func(*ecpaytest.Server) error
+	op      string
+	subject string
+	effect  string
+	// canAsk is whether the rules can find out about an unanswered one.
+	canAsk bool
+}
+
+func writes() map[string]write {
+	delayed := func(days int) func(*ecpaytest.Server) error {
+		return func(s *ecpaytest.Server) error {
+			return s.StageDelayed(ecpaytest.Delayed{Tsr: "T1", RelateNumber: "R1", DelayDay: days})
+		}
+	}
+	trigger := func(relate string, d *int) tasks.Payload {
+		return &tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: testMerchant, Tsr: "T1"}, Asking: tasks.Asking{RelateNumber: relate}, DelayDay: d}
+	}
+	return map[string]write{
+		"trigger at once":         {trigger("R1", day(0)), delayed(0), "TriggerIssue", "T1", "issued", true},
+		"trigger, nothing to ask": {trigger("", day(0)), delayed(0), "TriggerIssue", "T1", "issued", false},
+		"trigger, delay unknown":  {trigger("R1", nil), delayed(3), "TriggerIssue", "T1", "scheduled", false},
+		"trigger with delay":      {trigger("R1", day(3)), delayed(3), "TriggerIssue", "T1", "scheduled", true},
+		"cancel": {
+			&tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: testMerchant, Tsr: "T1"}, Asking: tasks.Asking{RelateNumber: "R1"}},
+			delayed(0), "CancelDelayIssue", "T1", "cancelled", true,
+		},
+		"void": {
+			&tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: testMerchant, InvoiceNumber: testInvoice, InvoiceDate: testDate, Reason: "r"}},
+			func(s *ecpaytest.Server) error {
+				return s.StageInvoice(ecpaytest.Invoice{InvoiceNumber: testInvoice, InvoiceDate: testDate})
+			},
+			"Invalid", testInvoice, "voided", true,
+		},
+		"void confirm": {
+			&tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{MerchantID: testMerchant, InvoiceNumber: testInvoice, InvoiceDate: testDate}},
+			func(s *ecpaytest.Server) error {
+				return s.StageInvoice(ecpaytest.Invoice{InvoiceNumber: testInvoice, InvoiceDate: testDate, Voided: true})
+			},
+			"InvalidConfirm", testInvoice, "void_confirmed", true,
+		},
+	}
+}
+
+func (w *world) effects(x write) int {
+	n := 0
+	for _, e := range w.fake.EffectsOn(testMerchant, x.subject) {
+		if e.Name == x.effect || e.Name == "delay_reset" || e.Name == "issued" && x.effect == "issued" {
+			n++
+		}
+	}
+	return n
+}
+
+func TestUnansweredWriteHasOneEffect(t *testing.T) {
+	t.Parallel()
+	faults := map[string]ecpaytest.Fault{
+		"dropped before the effect":      {Drop: true},
+		"dropped after the effect":       {Drop: true, AfterEffect: true},
+		"effect lands after the drop":    {EffectAfter: 5 * time.Minute},
+		"hangs without an effect":        {Hang: true},
+		"hangs after the effect":         {Hang: true, AfterEffect: true},
+		"garbage after the effect":       {Garbage: true, AfterEffect: true},
+		"garbage without an effect":      {Garbage: true},
+		"unreadable Data after":          {UnreadableData: true, AfterEffect: true},
+		"another key after":              {WrongKey: true, AfterEffect: true},
+		"null Data after":                {NullData: true, AfterEffect: true},
+		"cut off after":                  {Truncate: true},
+		"HTTP 500 HTML after the effect": {HTTPStatus: 500, Body: "<html>", AfterEffect: true},
+		"HTTP 502 without an effect":     {HTTPStatus: 502, Body: "<html>"},
+		"redirected":                     {Redirect: "/elsewhere"},
+		"huge answer after the effect":   {Huge: 2 << 20, AfterEffect: true},
+	}
+	for wname := range writes() {
+		for fname, fault := range faults {
+			t.Run(wname+", "+fname, func(t *testing.T) {
+				t.Parallel()
+				x := writes()[wname]
+				w := newWorld(t)
+				if err := x.stage(w.fake); err != nil {
+					t.Fatal(err)
+				}
+				w.fake.Inject(ecpaytest.Match{Operation: x.op}, fault)
+				j := w.job(x.payload)
+				v, attempts := w.toEnd(j)
+				n := w.effects(x)
+				if x.canAsk && (v.Action != Done || n != 1) {
+					t.Errorf("%s(%s) after %d attempts with %d effects, want done with 1: %s", v.Action, v.Kind, attempts, n, v.Reason)
+				}
+				if !x.canAsk && (v.Action != Dead || v.Kind != ecpay.Ambiguous || n > 1) {
+					t.Errorf("%s(%s) after %d attempts with %d effects, want dead(Ambiguous) with at most 1", v.Action, v.Kind, attempts, n)
+				}
+				if v.Action == Done && !w.record(j).InFlight.IsZero() {
+					t.Error("the mark of a write in flight outlives its proof")
+				}
+				if v.Action == Dead && w.record(j).InFlight.IsZero() {
+					t.Error("the mark of a write in flight is gone without proof")
+				}
+				if w.once(j); v.Action == Done && w.effects(x) != n { // asynq delivers it once more
+					t.Error("a second delivery has an effect")
+				}
+			})
+		}
+	}
+}
+
+func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
+	t.Parallel()
+	for name := range writes() {
+		for _, landed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, effect %v", name, landed), func(t *testing.T) {
+				t.Parallel()
+				x := writes()[name]
+				w := newWorld(t)
+				if err := x.stage(w.fake); err != nil {
+					t.Fatal(err)
+				}
+				j := w.job(x.payload)
+				if _, err := w.h.gate.Begin(t.Context(), j.id, "dead worker", w.clock(), w.clock(), time.Minute); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.h.gate.Enter(t.Context(), j.id, "dead worker", w.clock(), false); err != nil {
+					t.Fatal(err)
+				}
+				if landed {
+					if _, err := w.h.ecpay.Do(t.Context(), w.keys.merchant.Merchant, x.payload.Request()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if v := w.once(j); v.Action != Hold || len(w.fake.Calls()) > 1 {
+					t.Errorf("%s while the dead worker's lock lives, want hold", v.Action)
+				}
+				w.advance(90 * time.Second) // asynq finds the lease expired
+				v, _ := w.toEnd(j)
+				n := w.effects(x)
+				if x.canAsk && (v.Action != Done || n != 1) {
+					t.Errorf("%s(%s) with %d effects, want done with 1: %s", v.Action, v.Kind, n, v.Reason)
+				}
+				if !x.canAsk && (v.Action != Dead || v.Kind != ecpay.Ambiguous || n > 1) {
+					t.Errorf("%s(%s) with %d effects, want dead(Ambiguous)", v.Action, v.Kind, n)
+				}
+			})
+		}
+	}
+}
+
+func TestRetriggerIsAllowedOnce(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"trigger, nothing to ask", "trigger, delay unknown"} {
+		for lost, want := range map[int]Action{1: Done, 2: Dead} {
+			t.Run(fmt.Sprint(name, ", ", lost, " answers lost"), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.keys.merchant.RetriggerScheduled = true
+				x := writes()[name]
+				if err := x.stage(w.fake); err != nil {
+					t.Fatal(err)
+				}
+				w.fake.Inject(ecpaytest.Match{Operation: x.op}, ecpaytest.Fault{Drop: true, Times: lost})
+				start := w.clock()
+				v, _ := w.toEnd(w.job(x.payload))
+				if v.Action != want || v.Action == Dead && v.Kind != ecpay.Ambiguous {
+					t.Errorf("%s(%s): %s", v.Action, v.Kind, v.Reason)
+				}
+				var sent []time.Duration
+				for _, c := range w.fake.Calls() {
+					if c.Operation == x.op {
+						sent = append(sent, c.At.Sub(start))
+					}
+				}
+				if len(sent) != 2 || sent[1]-sent[0] < 11*time.Minute {
+					t.Errorf("triggers were sent at %v, want two, the second after the fence", sent)
+				}
+			})
+		}
+	}
+}
+
+func TestCancelOfAnIssuedInvoiceIsAConflict(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := w.fake.StageDelayed(ecpaytest.Delayed{Tsr: "T1", RelateNumber: "R1", Issued: true}); err != nil {
+		t.Fatal(err)
+	}
+	v := w.once(w.job(writes()["cancel"].payload))
+	if v.Action != Dead || v.Kind != ecpay.Conflict || !strings.Contains(v.Reason, "void") {
+		t.Errorf("%s(%s): %s", v.Action, v.Kind, v.Reason)
+	}
+}
+
+func TestCancelOfWhatNobodyKnowsIsNotFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if v := w.once(w.job(writes()["cancel"].payload)); v.Action != Dead || v.Kind != ecpay.NotFound {
+		t.Errorf("%s(%s), want dead(NotFound)", v.Action, v.Kind)
+	}
+}
+
+func TestTriggerAnsweredWithPlain1IsVerified(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		write   string
+		want    Action
+		effects int
+	}{
+		"issued at once, nothing happened": {"trigger at once", Done, 1}, // found out by asking, then sent again
+		"scheduled cannot be seen":         {"trigger with delay", Done, 0},
+		"nothing to ask by":                {"trigger, nothing to ask", Done, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			x := writes()[tc.write]
+			if err := x.stage(w.fake); err != nil {
+				t.Fatal(err)
+			}
+			w.fake.Inject(ecpaytest.Match{Operation: "TriggerIssue"}, ecpaytest.Fault{RtnCode: 1})
+			if v, _ := w.toEnd(w.job(x.payload)); v.Action != tc.want || w.effects(x) != tc.effects {
+				t.Errorf("%s(%s) with %d effects", v.Action, v.Kind, w.effects(x))
+			}
+		})
+	}
+}
