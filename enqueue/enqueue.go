@@ -214,13 +214,13 @@ func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, e
 		options = append(options, asynq.ProcessAt(wholeSecond(o.processAt)))
 	}
 	r := Receipt{ID: id, Type: typ.Name, Queue: typ.Queue}
-	if dead, answered, err := c.overDead(ctx, r, p, o); answered {
-		return dead, err
+	if o.replaceDead {
+		if replaced, answered, err := c.replaceDead(ctx, r, p, o); answered {
+			return replaced, err
+		}
 	}
-	if done, err := c.finished(ctx, p); err != nil {
-		return Receipt{}, redisError(ctx, id, err)
-	} else if done {
-		return c.duplicate(ctx, r, p, h.Nonce)
+	if before, answered, err := c.known(ctx, r, p); answered {
+		return before, err
 	}
 	info, err := c.send(ctx, asynq.NewTaskWithHeaders(typ.Name, payload, h.Map(), options...))
 	switch {
@@ -232,16 +232,6 @@ func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, e
 	default:
 		return Receipt{}, redisError(ctx, id, err)
 	}
-}
-
-// finished reports whether the effect is proven already: our finish marker
-// recognises a write for longer than asynq does.
-func (c *Client) finished(ctx context.Context, p tasks.Payload) (bool, error) {
-	if !tasks.KeepsRecord(p) {
-		return false, nil
-	}
-	n, err := c.rdb.Exists(ctx, record.DoneKey(tasks.ID(p))).Result()
-	return n > 0, err
 }
 
 // wholeSecond rounds up: asynq keeps whole seconds and drops the rest, so that a

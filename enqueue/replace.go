@@ -2,48 +2,66 @@ package enqueue
 
 import (
 	"context"
-	"errors"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// overDead answers a call whose earlier task is in the ledger of dead letters;
-// answered is false when the task is to be stored as any other. asynq alone
-// cannot tell: it forgets dead tasks, the ledger does not.
-func (c *Client) overDead(ctx context.Context, r Receipt, p tasks.Payload, o call) (_ Receipt, answered bool, err error) {
-	if o.replaceDead {
-		out, err := obey(ctx, false, func() (record.Outcome, error) { // asynq's Inspector takes no context
-			return c.dead.Revive(ctx, r.ID, record.Revival{
-				Correct:   func(record.Letter) (tasks.Payload, error) { return p, nil },
-				ProcessAt: o.processAt,
-			})
+// replaceDead puts p in the place of a dead task; answered is false when there is
+// none and p is to be stored as any other.
+func (c *Client) replaceDead(ctx context.Context, r Receipt, p tasks.Payload, o call) (_ Receipt, answered bool, err error) {
+	out, err := obey(ctx, false, func() (record.Outcome, error) { // asynq's Inspector takes no context
+		return c.dead.Revive(ctx, r.ID, record.Revival{
+			Correct:   func(record.Letter) (tasks.Payload, error) { return p, nil },
+			ProcessAt: o.processAt,
 		})
-		switch {
-		case err != nil:
-			return Receipt{}, true, redisError(ctx, r.ID, err)
-		case out == record.Replayed:
-			r.State, r.Replaced = record.StatePending, true
-			if !o.processAt.IsZero() {
-				r.State = record.StateScheduled
-			}
-			return r, true, nil
-		case out != record.Busy:
-			return Receipt{}, false, nil
-		}
-		r, err = c.duplicate(ctx, r, p, "")
-		return r, true, err
-	}
-	if _, err := obey(ctx, c.own, func() (float64, error) { return c.rdb.ZScore(ctx, record.DeadKey(r.ID), r.ID).Result() }); err != nil {
-		if errors.Is(err, redis.Nil) {
-			return Receipt{}, false, nil
-		}
+	})
+	switch {
+	case err != nil:
 		return Receipt{}, true, redisError(ctx, r.ID, err)
+	case out == record.Replayed:
+		r.State, r.Replaced = record.StatePending, true
+		if !o.processAt.IsZero() {
+			r.State = record.StateScheduled
+		}
+		return r, true, nil
+	case out != record.Busy:
+		return Receipt{}, false, nil
 	}
 	r, err = c.duplicate(ctx, r, p, "")
-	if r.State == record.StateMissing { // run again since, and deleted in asynq: the letter stands
+	return r, true, err
+}
+
+// earlier is what we know of a task beyond asynq, which forgets.
+type earlier struct {
+	dead bool // it is in the ledger of dead letters
+	done bool // it has a finish marker
+}
+
+// lookUp reads both in one round trip: the keys share a slot.
+func (c *Client) lookUp(ctx context.Context, id string) (earlier, error) {
+	return obey(ctx, c.own, func() (earlier, error) {
+		pipe := c.rdb.Pipeline()
+		letter := pipe.ZScore(ctx, record.DeadKey(id), id)
+		done := pipe.Exists(ctx, record.DoneKey(id))
+		if err := record.Exec(ctx, pipe); err != nil {
+			return earlier{}, err
+		}
+		return earlier{dead: letter.Err() == nil, done: done.Val() == 1}, nil
+	})
+}
+
+// known answers a call whose task has ended before, done or dead.
+func (c *Client) known(ctx context.Context, r Receipt, p tasks.Payload) (_ Receipt, answered bool, err error) {
+	e, err := c.lookUp(ctx, r.ID)
+	switch {
+	case err != nil:
+		return Receipt{}, true, redisError(ctx, r.ID, err)
+	case !e.dead && !(e.done && tasks.KeepsRecord(p)):
+		return Receipt{}, false, nil
+	}
+	r, err = c.duplicate(ctx, r, p, "")
+	if e.dead && r.State == record.StateMissing { // run again since, and deleted in asynq: the letter stands
 		r.State = record.StateDead
 	}
 	return r, true, err
