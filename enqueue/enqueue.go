@@ -267,7 +267,8 @@ func obey[T any](ctx context.Context, obedient bool, f func() (T, error)) (T, er
 	}
 }
 
-// duplicate describes the task that was there first. With our own nonce it is
+// duplicate describes the task that was there first; nonce is empty when nothing
+// was stored by this call. With our own nonce it is
 // the one we stored: the Redis client repeated the command after it had lost
 // the answer.
 func (c *Client) duplicate(ctx context.Context, r Receipt, p tasks.Payload, nonce string) (Receipt, error) {
@@ -281,7 +282,7 @@ func (c *Client) duplicate(ctx context.Context, r Receipt, p tasks.Payload, nonc
 		return Receipt{}, redisError(ctx, r.ID, err)
 	}
 	r.State = t.State
-	r.Duplicate = tasks.ParseHeaders(t.Headers).Nonce != nonce
+	r.Duplicate = nonce == "" || tasks.ParseHeaders(t.Headers).Nonce != nonce
 	if earlier, err := tasks.Decode(t.Type, t.Headers, t.Payload); err == nil {
 		r.Differs = tasks.Differs(p, earlier)
 	}

@@ -108,6 +108,28 @@ func TestSecondCallIsADuplicateAndSaysWhatDiffers(t *testing.T) {
 	}
 }
 
+func TestWhatAsynqForgotIsStillADuplicate(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	c := newClient(t, srv)
+	rdb := srv.Client()
+	p := trigger("A")
+	id := tasks.ID(&p)
+	rdb.Set(t.Context(), record.DoneKey(id), 1, time.Hour)
+	if r, err := c.TriggerIssue(t.Context(), p); err != nil || !r.Duplicate || r.State != record.StateCompleted {
+		t.Errorf("%+v, %v; want a duplicate that is completed", r, err)
+	}
+	if n := rdb.Exists(t.Context(), record.AsynqTaskKey("trigger_issue", id)).Val(); n != 0 {
+		t.Error("the task was stored again")
+	}
+	// A query is a new question, whatever was answered before.
+	q := tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1"}}
+	rdb.Set(t.Context(), record.DoneKey(tasks.ID(&q)), 1, time.Hour)
+	if r, err := c.GetAllowanceConfirm(t.Context(), q); err != nil || r.Duplicate || r.State != record.StatePending {
+		t.Errorf("%+v, %v; want a new task", r, err)
+	}
+}
+
 func TestManyProducersAtOnceStoreOneTask(t *testing.T) {
 	t.Parallel()
 	srv := redistest.New(t)
