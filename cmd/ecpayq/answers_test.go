@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -209,6 +210,63 @@ func TestAWriteThatNobodyCanAskAboutIsSentOnceAndThenLeftToAPerson(t *testing.T)
 		b.wantEffects(row.subject, row.effects...)
 		if diff := cmp.Diff([]string{"TriggerIssue"}, b.operations(row.subject)); diff != "" {
 			t.Errorf("%s: writes (-want +got):\n%s", row.name, diff)
+		}
+	}
+}
+
+// A write can land after its connection was lost, and after the first question
+// about it.
+func TestAWriteThatLandsAfterItWasAskedAboutIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, env{"ECPAYQ_FENCE": "6s"})
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "LATE1", RelateNumber: "RLATE1"}))
+	b.fake.Inject(ecpaytest.Match{Operation: "TriggerIssue"}, ecpaytest.Fault{EffectAfter: 4 * time.Second})
+	b.worker()
+	r := b.enqueue("trigger-issue", "--tsr", "LATE1", "--relate-number", "RLATE1", "--delay-day", "0")
+	held := b.await(r.ID, "held")
+	if held.Kind != "Ambiguous" || !strings.Contains(held.Reason, "可能生效") {
+		t.Errorf("got kind %s and reason %q while it may still land, want Ambiguous and so", held.Kind, held.Reason)
+	}
+	if got := b.waitFor(r.ID, "completed"); got.Kind != "AlreadyDone" {
+		t.Errorf("got kind %s, want AlreadyDone", got.Kind)
+	}
+	b.wantEffects("LATE1", "issued")
+	if calls := slices.Compact(story(b.fake.Calls(), "LATE1", "RLATE1")); !slices.Equal(calls, []string{"TriggerIssue", "GetIssue"}) {
+		t.Errorf("got calls %q, want one write and questions", calls)
+	}
+}
+
+func TestABanHoldsTheTaskAndSpendsNoAttempt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, env{"ECPAYQ_BAN_PAUSE": "2s"})
+	rows := []struct {
+		name, tsr string
+		fault     ecpaytest.Fault
+		pause     time.Duration
+	}{
+		{"403", "BAN1", ecpaytest.Fault{HTTPStatus: http.StatusForbidden}, 2 * time.Second},
+		{"429 with Retry-After", "BAN2", ecpaytest.Fault{HTTPStatus: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"3"}}}, 3 * time.Second},
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: row.tsr}))
+		b.fake.Inject(ecpaytest.Match{Subject: row.tsr}, row.fault)
+		ids[i] = b.enqueue("trigger-issue", "--tsr", row.tsr).ID
+	}
+	b.worker()
+	for i, row := range rows {
+		if got := b.waitFor(ids[i], "completed"); got.Attempts != 1 {
+			t.Errorf("%s: got %d attempts, want 1: a ban spends none", row.name, got.Attempts)
+		}
+		b.wantEffects(row.tsr, "issued")
+		calls := b.callsOn(row.tsr)
+		if len(calls) != 2 {
+			t.Errorf("%s: got %d calls, want 2", row.name, len(calls))
+			continue
+		}
+		// asynq counts whole seconds.
+		if waited := calls[1].At.Sub(calls[0].At); waited < row.pause-time.Second {
+			t.Errorf("%s: the next call came after %s, want %s", row.name, waited, row.pause)
 		}
 	}
 }

@@ -272,6 +272,24 @@ func TestSlow3000TasksSurviveAFailover(t *testing.T) {
 	b.settle(all, 6*time.Minute)
 }
 
+// TestSlow300TasksOnAClusterSurviveAKilledWorker kills a worker while the tasks of one merchant lie
+// on three masters.
+func TestSlow300TasksOnAClusterSurviveAKilledWorker(t *testing.T) {
+	b := newBenchWithout(t, chaosFake(), chaosEnv)
+	cluster := redistest.NewCluster(t, 3)
+	b.env["ECPAYQ_REDIS_URL"] = cluster.URL()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	all := b.intents(300)
+	b.troubles(rand.New(rand.NewPCG(seed, 0)), 400)
+	victim := b.worker()
+	b.worker()
+	b.enqueueAll(t.Context(), all, enqueue.Confirm{Disk: true})
+	pause(t, 3*time.Second)
+	victim.kill()
+	b.settle(all, 6*time.Minute)
+}
+
 // pause lets the world go on for a while: what is waited for is trouble itself.
 func pause(t *testing.T, d time.Duration) {
 	select {

@@ -209,6 +209,28 @@ func TestSecretsAndNumbersComeFromFilesAndTheYAML(t *testing.T) {
 	}
 }
 
+func TestASubMerchantsRequestsAreSealedWithThePlatformsKeys(t *testing.T) {
+	t.Parallel()
+	const platformID = "3085340"
+	cfg := ecpaytest.Config{Merchants: []ecpaytest.Merchant{{
+		MerchantID: otherID, HashKey: otherKey, HashIV: otherIV,
+		PlatformID: platformID, PlatformHashKey: thirdKey, PlatformHashIV: thirdIV,
+	}}}
+	file := writeFile(t, filepath.Join(t.TempDir(), "ecpayq.yaml"),
+		"platforms:\n- {platform_id: \""+platformID+"\", hash_key: "+thirdKey+", hash_iv: "+thirdIV+"}\n"+
+			"merchants:\n- {merchant_id: \""+otherID+"\", platform_id: \""+platformID+"\", keys: platform}\n")
+	b := newBenchOf(t, cfg, onlyYAML(file))
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{MerchantID: otherID, Tsr: "SUB1"}))
+	b.worker()
+	b.waitFor(b.enqueue("trigger-issue", "--merchant-id", otherID, "--tsr", "SUB1").ID, "completed")
+	if got := len(b.fake.EffectsOn(otherID, "SUB1")); got != 1 {
+		t.Errorf("got %d effects, want 1", got)
+	}
+	if bodies := b.bodies.all(); len(bodies) != 1 || !strings.Contains(bodies[0], `"PlatformID":"`+platformID+`"`) {
+		t.Errorf("got requests %q, want one that names the platform", bodies)
+	}
+}
+
 // onlyYAML removes the merchant of the environment and names a YAML file.
 func onlyYAML(path string) env {
 	e := maps.Clone(noMerchant)

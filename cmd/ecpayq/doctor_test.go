@@ -58,6 +58,8 @@ func TestDoctorNamesEverythingThatIsWrong(t *testing.T) {
 	slow := ecpaytest.New(ecpaytest.Config{Now: func() time.Time { return time.Now().Add(-20 * time.Minute) }})
 	late := httptest.NewServer(slow)
 	t.Cleanup(late.Close)
+	frozen := redistest.New(t)
+	frozen.Freeze()
 	rows := []struct {
 		name    string
 		redis   redistest.Options
@@ -69,6 +71,7 @@ func TestDoctorNamesEverythingThatIsWrong(t *testing.T) {
 		hint    bool
 	}{
 		{name: "Redis is away", changes: env{"ECPAYQ_REDIS_URL": "redis://" + freeAddr(t) + "/0"}, code: 1, check: "redis", status: "failed", want: "refused", hint: true},
+		{name: "Redis does not answer", changes: env{"ECPAYQ_REDIS_URL": frozen.URL()}, code: 1, check: "redis", status: "failed", want: "timeout", hint: true},
 		{name: "the Redis URL is wrong", changes: env{"ECPAYQ_REDIS_URL": "http://127.0.0.1"}, code: 1, check: "redis", status: "failed", want: "scheme", hint: true},
 		{name: "no AOF", redis: redistest.Options{AppendFsync: "no"}, check: "redis durability", status: "warning", want: "appendonly is no", hint: true},
 		{name: "AOF synced every second", redis: redistest.Options{AppendFsync: "everysec"}, check: "redis durability", status: "warning", want: "appendfsync is everysec", hint: true},

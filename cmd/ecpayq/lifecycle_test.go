@@ -71,6 +71,37 @@ func TestSIGTERMLetsARequestOnItsWayFinish(t *testing.T) {
 	}
 }
 
+// An answer that never comes must not keep a worker from ending, nor make the
+// next one send the write again.
+func TestSIGTERMDoesNotWaitForAnAnswerThatNeverComes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, env{"ECPAYQ_HTTP_TIMEOUT": "2s", "ECPAYQ_TASK_TIMEOUT": "3s", "ECPAYQ_SHUTDOWN_TIMEOUT": "4s"})
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "NEVER1", RelateNumber: "RNEVER1"}))
+	b.fake.Inject(ecpaytest.Match{Operation: "TriggerIssue"}, ecpaytest.Fault{Hang: true, AfterEffect: true})
+	w := b.worker()
+	r := b.enqueue("trigger-issue", "--tsr", "NEVER1", "--relate-number", "RNEVER1", "--delay-day", "0")
+	b.eventually("the request is on its way", func() bool { return len(b.fake.EffectsOn(merchantID, "NEVER1")) == 1 })
+	begin := time.Now()
+	w.signal(syscall.SIGTERM)
+	if r := w.wait(patience); r.code != 0 {
+		t.Errorf("got exit code %d, want 0", r.code)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("took %s, want no more than the shutdown timeout of 4s and a little", took)
+	}
+	if got := b.show(r.ID); got.State == "completed" || got.State == "dead" {
+		t.Errorf("got state %s of an unanswered write, want that it waits for the next worker", got.State)
+	}
+	b.worker()
+	if got := b.waitFor(r.ID, "completed"); got.Kind != "AlreadyDone" {
+		t.Errorf("got kind %s, want AlreadyDone: ECPay was asked", got.Kind)
+	}
+	b.wantEffects("NEVER1", "issued")
+	if diff := cmp.Diff([]string{"TriggerIssue", "GetIssue"}, story(b.fake.Calls(), "NEVER1", "RNEVER1")); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
 func TestAnIdleWorkerEndsWithinThreeSecondsOfSIGTERM(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

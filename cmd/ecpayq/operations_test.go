@@ -143,6 +143,37 @@ func TestEveryOperationGoesFromEnqueueToECPayWithExactlyOneEffect(t *testing.T) 
 	b.wantFresh()
 }
 
+// ECPay answers one thing in several ways, and not always as documented.
+func TestECPaysOtherWaysOfAnsweringAreUnderstood(t *testing.T) {
+	t.Parallel()
+	b := newBenchOf(t, ecpaytest.Config{MerchantIDAsNumber: true, TriggerOrderNumber: true}, nil)
+	b.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{RtnCodeAsString: true, Times: -1})
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "QUIRK1"}))
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "QUIRK2"}))
+	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000003", InvoiceDate: invoiceDate}))
+	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000004", InvoiceDate: invoiceDate, Voided: true}))
+	b.must(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010000000005"}))
+	b.worker()
+	rows := []struct {
+		args, subject string
+		code          int64
+		effects       []string
+	}{
+		{"trigger-issue --tsr QUIRK1", "QUIRK1", 4000004, []string{"issued"}},
+		{"cancel-delay-issue --tsr QUIRK2", "QUIRK2", 1, []string{"cancelled"}},
+		{"invalid --invoice-number VG11000003 --invoice-date 2026-03-02 --reason 訂單取消", "VG11000003", 1, []string{"voided"}},
+		{"invalid-confirm --invoice-number VG11000004 --invoice-date 2026/03/02", "VG11000004", 1, []string{"void_confirmed"}},
+		{"get-allowance-confirm --allowance-no 2603010000000005", "2603010000000005", 1, nil},
+	}
+	for _, row := range rows {
+		got := b.waitFor(b.enqueue(strings.Fields(row.args)...).ID, "completed")
+		if got.RtnCode != row.code || got.Attempts != 1 {
+			t.Errorf("%s: got rtn_code %d after %d attempts, want %d after 1", row.args, got.RtnCode, got.Attempts, row.code)
+		}
+		b.wantEffects(row.subject, row.effects...)
+	}
+}
+
 func compact(m json.RawMessage) string {
 	var v any
 	if json.Unmarshal(m, &v) != nil {
