@@ -18,6 +18,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -25,7 +26,7 @@ import (
 
 func (p *program) deadCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
-		return append(append(p.cfg.Flags("producer"), jsonFlag()), more...)
+		return append(append(p.cfg.Flags(config.Reader), p.cfg.FlagOf("ECPAYQ_RETENTION"), jsonFlag()), more...)
 	}
 	return &cli.Command{
 		Name: "dead", Usage: "list, correct, replay and resolve dead tasks; none is forgotten before",
