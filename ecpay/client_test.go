@@ -32,7 +32,6 @@ func stageMerchant(t testing.TB) *Merchant {
 }
 
 // newServer serves h below a path, so that an absolute path in the client fails.
-
 func newServer(t *testing.T, h http.HandlerFunc, mod ...func(*Config)) *Client {
 	t.Helper()
 	srv := httptest.NewServer(http.StripPrefix("/base", h))
@@ -54,7 +53,6 @@ func newServer(t *testing.T, h http.HandlerFunc, mod ...func(*Config)) *Client {
 }
 
 // answer writes an envelope whose Data is the sealed text.
-
 func answer(t testing.TB, data string) string {
 	t.Helper()
 	return fmt.Sprintf(`{"MerchantID":2000132,"RpHeader":{"Timestamp":1525169058},"TransCode":1,"TransMsg":"","Data":%q}`,
@@ -70,9 +68,7 @@ func allowance() *GetAllowanceConfirmRequest {
 }
 
 // sample returns a valid request of every operation, so that tests range over
-
 // the operation table.
-
 func sample(op Operation) Request {
 	key := InvoiceKey{MerchantID: stageID, InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23"}
 	for _, r := range []Request{
@@ -173,8 +169,6 @@ func TestPlatformIDIsSent(t *testing.T) {
 	}
 }
 
-// TestJudge is the table of everything ECPay can answer, against a write and a read.
-
 func TestNotSentIsProven(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -238,9 +232,7 @@ func TestNotSentIsProven(t *testing.T) {
 }
 
 // lateContext is over, but its timer has not fired: a process that wakes from
-
 // a freeze.
-
 type lateContext struct{ context.Context }
 
 func (lateContext) Deadline() (time.Time, bool) { return time.Now().Add(-time.Second), true }
@@ -385,8 +377,6 @@ func TestErrorsHoldNoSecretAndNoField(t *testing.T) {
 		}
 	}
 }
-
-// FuzzDecode reaches the typed responses: the fuzzed text is sealed first.
 
 func parseRequest(t testing.TB, body []byte) requestEnvelope {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// TestJudge is the table of everything ECPay can answer, against a write and a read.
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	type want struct {
@@ -227,6 +228,7 @@ func FuzzJudge(f *testing.F) {
 	})
 }
 
+// FuzzDecode reaches the typed responses: the fuzzed text is sealed first.
 func FuzzDecode(f *testing.F) {
 	f.Add(`{"RtnCode":1,"RtnData":{"Upload_Status":2}}`)
 	f.Add(`{"RtnCode":"1","RtnData":""}`)

@@ -178,7 +178,7 @@ func describe(err error) string {
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("not JSON at byte %d", syntax.Offset)
 	case errors.As(err, &kind):
-		return fmt.Sprintf("field %q has the wrong JSON type", clip(kind.Field))
+		return fmt.Sprintf("field %q has the wrong JSON type", clip(kind.Field[strings.LastIndexByte(kind.Field, '.')+1:]))
 	case strings.HasPrefix(err.Error(), "json: unknown field"):
 		return clip(strings.TrimPrefix(err.Error(), "json: "))
 	default:

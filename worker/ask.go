@@ -114,6 +114,8 @@ func (h *handler) settle(ctx context.Context, a *attempt, m Merchant, earlier bo
 	}
 	found, askErr := h.find(ctx, a, m)
 	switch {
+	case found == askFailed && !earlier && a.err.Execution == ecpay.NotExecuted && (askErr.Kind == ecpay.Unknown || askErr.Kind == ecpay.Rejected):
+		return h.decide(a) // ECPay refused this, and answers nothing that would show it done by other means
 	case found == askFailed: // not known yet: the next attempt asks again
 		return h.judge(a, askErr)
 	case found == shown && cancel:

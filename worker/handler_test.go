@@ -24,7 +24,6 @@ import (
 )
 
 // world is a handler with a fake ECPay and a Redis whose clocks are the test's.
-
 type world struct {
 	t    *testing.T
 	fake *ecpaytest.Server
@@ -107,7 +106,6 @@ func (w *world) job(p tasks.Payload) job {
 }
 
 // once runs one attempt.
-
 func (w *world) once(j job) Verdict {
 	w.t.Helper()
 	v, _, err := w.h.run(w.t.Context(), j)
@@ -118,9 +116,7 @@ func (w *world) once(j job) Verdict {
 }
 
 // toEnd runs attempts, each after the delay that the one before asked for, as
-
 // asynq would, and returns the last verdict and their number.
-
 func (w *world) toEnd(j job) (v Verdict, attempts int) {
 	w.t.Helper()
 	for attempts = 1; attempts <= 200; attempts++ {
@@ -148,18 +144,6 @@ const (
 	testInvoice  = "VG11000002"
 	testDate     = "2026-11-01"
 )
-
-// write is one write operation with its subject staged at the fake.
-
-// TestUnansweredWriteHasOneEffect drives every write through every way to lose
-
-// its answer. Where ECPay can be asked, there is one effect and the task is
-
-// done; where it cannot, there is at most one and the task is dead(Ambiguous).
-
-// TestRetriggerIsAllowedOnce: with an unanswered trigger about which nothing can
-
-// tell, retrigger_scheduled allows one more, after the fence, and no third.
 
 func TestTriggerWaitsForItsStaging(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,7 @@ import (
 
 func day(n int) *int { return &n }
 
+// write is one write operation with its subject staged at the fake.
 type write struct {
 	payload tasks.Payload
 	stage   func(*ecpaytest.Server) error
@@ -68,6 +69,9 @@ func (w *world) effects(x write) int {
 	return n
 }
 
+// TestUnansweredWriteHasOneEffect drives every write through every way to lose
+// its answer. Where ECPay can be asked, there is one effect and the task is
+// done; where it cannot, there is at most one and the task is dead(Ambiguous).
 func TestUnansweredWriteHasOneEffect(t *testing.T) {
 	t.Parallel()
 	faults := map[string]ecpaytest.Fault{
@@ -160,6 +164,17 @@ func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
 	}
 }
 
+func TestConfirmOfAnInvoiceThatECPayDoesNotKnowIsNotFoundAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := w.once(w.job(writes()["void confirm"].payload))
+	if v.Action != Dead || v.Kind != ecpay.NotFound {
+		t.Errorf("%s(%s), want dead(NotFound): %s", v.Action, v.Kind, v.Reason)
+	}
+}
+
+// TestRetriggerIsAllowedOnce: with an unanswered trigger about which nothing can
+// tell, retrigger_scheduled allows one more, after the fence, and no third.
 func TestRetriggerIsAllowedOnce(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"trigger, nothing to ask", "trigger, delay unknown"} {

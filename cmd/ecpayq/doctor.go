@@ -150,7 +150,11 @@ func (p *program) checkRedis(ctx context.Context) []finding {
 
 // clockFinding judges an offset: ECPay's window is 10 minutes.
 func clockFinding(check string, offset time.Duration) finding {
-	f := finding{check, "ok", fmt.Sprintf("%s ahead of ours", offset.Round(time.Millisecond)), ""}
+	side := "ahead of"
+	if offset < 0 {
+		side = "behind"
+	}
+	f := finding{check, "ok", fmt.Sprintf("%s %s ours", offset.Abs().Round(time.Millisecond), side), ""}
 	switch {
 	case offset.Abs() > 5*time.Minute:
 		f.Status, f.Hint = "failed", "ECPay refuses timestamps that are 10 minutes off; set up NTP"

@@ -152,12 +152,22 @@ func asUsage(c *cli.Command) {
 			if c.Root() == c {
 				return cli.ShowAppHelp(c)
 			}
-			return cli.ShowSubcommandHelp(c)
+			return usageError{fmt.Errorf("%s needs a command: %s", c.FullName(), strings.Join(names(c.Commands), ", "))}
 		}
 	}
 	for _, sub := range c.Commands {
 		asUsage(sub)
 	}
+}
+
+func names(commands []*cli.Command) []string {
+	var list []string
+	for _, c := range commands {
+		if c.Name != "help" {
+			list = append(list, c.Name)
+		}
+	}
+	return list
 }
 
 // program is what the commands share.
