@@ -83,8 +83,7 @@ func TestATaskAboutAnInvoiceThatECPayDoesNotKnowCompletesOnceItDoes(t *testing.T
 			func() error {
 				return b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000043", InvoiceDate: invoiceDate})
 			}},
-		// What ECPay answers to a question about a confirm that it does not know is not recorded.
-		{"void confirm", "invalid-confirm --invoice-number VG11000044 --invoice-date 2026-03-02", "VG11000044", "Unknown", "發票號碼或日期錯誤", "回覆未知代碼", "void_confirmed", 6070004,
+		{"void confirm", "invalid-confirm --invoice-number VG11000044 --invoice-date 2026-03-02", "VG11000044", "NotFound", "發票號碼或日期錯誤", "綠界查無資料", "void_confirmed", 6070004,
 			func() error {
 				return b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000044", InvoiceDate: invoiceDate, Voided: true})
 			}},
