@@ -189,7 +189,7 @@ func (p *program) checkECPay(ctx context.Context) []finding {
 	defer resp.Body.Close()
 	report := []finding{{"ecpay", "ok", base.Host + " is reachable", ""}}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		report = append(report, clockFinding("clock against ecpay", time.Until(date).Round(time.Second)))
+		report = append(report, clockFinding("clock against ecpay", time.Until(date.Add(500*time.Millisecond)).Round(time.Second)))
 	}
 	return report
 }
