@@ -136,19 +136,25 @@ func (p *program) withLedger(c *cli.Command, f func(*deadletter.Ledger) error) e
 	return err
 }
 
+// liveFilter is the filter of commands that only show, and take no ids.
+func liveFilter(c *cli.Command) (deadletter.Filter, error) {
+	f, err := filter(c)
+	if err == nil {
+		err = noArgs(c)
+	}
+	f.Live = true
+	return f, err
+}
+
 // tableLimit is how many rows a terminal gets when --limit does not say.
 const tableLimit = 100
 
 func (p *program) deadList(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
 	return func(l *deadletter.Ledger) error {
-		f, err := filter(c)
-		if err == nil {
-			err = noArgs(c)
-		}
+		f, err := liveFilter(c)
 		if err != nil {
 			return err
 		}
-		f.Live = true
 		if !p.wantsTable(c) {
 			for letter, err := range l.List(ctx, f) {
 				if err == nil {
@@ -410,14 +416,10 @@ func (p *program) deadResolve(ctx context.Context, c *cli.Command) func(*deadlet
 
 func (p *program) deadExport(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
 	return func(l *deadletter.Ledger) error {
-		f, err := filter(c)
-		if err == nil {
-			err = noArgs(c)
-		}
+		f, err := liveFilter(c)
 		if err != nil {
 			return err
 		}
-		f.Live = true
 		write, flush := func(l deadletter.Letter) error { return p.printJSON(l.Full()) }, func() error { return nil }
 		switch format := c.String("format"); format {
 		case "ndjson":

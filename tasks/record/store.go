@@ -151,12 +151,13 @@ func missing(err error) bool {
 // AsynqKey is a key of asynq's (v0.26).
 func AsynqKey(queue, name string) string { return "asynq:{" + queue + "}:" + name }
 
-func (s *Store) place(ctx context.Context, queue, id string, args ...any) (Place, error) {
+// placeOf runs the one script that knows where asynq has a task.
+func placeOf(ctx context.Context, rdb redis.UniversalClient, queue, id string, args ...any) (Place, error) {
 	keys := []string{
 		AsynqTaskKey(queue, id), AsynqKey(queue, "archived"), AsynqKey(queue, "lease"), AsynqKey(queue, "completed"),
 		AsynqKey(queue, "retry"), AsynqKey(queue, "scheduled"), AsynqKey(queue, "active"),
 	}
-	p, err := place.Run(ctx, s.rdb, keys, append([]any{id}, args...)...).Text()
+	p, err := place.Run(ctx, rdb, keys, append([]any{id}, args...)...).Text()
 	if err != nil {
 		return "", fmt.Errorf("look for task in asynq: %w", err)
 	}
@@ -165,18 +166,18 @@ func (s *Store) place(ctx context.Context, queue, id string, args ...any) (Place
 
 // Place says where asynq has a task.
 func (s *Store) Place(ctx context.Context, queue, id string) (Place, error) {
-	return s.place(ctx, queue, id, "look")
+	return placeOf(ctx, s.rdb, queue, id, "look")
 }
 
 // Drop removes a dead task from asynq, and only a dead one. Call it only for a
 // task that the ledger has, or that is done.
 func (s *Store) Drop(ctx context.Context, queue, id string) (Place, error) {
-	return s.place(ctx, queue, id, "drop")
+	return placeOf(ctx, s.rdb, queue, id, "drop")
 }
 
 // dropIf is Drop when asynq's message is still the one that was read.
 func (s *Store) dropIf(ctx context.Context, queue, id, msg string) (Place, error) {
-	return s.place(ctx, queue, id, "drop", msg)
+	return placeOf(ctx, s.rdb, queue, id, "drop", msg)
 }
 
 // message is what asynq has of a task, as it encodes it; empty without one. It
@@ -191,7 +192,7 @@ func (s *Store) message(ctx context.Context, queue, id string) (string, error) {
 
 // Mend finishes what asynq could not: a task that it half archived.
 func (s *Store) Mend(ctx context.Context, queue, id string) (Place, error) {
-	return s.place(ctx, queue, id, "mend")
+	return placeOf(ctx, s.rdb, queue, id, "mend")
 }
 
 // reasonSwept is stored with a task that asynq archived without our verdict.

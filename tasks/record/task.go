@@ -190,46 +190,14 @@ func (r *Reader) taskInfo(ctx context.Context, queue, id string) (*asynq.TaskInf
 	if errors.Is(a.err, asynq.ErrTaskNotFound) || errors.Is(a.err, asynq.ErrQueueNotFound) {
 		return nil, ErrNotFound
 	}
-	stuck, err := r.stuck(ctx, queue, id)
+	at, err := placeOf(ctx, r.rdb, queue, id, "look")
 	switch {
 	case err != nil:
 		return nil, err
-	case stuck:
+	case at == PlaceStuck:
 		return nil, fmt.Errorf("%w: %s in queue %s", ErrStuck, id, queue)
 	case a.err != nil:
 		return nil, fmt.Errorf("read task: %w", a.err)
 	}
 	return a.info, nil
-}
-
-// stuck reports a hash that no list of asynq's refers to, as asynq v0.26 leaves
-// behind: bulk archiving trims the archive but not the hashes, and a late
-// result write makes a hash of only "result". Pending and active tasks are not
-// looked for in their lists, which may be long.
-func (r *Reader) stuck(ctx context.Context, queue, id string) (bool, error) {
-	key := "asynq:{" + queue + "}:"
-	fields, err := r.rdb.HMGet(ctx, AsynqTaskKey(queue, id), "msg", "state").Result()
-	if err != nil {
-		return false, fmt.Errorf("read task: %w", err)
-	}
-	state, _ := fields[1].(string)
-	switch {
-	case fields[0] == nil && fields[1] == nil:
-		n, err := r.rdb.Exists(ctx, AsynqTaskKey(queue, id)).Result()
-		return n > 0, err
-	case fields[0] == nil:
-		return true, nil
-	case state == "archived", state == "completed", state == "retry", state == "scheduled":
-		err := r.rdb.ZScore(ctx, key+state, id).Err()
-		if errors.Is(err, redis.Nil) {
-			// It may have moved on between the two reads.
-			now, err := r.rdb.HGet(ctx, AsynqTaskKey(queue, id), "state").Result()
-			if errors.Is(err, redis.Nil) {
-				return false, nil
-			}
-			return err == nil && now == state, err
-		}
-		return false, err
-	}
-	return false, nil
 }
