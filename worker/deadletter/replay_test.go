@@ -1,7 +1,6 @@
 package deadletter_test
 
 import (
-	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -335,7 +334,8 @@ func TestReplayEndsWhenRedisIsAway(t *testing.T) {
 	rdb.AddHook(&fault{n: 60, stays: true})
 	n := 0
 	err := deadletter.New(deadletter.Config{Redis: rdb}).ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{}, func(deadletter.Result) { n++ })
-	if !errors.Is(err, errFault) || n >= 20 {
+	// By its text: where the fault strikes asynq's own enqueue, asynq keeps no more of it.
+	if err == nil || !strings.Contains(err.Error(), errFault.Error()) || n >= 20 {
 		t.Errorf("%d results, %v", n, err)
 	}
 	b.must(b.ledger.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{}, func(deadletter.Result) {}))
