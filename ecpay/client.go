@@ -98,6 +98,9 @@ func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 // Skew returns what is known of the local clock.
 func (c *Client) Skew() Skew { return c.clock.read() }
 
+// Stamp returns the time by which a request would be stamped now.
+func (c *Client) Stamp() time.Time { return c.clock.stamp() }
+
 // ObserveReference tells the client how far a second clock, Redis TIME, is
 // ahead of the local one (negative: behind).
 func (c *Client) ObserveReference(offset time.Duration) { c.clock.reference(offset) }

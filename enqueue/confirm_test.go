@@ -116,12 +116,11 @@ func TestConfirmationNoticesThatTheMasterLostTheTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	typ, _ := tasks.ByName(r.Type)
 	if err := srv.Client().FlushDB(t.Context()).Err(); err != nil { // as after a failover to a replica that lagged
 		t.Fatal(err)
 	}
-	if err := c.confirm(t.Context(), typ, r.ID); !errors.Is(err, errGone) {
-		t.Errorf("%v, want errGone", err)
+	if again, err := c.confirmed(t.Context(), r); err != nil || !again {
+		t.Errorf("%v, %v; want that it has to be stored again", again, err)
 	}
 	if r, err := c.TriggerIssue(t.Context(), trigger("A")); err != nil || r.Duplicate {
 		t.Errorf("%+v, %v; want it stored anew", r, err)

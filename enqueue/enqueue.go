@@ -191,7 +191,7 @@ func (c *Client) Enqueue(ctx context.Context, p tasks.Payload, opts ...Option) (
 		if errors.Is(err, record.ErrNotFound) {
 			continue
 		}
-		if err != nil || !c.cfg.Confirm.wanted() || r.Duplicate && r.State == record.StateDead {
+		if err != nil || !c.cfg.Confirm.Wanted() || r.Duplicate && r.State == record.StateDead {
 			return r, err
 		}
 		again, err := c.confirmed(ctx, r)

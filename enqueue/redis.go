@@ -146,8 +146,8 @@ func impatient(o *redis.UniversalOptions, confirm Confirm) redis.UniversalClient
 	o.MinRetryBackoff, o.MaxRetryBackoff = 8*time.Millisecond, 256*time.Millisecond
 	o.DialTimeout = 2 * time.Second
 	o.ReadTimeout, o.WriteTimeout = 2*time.Second, 2*time.Second
-	if confirm.wanted() { // the server answers only after waiting for replicas, then for disks
-		o.ReadTimeout += 2 * confirm.Timeout
+	if confirm.Wanted() { // the server answers only after waiting for replicas, then for disks
+		o.ReadTimeout += confirm.Longest()
 	}
 	return redis.NewUniversalClient(o)
 }

@@ -35,24 +35,30 @@ func (h *handler) find(ctx context.Context, a *attempt, m Merchant) (finding, *e
 	}
 }
 
-// askFirst finds out about a write that went unanswered before anything is sent
-// again. send is true when the task may be sent.
+// askFirst finds out about a write that went unanswered, or of which Redis may
+// have lost the mark, before anything is sent. send is true when the task may be
+// sent.
 func (h *handler) askFirst(ctx context.Context, a *attempt, m Merchant) (v Verdict, send bool) {
 	found, err := h.find(ctx, a, m)
 	if found == askFailed {
 		a.err = err
-		v := h.judge(a, err)
-		if v.Action == Dead { // what kills a question does not tell what became of the write
-			v.Kind, v.Reason = ecpay.Ambiguous, reasonAmbiguous+": "+v.Reason
-		}
-		return v, false
+		return h.judge(a, err).whileOpen(true), false
 	}
-	v, send, resolved := afterAsk(found, a.payload.Delay(), a.mayRepeat, a.history, h.policy)
+	var resolved bool
+	if a.open {
+		v, send, resolved = afterAsk(found, a.payload.Delay(), a.mayRepeat, a.history, h.policy)
+	} else {
+		v, send = afterLoss(found, a.payload.Delay(), a.history, h.policy)
+	}
 	if resolved {
 		a.open = false
 	}
 	return v, send
 }
+
+// atOnce reports whether an answer that does not show the effect means, after the
+// fence, that there is none.
+func atOnce(d tasks.Delay) bool { return !d.Applies || d.Known && d.Days == 0 }
 
 // afterAsk decides about a write that went unanswered, from what an ask brought
 // (askFailed is judged as a read is). A negative answer counts only after the
@@ -63,8 +69,12 @@ func afterAsk(found finding, d tasks.Delay, retrigger bool, h gate.History, p Po
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false, true
 	}
 	v = Verdict{Action: Hold, Kind: ecpay.Ambiguous}
-	seen := found == notShown && (!d.Applies || d.Known && d.Days == 0)
-	if left := p.Fence - h.SinceSent; left > 0 && (seen || d.Applies && (found == notShown || retrigger)) {
+	seen := found == notShown && atOnce(d)
+	since := h.SinceSent
+	if h.MarksLost { // perhaps the mark of a later one
+		since = min(since, h.SinceLost)
+	}
+	if left := p.Fence - since; left > 0 && (seen || d.Applies && (found == notShown || retrigger)) {
 		v.Delay, v.Reason = min(left, askAgain), reasonFence
 		return v, false, false
 	}
@@ -76,14 +86,28 @@ func afterAsk(found finding, d tasks.Delay, retrigger bool, h gate.History, p Po
 	case d.Known && found == notShown:
 		// ECPay issues on the day, at an hour that it does not tell: one day more.
 		due := time.Duration(d.Days+1) * 24 * time.Hour
-		if h.SinceSent >= due {
+		if since >= due {
 			return Verdict{}, true, true
 		}
-		v.Delay, v.Pauses, v.Reason = min(due-h.SinceSent, askScheduled), true, reasonScheduled
+		v.Delay, v.Pauses, v.Reason = min(due-since, askScheduled), true, reasonScheduled
 		return v, false, false
 	}
 	v.Action, v.Reason = Dead, reasonAmbiguous
 	return v, false, false
+}
+
+// afterLoss decides about a write of which nothing says that it was ever sent,
+// while Redis may have lost what would say so. Where ECPay cannot tell, it is
+// sent: most likely it is the first time, and holding all of them for ever
+// would be worse.
+func afterLoss(found finding, d tasks.Delay, h gate.History, p Policy) (v Verdict, send bool) {
+	if found == shown {
+		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false
+	}
+	if left := p.Fence - h.SinceLost; left > 0 && found == notShown && atOnce(d) {
+		return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: min(left, askAgain), Reason: reasonLost}, false
+	}
+	return Verdict{}, true
 }
 
 // How often an unanswered write is asked about.
@@ -105,7 +129,7 @@ func (h *handler) settle(ctx context.Context, a *attempt, m Merchant, earlier bo
 		if !a.op.Write {
 			return h.decide(a)
 		}
-	case ecpay.Rejected:
+	case ecpay.Rejected, ecpay.Conflict:
 		if !earlier {
 			return h.decide(a)
 		}
@@ -119,6 +143,7 @@ func (h *handler) settle(ctx context.Context, a *attempt, m Merchant, earlier bo
 	case found == askFailed: // not known yet: the next attempt asks again
 		return h.judge(a, askErr)
 	case found == shown && cancel:
+		a.open = false // what is issued was not cancelled, and cannot be any more
 		return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonIssued}
 	case found == shown:
 		a.open = false

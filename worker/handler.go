@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"strings"
 	"time"
 
@@ -36,6 +35,7 @@ type handler struct {
 	finishTTL time.Duration
 	retention time.Duration // of the record of a finished task
 	now       func() time.Time
+	random    func() float64 // in [0, 1), for jitter
 	log       zerolog.Logger
 	observe   func(typeName string, v Verdict)
 }
@@ -44,7 +44,7 @@ type handler struct {
 // order of [handler.carry].
 type attempt struct {
 	job
-	token   string
+	gate    gate.Attempt
 	history gate.History
 	payload tasks.Payload
 	op      ecpay.Operation // zero until the payload is decoded
@@ -68,10 +68,11 @@ var errNotRecorded = errors.New("outcome is not recorded")
 // outcome could not be recorded.
 func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	start := time.Now()
-	a := &attempt{job: j, token: rand.Text()}
+	a := h.newAttempt(j)
 	carry, cancel := context.WithTimeout(ctx, h.timeout-reserve(h.timeout))
 	v, counted := h.carry(carry, a)
 	cancel()
+	v = v.whileOpen(a.open)
 	var err error
 	if counted {
 		// The answer must be recorded even when the task's context has ended, for
@@ -82,6 +83,14 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	}
 	h.report(a, v, err, time.Since(start))
 	return v, explain(a, v), err
+}
+
+func (h *handler) newAttempt(j job) *attempt {
+	headers := tasks.ParseHeaders(j.headers)
+	return &attempt{job: j, gate: gate.Attempt{
+		ID: j.id, Token: rand.Text(), Enqueued: headers.Enqueued, Start: later(headers.Enqueued, headers.ProcessAt),
+		LockFor: h.timeout + lockMargin,
+	}}
 }
 
 // explain says in one line what happened and why; it is stored and shown on
@@ -111,8 +120,7 @@ const (
 
 // carry returns the verdict, and whether the attempt was counted and so must leave.
 func (h *handler) carry(ctx context.Context, a *attempt) (Verdict, bool) {
-	headers := tasks.ParseHeaders(a.headers)
-	history, err := h.gate.Begin(ctx, a.id, a.token, later(headers.Enqueued, headers.ProcessAt), h.now(), h.timeout+lockMargin)
+	history, err := h.gate.Begin(ctx, a.gate, h.now())
 	var busy *gate.BusyError
 	switch {
 	case errors.As(err, &busy):
@@ -183,13 +191,13 @@ func (h *handler) merchant(ctx context.Context, a *attempt) (Merchant, Verdict, 
 func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 	a.ask = a.payload.Ask(m.TsrIsRelateNumber)
 	a.mayRepeat = m.RetriggerScheduled && a.payload.Delay().Applies && a.history.Repeated == 0
-	if a.open && !a.op.Resendable {
+	if a.op.Write && !a.op.Resendable && (a.open || a.history.MarksLost) {
 		if v, send := h.askFirst(ctx, a, m); !send {
 			return v
 		}
 	}
 	if a.op.Write {
-		if err := h.gate.Enter(ctx, a.id, a.token, h.now(), a.open); err != nil {
+		if err := h.gate.Enter(ctx, a.gate, h.ecpay.Stamp(), h.now(), a.open); err != nil {
 			return h.redisAway(err)
 		}
 	}
@@ -216,14 +224,14 @@ func (h *handler) judge(a *attempt, e *ecpay.Error) Verdict {
 	if e != nil {
 		out.Kind, out.Execution, out.RetryAfter = e.Kind, e.Execution, e.RetryAfter
 	}
-	return decide(a.op, out, a.history, h.policy, mathrand.Float64())
+	return decide(a.op, out, a.history, h.policy, h.random())
 }
 
 // redisAway holds a task that could not be counted or marked: nothing was sent.
 func (h *handler) redisAway(err error) Verdict {
 	return Verdict{
 		Action: Hold, Kind: ecpay.Unavailable, Reason: "redis: " + err.Error(),
-		Delay: time.Second + time.Duration(mathrand.Int64N(int64(5*time.Second))),
+		Delay: time.Second + time.Duration(h.random()*float64(5*time.Second)),
 	}
 }
 
@@ -232,7 +240,7 @@ func (h *handler) redisAway(err error) Verdict {
 func (h *handler) leave(ctx context.Context, a *attempt, v Verdict) error {
 	res := h.result(a, v)
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := h.gate.Leave(ctx, a.id, a.token, res)
+		err := h.gate.Leave(ctx, a.gate, res)
 		if err == nil {
 			return nil
 		}

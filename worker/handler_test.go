@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -84,9 +85,9 @@ func newWorld(t *testing.T) *world {
 	}
 	w.keys = &testKeys{merchant: Merchant{Merchant: m}}
 	w.h = &handler{
-		gate: gate.New(w.rdb), ecpay: client, keys: w.keys, policy: Policy{}.withDefaults(),
+		gate: gate.New(w.rdb, record.Confirm{}), ecpay: client, keys: w.keys, policy: Policy{}.withDefaults(),
 		timeout: 10 * time.Second, finishTTL: time.Hour, retention: time.Hour,
-		now: w.clock, log: zerolog.Nop(), observe: func(string, Verdict) {},
+		now: w.clock, random: rand.Float64, log: zerolog.Nop(), observe: func(string, Verdict) {},
 	}
 	return w
 }
@@ -289,7 +290,7 @@ func TestFiveCrashesAreDeadBeforeThePayloadIsLookedAt(t *testing.T) {
 	j := w.job(writes()["void"].payload)
 	j.payload = []byte("kills the worker")
 	for i := range MaxCrashes {
-		if _, err := w.h.gate.Begin(t.Context(), j.id, fmt.Sprint("crash ", i), w.clock(), w.clock(), time.Minute); err != nil {
+		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{ID: j.id, Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil {
 			t.Fatal(err)
 		}
 		w.advance(90 * time.Second)
@@ -425,19 +426,19 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	ctx, g := t.Context(), w.h.gate
 	const id = "b2b.invalid.2000132.VG11000002.2026-11-01"
 	for range 2 {
-		h, err := g.Begin(ctx, id, "a", w.clock(), w.clock(), time.Minute)
+		h, err := g.Begin(ctx, gate.Attempt{ID: id, Token: "a", Start: w.clock(), LockFor: time.Minute}, w.clock())
 		if err != nil || h.Attempts != 1 || h.Crashes != 0 {
 			t.Errorf("Begin: %+v, %v", h, err)
 		}
 	}
 	for range 2 {
-		if err := g.Enter(ctx, id, "a", w.clock(), false); err != nil {
+		if err := g.Enter(ctx, gate.Attempt{ID: id, Token: "a"}, w.clock(), w.clock(), false); err != nil {
 			t.Error(err)
 		}
 	}
 	res := gate.Result{State: record.Held, Kind: ecpay.Throttled, Delay: time.Minute}
 	for range 2 {
-		if err := g.Leave(ctx, id, "a", res); err != nil {
+		if err := g.Leave(ctx, gate.Attempt{ID: id, Token: "a"}, res); err != nil {
 			t.Error(err)
 		}
 	}
@@ -445,24 +446,24 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	if err != nil || r.Attempts != 0 || r.Holds != 1 || r.InFlight.IsZero() {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if h, err := g.Begin(ctx, id, "b", w.clock(), w.clock(), time.Minute); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
+	if h, err := g.Begin(ctx, gate.Attempt{ID: id, Token: "b", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
 		t.Errorf("next attempt: %+v, %v", h, err)
 	}
 	// A repetition of a leave that has landed changes nothing any more.
-	if err := g.Leave(ctx, id, "a", gate.Result{State: record.Dead, Letter: &gate.Letter{Type: "b2b:invalid", Queue: "invalid"}}); err != nil {
+	if err := g.Leave(ctx, gate.Attempt{ID: id, Token: "a"}, gate.Result{State: record.Dead, Letter: &gate.Letter{Type: "b2b:invalid", Queue: "invalid"}}); err != nil {
 		t.Error(err)
 	}
 	if r, err := record.Get(ctx, w.rdb, id); err != nil || r.State != record.Active {
 		t.Errorf("state %s, %v, want active", r.State, err)
 	}
-	if err := g.Enter(ctx, id, "a", w.clock(), false); !errors.Is(err, gate.ErrSuperseded) {
+	if err := g.Enter(ctx, gate.Attempt{ID: id, Token: "a"}, w.clock(), w.clock(), false); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("an attempt that is over may enter: %v", err)
 	}
 	// Proof of an effect is recorded whatever attempt brings it.
-	if err := g.Leave(ctx, id, "a", gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
+	if err := g.Leave(ctx, gate.Attempt{ID: id, Token: "a"}, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
 		t.Error(err)
 	}
-	if h, err := g.Begin(ctx, id, "c", w.clock(), w.clock(), time.Minute); err != nil || !h.Finished {
+	if h, err := g.Begin(ctx, gate.Attempt{ID: id, Token: "c", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil || !h.Finished {
 		t.Errorf("%+v, %v", h, err)
 	}
 }

@@ -16,6 +16,7 @@ const (
 	reasonAmbiguous   = "sent, and nobody knows what became of it; look it up at ECPay before it is run again / 已送出但結果不明，重新執行前請先至綠界查詢"
 	reasonUnknown     = "ECPay answered with a code that is in no table; look it up at ECPay before it is run again / 綠界回覆未知代碼，重新執行前請先至綠界查詢"
 	reasonFence       = "unanswered; ECPay does not show it yet, it may still land / 未收到回覆，綠界尚未顯示，仍可能生效"
+	reasonLost        = "Redis was restarted or another master took over, so that what was sent before may be forgotten; ECPay does not show it yet / Redis 曾重新啟動或切換主節點，先前送出的紀錄可能遺失；綠界尚未顯示"
 	reasonScheduled   = "unanswered; whether it is scheduled shows on the day of issue / 未收到回覆，是否已排程須至開立日才能確認"
 	reasonUnconfirmed = "not confirmed yet / 對方尚未確認"
 	reasonUpload      = "the upload of the allowance failed (Upload_Status 2) / 折讓單上傳失敗（Upload_Status 2）"

@@ -9,6 +9,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 func day(n int) *int { return &n }
@@ -136,10 +137,10 @@ func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
 					t.Fatal(err)
 				}
 				j := w.job(x.payload)
-				if _, err := w.h.gate.Begin(t.Context(), j.id, "dead worker", w.clock(), w.clock(), time.Minute); err != nil {
+				if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{ID: j.id, Token: "dead-worker", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil {
 					t.Fatal(err)
 				}
-				if err := w.h.gate.Enter(t.Context(), j.id, "dead worker", w.clock(), false); err != nil {
+				if err := w.h.gate.Enter(t.Context(), gate.Attempt{ID: j.id, Token: "dead-worker"}, w.clock(), w.clock(), false); err != nil {
 					t.Fatal(err)
 				}
 				if landed {

@@ -153,6 +153,16 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 	return dead("no rule for this outcome") // a Kind without a case; a test ranges over all
 }
 
+// whileOpen is the verdict on a task with a write that nothing accounts for:
+// whatever it died of tells nothing about that write, so that it is dead as
+// [ecpay.Ambiguous], and a person looks at ECPay first.
+func (v Verdict) whileOpen(open bool) Verdict {
+	if open && v.Action == Dead && v.Kind != ecpay.Ambiguous {
+		v.Kind, v.Reason = ecpay.Ambiguous, reasonAmbiguous+"; "+v.Reason
+	}
+	return v
+}
+
 // backoff is full jitter: a random time up to base·2ⁿ⁻¹, at most max.
 func backoff(p Policy, attempts int, jitter float64) time.Duration {
 	ceiling := grow(p.BackoffBase, p.BackoffMax, attempts-1)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -156,6 +157,68 @@ func TestVerdictAfterAsking(t *testing.T) {
 				t.Errorf("dead(%s), want dead(Ambiguous)", v.Kind)
 			}
 		})
+	}
+}
+
+// TestVerdictAfterALoss: Redis may have lost the mark of a write, and nothing says
+// that there was one.
+func TestVerdictAfterALoss(t *testing.T) {
+	t.Parallel()
+	p := Policy{}.withDefaults()
+	none, known3, unknown := tasks.Delay{}, tasks.Delay{Applies: true, Known: true, Days: 3}, tasks.Delay{Applies: true}
+	for name, tc := range map[string]struct {
+		found finding
+		d     tasks.Delay
+		since time.Duration
+		want  Verdict // Reason is not compared
+		send  bool
+	}{
+		"shown":                             {shown, none, 0, Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false},
+		"not shown before the fence":        {notShown, none, time.Second, Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: time.Minute}, false},
+		"not shown just before":             {notShown, none, 11*time.Minute - time.Second, Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: time.Second}, false},
+		"not shown after the fence":         {notShown, none, 11 * time.Minute, Verdict{}, true},
+		"cannot ask":                        {cannotAsk, none, 0, Verdict{}, true},
+		"scheduled cannot be seen":          {notShown, known3, 0, Verdict{}, true},
+		"of unknown delay cannot be seen":   {notShown, unknown, 0, Verdict{}, true},
+		"scheduled and issued all the same": {shown, known3, 0, Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v, send := afterLoss(tc.found, tc.d, gate.History{MarksLost: true, SinceLost: tc.since}, p)
+			if v.Action == Hold && v.Reason == "" {
+				t.Error("no reason for people")
+			}
+			v.Reason = ""
+			if diff := cmp.Diff(tc.want, v); diff != "" || send != tc.send {
+				t.Errorf("got send %t, want %t (-want +got):\n%s", send, tc.send, diff)
+			}
+		})
+	}
+	// A mark that is still there may not be the last one.
+	h := gate.History{InFlight: true, SinceSent: time.Hour, MarksLost: true, SinceLost: 10 * time.Minute}
+	if v, send, _ := afterAsk(notShown, none, false, h, p); v.Action != Hold || v.Delay != time.Minute || send {
+		t.Errorf("an old mark and a loss since: got %s for %s, send %t; want hold for the rest of the fence", v.Action, v.Delay, send)
+	}
+}
+
+// TestWhatDiesWithAWriteUnaccountedForIsAmbiguous: "dead" of any other kind says
+// that there is no effect.
+func TestWhatDiesWithAWriteUnaccountedForIsAmbiguous(t *testing.T) {
+	t.Parallel()
+	for _, kind := range ecpay.Kinds() {
+		for _, action := range []Action{Done, Retry, Hold, Dead} {
+			v := Verdict{Action: action, Kind: kind, Reason: "because"}
+			if got := v.whileOpen(false); got != v {
+				t.Errorf("%s(%s), nothing open: got %+v, want it unchanged", action, kind, got)
+			}
+			got := v.whileOpen(true)
+			if action != Dead && got != v {
+				t.Errorf("%s(%s), open: got %+v, want it unchanged", action, kind, got)
+			}
+			if action == Dead && (got.Kind != ecpay.Ambiguous || !strings.Contains(got.Reason, "because")) {
+				t.Errorf("%s(%s), open: got %+v, want Ambiguous with the old reason", action, kind, got)
+			}
+		}
 	}
 }
 

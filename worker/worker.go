@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
@@ -27,6 +29,9 @@ type Config struct {
 	Redis redis.UniversalClient
 	// GateRedis is the client of the gate, which retries by itself.
 	GateRedis redis.UniversalClient
+	// Confirm says where a write's mark must be, beside the master's memory, before
+	// the write is sent. The zero value asks for no more than Redis' own word.
+	Confirm record.Confirm
 	// ECPay sends the requests.
 	ECPay *ecpay.Client
 	// Keys finds each merchant's keys.
@@ -135,9 +140,9 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg,
 		h: &handler{
-			gate: gate.New(cfg.GateRedis), ecpay: cfg.ECPay, keys: cfg.Keys, policy: cfg.Policy,
+			gate: gate.New(cfg.GateRedis, cfg.Confirm), ecpay: cfg.ECPay, keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
-			now: cfg.Now, log: cfg.Logger, observe: cfg.Observe,
+			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observe: cfg.Observe,
 		},
 	}
 	w.server = asynq.NewServerFromRedisClient(cfg.Redis, asynq.Config{
@@ -170,12 +175,14 @@ func (w *Worker) Start() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.checkClock(ctx) // before the first request, so that a wrong clock is known
+	w.checkReplication(ctx)
 	if err := w.server.Start(asynq.HandlerFunc(w.h.serve)); err != nil {
 		cancel()
 		return fmt.Errorf("worker: %w", err)
 	}
 	w.started, w.cancel = true, cancel
-	w.wg.Go(func() { w.watchClock(ctx) })
+	w.wg.Go(func() { every(ctx, w.cfg.ClockCheck, w.checkClock) })
+	w.wg.Go(func() { every(ctx, replicationCheck, w.checkReplication) })
 	return nil
 }
 
@@ -195,14 +202,26 @@ func (w *Worker) Stop() {
 	})
 }
 
-// watchClock compares the clocks from time to time.
-func (w *Worker) watchClock(ctx context.Context) {
-	tick := time.NewTicker(w.cfg.ClockCheck)
+// replicationCheck bounds how long after a failover a new task is still taken for
+// one whose marks may be lost.
+const replicationCheck = 10 * time.Second
+
+// checkReplication notices a failover or a restart of Redis. Redis being away is
+// reported where it matters.
+func (w *Worker) checkReplication(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_ = w.h.gate.Watch(ctx)
+}
+
+// every calls f from time to time until ctx ends.
+func every(ctx context.Context, d time.Duration, f func(context.Context)) {
+	tick := time.NewTicker(d)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			w.checkClock(ctx)
+			f(ctx)
 		case <-ctx.Done():
 			return
 		}

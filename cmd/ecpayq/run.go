@@ -184,6 +184,11 @@ func noArgs(c *cli.Command) error {
 	return nil
 }
 
+// confirm is what a producer waits for after a task, and a worker after a mark.
+func (p *program) confirm() enqueue.Confirm {
+	return enqueue.Confirm{Replicas: p.cfg.ConfirmReplicas, Disk: p.cfg.ConfirmDisk}
+}
+
 // client opens the producer's client.
 func (p *program) client() (*enqueue.Client, error) {
 	if err := p.cfg.CheckRedisURL(); err != nil {
@@ -195,6 +200,6 @@ func (p *program) client() (*enqueue.Client, error) {
 	}
 	return enqueue.New(enqueue.Config{
 		RedisURL: u, Retention: p.cfg.Retention,
-		Confirm: enqueue.Confirm{Replicas: p.cfg.ConfirmReplicas, Disk: p.cfg.ConfirmDisk},
+		Confirm: p.confirm(),
 	})
 }

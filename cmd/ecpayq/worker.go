@@ -66,7 +66,7 @@ func (p *program) work(ctx context.Context) error {
 	w, err := app.StartWorker(app.WorkerConfig{
 		RedisURL: redisURL, BaseURL: base, Keys: dir, Codes: dir.Codes, HTTPTimeout: p.cfg.HTTPTimeout,
 		Worker: worker.Config{
-			Policy: p.cfg.Policy(), Concurrency: p.cfg.Concurrency, TaskTimeout: p.cfg.TaskTimeout,
+			Confirm: p.confirm(), Policy: p.cfg.Policy(), Concurrency: p.cfg.Concurrency, TaskTimeout: p.cfg.TaskTimeout,
 			ShutdownTimeout: p.cfg.ShutdownMax, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
 		},
 		AdminAddr: p.cfg.AdminAddr, Logger: log, Version: version,

@@ -64,7 +64,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 			_ = started.Stop()
 		}
 	}(w)
-	clients, err := openRedis(cfg.RedisURL)
+	clients, err := openRedis(cfg.RedisURL, cfg.Worker.Confirm)
 	if err != nil {
 		return nil, err
 	}

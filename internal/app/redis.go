@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
 )
 
@@ -24,7 +25,8 @@ type redisClients struct {
 	gate redis.UniversalClient
 }
 
-func openRedis(url string) (*redisClients, error) {
+// openRedis opens the clients; confirm is what the gate waits for.
+func openRedis(url string, confirm record.Confirm) (*redisClients, error) {
 	open := func(tune func(*redis.UniversalOptions)) (redis.UniversalClient, error) {
 		o, err := enqueue.ParseRedisURL(url)
 		if err != nil {
@@ -45,7 +47,7 @@ func openRedis(url string) (*redisClients, error) {
 	}
 	c.gate, err = open(func(o *redis.UniversalOptions) {
 		o.MaxRetries, o.MinRetryBackoff, o.MaxRetryBackoff = 1, 10*time.Millisecond, 50*time.Millisecond
-		o.ReadTimeout, o.WriteTimeout = 2*time.Second, 2*time.Second
+		o.ReadTimeout, o.WriteTimeout = 2*time.Second+confirm.Longest(), 2*time.Second
 		o.PoolSize = 64
 	})
 	return &c, err

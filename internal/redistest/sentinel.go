@@ -157,6 +157,15 @@ func (s *Sentinel) awaitReplicas(ctx context.Context) error {
 		if n := strings.Count(info, "state=online"); n != len(s.Nodes)-1 {
 			return fmt.Errorf("%d of %d replicas are in step", n, len(s.Nodes)-1)
 		}
+		// A replica may be online a second before it acknowledges its first write.
+		conn := rdb.Conn()
+		defer conn.Close()
+		if err := conn.Publish(ctx, "redistest", "in step").Err(); err != nil {
+			return err
+		}
+		if n, err := conn.Wait(ctx, len(s.Nodes)-1, 100*time.Millisecond).Result(); err != nil || int(n) != len(s.Nodes)-1 {
+			return fmt.Errorf("%d of %d replicas acknowledge (error: %v)", n, len(s.Nodes)-1, err)
+		}
 		return nil
 	})
 }

@@ -39,8 +39,19 @@ func TaskKey(id string) string { return prefix + tag(id) + ":task:" + id }
 // DoneKey is a task's finish marker: the effect is proven.
 func DoneKey(id string) string { return prefix + tag(id) + ":done:" + id }
 
-// LockKey is the lock of a task's subject, held by one attempt at a time.
+// LockKey is the lock of a task's subject, held by one attempt at a time; see
+// lock.lua for what is in it.
 func LockKey(id string) string { return prefix + tag(id) + ":lock:" + tasks.Subject(id) }
+
+// ReplicationKey is where the replication id of the Redis that holds a task's keys
+// is remembered, a hash of FieldReplID and FieldChanged. Without an id it is that
+// of a Redis that is no cluster.
+func ReplicationKey(id string) string {
+	if id == "" {
+		return prefix + "{replication}"
+	}
+	return prefix + tag(id) + ":replication"
+}
 
 // BarrierKey is what a producer writes to learn that replicas and disks have
 // everything of a queue that was written before. Its hash tag is that of asynq's
@@ -89,8 +100,9 @@ const (
 	FieldHolds    = "holds"     // holds in a row, by which pauses grow
 	FieldStale    = "stale"     // requests refused with TransCode 104 in a row
 	FieldInFlight = "in_flight" // a write went out at this time and nothing is proven since
-	FieldSentAt   = "sent_at"   // the same time by the sender's clock: two clocks guard the fence
+	FieldSentAt   = "sent_at"   // the same time by the clock that stamped it: two clocks guard the fence
 	FieldRepeated = "repeated"  // how often a write was sent again with an earlier one unanswered
+	FieldRepeats  = "repeats"   // the attempt that did so last
 	FieldSince    = "since"     // when the budget's clock began
 	FieldPaused   = "paused"    // milliseconds for which that clock stood still
 	FieldPausedAt = "paused_at" // it stands still since then
@@ -120,6 +132,12 @@ const (
 	FieldOriginal = "original" // the payload before it was corrected
 	FieldUnsure   = "unsure"   // token of a sweep that is not finished with the letter
 	FieldPriorTTL = "prior_ttl"
+)
+
+// Fields of the hash at [ReplicationKey].
+const (
+	FieldReplID  = "replid"  // master_replid of INFO replication
+	FieldChanged = "changed" // when another one was met last, 0 for never
 )
 
 // Fields of a task that a person resolved.

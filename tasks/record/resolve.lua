@@ -2,7 +2,8 @@
 -- at once. Safe to execute twice.
 --
 -- KEYS: record, finish marker, index of the ledger, lock
--- ARGV: task id, the death it is about (ms), who, note, ttl of the finish marker (ms, 0 for none), ttl of the record (ms)
+-- ARGV: task id, the death it is about (ms), who, note, ttl of the finish marker (ms, 0 for none), ttl of the record (ms),
+--       the caller's clock (ms)
 -- Returns: done (it has a finish marker), gone, changed (it died again), running, ok
 if redis.call('EXISTS', KEYS[2]) == 1 then
   redis.call('ZREM', KEYS[3], ARGV[1])
@@ -11,20 +12,20 @@ end
 if not redis.call('ZSCORE', KEYS[3], ARGV[1]) then
   return 'gone'
 end
+local now = redis_now()
 local r = redis.call('HMGET', KEYS[1], 'died', 'token')
 if r[1] ~= ARGV[2] then
   return 'changed'
 end
-if r[2] and r[2] ~= '' and redis.call('GET', KEYS[4]) == r[2] then
+local holder, by_redis, by_sender = lock_of(KEYS[4])
+if r[2] and r[2] ~= '' and holder == r[2] and lock_left(by_redis, by_sender, now, tonumber(ARGV[7])) > 0 then
   return 'running'
 end
-local now = redis.call('TIME')
-now = now[1] * 1000 + math.floor(now[2] / 1000)
 if ARGV[5] ~= '0' then
   redis.call('SET', KEYS[2], now, 'PX', ARGV[5])
 end
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('HSET', KEYS[1], 'state', 'done', 'token', '', 'resolved_by', ARGV[3], 'note', ARGV[4])
-redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl', 'in_flight', 'sent_at', 'repeated')
+redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl', 'in_flight', 'sent_at', 'repeated', 'repeats')
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 return 'ok'

@@ -235,7 +235,7 @@ func (s *Store) correct(ctx context.Context, l Letter, payload []byte, headers m
 		return "", fmt.Errorf("store correction: %w", err)
 	}
 	v, err := correct.Run(ctx, s.rdb, []string{TaskKey(l.ID), DeadKey(l.ID), LockKey(l.ID)},
-		l.ID, died(l), flag(r.Correct != nil), payload, h, flag(r.NotExecuted)).Text()
+		l.ID, died(l), flag(r.Correct != nil), payload, h, flag(r.NotExecuted), s.now().UnixMilli()).Text()
 	if err != nil {
 		return "", fmt.Errorf("store correction: %w", err)
 	}

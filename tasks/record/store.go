@@ -15,6 +15,8 @@ import (
 )
 
 var (
+	//go:embed lock.lua
+	lockLua string
 	//go:embed place.lua
 	placeLua string
 	//go:embed deposit.lua
@@ -31,10 +33,13 @@ var (
 	place   = redis.NewScript(placeLua)
 	deposit = redis.NewScript(depositLua)
 	confirm = redis.NewScript(confirmLua)
-	correct = redis.NewScript(correctLua)
-	resolve = redis.NewScript(resolveLua)
+	correct = NewScript(correctLua)
+	resolve = NewScript(resolveLua)
 	owner   = redis.NewScript(ownerLua)
 )
+
+// NewScript returns a script that may use what lock.lua defines.
+func NewScript(lua string) *redis.Script { return redis.NewScript(lockLua + lua) }
 
 // NoteOwner is called before a letter is written, so that no index is without
 // its owner in [OwnersKey].
@@ -298,7 +303,7 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 // saw. doneTTL is the life of the finish marker, 0 for none.
 func (s *Store) Resolve(ctx context.Context, l Letter, who, note string, doneTTL, recordTTL time.Duration) (string, error) {
 	keys := []string{TaskKey(l.ID), DoneKey(l.ID), DeadKey(l.ID), LockKey(l.ID)}
-	v, err := resolve.Run(ctx, s.rdb, keys, l.ID, died(l), who, note, doneTTL.Milliseconds(), recordTTL.Milliseconds()).Text()
+	v, err := resolve.Run(ctx, s.rdb, keys, l.ID, died(l), who, note, doneTTL.Milliseconds(), recordTTL.Milliseconds(), s.now().UnixMilli()).Text()
 	if err != nil {
 		return "", fmt.Errorf("resolve: %w", err)
 	}

@@ -40,7 +40,7 @@ func newBench(t *testing.T, opts ...redistest.Options) *bench {
 	b := &bench{T: t, srv: srv, rdb: srv.Client()}
 	producer, err := enqueue.New(enqueue.Config{Redis: b.rdb})
 	b.must(err)
-	b.producer, b.gate = producer, gate.New(b.rdb)
+	b.producer, b.gate = producer, gate.New(b.rdb, record.Confirm{})
 	b.ledger = deadletter.New(deadletter.Config{Redis: b.rdb})
 	b.inspector = asynq.NewInspectorFromRedisClient(b.rdb)
 	return b
@@ -95,13 +95,13 @@ func (b *bench) info(id string) *asynq.TaskInfo {
 func (b *bench) judged(id string, res gate.Result) {
 	b.Helper()
 	token := tasks.NewNonce()
-	_, err := b.gate.Begin(b.Context(), id, token, time.Now(), time.Now(), time.Minute)
+	_, err := b.gate.Begin(b.Context(), gate.Attempt{ID: id, Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
 	if res.State == record.Dead {
 		info := b.info(id)
 		res.Letter = &gate.Letter{Type: info.Type, Queue: info.Queue, Payload: info.Payload, Headers: info.Headers}
 	}
-	b.must(b.gate.Leave(b.Context(), id, token, res))
+	b.must(b.gate.Leave(b.Context(), gate.Attempt{ID: id, Token: token}, res))
 }
 
 func dead(k ecpay.Kind) gate.Result {
@@ -129,10 +129,10 @@ func (b *bench) swept(i int, k ecpay.Kind) string {
 func (b *bench) crashed(i int, sent bool) string {
 	b.Helper()
 	id := b.enqueued(i)
-	_, err := b.gate.Begin(b.Context(), id, "crash", time.Now(), time.Now(), time.Minute)
+	_, err := b.gate.Begin(b.Context(), gate.Attempt{ID: id, Token: "crash", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
 	if sent {
-		b.must(b.gate.Enter(b.Context(), id, "crash", time.Now(), false))
+		b.must(b.gate.Enter(b.Context(), gate.Attempt{ID: id, Token: "crash"}, time.Now(), time.Now(), false))
 	}
 	b.must(b.rdb.Del(b.Context(), record.LockKey(id)).Err()) // its minute is over
 	b.must(b.inspector.ArchiveTask(queue, id))

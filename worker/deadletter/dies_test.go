@@ -20,12 +20,12 @@ func (b *bench) dies(ran func(id string)) asynq.Handler {
 		ran(id)
 		token := tasks.NewNonce()
 		now := time.Now()
-		if _, err := b.gate.Begin(ctx, id, token, now, now, time.Minute); err != nil {
+		if _, err := b.gate.Begin(ctx, gate.Attempt{ID: id, Token: token, Start: now, LockFor: time.Minute}, now); err != nil {
 			return err
 		}
 		res := dead(ecpay.NotFound)
 		res.Letter = &gate.Letter{Type: t.Type(), Queue: queue, Payload: t.Payload(), Headers: t.Headers()}
-		if err := b.gate.Leave(ctx, id, token, res); err != nil {
+		if err := b.gate.Leave(ctx, gate.Attempt{ID: id, Token: token}, res); err != nil {
 			return err
 		}
 		return fmt.Errorf("dead: %w", asynq.SkipRetry)
@@ -54,10 +54,10 @@ func (b *bench) finishes(ran func(id string)) asynq.Handler {
 		id, _ := asynq.GetTaskID(ctx)
 		token := tasks.NewNonce()
 		now := time.Now()
-		if _, err := b.gate.Begin(ctx, id, token, now, now, time.Minute); err != nil {
+		if _, err := b.gate.Begin(ctx, gate.Attempt{ID: id, Token: token, Start: now, LockFor: time.Minute}, now); err != nil {
 			return err
 		}
-		if err := b.gate.Leave(ctx, id, token, gate.Result{State: record.Done, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour}); err != nil {
+		if err := b.gate.Leave(ctx, gate.Attempt{ID: id, Token: token}, gate.Result{State: record.Done, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour}); err != nil {
 			return err
 		}
 		ran(id)

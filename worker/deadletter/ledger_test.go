@@ -15,6 +15,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 // letterAt puts a letter into the ledger as it is stored, at a time of death.
@@ -195,7 +196,7 @@ func TestResolveEndsATaskForGood(t *testing.T) {
 	if err != nil || r.State != record.Done || r.ResolvedBy != "ops" || r.Note != "voided in the back office" || r.Payload != nil || !r.InFlight.IsZero() {
 		t.Errorf("%+v, %v", r, err)
 	}
-	h, err := b.gate.Begin(t.Context(), id, "late", time.Now(), time.Now(), time.Minute)
+	h, err := b.gate.Begin(t.Context(), gate.Attempt{ID: id, Token: "late", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	if err != nil || !h.Finished {
 		t.Errorf("a run after it: %+v, %v; want finished", h, err)
 	}
@@ -236,7 +237,7 @@ func TestAResolvedQueryMayBeAskedAnew(t *testing.T) {
 	if err != nil || again.Duplicate {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if h, err := b.gate.Begin(t.Context(), r.ID, "x", time.Now(), time.Now(), time.Minute); err != nil || h.Finished {
+	if h, err := b.gate.Begin(t.Context(), gate.Attempt{ID: r.ID, Token: "x", Start: time.Now(), LockFor: time.Minute}, time.Now()); err != nil || h.Finished {
 		t.Errorf("%+v, %v: tomorrow's question is a new one", h, err)
 	}
 }

@@ -1,6 +1,7 @@
 package deadletter_test
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -280,7 +281,8 @@ func TestNotExecutedRemovesTheMarkAndOnlyThat(t *testing.T) {
 	// An attempt that still runs could send after the person looked.
 	running := b.crashed(2, true)
 	b.sweep()
-	b.must(b.rdb.Set(t.Context(), record.LockKey(running), "crash", time.Minute).Err())
+	end := time.Now().Add(time.Minute).UnixMilli()
+	b.must(b.rdb.Set(t.Context(), record.LockKey(running), fmt.Sprintf("crash %d %d", end, end), time.Hour).Err())
 	b.replay(b.ledger, running, deadletter.ReplayOptions{NotExecuted: true}, deadletter.Busy)
 }
 

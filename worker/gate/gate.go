@@ -20,6 +20,9 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
+//go:embed replication.lua
+var replicationLua string
+
 //go:embed begin.lua
 var beginLua string
 
@@ -31,13 +34,31 @@ var leaveLua string
 
 // Gate is safe for concurrent use.
 type Gate struct {
-	rdb                 redis.UniversalClient
-	begin, enter, leave *redis.Script
+	rdb                       redis.UniversalClient
+	confirm                   record.Confirm
+	begin, enter, leave, look *redis.Script
 }
 
-// New returns a Gate that uses rdb and never closes it.
-func New(rdb redis.UniversalClient) *Gate {
-	return &Gate{rdb: rdb, begin: redis.NewScript(beginLua), enter: redis.NewScript(enterLua), leave: redis.NewScript(leaveLua)}
+// New returns a Gate that uses rdb and never closes it. With confirm, a write's
+// mark must be on as many replicas and disks before [Gate.Enter] succeeds.
+func New(rdb redis.UniversalClient, confirm record.Confirm) *Gate {
+	return &Gate{
+		rdb: rdb, confirm: confirm,
+		begin: record.NewScript(replicationLua + beginLua), enter: record.NewScript(enterLua), leave: record.NewScript(leaveLua),
+		look: record.NewScript(replicationLua + "return lost_writes(KEYS[1], redis_now())"),
+	}
+}
+
+// Attempt is one run of a task.
+type Attempt struct {
+	ID string
+	// Token is the attempt's own; no two are equal.
+	Token string
+	// Enqueued is when the task was enqueued by the producer's clock, and Start when
+	// its age begins by its headers; zero for unknown.
+	Enqueued, Start time.Time
+	// LockFor is how long the lock of the subject lives at most.
+	LockFor time.Duration
 }
 
 // History is what earlier attempts left behind.
@@ -57,13 +78,18 @@ type History struct {
 	Stale int
 	// InFlight means that a write went out about which nothing is proven.
 	InFlight bool
-	// SinceSent is how long ago that was: by Redis' clock or by the workers' own,
-	// whichever says less, so that one clock that jumps does not end the time in
-	// which the write may still land.
+	// SinceSent is how long ago that was stamped: by Redis' clock or by the workers'
+	// own, whichever says less, so that one clock that jumps does not end the time
+	// in which the write may still land.
 	SinceSent time.Duration
 	// Repeated counts how often a write was sent again although an earlier one is
 	// still unanswered.
 	Repeated int
+	// MarksLost means that Redis may have lost marks of this task: since it was
+	// enqueued another master answers, or the same one was restarted.
+	MarksLost bool
+	// SinceLost is how long ago that was noticed.
+	SinceLost time.Duration
 }
 
 // BusyError means that another attempt holds the lock of the task's subject.
@@ -75,43 +101,61 @@ type BusyError struct {
 // Error implements error.
 func (e *BusyError) Error() string { return "another attempt on the same subject is running" }
 
-// Begin takes the lock of the task's subject for lockTTL and counts an attempt,
-// whose token is its own. start is when the age clock begins by the task's
-// headers, zero for unknown; now is the worker's clock. It returns a [*BusyError]
-// while another attempt holds the lock.
-func (g *Gate) Begin(ctx context.Context, id, token string, start, now time.Time, lockTTL time.Duration) (History, error) {
-	var startMs int64
-	if !start.IsZero() {
-		startMs = start.UnixMilli()
-	}
-	keys := []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id)}
-	v, err := g.begin.Run(ctx, g.rdb, keys, token, startMs, ms(lockTTL)).Int64Slice()
+// Begin takes the lock of the task's subject and counts an attempt; now is the
+// worker's clock. It returns a [*BusyError] while another attempt holds the lock.
+func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, error) {
+	keys := []string{record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), g.replicationKey(a.ID)}
+	v, err := g.begin.Run(ctx, g.rdb, keys, a.Token, unixMilli(a.Enqueued), unixMilli(a.Start), now.UnixMilli(), ms(a.LockFor)).Int64Slice()
 	switch {
 	case err != nil:
 		return History{}, fmt.Errorf("count attempt: %w", err)
+	case len(v) != 11:
+		return History{}, fmt.Errorf("count attempt: %d values in the answer", len(v))
 	case v[0] == 2:
-		return History{}, &BusyError{For: time.Duration(max(0, v[8])) * time.Millisecond}
+		return History{}, &BusyError{For: duration(v[1])}
 	}
 	h := History{
-		Finished: v[0] == 1, Attempts: int(v[1]), Crashes: int(v[2]),
-		Age: time.Duration(v[3]) * time.Millisecond, Holds: int(v[4]), Stale: int(v[5]), Repeated: int(v[9]),
+		Finished: v[0] == 1, Attempts: int(v[2]), Crashes: int(v[3]), Age: duration(v[4]), Holds: int(v[5]), Stale: int(v[6]), Repeated: int(v[7]),
 	}
-	if v[6] >= 0 {
-		bySender := max(0, now.Sub(time.UnixMilli(v[7])))
-		h.InFlight, h.SinceSent = true, min(time.Duration(v[6])*time.Millisecond, bySender)
+	if v[8] >= 0 {
+		h.InFlight, h.SinceSent = true, duration(min(v[8], v[9]))
+	}
+	if v[10] >= 0 {
+		h.MarksLost, h.SinceLost = true, duration(v[10])
 	}
 	return h, nil
+}
+
+// replicationKey is where the replication id is remembered. On a cluster each
+// merchant's slot has its own, since the slots are on different masters.
+func (g *Gate) replicationKey(id string) string {
+	if _, ok := g.rdb.(*redis.ClusterClient); ok {
+		return record.ReplicationKey(id)
+	}
+	return record.ReplicationKey("")
+}
+
+// Watch notices another replication id also while nothing runs, so that what is
+// enqueued later is not taken for older. On a cluster it does nothing: there
+// each merchant's slot remembers, and notices with its next task.
+func (g *Gate) Watch(ctx context.Context) error {
+	if _, ok := g.rdb.(*redis.ClusterClient); ok {
+		return nil
+	}
+	return g.look.Run(ctx, g.rdb, []string{record.ReplicationKey("")}).Err()
 }
 
 // ErrSuperseded means that this attempt is over: another one runs by now, or its
 // lock has ended.
 var ErrSuperseded = errors.New("this attempt is over")
 
-// Enter marks that a write goes out, now by the worker's clock; repeats means
-// that an earlier one is still unanswered. It returns [ErrSuperseded] or a Redis
-// error when it must not.
-func (g *Gate) Enter(ctx context.Context, id, token string, now time.Time, repeats bool) error {
-	ok, err := g.enter.Run(ctx, g.rdb, []string{record.TaskKey(id), record.LockKey(id)}, token, now.UnixMilli(), flag(repeats)).Int()
+// Enter marks that a write goes out. stamp is the clock by which it is stamped,
+// now the worker's; repeats means that an earlier one is still unanswered. It
+// returns [ErrSuperseded], [record.ErrNotConfirmed] or a Redis error when it must
+// not.
+func (g *Gate) Enter(ctx context.Context, a Attempt, stamp, now time.Time, repeats bool) error {
+	keys := []string{record.TaskKey(a.ID), record.LockKey(a.ID)}
+	ok, err := g.confirm.Run(ctx, g.rdb, g.enter, keys, a.Token, stamp.UnixMilli(), flag(repeats), now.UnixMilli())
 	switch {
 	case err != nil:
 		return fmt.Errorf("mark write in flight: %w", err)
@@ -162,9 +206,10 @@ type Letter struct {
 // Leave records the end of an attempt. A dead task is in the ledger from then on,
 // by the same script, and a done one no longer. It returns [ErrSuperseded] when
 // another attempt runs the task by now and this outcome proves nothing.
-func (g *Gate) Leave(ctx context.Context, id, token string, r Result) error {
+func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
+	id := a.ID
 	args := []any{
-		token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id,
+		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id,
 		record.FieldKind, r.Kind.String(),
 		record.FieldHTTP, r.HTTPStatus,
 		record.FieldTrans, r.TransCode,
@@ -208,6 +253,15 @@ func letterArgs(l *Letter) ([]any, error) {
 		record.FieldBy, record.ByWorker, record.FieldType, l.Type, record.FieldQueue, l.Queue,
 		record.FieldHeaders, headers, record.FieldPayload, l.Payload,
 	}, nil
+}
+
+func duration(ms int64) time.Duration { return time.Duration(max(0, ms)) * time.Millisecond }
+
+func unixMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

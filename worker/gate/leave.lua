@@ -6,10 +6,9 @@
 -- ARGV: attempt token, state, ttl of the record (ms, 0 for none), ttl of the finish marker (ms, 0 for none),
 --       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms), task id,
 --       then field, value, field, value...; of a dead task headers and payload are the last two fields
-local now = redis.call('TIME')
-now = now[1] * 1000 + math.floor(now[2] / 1000)
+local now = redis_now()
 local token = redis.call('HGET', KEYS[1], 'token') or ''
-if redis.call('GET', KEYS[3]) == ARGV[1] then
+if lock_of(KEYS[3]) == ARGV[1] then
   redis.call('DEL', KEYS[3])
 end
 if token ~= ARGV[1] and ARGV[2] ~= 'done' then
@@ -57,7 +56,7 @@ else
   redis.call('HDEL', KEYS[1], 'next')
 end
 if ARGV[7] == '1' then
-  redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'repeated')
+  redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'repeated', 'repeats')
 end
 if ARGV[3] ~= '0' then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])

@@ -1,0 +1,19 @@
+-- The lock of a subject is "TOKEN REDIS SENDER": the attempt that holds it, and
+-- when it ends by Redis' clock and by the clock of the worker that took it, in
+-- milliseconds. It has ended when both clocks say so, Redis' and that of whoever
+-- looks, so that one clock that jumps does not shorten it. The life of the key
+-- itself is far longer, for the same reason.
+local function lock_of(key)
+  local v = redis.call('GET', key)
+  if not v then return nil, 0, 0 end
+  local token, by_redis, by_sender = string.match(v, '^(%S+) (%d+) (%d+)$')
+  return token or v, tonumber(by_redis) or 0, tonumber(by_sender) or 0
+end
+-- How much longer a lock lives, 0 when it has ended.
+local function lock_left(by_redis, by_sender, now, caller)
+  return math.max(0, by_redis - now, by_sender - caller)
+end
+local function redis_now()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end

@@ -1,0 +1,25 @@
+-- Returns when Redis may last have lost writes (ms, 0 for never), and remembers
+-- its replication id. A promoted replica has another id than the master before,
+-- and so has a server that was restarted; both may lack the last writes. A user
+-- who may not ask INFO has no such check.
+--
+-- A restarted server tells when it was started. When a replica was promoted is
+-- not told: what is known is when that was noticed first, so workers look often.
+local function lost_writes(key, now)
+  local info = redis.pcall('INFO', 'replication')
+  local id = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
+  if not id then return 0 end
+  local h = redis.call('HMGET', key, 'replid', 'changed')
+  local changed = tonumber(h[2]) or 0
+  if h[1] == id then return changed end
+  if h[1] then
+    changed = now
+    if string.find(info, 'second_repl_offset:-1', 1, true) then -- no master before this one
+      local server = redis.pcall('INFO', 'server')
+      local up = type(server) == 'string' and string.match(server, 'uptime_in_seconds:(%d+)')
+      if up then changed = now - up * 1000 end
+    end
+  end
+  redis.call('HSET', key, 'replid', id, 'changed', changed)
+  return changed
+end
