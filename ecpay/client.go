@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,6 +30,9 @@ type Config struct {
 	Now func() time.Time
 	// RootCAs replaces the system's certificate authorities when not nil.
 	RootCAs *x509.CertPool
+	// Dial opens a connection, as [net.Dialer.DialContext] does, for example from one
+	// of several addresses of this machine. Defaults to a dialer that gives up after 5 s.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Observe, when not nil, is told of every exchange after it ended.
 	Observe func(Exchange)
 }
@@ -78,6 +82,9 @@ func New(cfg Config) (*Client, error) {
 		}
 		cfg.Codes = codes
 	}
+	if cfg.Dial == nil {
+		cfg.Dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
+	}
 	var roots *tls.Config
 	if cfg.RootCAs != nil {
 		roots = &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12}
@@ -86,7 +93,7 @@ func New(cfg Config) (*Client, error) {
 		cfg:   cfg,
 		clock: newClock(cfg.Now),
 		http: &http.Client{
-			Transport:     newTransport(cfg.BaseURL.Scheme == "http", cfg.MaxConns, roots),
+			Transport:     newTransport(cfg.Dial, cfg.BaseURL.Scheme == "http", cfg.MaxConns, roots),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil

@@ -64,8 +64,7 @@ const (
 
 // newTransport keeps to HTTP/1.1: one request occupies one connection, so that
 // counting what was written to it proves whether a request was sent.
-func newTransport(plain bool, maxConns int, roots *tls.Config) *http.Transport {
-	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+func newTransport(dial func(context.Context, string, string) (net.Conn, error), plain bool, maxConns int, roots *tls.Config) *http.Transport {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
 	if roots != nil {
 		tlsConfig.RootCAs = roots.RootCAs
@@ -83,7 +82,7 @@ func newTransport(plain bool, maxConns int, roots *tls.Config) *http.Transport {
 		DisableCompression:     true,
 		Protocols:              protocols,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, addr)
+			conn, err := dial(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}

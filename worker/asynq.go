@@ -66,14 +66,18 @@ func isFailure(err error) bool {
 	return !errors.As(err, &w) || !w.hold
 }
 
-// retryDelay gives asynq the verdict's delay. It also serves for tasks whose
+// retryDelay gives asynq the verdict's delay, so that a hold never ends early. It also serves for tasks whose
 // worker died, where nothing has decided: soon, since the gate keeps the budget.
 func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 	var w *waitError
-	if errors.As(err, &w) {
+	switch {
+	case !errors.As(err, &w):
+		return time.Second
+	case w.hold:
+		return w.delay + time.Second - time.Millisecond // asynq drops what is no whole second
+	default:
 		return w.delay
 	}
-	return time.Second
 }
 
 // serve adapts a handler to asynq.

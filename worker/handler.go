@@ -122,7 +122,10 @@ const (
 func (h *handler) carry(ctx context.Context, a *attempt) (Verdict, bool) {
 	history, err := h.gate.Begin(ctx, a.gate, h.now())
 	var busy *gate.BusyError
+	var paused *gate.PausedError
 	switch {
+	case errors.As(err, &paused):
+		return Verdict{Action: Hold, Kind: ecpay.Throttled, Delay: paused.For, Reason: reasonThrottled}, false
 	case errors.As(err, &busy):
 		return Verdict{Action: Hold, Kind: ecpay.Unavailable, Delay: min(busy.For, busyPause) + time.Second, Reason: reasonBusy}, false
 	case err != nil:

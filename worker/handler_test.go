@@ -210,7 +210,13 @@ func TestThrottledHoldsAndSpendsNothing(t *testing.T) {
 		if v.Action != Hold || v.Delay != 30*time.Minute {
 			t.Fatalf("%s(%s) for %s", v.Action, v.Kind, v.Delay)
 		}
-		w.advance(v.Delay)
+		// Whoever runs it before its time, asynq or a person: nothing is sent.
+		calls := len(w.fake.Calls())
+		w.advance(10 * time.Minute)
+		if early := w.once(j); early.Action != Hold || early.Kind != ecpay.Throttled || early.Delay != 20*time.Minute || len(w.fake.Calls()) != calls {
+			t.Fatalf("run early: %s(%s) for %s with %d calls more, want hold for the rest", early.Action, early.Kind, early.Delay, len(w.fake.Calls())-calls)
+		}
+		w.advance(20 * time.Minute)
 	}
 	if r := w.record(j); r.Attempts != 0 || r.State != record.Held || r.Holds != 200 {
 		t.Errorf("%d attempts, state %s, %d holds", r.Attempts, r.State, r.Holds)
@@ -436,7 +442,7 @@ func TestScriptsMayRunTwice(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	res := gate.Result{State: record.Held, Kind: ecpay.Throttled, Delay: time.Minute}
+	res := gate.Result{State: record.Held, Kind: ecpay.Operator, Delay: time.Minute}
 	for range 2 {
 		if err := g.Leave(ctx, gate.Attempt{ID: id, Token: "a"}, res); err != nil {
 			t.Error(err)

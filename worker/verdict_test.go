@@ -251,10 +251,11 @@ func TestAsynqWords(t *testing.T) {
 		failure bool
 		delay   time.Duration
 	}{
-		"hold":                  {hold, false, time.Minute},
+		// asynq drops what is no whole second, and a hold must not end early.
+		"hold":                  {hold, false, time.Minute + 999*time.Millisecond},
 		"retry":                 {retry, true, time.Second},
 		"dead":                  {dead, true, time.Second},
-		"done but not recorded": {lost, false, notRecordedDelay},
+		"done but not recorded": {lost, false, notRecordedDelay + 999*time.Millisecond},
 		"a lost lease":          {fmt.Errorf("asynq: task lease expired"), true, time.Second},
 	} {
 		if got := isFailure(tc.err); got != tc.failure {

@@ -101,8 +101,18 @@ type BusyError struct {
 // Error implements error.
 func (e *BusyError) Error() string { return "another attempt on the same subject is running" }
 
+// PausedError means that ECPay asked for a pause which is not over.
+type PausedError struct {
+	// For is how long it still lasts.
+	For time.Duration
+}
+
+// Error implements error.
+func (e *PausedError) Error() string { return "ECPay asked for a pause" }
+
 // Begin takes the lock of the task's subject and counts an attempt; now is the
-// worker's clock. It returns a [*BusyError] while another attempt holds the lock.
+// worker's clock. It returns a [*BusyError] while another attempt holds the lock,
+// and a [*PausedError] while ECPay wants none.
 func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, error) {
 	keys := []string{record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), g.replicationKey(a.ID)}
 	v, err := g.begin.Run(ctx, g.rdb, keys, a.Token, unixMilli(a.Enqueued), unixMilli(a.Start), now.UnixMilli(), ms(a.LockFor)).Int64Slice()
@@ -113,6 +123,8 @@ func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, er
 		return History{}, fmt.Errorf("count attempt: %d values in the answer", len(v))
 	case v[0] == 2:
 		return History{}, &BusyError{For: duration(v[1])}
+	case v[0] == 3:
+		return History{}, &PausedError{For: duration(v[1])}
 	}
 	h := History{
 		Finished: v[0] == 1, Attempts: int(v[2]), Crashes: int(v[3]), Age: duration(v[4]), Holds: int(v[5]), Stale: int(v[6]), Repeated: int(v[7]),
