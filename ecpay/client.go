@@ -183,25 +183,31 @@ var errTooLarge = fmt.Errorf("the answer is larger than %d bytes", MaxResponseBy
 func (c *Client) send(ctx context.Context, x *exchange, data []byte) {
 	proof := new(sendProof)
 	var sent atomic.Pointer[time.Time]
+	var made envelopeMade
 	request := seal(x.merchant, x.op, data)
+	start, limit := c.cfg.Now(), c.cfg.Timeout
+	if d, ok := ctx.Deadline(); ok {
+		limit = time.Until(d)
+	}
 	write := func() ([]byte, error) {
 		// A process that was frozen wakes here with its time long over, perhaps
-		// before any timer has fired.
-		if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) || ctx.Err() != nil {
+		// before any timer has fired; and on a machine that was suspended only the wall
+		// clock has gone on.
+		now := c.cfg.Now()
+		if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) || ctx.Err() != nil || now.Round(0).Sub(start.Round(0)) >= limit {
 			return nil, context.DeadlineExceeded
 		}
-		now := c.cfg.Now()
 		sent.Store(&now)
 		return request.envelope(x.op, c.clock.stamp())
 	}
-	req, err := c.newRequest(proof.trace(ctx), x.op, write)
+	req, err := c.newRequest(proof.trace(ctx), x.op, write, &made)
 	if err != nil {
 		x.err, x.notSent = err, true
 		return
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		x.err, x.notSent = err, proof.notSent()
+		x.err, x.notSent = err, proof.notSent() || made.never()
 		return
 	}
 	defer resp.Body.Close()
@@ -217,12 +223,12 @@ func (c *Client) send(ctx context.Context, x *exchange, data []byte) {
 	}
 }
 
-func (c *Client) newRequest(ctx context.Context, op Operation, write func() ([]byte, error)) (*http.Request, error) {
+func (c *Client) newRequest(ctx context.Context, op Operation, write func() ([]byte, error), made *envelopeMade) (*http.Request, error) {
 	trial, err := write() // for its length, which does not depend on the stamp
 	if err != nil {
 		return nil, err
 	}
-	body := func() (io.ReadCloser, error) { return &lateBody{write: write}, nil }
+	body := func() (io.ReadCloser, error) { return &lateBody{write: write, made: made}, nil }
 	first, _ := body()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.BaseURL.JoinPath(op.Path()).String(), first)
 	if err != nil {

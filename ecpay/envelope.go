@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,8 +54,26 @@ func (s sealed) envelope(op Operation, stamp time.Time) ([]byte, error) {
 // ages the timestamp.
 type lateBody struct {
 	write func() ([]byte, error)
+	made  *envelopeMade
 	r     *bytes.Reader
 }
+
+// envelopeMade settles once whether an envelope was made for the body of a request:
+// of one whose head alone was sent, ECPay can have executed nothing.
+type envelopeMade struct{ state atomic.Int32 }
+
+const (
+	envelopeMadeYes = iota + 1
+	envelopeMadeNever
+)
+
+// yes reports whether one may be made, and holds it to be.
+func (m *envelopeMade) yes() bool {
+	return m.state.CompareAndSwap(0, envelopeMadeYes) || m.state.Load() == envelopeMadeYes
+}
+
+// never reports whether none was made, and lets none be made any more.
+func (m *envelopeMade) never() bool { return m.state.CompareAndSwap(0, envelopeMadeNever) }
 
 // Read implements [io.Reader].
 func (b *lateBody) Read(p []byte) (int, error) {
@@ -61,6 +81,9 @@ func (b *lateBody) Read(p []byte) (int, error) {
 		body, err := b.write()
 		if err != nil {
 			return 0, err
+		}
+		if !b.made.yes() {
+			return 0, errors.New("the request was given up before its body was made")
 		}
 		b.r = bytes.NewReader(body)
 	}
