@@ -1,7 +1,9 @@
 package tasks
 
 import (
+	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -32,7 +34,10 @@ func Queues() map[string]int {
 }
 
 // Types returns the table of task types.
-func Types() []Type {
+func Types() []Type { return slices.Clone(table()) }
+
+// table is made once: it is looked at for every task, several times.
+var table = sync.OnceValue(func() []Type {
 	return []Type{
 		newType("trigger_issue", func() Payload { return new(TriggerIssue) }),
 		newType("cancel_delay_issue", func() Payload { return new(CancelDelayIssue) }),
@@ -40,7 +45,7 @@ func Types() []Type {
 		newType("invalid_confirm", func() Payload { return new(InvalidConfirm) }),
 		newType("query", func() Payload { return new(GetAllowanceConfirm) }),
 	}
-}
+})
 
 func newType(queue string, newPayload func() Payload) Type {
 	op := newPayload().Request().Operation()
@@ -60,7 +65,7 @@ func TypeOf(p Payload) Type {
 func ByName(name string) (Type, bool) { return find(func(t Type) bool { return t.Name == name }) }
 
 func find(match func(Type) bool) (Type, bool) {
-	for _, t := range Types() {
+	for _, t := range table() {
 		if match(t) {
 			return t, true
 		}

@@ -45,6 +45,7 @@ type handler struct {
 type attempt struct {
 	job
 	gate    gate.Attempt
+	start   time.Time // by the wall clock
 	history gate.History
 	payload tasks.Payload
 	op      ecpay.Operation // zero until the payload is decoded
@@ -55,8 +56,11 @@ type attempt struct {
 	// open means that a write went out, by this attempt or an earlier one, and
 	// nothing proves what became of it. The mark in Redis stays as long.
 	open bool
-	resp ecpay.Response
-	err  *ecpay.Error
+	// doubt means that Redis may have lost the mark of such a write, and that no ask
+	// has told.
+	doubt bool
+	resp  ecpay.Response
+	err   *ecpay.Error
 }
 
 // errNotRecorded means that the verdict could not be written: the task must come
@@ -72,7 +76,7 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	carry, cancel := context.WithTimeout(ctx, h.timeout-reserve(h.timeout))
 	v, counted := h.carry(carry, a)
 	cancel()
-	v = v.whileOpen(a.open)
+	v = v.unaccounted(a.open, a.doubt)
 	var err error
 	if counted {
 		// The answer must be recorded even when the task's context has ended, for
@@ -87,7 +91,7 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 
 func (h *handler) newAttempt(j job) *attempt {
 	headers := tasks.ParseHeaders(j.headers)
-	return &attempt{job: j, gate: gate.Attempt{
+	return &attempt{job: j, start: h.now(), gate: gate.Attempt{
 		ID: j.id, Token: rand.Text(), Enqueued: headers.Enqueued, Start: later(headers.Enqueued, headers.ProcessAt),
 		LockFor: h.timeout + lockMargin,
 	}}
@@ -131,7 +135,7 @@ func (h *handler) carry(ctx context.Context, a *attempt) (Verdict, bool) {
 	case err != nil:
 		return h.redisAway(err), false
 	}
-	a.history, a.open = history, history.InFlight
+	a.history, a.open, a.doubt = history, history.InFlight, history.MarksLost
 	switch {
 	case history.Finished:
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false
@@ -169,9 +173,11 @@ func (h *handler) decode(a *attempt) (Verdict, bool) {
 		err = fmt.Errorf("%w: the task's id belongs to another intent, want %s", tasks.ErrCorrupt, tasks.ID(p))
 	}
 	if err != nil {
+		a.doubt = false // what cannot be read was never sent
 		return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: err.Error()}, false
 	}
 	a.payload, a.op = p, p.Request().Operation()
+	a.doubt = a.doubt && a.op.Write
 	return Verdict{}, true
 }
 
@@ -194,7 +200,7 @@ func (h *handler) merchant(ctx context.Context, a *attempt) (Merchant, Verdict, 
 func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 	a.ask = a.payload.Ask(m.TsrIsRelateNumber)
 	a.mayRepeat = m.RetriggerScheduled && a.payload.Delay().Applies && a.history.Repeated == 0
-	if a.op.Write && !a.op.Resendable && (a.open || a.history.MarksLost) {
+	if !a.op.Resendable && (a.open || a.doubt) {
 		if v, send := h.askFirst(ctx, a, m); !send {
 			return v
 		}
@@ -205,13 +211,21 @@ func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 		}
 	}
 	earlier := a.open
-	a.resp, a.err = h.do(ctx, m, a.payload.Request())
+	a.resp, a.err = h.do(ctx, a, m, a.payload.Request())
 	a.open = a.op.Write && (a.err != nil && a.err.Execution == ecpay.MaybeExecuted || a.err != nil && earlier)
 	return h.settle(ctx, a, m, earlier)
 }
 
-// do sends one request.
-func (h *handler) do(ctx context.Context, m Merchant, req ecpay.Request) (ecpay.Response, *ecpay.Error) {
+// errOver means that the time of an attempt is over by the wall clock only: the
+// machine was suspended, during which its monotonic clock stood still and no
+// deadline of ours came nearer. The lock has ended meanwhile.
+var errOver = errors.New("the time of this attempt is over by the wall clock: the machine slept, or its clock was set")
+
+// do sends one request, as long as the attempt may last.
+func (h *handler) do(ctx context.Context, a *attempt, m Merchant, req ecpay.Request) (ecpay.Response, *ecpay.Error) {
+	if h.now().Round(0).Sub(a.start.Round(0)) >= h.timeout-reserve(h.timeout) {
+		return nil, &ecpay.Error{Op: req.Operation().Name, Kind: ecpay.Unavailable, Execution: ecpay.NotSent, Err: errOver}
+	}
 	resp, err := h.ecpay.Do(ctx, m.Merchant, req)
 	var e *ecpay.Error
 	if err != nil && !errors.As(err, &e) {

@@ -228,6 +228,25 @@ func TestThrottledHoldsAndSpendsNothing(t *testing.T) {
 	}
 }
 
+// While a machine is suspended, the clock by which deadlines are kept stands still,
+// and the lock ends.
+func TestAnAttemptWhoseMachineSleptSendsNothingMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := writes()["void"]
+	if err := x.stage(w.fake); err != nil {
+		t.Fatal(err)
+	}
+	j := w.job(x.payload)
+	a := w.h.newAttempt(j)
+	w.mu.Lock()
+	w.now = w.now.Add(time.Hour)
+	w.mu.Unlock()
+	if _, err := w.h.do(t.Context(), a, w.keys.merchant, x.payload.Request()); err == nil || err.Execution != ecpay.NotSent || len(w.fake.Calls()) != 0 {
+		t.Errorf("%v with %d calls, want nothing sent", err, len(w.fake.Calls()))
+	}
+}
+
 func TestMissingKeysHoldUntilTheyCome(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
