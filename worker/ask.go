@@ -24,7 +24,7 @@ func (h *handler) find(ctx context.Context, a *attempt, m Merchant) (finding, *e
 	if a.ask == nil {
 		return cannotAsk, nil
 	}
-	resp, err := h.do(ctx, m, a.ask.Request)
+	resp, err := h.do(ctx, a, m, a.ask.Request)
 	switch {
 	case err == nil && a.ask.Shows(resp):
 		return shown, nil
@@ -42,16 +42,15 @@ func (h *handler) askFirst(ctx context.Context, a *attempt, m Merchant) (v Verdi
 	found, err := h.find(ctx, a, m)
 	if found == askFailed {
 		a.err = err
-		return h.judge(a, err).whileOpen(true), false
+		return h.judge(a, err), false
 	}
-	var resolved bool
+	decide := afterLoss
 	if a.open {
-		v, send, resolved = afterAsk(found, a.payload.Delay(), a.mayRepeat, a.history, h.policy)
-	} else {
-		v, send = afterLoss(found, a.payload.Delay(), a.history, h.policy)
+		decide = afterAsk
 	}
+	v, send, resolved := decide(found, a.payload.Delay(), a.mayRepeat, a.history, h.policy)
 	if resolved {
-		a.open = false
+		a.open, a.doubt = false, false
 	}
 	return v, send
 }
@@ -100,14 +99,15 @@ func afterAsk(found finding, d tasks.Delay, retrigger bool, h gate.History, p Po
 // while Redis may have lost what would say so. Where ECPay cannot tell, it is
 // sent: most likely it is the first time, and holding all of them for ever
 // would be worse.
-func afterLoss(found finding, d tasks.Delay, h gate.History, p Policy) (v Verdict, send bool) {
+func afterLoss(found finding, d tasks.Delay, _ bool, h gate.History, p Policy) (v Verdict, send, resolved bool) {
 	if found == shown {
-		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false
+		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false, true
 	}
-	if left := p.Fence - h.SinceLost; left > 0 && found == notShown && atOnce(d) {
-		return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: min(left, askAgain), Reason: reasonLost}, false
+	seen := found == notShown && atOnce(d)
+	if left := p.Fence - h.SinceLost; left > 0 && seen {
+		return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: min(left, askAgain), Reason: reasonLost}, false, false
 	}
-	return Verdict{}, true
+	return Verdict{}, true, seen
 }
 
 // How often an unanswered write is asked about.
@@ -143,7 +143,7 @@ func (h *handler) settle(ctx context.Context, a *attempt, m Merchant, earlier bo
 	case found == askFailed: // not known yet: the next attempt asks again
 		return h.judge(a, askErr)
 	case found == shown && cancel:
-		a.open = false // what is issued was not cancelled, and cannot be any more
+		a.open, a.doubt = false, false // what is issued was not cancelled, and cannot be any more
 		return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonIssued}
 	case found == shown:
 		a.open = false

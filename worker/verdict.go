@@ -153,13 +153,19 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 	return dead("no rule for this outcome") // a Kind without a case; a test ranges over all
 }
 
-// whileOpen is the verdict on a task with a write that nothing accounts for:
-// whatever it died of tells nothing about that write, so that it is dead as
-// [ecpay.Ambiguous], and a person looks at ECPay first.
-func (v Verdict) whileOpen(open bool) Verdict {
-	if open && v.Action == Dead && v.Kind != ecpay.Ambiguous {
-		v.Kind, v.Reason = ecpay.Ambiguous, reasonAmbiguous+"; "+v.Reason
+// unaccounted is the verdict on a task with a write that nothing accounts for, or
+// of which Redis may have lost the mark: whatever it died of tells nothing about
+// that write, so that it is dead as [ecpay.Ambiguous], and a person looks at ECPay
+// first.
+func (v Verdict) unaccounted(open, doubt bool) Verdict {
+	if v.Action != Dead || v.Kind == ecpay.Ambiguous || !open && !doubt {
+		return v
 	}
+	why := reasonLost
+	if open {
+		why = reasonAmbiguous
+	}
+	v.Kind, v.Reason = ecpay.Ambiguous, why+"; "+v.Reason
 	return v
 }
 

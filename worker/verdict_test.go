@@ -184,13 +184,16 @@ func TestVerdictAfterALoss(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, send := afterLoss(tc.found, tc.d, gate.History{MarksLost: true, SinceLost: tc.since}, p)
+			v, send, resolved := afterLoss(tc.found, tc.d, false, gate.History{MarksLost: true, SinceLost: tc.since}, p)
 			if v.Action == Hold && v.Reason == "" {
 				t.Error("no reason for people")
 			}
 			v.Reason = ""
 			if diff := cmp.Diff(tc.want, v); diff != "" || send != tc.send {
 				t.Errorf("got send %t, want %t (-want +got):\n%s", send, tc.send, diff)
+			}
+			if told := tc.found == shown || send && tc.found == notShown && atOnce(tc.d); resolved != told {
+				t.Errorf("got resolved %t, want %t", resolved, told)
 			}
 		})
 	}
@@ -208,15 +211,17 @@ func TestWhatDiesWithAWriteUnaccountedForIsAmbiguous(t *testing.T) {
 	for _, kind := range ecpay.Kinds() {
 		for _, action := range []Action{Done, Retry, Hold, Dead} {
 			v := Verdict{Action: action, Kind: kind, Reason: "because"}
-			if got := v.whileOpen(false); got != v {
+			if got := v.unaccounted(false, false); got != v {
 				t.Errorf("%s(%s), nothing open: got %+v, want it unchanged", action, kind, got)
 			}
-			got := v.whileOpen(true)
-			if action != Dead && got != v {
-				t.Errorf("%s(%s), open: got %+v, want it unchanged", action, kind, got)
-			}
-			if action == Dead && (got.Kind != ecpay.Ambiguous || !strings.Contains(got.Reason, "because")) {
-				t.Errorf("%s(%s), open: got %+v, want Ambiguous with the old reason", action, kind, got)
+			for _, in := range [][2]bool{{true, false}, {false, true}, {true, true}} {
+				got := v.unaccounted(in[0], in[1])
+				if action != Dead && got != v {
+					t.Errorf("%s(%s), open %t, doubt %t: got %+v, want it unchanged", action, kind, in[0], in[1], got)
+				}
+				if action == Dead && (got.Kind != ecpay.Ambiguous || !strings.Contains(got.Reason, "because")) {
+					t.Errorf("%s(%s), open %t, doubt %t: got %+v, want Ambiguous with the old reason", action, kind, in[0], in[1], got)
+				}
 			}
 		}
 	}
