@@ -1,0 +1,136 @@
+//go:build slow
+
+package worker
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTheSimulationFindsEveryRuleThatIsBroken breaks one rule at a time in a copy
+// of the source, by an overlay, and demands that the simulation fails of what the
+// rule is there for.
+func TestTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
+	rows := []struct {
+		name, file, old, new string
+		blame                string // what must not hold then
+	}{
+		{
+			"no finish marker", "gate/leave.lua",
+			"redis.call('SET', KEYS[2], now, 'PX', ARGV[4])", "",
+			`has 2 effects|is neither done nor in the ledger`,
+		},
+		{
+			"no mark of a write in flight", "gate/enter.lua",
+			"redis.call('HSET', KEYS[1], 'in_flight', now, 'sent_at', ARGV[2])", "",
+			`has [2-9] effects`,
+		},
+		{
+			"a hold removes the mark", "handler.go",
+			"Settled: !a.open,", "Settled: !a.open || v.Action == Hold,",
+			`has [2-9] effects`,
+		},
+		{
+			"no lock", "gate/begin.lua",
+			"if left > 0 then", "if false then",
+			`which has not the lock`,
+		},
+		{
+			"a lock that is too short", "handler.go",
+			"LockFor: h.timeout + lockMargin", "LockFor: 5 * time.Second",
+			`after its lock|which has not the lock`,
+		},
+		{
+			"no fence", "ask.go",
+			"if left := p.Fence - since; left > 0", "if left := p.Fence - since; left > p.Fence",
+			`has [2-9] effects`,
+		},
+		{
+			"a fence that is too short", "worker.go",
+			"setDefault(&p.Fence, 11*time.Minute)", "setDefault(&p.Fence, 8*time.Minute)",
+			`has [2-9] effects`,
+		},
+		{
+			"a fence by the asker's clock alone", "gate/gate.go",
+			"duration(min(v[8], v[9]))", "duration(v[9])",
+			`has [2-9] effects`,
+		},
+		{
+			"a fence by Redis' clock alone", "gate/gate.go",
+			"duration(min(v[8], v[9]))", "duration(v[8])",
+			`has [2-9] effects`,
+		},
+		{
+			"a refusal speaks for an earlier write too (rule 4)", "handler.go",
+			"a.err != nil && a.err.Execution == ecpay.MaybeExecuted || a.err != nil && earlier", "a.err != nil && a.err.Execution == ecpay.MaybeExecuted",
+			`is dead\(\w+\), and ECPay shows its effect`,
+		},
+		{
+			"what dies with an unaccounted write keeps its kind (rules 4 and 14)", "verdict.go",
+			"|| !open && !doubt", "|| true",
+			`is dead\(\w+\), and ECPay shows its effect`,
+		},
+		{
+			"nothing is asked after a failover (rule 13)", "handler.go",
+			"!a.op.Resendable && (a.open || a.doubt)", "!a.op.Resendable && a.open",
+			`has [2-9] effects`,
+		},
+		{
+			"no pause after a 403", "gate/begin.lua",
+			"r[14] == 'Throttled'", "false",
+			`inside a ban`,
+		},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			start := time.Now()
+			out, err := simulateBroken(t, row.file, row.old, row.new)
+			if err == nil {
+				t.Fatalf("the simulation does not notice\n%s", out)
+			}
+			if !regexp.MustCompile(row.blame).MatchString(out) {
+				t.Fatalf("the simulation fails of something else, want %s\n%s", row.blame, out)
+			}
+			seed := regexp.MustCompile(`seed (\d+): ([^\n]*)`).FindStringSubmatch(out)
+			t.Logf("found in %s: %s", time.Since(start).Round(time.Second), strings.Join(seed, " "))
+		})
+	}
+}
+
+// simulateBroken runs the simulation on a source in which one text is replaced.
+func simulateBroken(t *testing.T, file, old, new string) (string, error) {
+	t.Helper()
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(source), old); n != 1 {
+		t.Fatalf("%s has %q %d times, want once: mend this test", file, old, n)
+	}
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken")
+	path, err := filepath.Abs(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: broken}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{broken: []byte(strings.Replace(string(source), old, new, 1)), filepath.Join(dir, "overlay.json"): overlay} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-run", "^TestSimulation$", "-sim.schedules", "3000", ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
