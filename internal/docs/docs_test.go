@@ -208,6 +208,46 @@ func TestKindsTableNamesEveryKind(t *testing.T) {
 	}
 }
 
+func TestWhatBecomesOfAWriteIsTheSameInBothLanguages(t *testing.T) {
+	t.Parallel()
+	// README.md is held to what happens by the tests of cmd/ecpayq.
+	words := map[string]string{
+		"done":                    "完成",
+		"done, asked":             "查詢後完成",
+		"done, sent again":        "重送後完成",
+		"done, asked, sent again": "查詢、重送後完成",
+		"done, sent again, asked": "重送、查詢後完成",
+		"held":                    "暫停",
+		"dead (`Ambiguous`)":      "終止（`Ambiguous`）",
+		"dead (`Rejected`)":       "終止（`Rejected`）",
+		"dead (`NotFound`)":       "終止（`NotFound`）",
+	}
+	matrix := func(p page) table {
+		for _, table := range p.tables {
+			if len(table[0]) == 9 {
+				return table
+			}
+		}
+		t.Fatalf("%s has no table of what becomes of a write", p.name)
+		return nil
+	}
+	a, b := matrix(readPage(t, readmes[0])), matrix(readPage(t, readmes[1]))
+	if len(a) != len(b) {
+		t.Fatalf("%d rows in %s, %d in %s", len(a), readmes[0], len(b), readmes[1])
+	}
+	var want, got [][]string
+	for i, row := range a[1:] {
+		translated := []string{}
+		for _, cell := range row[1:] {
+			translated = append(translated, words[cell])
+		}
+		want, got = append(want, translated), append(got, b[i+1][1:])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s translated (-want +got):\n%s", readmes[0], diff)
+	}
+}
+
 func TestBothLanguagesSayTheSame(t *testing.T) {
 	t.Parallel()
 	a, b := readPage(t, readmes[0]), readPage(t, readmes[1])
