@@ -1,0 +1,96 @@
+//go:build slow
+
+package main_test
+
+import (
+	"net/http/httptest"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+// A process that is stopped for a while (by a debugger, a checkpoint, a host that
+// has no processor left) wakes in the middle of an attempt that another worker has
+// taken over and finished.
+func TestSlowAWorkerThatWasFrozenPastItsLockSendsNothingOnWaking(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name string
+		hold func(*redisProxy, string) *hold // what the worker waits for when it is frozen
+		// story is that of the other worker.
+		story []string
+	}{
+		{"while it takes the lock", func(p *redisProxy, id string) *hold {
+			return p.holdReplies(gateScript(t, "begin"), id)
+		}, []string{"TriggerIssue"}},
+		{"before its mark", func(p *redisProxy, id string) *hold {
+			return p.holdRequests(gateScript(t, "enter"), id)
+		}, []string{"TriggerIssue"}},
+		{"after its mark, before the first byte", func(p *redisProxy, id string) *hold {
+			return p.holdReplies(gateScript(t, "enter"), id)
+		}, []string{"GetIssue", "TriggerIssue"}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBenchOf(t, ecpaytest.Config{Window: 8 * time.Second}, env{
+				"ECPAYQ_FENCE": "12s", "ECPAYQ_HTTP_TIMEOUT": "4s", "ECPAYQ_TASK_TIMEOUT": "8s", "ECPAYQ_SHUTDOWN_TIMEOUT": "20s", "ECPAYQ_LOG_LEVEL": "info",
+			})
+			b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "FROZEN1", RelateNumber: "RFROZEN1"}))
+			client, err := enqueue.New(enqueue.Config{RedisURL: b.redis.URL()})
+			b.must(err)
+			defer client.Close()
+			payload := tasks.TriggerIssue{
+				TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: merchantID, Tsr: "FROZEN1"},
+				Asking:              tasks.Asking{RelateNumber: "RFROZEN1"}, DelayDay: new(0),
+			}
+			id := tasks.ID(&payload)
+			_, err = client.TriggerIssue(t.Context(), payload)
+			b.must(err)
+
+			// The worker that is frozen has its own way to Redis and to ECPay.
+			proxy := newRedisProxy(t, b.redis.Addr())
+			waits := row.hold(proxy, id)
+			sent := &recorder{next: b.fake}
+			web := httptest.NewServer(sent)
+			t.Cleanup(web.Close)
+			frozen := b.worker(env{"ECPAYQ_REDIS_URL": proxy.URL(), "ECPAYQ_ECPAY_URL": web.URL})
+			b.eventually("the worker waits for Redis", waits.all)
+			frozen.freeze()
+			proxy.release()
+
+			b.worker()
+			b.awaitLease(id) // until then the frozen one has the task
+			b.waitFor(id, "completed")
+			frozen.signal(syscall.SIGCONT)
+			frozen.awaitLog("attempt finished")
+			if requests := sent.all(); len(requests) != 0 {
+				t.Errorf("the worker that was frozen has sent %d requests on waking, want none", len(requests))
+			}
+			b.wantEffects("FROZEN1", "issued")
+			if diff := cmp.Diff(row.story, story(b.fake.Calls(), "FROZEN1", "RFROZEN1")); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+			b.wantFresh()
+		})
+	}
+}
+
+// freeze halts the child and returns when none of its threads runs any more: a
+// parent is told of a child that is stopped when all of it is.
+func (c *child) freeze() {
+	c.t.Helper()
+	c.signal(syscall.SIGSTOP)
+	eventually(c.t, "the worker is frozen", func() bool {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED|syscall.WNOHANG, nil)
+		return err == nil && pid == c.cmd.Process.Pid && status.Stopped()
+	})
+}
