@@ -179,6 +179,7 @@ func (b *bench) troubles(rng *rand.Rand, calls int) {
 }
 
 func TestSlow500TasksSurviveWorkersThatAreKilledStoppedAndFrozen(t *testing.T) {
+	t.Parallel()
 	b := newBenchOf(t, chaosFake(), chaosEnv)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -222,6 +223,7 @@ func TestSlow500TasksSurviveWorkersThatAreKilledStoppedAndFrozen(t *testing.T) {
 // TestSlowTasksSurviveARedisThatIsKilledAndFrozen restarts Redis with its append-only file
 // while 300 tasks are in motion, and freezes it for 15 and for 45 s.
 func TestSlowTasksSurviveARedisThatIsKilledAndFrozen(t *testing.T) {
+	t.Parallel()
 	b := newBenchWithout(t, chaosFake(), chaosEnv)
 	b.useRedis(redistest.Options{AppendFsync: "always"})
 	seed := rand.Uint64()
@@ -252,6 +254,7 @@ func TestSlowTasksSurviveARedisThatIsKilledAndFrozen(t *testing.T) {
 // tasks are in motion. Replication is asynchronous, so producers wait for the
 // replica.
 func TestSlow3000TasksSurviveAFailover(t *testing.T) {
+	t.Parallel()
 	b := newBenchWithout(t, chaosFake(), chaosEnv)
 	group := redistest.NewSentinel(t, redistest.SentinelOptions{Replicas: 2})
 	b.env["ECPAYQ_REDIS_URL"] = group.URL()
@@ -275,6 +278,7 @@ func TestSlow3000TasksSurviveAFailover(t *testing.T) {
 // TestSlow300TasksOnAClusterSurviveAKilledWorker kills a worker while the tasks of one merchant lie
 // on three masters.
 func TestSlow300TasksOnAClusterSurviveAKilledWorker(t *testing.T) {
+	t.Parallel()
 	b := newBenchWithout(t, chaosFake(), chaosEnv)
 	cluster := redistest.NewCluster(t, 3)
 	b.env["ECPAYQ_REDIS_URL"] = cluster.URL()
