@@ -264,7 +264,7 @@ func TestSlow3000TasksSurviveAFailover(t *testing.T) {
 	b.worker()
 	var enqueueing sync.WaitGroup
 	enqueueing.Go(func() { b.enqueueAll(t.Context(), all, enqueue.Confirm{Replicas: 1}) })
-	pause(t, 3*time.Second)
+	b.eventually("a third of the tasks have their effect", func() bool { return len(b.fake.Effects()) >= len(all)/3 })
 	old := group.KillMaster()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
