@@ -29,6 +29,9 @@ const (
 	// attempt of the write.
 	landedRefused
 	absentRefused
+	// absentUnknown: as absent, and ECPay gives every later attempt a code that
+	// nobody knows.
+	absentUnknown
 )
 
 // The outcomes. What follows the state happened in this order after the first
@@ -57,7 +60,7 @@ type rule struct {
 func asked(refused string) map[aftermath]string {
 	return map[aftermath]string{
 		recorded: done, landed: doneAsked, absent: doneAskedSentAgain, late: doneAsked,
-		landedRefused: doneAsked, absentRefused: refused,
+		landedRefused: doneAsked, absentRefused: refused, absentUnknown: ambiguous,
 	}
 }
 
@@ -65,7 +68,8 @@ func asked(refused string) map[aftermath]string {
 // whatever ECPay did with the first one.
 func always(outcome string) map[aftermath]string {
 	return map[aftermath]string{
-		recorded: done, landed: outcome, absent: outcome, late: outcome, landedRefused: outcome, absentRefused: outcome,
+		recorded: done, landed: outcome, absent: outcome, late: outcome,
+		landedRefused: outcome, absentRefused: outcome, absentUnknown: outcome,
 	}
 }
 
@@ -83,11 +87,11 @@ func rules() []rule {
 		// a question.
 		{"Cancel", map[aftermath]string{
 			recorded: done, landed: doneSentAgainAsked, absent: doneSentAgain, late: doneSentAgain,
-			landedRefused: ambiguous, absentRefused: ambiguous,
+			landedRefused: ambiguous, absentRefused: ambiguous, absentUnknown: ambiguous,
 		}},
 		{"Cancel, no RelateNumber", map[aftermath]string{
 			recorded: done, landed: ambiguous, absent: doneSentAgain, late: doneSentAgain,
-			landedRefused: ambiguous, absentRefused: ambiguous,
+			landedRefused: ambiguous, absentRefused: ambiguous, absentUnknown: ambiguous,
 		}},
 		{"Void", asked(rejected)},
 		{"Confirm of a void", asked(notFound)},
@@ -119,6 +123,7 @@ func troubles() []trouble {
 		{"Redis killed when asynq is to complete the task", recorded},
 		{"Answer lost after the effect, later writes refused", landedRefused},
 		{"Answer lost without an effect, later writes refused", absentRefused},
+		{"Answer lost without an effect, later writes answered with a code in no table", absentUnknown},
 	}
 }
 
