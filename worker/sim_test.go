@@ -31,6 +31,7 @@ import (
 var (
 	simSchedules = flag.Int("sim.schedules", 300, "schedules that TestSimulation runs")
 	simSeed      = flag.Uint64("sim.seed", 0, "the first seed of TestSimulation; 0 draws one")
+	simFailures  = flag.Int64("sim.failures", 3, "failures after which TestSimulation ends")
 	simOne       = flag.Bool("sim.trace", false, "run one schedule, of the first seed, and print what happens")
 )
 
@@ -64,7 +65,7 @@ func TestSimulation(t *testing.T) {
 		for i := range 2 {
 			t.Run(strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
-				for failed.Load() < 3 {
+				for failed.Load() < *simFailures {
 					n := next.Add(1) - 1
 					if n >= int64(*simSchedules) {
 						return
