@@ -164,7 +164,7 @@ func later(a, b time.Time) time.Time {
 func (h *handler) decode(a *attempt) (Verdict, bool) {
 	p, err := tasks.Decode(a.typeName, a.headers, a.job.payload)
 	if errors.Is(err, tasks.ErrUnknownType) || errors.Is(err, tasks.ErrNewerSchema) {
-		return Verdict{Action: Hold, Kind: ecpay.Unknown, Delay: grow(time.Minute, 30*time.Minute, a.history.Holds), Pauses: true, Reason: reasonNewer + ": " + err.Error()}, false
+		return Verdict{Action: Hold, Kind: ecpay.Unknown, Delay: grow(5*time.Second, time.Minute, a.history.Holds), Pauses: true, Reason: reasonNewer + ": " + err.Error()}, false
 	}
 	if err == nil {
 		err = p.Validate()
