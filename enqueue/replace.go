@@ -14,6 +14,7 @@ func (c *Client) replaceDead(ctx context.Context, r Receipt, p tasks.Payload, o 
 		return c.dead.Revive(ctx, r.ID, record.Revival{
 			Correct:   func(record.Letter) (tasks.Payload, error) { return p, nil },
 			ProcessAt: o.processAt,
+			Before:    func(ctx context.Context, l record.Letter) error { return c.dead.Audit(ctx, replaced(l, p, o.by)) },
 		})
 	})
 	switch {
@@ -30,6 +31,16 @@ func (c *Client) replaceDead(ctx context.Context, r Receipt, p tasks.Payload, o 
 	}
 	r, err = c.duplicate(ctx, r, p, "")
 	return r, true, err
+}
+
+// replaced is the entry in the audit. Fields names what is not as it was; nothing
+// when the earlier payload cannot be read.
+func replaced(l record.Letter, p tasks.Payload, by string) record.AuditEntry {
+	e := record.AuditEntry{Who: by, What: record.ActReplace, ID: l.ID}
+	if earlier, err := tasks.Decode(l.Type, l.Headers, l.Payload); err == nil {
+		e.Fields = tasks.Differs(p, earlier)
+	}
+	return e
 }
 
 // earlier is what we know of a task beyond asynq, which forgets.

@@ -112,6 +112,41 @@ func TestReplaceDeadRunsTheNewPayloadInThePlaceOfADeadTaskOnly(t *testing.T) {
 	}
 }
 
+func TestReplaceDeadIsAuditedWithWhoAndTheNamesOfTheFieldsThatChange(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	c := newClient(t, srv)
+	var want []record.AuditEntry
+	for _, row := range []struct {
+		number, who string
+		opts        []Option
+	}{
+		{"VG11000002", "enqueue", []Option{ReplaceDead()}},
+		{"VG11000003", "shop", []Option{ReplaceDead(), By("shop")}},
+	} {
+		r, err := c.Invalid(t.Context(), void(row.number, "typo"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dies(t, srv, r.ID, true)
+		if r, err := c.Invalid(t.Context(), void(row.number, "mended"), row.opts...); err != nil || !r.Replaced {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		want = append([]record.AuditEntry{{Who: row.who, What: record.ActReplace, ID: r.ID, Fields: []string{"Reason"}}}, want...)
+	}
+	var got []record.AuditEntry
+	for e, err := range record.NewStore(srv.Client(), time.Hour, time.Now).Audits(t.Context(), time.Time{}) {
+		if err != nil || time.Since(e.At).Abs() > time.Minute {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		e.At = time.Time{}
+		got = append(got, e)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+}
+
 func TestReplaceDeadOfNothingStoresTheTask(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, redistest.New(t))

@@ -188,7 +188,7 @@ func TestVersionAndHelpAreData(t *testing.T) {
 		t.Errorf("--version: got %+v, want the version that the linker has set", r)
 	}
 	help := b.run("--help")
-	for _, command := range []string{"worker", "enqueue", "task", "dashboard", "doctor", "healthcheck"} {
+	for _, command := range []string{"worker", "enqueue", "task", "dead", "audit", "dashboard", "doctor", "healthcheck"} {
 		if !strings.Contains(help.stdout, command) {
 			t.Errorf("--help does not list %s", command)
 		}

@@ -62,6 +62,14 @@ func read(ctx context.Context, rdb *redis.Client, key string) (all []value, err 
 	case "zset":
 		list, err = rdb.ZRange(ctx, key, 0, -1).Result()
 		add(key, list...)
+	case "stream":
+		var entries []redis.XMessage
+		entries, err = rdb.XRange(ctx, key, "-", "+").Result()
+		for _, e := range entries {
+			for f, v := range e.Values {
+				add(key+" "+e.ID+" "+f, fmt.Sprint(v))
+			}
+		}
 	default:
 		err = fmt.Errorf("key %s has type %s, which this test cannot read", key, kind)
 	}

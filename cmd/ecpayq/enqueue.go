@@ -112,7 +112,7 @@ func (p *program) enqueue(ctx context.Context, c *cli.Command, t tasks.Type) err
 		return err
 	}
 	if c.Bool("replace-dead") {
-		opts = append(opts, enqueue.ReplaceDead())
+		opts = append(opts, enqueue.ReplaceDead(), enqueue.By(p.who()))
 	}
 	payload := t.New()
 	fill(c, payload)

@@ -84,6 +84,16 @@ func TestPeopleAtATerminalGetTablesAndProgramsGetJSON(t *testing.T) {
 	if strings.Contains(plain, "\x1b") {
 		t.Errorf("with NO_COLOR: got %q, want no escape sequence", plain)
 	}
+	b.dead("resolve", id, "--note", "done by\x1b[2Jhand")
+	audit := b.onTerminal(nil, "audit")
+	for _, want := range []string{"│", id, "resolve", "done by [2Jhand"} {
+		if !strings.Contains(audit, want) {
+			t.Errorf("audit on a terminal: got\n%qwant a table with %q", audit, want)
+		}
+	}
+	if one := b.onTerminal(nil, "audit", "--json"); !strings.HasPrefix(one, "{") {
+		t.Errorf("audit --json on a terminal: got %q, want JSON", one)
+	}
 	doctor := b.onTerminal(nil, "doctor")
 	for _, want := range []string{"│", "configuration", "redis durability", "warning", "hint: "} {
 		if !strings.Contains(strings.ToLower(doctor), want) {

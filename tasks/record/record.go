@@ -86,7 +86,7 @@ const (
 	SweepKey = prefix + "{dead}:sweep"
 	// ScanKey is a hash of how far the search for orphans has come, by queue.
 	ScanKey = prefix + "{dead}:scan"
-	// AuditKey is a stream of who replayed, corrected and resolved what.
+	// AuditKey is a stream of who replayed, corrected, replaced and resolved what.
 	AuditKey = prefix + "{audit}"
 )
 

@@ -276,7 +276,7 @@ func (l *Ledger) Resolve(ctx context.Context, id, by, note string) (Outcome, err
 }
 
 func (l *Ledger) resolve(ctx context.Context, letter record.Letter, queue string, at record.Place, by, note string) (Outcome, error) {
-	if err := l.audit(ctx, AuditEntry{Who: by, What: "resolve", ID: letter.ID, Note: note}); err != nil {
+	if err := l.store.Audit(ctx, AuditEntry{Who: by, What: record.ActResolve, ID: letter.ID, Note: note}); err != nil {
 		return "", err
 	}
 	doneTTL, recordTTL := l.finishTTL, l.finishTTL

@@ -30,12 +30,12 @@ type ReplayOptions struct {
 }
 
 func (o ReplayOptions) what() string {
-	what := []string{"replay"}
+	what := []string{record.ActReplay}
 	if len(o.Set) > 0 {
-		what = append(what, "set")
+		what = append(what, record.ActSet)
 	}
 	if o.NotExecuted {
-		what = append(what, "not-executed")
+		what = append(what, record.ActNotExecuted)
 	}
 	return strings.Join(what, ",")
 }
@@ -53,7 +53,7 @@ func (l *Ledger) replay(ctx context.Context, id string, died time.Time, o Replay
 		r.Correct = func(letter record.Letter) (tasks.Payload, error) { return corrected(letter, o.Set) }
 	}
 	r.Before = func(ctx context.Context, _ record.Letter) error {
-		return l.audit(ctx, AuditEntry{Who: o.By, What: o.what(), ID: id, Note: o.Note, Fields: slices.Sorted(maps.Keys(o.Set))})
+		return l.store.Audit(ctx, AuditEntry{Who: o.By, What: o.what(), ID: id, Note: o.Note, Fields: slices.Sorted(maps.Keys(o.Set))})
 	}
 	return l.store.Revive(ctx, id, r)
 }

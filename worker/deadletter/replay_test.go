@@ -220,9 +220,9 @@ func TestSetCorrectsThePayloadOrSaysWhyNot(t *testing.T) {
 	if l := b.get(id); l.Corrected || !strings.Contains(string(l.Payload), "更正") {
 		t.Errorf("after it died again: %+v", l)
 	}
-	audit, err := b.ledger.Audit(t.Context(), 10)
-	if err != nil || len(audit) != 1 || audit[0].Who != "ops" || audit[0].What != "replay,set" || audit[0].ID != id || audit[0].Note != "ticket 7" || strings.Join(audit[0].Fields, " ") != "Reason Remark" || time.Since(audit[0].At) > time.Minute {
-		t.Errorf("audit %+v, %v", audit, err)
+	audit := b.audit(deadletter.AuditFilter{})
+	if len(audit) != 1 || audit[0].Who != "ops" || audit[0].What != "replay,set" || audit[0].ID != id || audit[0].Note != "ticket 7" || strings.Join(audit[0].Fields, " ") != "Reason Remark" || time.Since(audit[0].At) > time.Minute {
+		t.Errorf("audit %+v", audit)
 	}
 }
 
@@ -275,8 +275,8 @@ func TestNotExecutedRemovesTheMarkAndOnlyThat(t *testing.T) {
 	if r, err := record.Get(t.Context(), b.rdb, id); err != nil || !r.InFlight.IsZero() {
 		t.Errorf("the mark stays: %+v, %v", r, err)
 	}
-	if audit, err := b.ledger.Audit(t.Context(), 1); err != nil || audit[0].What != "replay,not-executed" || audit[0].Note != "looked it up" {
-		t.Errorf("audit %+v, %v", audit, err)
+	if audit := b.audit(deadletter.AuditFilter{Limit: 1}); len(audit) != 1 || audit[0].What != "replay,not-executed" || audit[0].Note != "looked it up" {
+		t.Errorf("audit %+v", audit)
 	}
 	// An attempt that still runs could send after the person looked.
 	running := b.crashed(2, true)

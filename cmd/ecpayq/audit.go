@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/urfave/cli/v3"
+
+	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+)
+
+func (p *program) auditCommand() *cli.Command {
+	return &cli.Command{
+		Name: "audit", Usage: "list who replayed, corrected, replaced or resolved which dead task, the newest first",
+		Description: "Fields are named, values are never kept. Run and Delete on the dashboard are not listed.",
+		Flags: append(append(p.cfg.Flags(config.Reader), jsonFlag()),
+			&cli.StringFlag{Name: "id", Usage: "only this task"},
+			&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant"},
+			&cli.StringFlag{Name: "who", Usage: "only this person, as listed"},
+			&cli.StringFlag{Name: "what", Usage: "only one of " + strings.Join(record.Acts(), ", ")},
+			&cli.DurationFlag{Name: "newer-than", Usage: "only what was done within this time, like 24h"},
+			&cli.IntFlag{Name: "limit", Value: tableLimit, Usage: "at most this many; 0 for all"},
+		),
+		Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.audit(ctx, c)) },
+	}
+}
+
+func auditFilter(c *cli.Command) (deadletter.AuditFilter, error) {
+	f := deadletter.AuditFilter{
+		ID: c.String("id"), MerchantID: c.String("merchant-id"), Who: c.String("who"), What: c.String("what"),
+		NewerThan: c.Duration("newer-than"), Limit: c.Int("limit"),
+	}
+	switch {
+	case f.NewerThan < 0 || f.Limit < 0:
+		return f, usageError{errors.New("--newer-than and --limit must not be negative")}
+	case f.What != "" && !slices.Contains(record.Acts(), f.What):
+		return f, usageError{fmt.Errorf("--what is %q; it must be one of %s", f.What, strings.Join(record.Acts(), ", "))}
+	}
+	return f, noArgs(c)
+}
+
+func (p *program) audit(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
+	return func(l *deadletter.Ledger) error {
+		f, err := auditFilter(c)
+		if err != nil {
+			return err
+		}
+		var rows []table.Row
+		for e, err := range l.Audit(ctx, f) {
+			switch {
+			case err != nil:
+				return err
+			case !p.wantsTable(c):
+				if err := p.printJSON(e); err != nil {
+					return err
+				}
+			default:
+				rows = append(rows, table.Row{
+					e.At.Format(time.DateTime), clean(e.Who), clean(e.What), clean(e.ID), clean(strings.Join(e.Fields, ", ")), clean(e.Note),
+				})
+			}
+		}
+		switch {
+		case !p.wantsTable(c):
+		case len(rows) == 0:
+			fmt.Fprintln(p.err, "ecpayq: nothing was done to a dead task / 沒有操作紀錄")
+		default:
+			p.printTable(table.Row{"at (Asia/Taipei)", "who", "what", "id", "fields", "note"}, rows)
+		}
+		return nil
+	}
+}

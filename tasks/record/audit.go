@@ -1,0 +1,96 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+)
+
+// Acts that are audited. Several may be done at once.
+const (
+	ActReplay      = "replay"       // run again
+	ActSet         = "set"          // with fields of the payload corrected
+	ActNotExecuted = "not-executed" // on a person's word that the write in flight did not happen
+	ActReplace     = "replace"      // a new payload was enqueued in the place of the dead one
+	ActResolve     = "resolve"      // ended by a person's word
+)
+
+// Acts lists them.
+func Acts() []string { return []string{ActReplay, ActSet, ActNotExecuted, ActReplace, ActResolve} }
+
+// AuditEntry is one act of a person or a program on a dead task. It never holds
+// a payload.
+type AuditEntry struct {
+	At time.Time `json:"at"`
+	// Who is as the caller says.
+	Who string `json:"who"`
+	// What is one of [Acts]; several are joined by commas.
+	What string `json:"what"`
+	ID   string `json:"id"`
+	Note string `json:"note,omitempty"`
+	// Fields names what was corrected or replaced, without the values.
+	Fields []string `json:"fields,omitempty"`
+}
+
+const (
+	maxAudit  = 100_000 // entries, about 10 MB: room for many replays of everything
+	auditPage = 1_000
+)
+
+// Audit writes an entry. It comes before the act: an act without an entry is
+// worse than an entry without an act.
+func (s *Store) Audit(ctx context.Context, e AuditEntry) error {
+	err := s.rdb.XAdd(ctx, &redis.XAddArgs{
+		Stream: AuditKey, MaxLen: maxAudit, Approx: true,
+		Values: []any{"who", e.Who, "what", e.What, "id", e.ID, "note", e.Note, "fields", strings.Join(e.Fields, ",")},
+	}).Err()
+	if err != nil {
+		return fmt.Errorf("write audit: %w", err)
+	}
+	return nil
+}
+
+// Audits yields the entries that were written since a time, zero for all, the
+// newest first. After an error it ends.
+func (s *Store) Audits(ctx context.Context, since time.Time) iter.Seq2[AuditEntry, error] {
+	return func(yield func(AuditEntry, error) bool) {
+		oldest, newest := "-", "+"
+		if !since.IsZero() {
+			oldest = strconv.FormatInt(since.UnixMilli(), 10)
+		}
+		for {
+			msgs, err := s.rdb.XRevRangeN(ctx, AuditKey, newest, oldest, auditPage).Result()
+			if err != nil {
+				yield(AuditEntry{}, fmt.Errorf("read audit: %w", err))
+				return
+			}
+			for _, m := range msgs {
+				if !yield(auditEntry(m), nil) {
+					return
+				}
+			}
+			if len(msgs) < auditPage {
+				return
+			}
+			newest = "(" + msgs[len(msgs)-1].ID
+		}
+	}
+}
+
+func auditEntry(m redis.XMessage) AuditEntry {
+	text := func(name string) string { s, _ := m.Values[name].(string); return s }
+	e := AuditEntry{Who: text("who"), What: text("what"), ID: text("id"), Note: text("note")}
+	if f := text("fields"); f != "" {
+		e.Fields = strings.Split(f, ",")
+	}
+	at, _, _ := strings.Cut(m.ID, "-")
+	e.At = milli(at).In(ecpay.Taipei)
+	return e
+}
