@@ -95,6 +95,10 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 		return nil, err
 	}
 
+	if err := metrics.WatchLedger(reg, deadletter.New(deadletter.Config{Redis: clients.gate}).Size); err != nil {
+		return nil, err
+	}
+
 	// The admin server outlives the worker, so that a drain can be watched.
 	w.admin, err = startAdmin(cfg.AdminAddr, reg, w.ready(clients.gate), cfg.Logger)
 	if err != nil {
@@ -102,7 +106,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	}
 	w.onStop("admin server", w.admin.stop)
 
-	sweeper := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: clients.gate, Logger: cfg.Logger})
+	sweeper := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: clients.gate, Logger: cfg.Logger, Observe: m.Sweep})
 	sweeper.Start()
 	w.onStop("sweeper of dead tasks", func() error { sweeper.Stop(); return nil })
 

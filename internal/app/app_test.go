@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
@@ -255,15 +256,7 @@ func TestAWorkerWithoutAnAdminAddressServesNone(t *testing.T) {
 func TestEveryMetricOfTasksAndRequestsIsThereFromTheStart(t *testing.T) {
 	t.Parallel()
 	cfg, _, _ := setup(t)
-	resp, err := http.Get("http://" + start(t, cfg).AdminAddr() + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := scrape(t, start(t, cfg))
 	var want []string
 	for _, typ := range tasks.Types() {
 		for _, verdict := range []string{"done", "retry", "hold", "dead"} {
@@ -275,10 +268,66 @@ func TestEveryMetricOfTasksAndRequestsIsThereFromTheStart(t *testing.T) {
 			want = append(want, fmt.Sprintf("ecpayq_ecpay_requests_total{kind=%q,operation=%q} 0", kind, op))
 		}
 	}
-	for _, line := range append(want, "ecpayq_clock_skew_ecpay_seconds", "ecpayq_clock_skew_redis_seconds", "ecpayq_clock_correction_seconds") {
-		if !bytes.Contains(body, []byte("\n"+line)) {
+	for _, line := range append(want, "ecpayq_clock_skew_ecpay_seconds", "ecpayq_clock_skew_redis_seconds", "ecpayq_clock_correction_seconds",
+		"ecpayq_dead_letters 0", `ecpayq_sweeps_total{result="failed"} 0`, `ecpayq_sweeps_total{result="ok"} `, "ecpayq_last_sweep_timestamp_seconds ",
+		`ecpayq_swept_tasks_total{action="copied"} 0`, `ecpayq_swept_tasks_total{action="orphaned"} 0`, `ecpayq_swept_tasks_total{action="trimmed"} 0`,
+		`ecpayq_swept_tasks_total{action="mended"} 0`, `ecpayq_swept_tasks_total{action="dangling"} 0`, `ecpayq_swept_tasks_total{action="settled"} 0`) {
+		if !strings.Contains(body, "\n"+line) {
 			t.Errorf("/metrics has no line %q", line)
 		}
+	}
+}
+
+// scrape reads /metrics, which must answer.
+func scrape(t *testing.T, w *app.Worker) string {
+	t.Helper()
+	resp, err := http.Get("http://" + w.AdminAddr() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("GET /metrics: status %d, %v\n%s", resp.StatusCode, err, body)
+	}
+	return string(body)
+}
+
+func TestMetricsShowTheLedgerAndTheSweepsAndAnswerWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	cfg, _, rdb := setup(t)
+	client, err := enqueue.New(enqueue.Config{Redis: rdb.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := client.TriggerIssue(t.Context(), tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: ecpaytest.StageMerchantID, Tsr: "LEDGER1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := asynq.NewInspectorFromRedisClient(rdb.Client()).ArchiveTask(r.Queue, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, cfg)
+	var body string
+	eventually(t, "the first sweep has ended", func() bool {
+		body = scrape(t, w)
+		return strings.Contains(body, `ecpayq_sweeps_total{result="ok"} 1`)
+	})
+	for _, line := range []string{"ecpayq_dead_letters 1", `ecpayq_swept_tasks_total{action="copied"} 1`, "ecpayq_last_sweep_timestamp_seconds 1."} {
+		if !strings.Contains(body, "\n"+line) {
+			t.Errorf("/metrics has no line %q", line)
+		}
+	}
+	rdb.Kill()
+	begin := time.Now()
+	if body := scrape(t, w); strings.Contains(body, "\necpayq_dead_letters") {
+		t.Error("/metrics tells the number of dead letters while Redis is away")
+	}
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("/metrics took %s while Redis is away, want 3s at most", took)
+	}
+	if err := rdb.Restart(t.Context()); err != nil { // so that the worker can be stopped
+		t.Fatal(err)
 	}
 }
 

@@ -41,6 +41,10 @@ type SweeperConfig struct {
 	// keys for each queue. Defaults to 100.
 	ScanSteps int
 	Logger    zerolog.Logger
+	// Observe is called at the end of every sweep of this process, with what it did
+	// and why it did not get to its end. A sweep that another process holds up is
+	// none.
+	Observe func(Report, error)
 }
 
 // Sweeper keeps asynq's archive and the ledger together: it copies what asynq
@@ -70,6 +74,9 @@ func NewSweeper(cfg SweeperConfig) *Sweeper {
 	setDefault(&cfg.Limit, 45*time.Second)
 	setDefault(&cfg.ScanEvery, time.Hour)
 	setDefault(&cfg.ScanSteps, 100)
+	if cfg.Observe == nil {
+		cfg.Observe = func(Report, error) {}
+	}
 	return &Sweeper{cfg: cfg, rdb: cfg.Redis, store: record.NewStore(cfg.Redis, tasks.DefaultRetention, time.Now)}
 }
 
@@ -140,13 +147,22 @@ type Report struct {
 
 // Sweep goes once over all queues. It returns an empty report when another
 // process sweeps.
-func (s *Sweeper) Sweep(ctx context.Context) (r Report, err error) {
+func (s *Sweeper) Sweep(ctx context.Context) (Report, error) {
+	r, swept, err := s.sweep(ctx)
+	if (swept || err != nil) && ctx.Err() == nil {
+		s.cfg.Observe(r, err)
+	}
+	return r, err
+}
+
+// sweep says in swept whether it was this process' turn.
+func (s *Sweeper) sweep(ctx context.Context) (r Report, swept bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Limit)
 	defer cancel()
 	token := rand.Text()
 	got, err := s.rdb.SetNX(ctx, record.SweepKey, token, 2*s.cfg.Limit).Result()
 	if err != nil || !got {
-		return Report{}, err
+		return Report{}, false, err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -154,7 +170,7 @@ func (s *Sweeper) Sweep(ctx context.Context) (r Report, err error) {
 		_ = unlock.Run(ctx, s.rdb, []string{record.SweepKey}, token).Err() // it ends by itself
 	}()
 	if r.Settled, err = s.store.SettleLeftovers(ctx, 1000); err != nil {
-		return r, err
+		return r, true, err
 	}
 	var errs []error // one queue does not keep the others
 	for _, q := range s.cfg.Queues {
@@ -165,7 +181,7 @@ func (s *Sweeper) Sweep(ctx context.Context) (r Report, err error) {
 			}
 		}
 	}
-	return r, errors.Join(append(errs, s.forgetOwners(ctx))...)
+	return r, true, errors.Join(append(errs, s.forgetOwners(ctx))...)
 }
 
 var unlock = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
@@ -440,25 +456,40 @@ func (s *Sweeper) rescueOne(ctx context.Context, queue, id, token string) (bool,
 // forgetOwners removes merchants without dead letters from the list of those
 // that have some.
 func (s *Sweeper) forgetOwners(ctx context.Context) error {
-	owners, err := s.rdb.ZRange(ctx, record.OwnersKey, 0, -1).Result()
+	counts, err := ownersLetters(ctx, s.rdb)
 	if err != nil {
-		return fmt.Errorf("read merchants with dead letters: %w", err)
+		return err
 	}
-	pipe := s.rdb.Pipeline()
-	counts := make([]*redis.IntCmd, len(owners))
-	for i, o := range owners {
-		counts[i] = pipe.ZCard(ctx, record.OwnerDeadKey(o))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("count dead letters: %w", err)
-	}
-	for i, o := range owners {
-		if counts[i].Val() > 0 {
+	for owner, n := range counts {
+		if n > 0 {
 			continue
 		}
-		if err := record.ForgetOwner(ctx, s.rdb, o); err != nil {
+		if err := record.ForgetOwner(ctx, s.rdb, owner); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ownersLetters counts the letters of every owner, in a few round trips.
+func ownersLetters(ctx context.Context, rdb redis.UniversalClient) (map[string]int64, error) {
+	owners, err := rdb.ZRange(ctx, record.OwnersKey, 0, -1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read merchants with dead letters: %w", err)
+	}
+	counts := make(map[string]int64, len(owners))
+	for chunk := range slices.Chunk(owners, 500) {
+		pipe := rdb.Pipeline()
+		cmds := make([]*redis.IntCmd, len(chunk))
+		for i, o := range chunk {
+			cmds[i] = pipe.ZCard(ctx, record.OwnerDeadKey(o))
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return nil, fmt.Errorf("count dead letters: %w", err)
+		}
+		for i, o := range chunk {
+			counts[o] = cmds[i].Val()
+		}
+	}
+	return counts, nil
 }
