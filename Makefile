@@ -14,7 +14,7 @@ test: ## run every test with the race detector; gets redis-server and gcc if the
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
 .PHONY: slow
-slow: ## run the tests of minutes: workers killed and frozen, Redis lost
+slow: ## run the tests of minutes: workers killed and frozen, poisonous tasks, Redis lost
 	@.ci/need redis-server redis-server "run the tests against a real Redis"
 	go test -tags slow -timeout 20m -v -run '^TestSlow' ./cmd/ecpayq
 

@@ -51,11 +51,18 @@ type child struct {
 	url         string // of a dashboard
 }
 
-// start starts ecpayq. The goroutine that starts it keeps its thread until the
-// child has ended: a parent-death signal belongs to the starting thread.
+// start starts ecpayq.
 func start(t *testing.T, e env, args ...string) *child {
 	t.Helper()
-	c := &child{t: t, name: strings.Join(args, " "), cmd: exec.Command(binary, args...), stdout: newLines(), err: newLines(), done: make(chan struct{})}
+	return startProgram(t, binary, e, args...)
+}
+
+// startProgram starts a program that behaves as ecpayq does. The goroutine that
+// starts it keeps its thread until the child has ended: a parent-death signal
+// belongs to the starting thread.
+func startProgram(t *testing.T, path string, e env, args ...string) *child {
+	t.Helper()
+	c := &child{t: t, name: strings.Join(args, " "), cmd: exec.Command(path, args...), stdout: newLines(), err: newLines(), done: make(chan struct{})}
 	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = e.list(), c.stdout, c.err
 	c.cmd.SysProcAttr = childAttr()
 	started := make(chan error)
