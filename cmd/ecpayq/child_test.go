@@ -134,11 +134,17 @@ func (c *child) stop() {
 // it must end by SIGTERM with exit code 0, unless the test has ended it.
 func (b *bench) worker(changes ...env) *child {
 	b.Helper()
+	return b.workerOf(binary, changes...)
+}
+
+// workerOf is worker with another build of ecpayq.
+func (b *bench) workerOf(path string, changes ...env) *child {
+	b.Helper()
 	e := b.env
 	for _, c := range changes {
 		e = e.with(c)
 	}
-	w := start(b.T, e, "worker")
+	w := startProgram(b.T, path, e, "worker")
 	line := w.awaitLog("worker is running")
 	w.admin, _ = line["admin"].(string)
 	b.Cleanup(func() {

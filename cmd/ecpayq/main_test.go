@@ -38,16 +38,24 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "ecpayq")
-	args := []string{"build", "-o", binary, "-ldflags", "-X main.version=v0.0.0-test"}
-	if raceDetector {
-		args = append(args, "-race")
-	}
-	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+	if err := build(binary, "v0.0.0-test"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	waitsMostly()
 	return m.Run()
+}
+
+// build builds ecpayq from this tree, with more arguments for go build.
+func build(path, version string, more ...string) error {
+	args := append([]string{"build", "-o", path, "-ldflags", "-X main.version=" + version}, more...)
+	if raceDetector {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // waitsMostly runs more tests at once than there are processors, unless the
