@@ -323,6 +323,9 @@ func TestParseRedisURL(t *testing.T) {
 		if err != nil {
 			continue
 		}
+		if !o.DisableIdentity {
+			t.Errorf("%s: the client would send CLIENT SETINFO, which the documented Redis user may not", in)
+		}
 		got := want{o.Addrs, o.Username, o.Password, o.DB, o.MasterName, o.SentinelPassword, o.IsClusterMode, o.TLSConfig != nil}
 		if diff := cmp.Diff(*w, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", in, diff)

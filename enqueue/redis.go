@@ -32,7 +32,9 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 	if err != nil {
 		return nil, errors.New(`redis URL is malformed; it looks like "redis://127.0.0.1:6379/0"`)
 	}
-	o := &redis.UniversalOptions{}
+	// CLIENT SETINFO, by which go-redis tells its name, is more than the documented
+	// Redis user may do: Redis 7.2 would log a refusal for every connection.
+	o := &redis.UniversalOptions{DisableIdentity: true}
 	if u.User != nil {
 		o.Username = u.User.Username()
 		o.Password, _ = u.User.Password()
