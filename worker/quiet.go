@@ -1,30 +1,44 @@
 package worker
 
 import (
-	"strings"
+	"regexp"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 )
 
-// QuietHook returns a zerolog hook that lets a repeated message pass once a
-// minute: asynq and go-redis complain about every command while Redis is away,
+// QuietHook returns a zerolog hook that lets a repeated complaint pass once for
+// each episode, and again after 1, 2, 4, 8… minutes, at most an hour, while it
+// goes on: asynq and go-redis complain about every command while Redis is away,
 // and one line tells as much. Messages count as the same when they differ in
-// digits only.
+// numbers, quoted names and lists only: they are about another queue, task or
+// port.
 func QuietHook() zerolog.Hook {
-	return &quietHook{now: time.Now, last: map[string]time.Time{}}
+	return &quietHook{now: time.Now, seen: map[string]*complaint{}}
 }
 
 const (
-	quietFor      = time.Minute
-	quietMessages = 256 // bounds the memory; beyond it, everything starts anew
+	quietFirst    = time.Minute
+	quietMost     = time.Hour
+	quietEpisode  = 5 * time.Minute // without a complaint, the next one is news
+	quietMessages = 256             // bounds the memory; beyond it, everything starts anew
 )
+
+// particular is what a message says beside its complaint.
+var particular = regexp.MustCompile(`"[^"]*"|\[[^\]]*\]|[0-9]+`)
 
 type quietHook struct {
 	now  func() time.Time
 	mu   sync.Mutex
-	last map[string]time.Time
+	seen map[string]*complaint
+}
+
+// complaint is one that was made: when it passed last, when it was last made,
+// and how long it does not pass again.
+type complaint struct {
+	passed, made time.Time
+	quiet        time.Duration
 }
 
 // Run implements [zerolog.Hook].
@@ -32,21 +46,30 @@ func (q *quietHook) Run(e *zerolog.Event, level zerolog.Level, msg string) {
 	if level < zerolog.WarnLevel {
 		return
 	}
-	key := strings.Map(func(r rune) rune {
-		if '0' <= r && r <= '9' {
-			return -1
-		}
-		return r
-	}, msg)
+	if !q.passes(particular.ReplaceAllString(msg, "")) {
+		e.Discard()
+	}
+}
+
+func (q *quietHook) passes(key string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.now()
-	if at, seen := q.last[key]; seen && now.Sub(at) < quietFor {
-		e.Discard()
-		return
+	c := q.seen[key]
+	switch {
+	case c == nil:
+		if len(q.seen) >= quietMessages {
+			clear(q.seen)
+		}
+		q.seen[key] = &complaint{passed: now, made: now, quiet: quietFirst}
+		return true
+	case now.Sub(c.made) >= quietEpisode:
+		*c = complaint{passed: now, made: now, quiet: quietFirst}
+		return true
+	case now.Sub(c.passed) >= c.quiet:
+		*c = complaint{passed: now, made: now, quiet: min(2*c.quiet, quietMost)}
+		return true
 	}
-	if len(q.last) >= quietMessages {
-		clear(q.last)
-	}
-	q.last[key] = now
+	c.made = now
+	return false
 }
