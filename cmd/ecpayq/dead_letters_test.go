@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
@@ -144,6 +145,28 @@ func TestAnAmbiguousTaskIsReplayedOnAPersonsWordOrResolved(t *testing.T) {
 		if got := b.run(append([]string{"dead"}, args...)...); got.code != 1 || !strings.Contains(got.stderr, "no dead letter") || !strings.Contains(got.stderr, "hint: ecpayq dead list") {
 			t.Errorf("%v: %+v", args, got)
 		}
+	}
+}
+
+// What a person knows and the backend did not say makes ECPay answerable: no word
+// about what happened is needed.
+func TestATriggerThatNobodyCouldAskAboutIsAskedAboutOnceItsNumbersAreKnown(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "TELL1", RelateNumber: "RTELL1"}))
+	b.fake.Inject(ecpaytest.Match{Subject: "TELL1"}, ecpaytest.Fault{Drop: true, AfterEffect: true})
+	b.worker()
+	r := b.enqueue("trigger-issue", "--tsr", "TELL1")
+	if got := b.waitFor(r.ID, "dead"); got.Kind != "Ambiguous" {
+		t.Fatalf("%+v", got)
+	}
+	b.dead("replay", r.ID, "--set", "RelateNumber=RTELL1", "--set", "DelayDay=0")
+	if got := b.waitFor(r.ID, "completed"); got.Kind != "AlreadyDone" {
+		t.Errorf("got kind %s, want AlreadyDone", got.Kind)
+	}
+	b.wantEffects("TELL1", "issued")
+	if diff := cmp.Diff([]string{"TriggerIssue", "GetIssue"}, story(b.fake.Calls(), "TELL1", "RTELL1")); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
 

@@ -194,6 +194,22 @@ func TestOperationTableIsThatOfTheCode(t *testing.T) {
 	}
 }
 
+func TestRunbookSaysForEveryOperationWhatToLookAt(t *testing.T) {
+	t.Parallel()
+	var want, got []string
+	for _, typ := range tasks.Types() {
+		want = append(want, "### "+code(typ.Operation.Name))
+	}
+	for _, h := range readPage(t, "deploy/RUNBOOK.md").headings {
+		if strings.HasPrefix(h, "### `") {
+			got = append(got, h)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("deploy/RUNBOOK.md (-want +got):\n%s", diff)
+	}
+}
+
 func TestKindsTableNamesEveryKind(t *testing.T) {
 	t.Parallel()
 	var want []string
