@@ -3,8 +3,12 @@
 package main_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"strings"
@@ -27,7 +31,8 @@ import (
 func init() { helpers["worker that can be poisoned"] = vulnerableWorker }
 
 // poisonVariable says what kills a vulnerable worker: "keys", looking for the
-// keys of the poisonous merchant, which is before anything is sent.
+// keys of the poisonous merchant, which is before anything is sent; "answer",
+// any answer of ECPay's about it.
 const (
 	poisonVariable = "ECPAYQ_TEST_POISON"
 	poisonID       = thirdID
@@ -39,7 +44,11 @@ const (
 func vulnerableWorker() int {
 	log := zerolog.New(os.Stderr)
 	app.UseLogger(log)
-	base, err := ecpay.ParseBaseURL(os.Getenv("ECPAYQ_ECPAY_URL"))
+	ecpayURL := os.Getenv("ECPAYQ_ECPAY_URL")
+	if os.Getenv(poisonVariable) == "answer" {
+		ecpayURL = deadlyProxy(ecpayURL)
+	}
+	base, err := ecpay.ParseBaseURL(ecpayURL)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -89,6 +98,27 @@ func (deadlyKeys) Merchant(_ context.Context, id string) (worker.Merchant, error
 	return worker.Merchant{}, worker.ErrUnknownMerchant
 }
 
+// deadlyProxy stands between the worker and ECPay, in the worker's process, and
+// dies of ECPay's answers about the poisonous merchant.
+func deadlyProxy(target string) (proxyURL string) {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		resp, err := http.Post(target+r.URL.Path, r.Header.Get("Content-Type"), bytes.NewReader(body))
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		defer resp.Body.Close()
+		if bytes.Contains(body, []byte(`"MerchantID":"`+poisonID+`"`)) {
+			die()
+		}
+		w.WriteHeader(resp.StatusCode)
+		_, _ = io.Copy(w, resp.Body)
+	})).URL
+}
+
 // letLeasesEnd makes asynq give back what a killed worker left: it would do so
 // by itself one to two minutes later. Our own lock is left alone.
 func letLeasesEnd(b *bench, rdb *redis.Client) {
@@ -110,6 +140,7 @@ func TestSlowATaskThatKillsItsWorkerFiveTimesIsDeadAndTheOthersAreDone(t *testin
 		effects      []string // of the poisonous task
 	}{
 		{"before anything is sent", "keys", "Unknown", nil},
+		{"with a write on its way", "answer", "Ambiguous", []string{ecpaytest.EffectIssued}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
