@@ -2,6 +2,7 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 LDFLAGS     := -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
+SCHEDULES   ?= 100000
 
 .PHONY: help
 help: ## list the targets
@@ -14,9 +15,13 @@ test: ## run every test with the race detector; gets redis-server and gcc if the
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
 .PHONY: slow
-slow: ## run the tests of minutes: workers killed and frozen, poisonous tasks, Redis lost
+slow: ## run the tests of minutes: workers killed and frozen, poisonous tasks, Redis lost, rules broken
 	@.ci/need redis-server redis-server "run the tests against a real Redis"
-	go test -tags slow -timeout 20m -v -run '^TestSlow' ./cmd/ecpayq
+	go test -tags slow -timeout 20m -v -run '^TestSlow' ./cmd/ecpayq ./worker
+
+.PHONY: sim
+sim: ## simulate SCHEDULES random schedules of crashes, losses and bad answers (make sim SCHEDULES=5000000 for a night)
+	go test ./worker -timeout 24h -v -run '^TestSimulation$$' -sim.schedules '$(SCHEDULES)'
 
 .PHONY: check
 check: ## run gofmt, vet, staticcheck, the go.mod check and a build
