@@ -522,6 +522,9 @@ func (s *sim) judge(c *simCounts) {
 		rec := s.redis.hash(record.TaskKey(i.id))
 		state, kind := rec[record.FieldState], rec[record.FieldKind]
 		done := s.redis.number("EXISTS", record.DoneKey(i.id)) == 1
+		if _, completed := s.redis.direct("ZSCORE", asynqKey(i.queue, "completed"), i.id).(string); s.lossy && completed {
+			done = true // told to asynq after the failover, and to us before
+		}
 		_, dead := s.redis.direct("ZSCORE", record.DeadKey(i.id), i.id).(string)
 		switch {
 		case !i.stored.Load():
