@@ -32,6 +32,7 @@ type world struct {
 	rdb  redis.UniversalClient
 	h    *handler
 	keys *testKeys
+	base *url.URL
 
 	mu  sync.Mutex
 	now time.Time
@@ -73,10 +74,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := ecpay.New(ecpay.Config{BaseURL: base, Timeout: 300 * time.Millisecond, Now: w.clock})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.base = base
 	m, err := ecpay.NewMerchant(ecpay.MerchantConfig{
 		MerchantID: ecpaytest.StageMerchantID, HashKey: ecpay.NewSecret(ecpaytest.StageHashKey), HashIV: ecpay.NewSecret(ecpaytest.StageHashIV),
 	})
@@ -85,11 +83,23 @@ func newWorld(t *testing.T) *world {
 	}
 	w.keys = &testKeys{merchant: Merchant{Merchant: m}}
 	w.h = &handler{
-		gate: gate.New(w.rdb, record.Confirm{}), ecpay: client, keys: w.keys, policy: Policy{}.withDefaults(),
-		timeout: 10 * time.Second, finishTTL: time.Hour, retention: time.Hour,
+		gate: gate.New(w.rdb, record.Confirm{}), keys: w.keys, policy: Policy{}.withDefaults(),
+		timeout: 45 * time.Second, finishTTL: time.Hour, retention: time.Hour,
 		now: w.clock, random: rand.Float64, log: zerolog.Nop(), observe: func(string, Verdict) {},
 	}
+	w.giveUpAfter(20 * time.Second) // no answer that comes is too late, however busy the machine is
 	return w
+}
+
+// giveUpAfter makes the client to ECPay wait as long for an answer. Few tests have
+// an ECPay that never answers.
+func (w *world) giveUpAfter(d time.Duration) {
+	w.t.Helper()
+	client, err := ecpay.New(ecpay.Config{BaseURL: w.base, Timeout: d, Now: w.clock})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.h.ecpay = client
 }
 
 func (w *world) job(p tasks.Payload) job {

@@ -102,6 +102,9 @@ func TestUnansweredWriteHasOneEffect(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.fake.Inject(ecpaytest.Match{Operation: x.op}, fault)
+				if fault.Hang {
+					w.giveUpAfter(300 * time.Millisecond)
+				}
 				j := w.job(x.payload)
 				v, attempts := w.toEnd(j)
 				n := w.effects(x)
