@@ -87,7 +87,7 @@ type odds struct {
 // sending is a request on its way.
 type sending struct {
 	proc  *simProc
-	clock time.Time         // of the process, when it arrived
+	clock time.Time         // of the process, when it was sent
 	locks map[string]string // who held each lock then, and until when
 }
 
@@ -449,15 +449,15 @@ func (s *sim) front(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	p, _ := r.Context().Value(procKey{}).(*simProc)
 	if err == nil && p != nil {
+		from := sending{p, p.now(), map[string]string{}}
+		for _, key := range s.redis.list("KEYS", "ecpayq:*:lock:*") {
+			from.locks[key] = s.redis.text("GET", key)
+		}
 		var env struct{ Data string } // what differs between requests, and not between runs of a seed
 		_ = json.Unmarshal(body, &env)
-		time.Sleep(p.draw(r.URL.Path+env.Data, time.Millisecond, 50*time.Millisecond))
-		locks := map[string]string{}
-		for _, key := range s.redis.list("KEYS", "ecpayq:*:lock:*") {
-			locks[key] = s.redis.text("GET", key)
-		}
+		time.Sleep(p.draw(r.URL.Path+env.Data, time.Millisecond, 50*time.Millisecond)) // on its way
 		s.mu.Lock()
-		s.sent[arrival(time.Now(), r.URL.Path)] = sending{p, p.now(), locks}
+		s.sent[arrival(time.Now(), r.URL.Path)] = from
 		s.mu.Unlock()
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
