@@ -348,7 +348,8 @@ func TestRunningADeadTaskAgainStartsAFreshBudget(t *testing.T) {
 		t.Fatalf("%s(%s)", v.Action, v.Kind)
 	}
 	r := w.record(j)
-	want := record.Record{State: record.Dead, Attempts: 1, Kind: ecpay.Rejected, HTTPStatus: 200, TransCode: 1, RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤", Reason: reasonRejected, First: r.First, Last: r.Last,
+	end := record.End{Kind: ecpay.Rejected, HTTPStatus: 200, TransCode: 1, RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤", Reason: reasonRejected}
+	want := record.Record{State: record.Dead, Attempts: 1, End: end, Death: end, First: r.First, Last: r.Last,
 		Type: j.typeName, Queue: j.queue, Payload: j.payload, Headers: j.headers, Died: r.Last, By: record.ByWorker}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)

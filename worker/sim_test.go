@@ -520,7 +520,7 @@ func (s *sim) judge(c *simCounts) {
 			}
 		}
 		rec := s.redis.hash(record.TaskKey(i.id))
-		state, kind := rec[record.FieldState], rec[record.FieldKind]
+		state, kind := rec[record.FieldState], rec["d_"+record.FieldKind]
 		done := s.redis.number("EXISTS", record.DoneKey(i.id)) == 1
 		if _, completed := s.redis.direct("ZSCORE", asynqKey(i.queue, "completed"), i.id).(string); s.lossy && completed {
 			done = true // told to asynq after the failover, and to us before
@@ -535,7 +535,6 @@ func (s *sim) judge(c *simCounts) {
 			if n == 0 {
 				s.violated("%s of %s is done without an effect", i.name, i.subject)
 			}
-		// A begin that arrives after the end reopens the record, not the letter.
 		case dead && kind == ecpay.Ambiguous.String():
 			c.ambiguous.Add(1)
 		case dead:

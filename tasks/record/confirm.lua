@@ -10,7 +10,8 @@ end
 redis.call('HDEL', KEYS[1], 'unsure', 'prior_ttl')
 if ARGV[3] == 'withdraw' or ARGV[3] == 'unless done' and r[2] == 'done' then
   redis.call('ZREM', KEYS[2], ARGV[1])
-  redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'last_err', 'died', 'by', 'fix', 'original')
+  redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'last_err', 'died', 'by', 'fix', 'original',
+    'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason')
   if (tonumber(r[4]) or 0) > 0 and redis.call('EXISTS', KEYS[1]) == 1 then
     redis.call('PEXPIRE', KEYS[1], r[4])
   end
@@ -19,6 +20,8 @@ end
 if r[2] ~= 'dead' then
   -- Nothing of ours judged it. A write without an answer is ambiguous, whoever
   -- gave the task up.
-  redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', r[3] and 'Ambiguous' or 'Unknown', 'reason', ARGV[4])
+  local kind = r[3] and 'Ambiguous' or 'Unknown'
+  redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[4], 'd_kind', kind, 'd_reason', ARGV[4])
+  redis.call('HDEL', KEYS[1], 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg')
 end
 return 1

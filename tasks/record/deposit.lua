@@ -21,7 +21,9 @@ if redis.call('ZSCORE', KEYS[3], ARGV[1]) and r[1] and not r[2] then
     died = math.max(died, before)
     -- Run again since it died, and archived without a verdict. A correction that
     -- was not run yet is newer than what asynq has.
-    redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[9], 'last_err', ARGV[8], 'died', died, 'by', 'sweeper')
+    redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[9], 'last_err', ARGV[8], 'died', died, 'by', 'sweeper',
+      'd_kind', kind, 'd_reason', ARGV[9])
+    redis.call('HDEL', KEYS[1], 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg')
     if r[4] ~= '1' then
       redis.call('HSET', KEYS[1], 'type', ARGV[4], 'queue', ARGV[5], 'payload', ARGV[6], 'headers', ARGV[7])
     end

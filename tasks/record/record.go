@@ -118,6 +118,11 @@ const (
 	FieldResult   = "result" // ECPay's answer, JSON
 )
 
+// deathPrefix is that of the fields that say what a task in the ledger died of: copies
+// of FieldKind to FieldReason. The fields themselves are those of the last
+// attempt, which may be one of a task that runs again, or one that came late.
+const deathPrefix = "d_"
+
 // Fields that only a dead letter has: with them the task can be run again when
 // asynq has forgotten it.
 const (
@@ -164,18 +169,24 @@ const (
 	Dead   State = "dead"
 )
 
+// End is how an attempt ended.
+type End struct {
+	Kind       ecpay.Kind
+	HTTPStatus int
+	TransCode  int
+	RtnCode    int64
+	RtnMsg     string
+	Reason     string
+}
+
 // Record is what is known of a task.
 type Record struct {
-	State       State
-	Attempts    int
-	Crashes     int
-	Holds       int
-	Kind        ecpay.Kind
-	HTTPStatus  int
-	TransCode   int
-	RtnCode     int64
-	RtnMsg      string
-	Reason      string
+	State    State
+	Attempts int
+	Crashes  int
+	Holds    int
+	// End is that of the last attempt.
+	End
 	Result      json.RawMessage
 	First, Last time.Time
 	Next        time.Time
@@ -189,6 +200,9 @@ type Record struct {
 	Payload []byte // nil when it is not stored
 	Headers map[string]string
 	Died    time.Time
+	// Death is how the attempt ended of which the task died; of a task that is not
+	// dead it says no more than End.
+	Death   End
 	By      string
 	LastErr string
 	// Corrected means that Payload is a correction that was not run yet.
@@ -220,12 +234,11 @@ func parse(m map[string]string) Record {
 	r := Record{
 		State:    State(m[FieldState]),
 		Attempts: int(number(m[FieldAttempts])), Crashes: int(number(m[FieldCrashes])), Holds: int(number(m[FieldHolds])),
-		HTTPStatus: int(number(m[FieldHTTP])), TransCode: int(number(m[FieldTrans])), RtnCode: number(m[FieldRtn]),
-		RtnMsg: m[FieldMsg], Reason: m[FieldReason],
+		End:   end(m, ""),
 		First: milli(m[FieldFirst]), Last: milli(m[FieldLast]), Next: milli(m[FieldNext]), InFlight: milli(m[FieldInFlight]),
 	}
-	if k, err := ecpay.ParseKind(m[FieldKind]); err == nil {
-		r.Kind = k
+	if r.Death = r.End; m[deathPrefix+FieldKind] != "" {
+		r.Death = end(m, deathPrefix)
 	}
 	if res := m[FieldResult]; json.Valid([]byte(res)) {
 		r.Result = json.RawMessage(res)
@@ -241,6 +254,17 @@ func parse(m map[string]string) Record {
 	}
 	r.ResolvedBy, r.Note = m[FieldResolvedBy], m[FieldNote]
 	return r
+}
+
+func end(m map[string]string, prefix string) End {
+	e := End{
+		HTTPStatus: int(number(m[prefix+FieldHTTP])), TransCode: int(number(m[prefix+FieldTrans])), RtnCode: number(m[prefix+FieldRtn]),
+		RtnMsg: m[prefix+FieldMsg], Reason: m[prefix+FieldReason],
+	}
+	if k, err := ecpay.ParseKind(m[prefix+FieldKind]); err == nil {
+		e.Kind = k
+	}
+	return e
 }
 
 // number reads what a newer or hostile writer may have left as 0.

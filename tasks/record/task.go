@@ -104,14 +104,18 @@ func (r *Reader) Get(ctx context.Context, id string) (Task, error) {
 }
 
 func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded bool) Task {
+	state, end := stateOf(info, rec), rec.End
+	if state == StateDead && rec.Payload != nil {
+		end = rec.Death
+	}
 	t := Task{
-		ID: id, Type: typ.Name, Queue: typ.Queue, State: stateOf(info, rec),
-		Attempts: rec.Attempts, HTTPStatus: rec.HTTPStatus, TransCode: rec.TransCode,
-		RtnCode: rec.RtnCode, RtnMsg: rec.RtnMsg, Reason: rec.Reason, Result: rec.Result,
+		ID: id, Type: typ.Name, Queue: typ.Queue, State: state,
+		Attempts: rec.Attempts, HTTPStatus: end.HTTPStatus, TransCode: end.TransCode,
+		RtnCode: end.RtnCode, RtnMsg: end.RtnMsg, Reason: end.Reason, Result: rec.Result,
 		LastAt: timeOrNil(rec.Last),
 	}
-	if recorded && rec.State != Active {
-		t.Kind = &rec.Kind
+	if recorded && (rec.State != Active || state == StateDead) {
+		t.Kind = &end.Kind
 	}
 	if info == nil && rec.Payload != nil { // dead, and swept from asynq
 		t.Payload, t.Headers = rec.Payload, rec.Headers

@@ -3,6 +3,7 @@ package deadletter_test
 import (
 	"context"
 	"fmt"
+	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -63,4 +64,23 @@ func (b *bench) finishes(ran func(id string)) asynq.Handler {
 		ran(id)
 		return nil
 	})
+}
+
+// A run that asynq gave to a second worker may come when the first has long ended
+// the task.
+func TestALateRunLeavesADeathAsItWas(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, id := t.Context(), b.died(1, ecpay.Ambiguous)
+	before, err := b.ledger.Get(ctx, id)
+	b.must(err)
+	late := gate.Attempt{ID: id, Token: "late", LockFor: time.Minute}
+	_, err = b.gate.Begin(ctx, late, time.Now())
+	b.must(err)
+	b.must(b.gate.Leave(ctx, late, gate.Result{State: record.Held, Kind: ecpay.Unavailable, Reason: "redis was away"}))
+	after, err := b.ledger.Get(ctx, id)
+	b.must(err)
+	if after.Kind != ecpay.Ambiguous || after.Reason != before.Reason || !after.DiedAt.Equal(before.DiedAt) || after.State != record.StateDead {
+		t.Errorf("got %+v, want the death as it was, %+v", after, before)
+	}
 }

@@ -127,8 +127,8 @@ func isJSON(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
 
 func newLetter(l record.Letter, state string) Letter {
 	out := Letter{
-		ID: l.ID, Type: l.Type, Queue: l.Queue, Kind: l.Kind, HTTPStatus: l.HTTPStatus, TransCode: l.TransCode,
-		RtnCode: l.RtnCode, RtnMsg: l.RtnMsg, Reason: l.Reason, Attempts: l.Attempts, State: state, By: l.By,
+		ID: l.ID, Type: l.Type, Queue: l.Queue, Kind: l.Death.Kind, HTTPStatus: l.Death.HTTPStatus, TransCode: l.Death.TransCode,
+		RtnCode: l.Death.RtnCode, RtnMsg: l.Death.RtnMsg, Reason: l.Death.Reason, Attempts: l.Attempts, State: state, By: l.By,
 		DiedAt: l.Died.In(ecpay.Taipei), FirstAt: optional(l.First), LastAt: optional(l.Last), InFlightAt: optional(l.InFlight),
 		LastError: l.LastErr, Corrected: l.Corrected, Payload: l.Payload, Original: l.Original, Headers: l.Headers,
 	}

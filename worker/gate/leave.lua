@@ -5,7 +5,8 @@
 -- KEYS: record, finish marker, lock, index of the ledger of dead letters
 -- ARGV: attempt token, state, ttl of the record (ms, 0 for none), ttl of the finish marker (ms, 0 for none),
 --       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms), task id,
---       then field, value, field, value...; of a dead task headers and payload are the last two fields
+--       then kind, http_status, trans_code, rtn_code, rtn_msg and reason, each after its name, and other fields likewise;
+--       of a dead task headers and payload are the last two
 local now = redis_now()
 local token = redis.call('HGET', KEYS[1], 'token') or ''
 if lock_of(KEYS[3]) == ARGV[1] then
@@ -28,11 +29,16 @@ if ARGV[2] == 'dead' then
   end
   fields[#fields + 1] = 'died'
   fields[#fields + 1] = now
+  for i = 11, 21, 2 do -- what it died of stays, whatever a later run brings
+    fields[#fields + 1] = 'd_' .. ARGV[i]
+    fields[#fields + 1] = ARGV[i + 1]
+  end
   redis.call('ZADD', KEYS[4], now, ARGV[10])
   redis.call('HDEL', KEYS[1], 'unsure', 'prior_ttl', 'last_err')
 elseif ARGV[2] == 'done' then
   redis.call('ZREM', KEYS[4], ARGV[10])
-  redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl')
+  redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
+    'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason')
 end
 for i = 11, last do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', KEYS[1], unpack(fields))
