@@ -70,6 +70,9 @@ func TestSimulation(t *testing.T) {
 					if n >= int64(*simSchedules) {
 						return
 					}
+					if n > 0 && n%10_000 == 0 {
+						t.Logf("%d schedules", n)
+					}
 					seed := first + uint64(n)
 					blame, counts := schedule(t, seed, nil)
 					total.add(counts)
