@@ -633,7 +633,7 @@ func (s *sim) seqRuns() (n int) {
 // an enqueue that a failover loses is lost, unless a replica confirmed it.
 func (s *sim) failover() {
 	// A Redis that no worker has met is not missed when it is gone.
-	met := s.redis.number("EXISTS", record.ReplicationKey("")) == 1
+	met := s.redis.number("EXISTS", record.ReplicationKey(nil, "")) == 1
 	if !met || !s.faulty.Load() || slices.ContainsFunc(s.intents, func(i *simIntent) bool { return !i.stored.Load() }) {
 		s.failoverAt++
 		return

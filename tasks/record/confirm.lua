@@ -1,8 +1,8 @@
 -- Ends the doubt about a letter. Whatever was decided about the task meanwhile
 -- has removed the token, so that this changes nothing then.
 --
--- KEYS: record, index of the ledger
--- ARGV: task id, token of the sweep, "keep" or "withdraw" or "unless done", reason
+-- KEYS: record, index of the ledger, replication history
+-- ARGV: task id, token of the sweep, "keep" or "withdraw" or "unless done", reason, when it was enqueued (ms, 0 for unknown)
 local r = redis.call('HMGET', KEYS[1], 'unsure', 'state', 'in_flight', 'prior_ttl')
 if r[1] ~= ARGV[2] then
   return 0
@@ -20,7 +20,7 @@ end
 if r[2] ~= 'dead' then
   -- Nothing of ours judged it. A write without an answer is ambiguous, whoever
   -- gave the task up.
-  local kind = r[3] and 'Ambiguous' or 'Unknown'
+  local kind = unaccounted(r[3], KEYS[3], ARGV[5]) and 'Ambiguous' or 'Unknown'
   redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[4], 'd_kind', kind, 'd_reason', ARGV[4])
   redis.call('HDEL', KEYS[1], 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg')
 end

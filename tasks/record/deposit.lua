@@ -2,19 +2,19 @@
 -- The letter is unsure until it was compared with asynq again: somebody may have
 -- run the task since asynq was read. Safe to execute twice.
 --
--- KEYS: record, finish marker, index of the ledger
+-- KEYS: record, finish marker, index of the ledger, replication history
 -- ARGV: task id, token of the sweep, time of death by asynq (ms, 0 for unknown),
---       type, queue, payload, headers, asynq's error, reason
+--       type, queue, payload, headers, asynq's error, reason, when it was enqueued (ms, 0 for unknown)
 -- Returns: done (it has a finish marker), known (it is in the ledger), unsure
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return 'done'
 end
-local now = redis.call('TIME')
-now = now[1] * 1000 + math.floor(now[2] / 1000)
+local now = redis_now()
 local died = tonumber(ARGV[3])
 if died == 0 or died > now then died = now end
-local r = redis.call('HMGET', KEYS[1], 'payload', 'unsure', 'died', 'fix', 'state', 'in_flight')
-local kind = r[6] and 'Ambiguous' or 'Unknown'
+local r = redis.call('HMGET', KEYS[1], 'payload', 'unsure', 'died', 'fix', 'state', 'in_flight', 'd_kind')
+-- What died as Ambiguous stays so: a late run proves nothing.
+local kind = (r[7] == 'Ambiguous' or unaccounted(r[6], KEYS[4], ARGV[10])) and 'Ambiguous' or 'Unknown'
 if redis.call('ZSCORE', KEYS[3], ARGV[1]) and r[1] and not r[2] then
   local before = tonumber(r[3]) or 0
   if r[5] ~= 'dead' and died + 1000 > before then -- asynq counts in seconds

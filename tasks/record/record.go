@@ -40,17 +40,17 @@ func TaskKey(id string) string { return prefix + tag(id) + ":task:" + id }
 func DoneKey(id string) string { return prefix + tag(id) + ":done:" + id }
 
 // LockKey is the lock of a task's subject, held by one attempt at a time; see
-// lock.lua for what is in it.
+// prelude.lua for what is in it.
 func LockKey(id string) string { return prefix + tag(id) + ":lock:" + tasks.Subject(id) }
 
 // ReplicationKey is where the replication id of the Redis that holds a task's keys
-// is remembered, a hash of FieldReplID and FieldChanged. Without an id it is that
-// of a Redis that is no cluster.
-func ReplicationKey(id string) string {
-	if id == "" {
-		return prefix + "{replication}"
+// is remembered, a hash of FieldReplID and FieldChanged. On a cluster each
+// merchant's slot has its own, since the slots are on different masters.
+func ReplicationKey(rdb redis.UniversalClient, id string) string {
+	if _, ok := rdb.(*redis.ClusterClient); ok {
+		return prefix + tag(id) + ":replication"
 	}
-	return prefix + tag(id) + ":replication"
+	return prefix + "{replication}"
 }
 
 // BarrierKey is what a producer writes to learn that replicas and disks have

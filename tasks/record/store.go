@@ -12,11 +12,13 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks"
 )
 
 var (
-	//go:embed lock.lua
-	lockLua string
+	//go:embed prelude.lua
+	preludeLua string
 	//go:embed place.lua
 	placeLua string
 	//go:embed deposit.lua
@@ -31,15 +33,15 @@ var (
 	ownerLua string
 
 	place   = redis.NewScript(placeLua)
-	deposit = redis.NewScript(depositLua)
-	confirm = redis.NewScript(confirmLua)
+	deposit = NewScript(depositLua)
+	confirm = NewScript(confirmLua)
 	correct = NewScript(correctLua)
 	resolve = NewScript(resolveLua)
 	owner   = redis.NewScript(ownerLua)
 )
 
-// NewScript returns a script that may use what lock.lua defines.
-func NewScript(lua string) *redis.Script { return redis.NewScript(lockLua + lua) }
+// NewScript returns a script that may use what prelude.lua defines.
+func NewScript(lua string) *redis.Script { return redis.NewScript(preludeLua + lua) }
 
 // NoteOwner is called before a letter is written, so that no index is without
 // its owner in [OwnersKey].
@@ -234,8 +236,9 @@ func (s *Store) Deposit(ctx context.Context, queue, id, token string) (bool, err
 	if !info.LastFailedAt.IsZero() {
 		died = info.LastFailedAt.UnixMilli()
 	}
-	state, err := deposit.Run(ctx, s.rdb, []string{TaskKey(id), DoneKey(id), DeadKey(id)},
-		id, token, died, info.Type, queue, info.Payload, headers, clip(info.LastErr, maxLastErr), reasonSwept).Text()
+	enqueued := unixMilli(tasks.ParseHeaders(info.Headers).Enqueued)
+	state, err := deposit.Run(ctx, s.rdb, []string{TaskKey(id), DoneKey(id), DeadKey(id), ReplicationKey(s.rdb, id)},
+		id, token, died, info.Type, queue, info.Payload, headers, clip(info.LastErr, maxLastErr), reasonSwept, enqueued).Text()
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("copy into ledger: %w", err)
@@ -259,7 +262,15 @@ func (s *Store) Settle(ctx context.Context, queue, id, token string) (bool, erro
 	case p == PlaceNone:
 		what = "unless done" // trimmed or deleted; then the letter is all there is
 	}
-	if err := confirm.Run(ctx, s.rdb, []string{TaskKey(id), DeadKey(id)}, id, token, what, reasonSwept).Err(); err != nil {
+	// The letter has the headers by now.
+	stored, err := s.rdb.HGet(ctx, TaskKey(id), FieldHeaders).Result()
+	if err != nil && !missing(err) {
+		return false, fmt.Errorf("settle letter: %w", err)
+	}
+	var headers map[string]string
+	_ = json.Unmarshal([]byte(stored), &headers)
+	enqueued := unixMilli(tasks.ParseHeaders(headers).Enqueued)
+	if err := confirm.Run(ctx, s.rdb, []string{TaskKey(id), DeadKey(id), ReplicationKey(s.rdb, id)}, id, token, what, reasonSwept, enqueued).Err(); err != nil {
 		return false, fmt.Errorf("settle letter: %w", err)
 	}
 	if err := s.forgetUnsure(ctx, queue, id); err != nil {
@@ -273,6 +284,13 @@ func (s *Store) forgetUnsure(ctx context.Context, queue, id string) error {
 		return fmt.Errorf("settle letter: %w", err)
 	}
 	return nil
+}
+
+func unixMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 func unsureMember(queue, id string) string { return queue + "\x00" + id }

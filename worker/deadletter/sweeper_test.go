@@ -345,3 +345,31 @@ func TestMerchantsWithoutDeadLettersAreForgottenOnlyAfterAWhile(t *testing.T) {
 		t.Errorf("%d owners, want none", n)
 	}
 }
+
+// Without a mark nothing was sent, unless Redis has lost marks since.
+func TestATaskArchivedWithoutAVerdictIsAmbiguousWhereItsMarkMayBeLost(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		sent    bool
+		changed time.Time // of Redis' replication id
+		want    ecpay.Kind
+	}{
+		"never sent":               {false, time.Time{}, ecpay.Unknown},
+		"sent":                     {true, time.Time{}, ecpay.Ambiguous},
+		"redis changed before":     {false, time.Now().Add(-time.Hour), ecpay.Unknown},
+		"redis changed since then": {false, time.Now().Add(time.Hour), ecpay.Ambiguous},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			id := b.crashed(1, tc.sent)
+			if !tc.changed.IsZero() {
+				b.must(b.rdb.HSet(t.Context(), record.ReplicationKey(b.rdb, id), record.FieldChanged, tc.changed.UnixMilli()).Err())
+			}
+			b.sweep()
+			if l, err := b.ledger.Get(t.Context(), id); err != nil || l.Kind != tc.want {
+				t.Errorf("got %s, %v; want %s", l.Kind, err, tc.want)
+			}
+		})
+	}
+}

@@ -70,8 +70,7 @@ if token ~= ARGV[1] then
   redis.call('PERSIST', KEYS[1])
 end
 local lost, changed = -1, lost_writes(KEYS[4], now)
--- The enqueue's time is by the producer's clock: some seconds for its error.
-if changed > 0 and tonumber(ARGV[2]) < changed + 5000 then
+if older_than_loss(changed, ARGV[2]) then
   lost = math.max(0, now - changed)
 end
 return {0, 0, attempts, crashes, math.max(0, now - since - paused), holds, stale, tonumber(r[12]) or 0, sent_redis, sent_caller, lost}

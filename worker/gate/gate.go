@@ -114,7 +114,7 @@ func (e *PausedError) Error() string { return "ECPay asked for a pause" }
 // worker's clock. It returns a [*BusyError] while another attempt holds the lock,
 // and a [*PausedError] while ECPay wants none.
 func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, error) {
-	keys := []string{record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), g.replicationKey(a.ID)}
+	keys := []string{record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), record.ReplicationKey(g.rdb, a.ID)}
 	v, err := g.begin.Run(ctx, g.rdb, keys, a.Token, unixMilli(a.Enqueued), unixMilli(a.Start), now.UnixMilli(), ms(a.LockFor)).Int64Slice()
 	switch {
 	case err != nil:
@@ -138,15 +138,6 @@ func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, er
 	return h, nil
 }
 
-// replicationKey is where the replication id is remembered. On a cluster each
-// merchant's slot has its own, since the slots are on different masters.
-func (g *Gate) replicationKey(id string) string {
-	if _, ok := g.rdb.(*redis.ClusterClient); ok {
-		return record.ReplicationKey(id)
-	}
-	return record.ReplicationKey("")
-}
-
 // Watch notices another replication id also while nothing runs, so that what is
 // enqueued later is not taken for older. On a cluster it does nothing: there
 // each merchant's slot remembers, and notices with its next task.
@@ -154,7 +145,7 @@ func (g *Gate) Watch(ctx context.Context) error {
 	if _, ok := g.rdb.(*redis.ClusterClient); ok {
 		return nil
 	}
-	return g.look.Run(ctx, g.rdb, []string{record.ReplicationKey("")}).Err()
+	return g.look.Run(ctx, g.rdb, []string{record.ReplicationKey(g.rdb, "")}).Err()
 }
 
 // ErrSuperseded means that this attempt is over: another one runs by now, or its

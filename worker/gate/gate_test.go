@@ -270,7 +270,7 @@ func TestATaskOlderThanAChangeOfTheReplicationIDMayHaveLostItsMarks(t *testing.T
 		}
 		leave(t, g, a, gate.Result{State: record.Retry, Settled: true})
 	}
-	if got := rdb.HGet(t.Context(), record.ReplicationKey(""), record.FieldReplID).Val(); len(got) != 40 {
+	if got := rdb.HGet(t.Context(), record.ReplicationKey(rdb, ""), record.FieldReplID).Val(); len(got) != 40 {
 		t.Errorf("got replication id %q, want 40 digits", got)
 	}
 }

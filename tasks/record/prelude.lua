@@ -1,3 +1,5 @@
+-- What several scripts need.
+--
 -- The lock of a subject is "TOKEN REDIS SENDER": the attempt that holds it, and
 -- when it ends by Redis' clock and by the clock of the worker that took it, in
 -- milliseconds. It has ended when both clocks say so, Redis' and that of whoever
@@ -16,4 +18,15 @@ end
 local function redis_now()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+-- Reports whether marks of a task may have been lost: it was enqueued before Redis
+-- changed at that time (ms, 0 for never). The enqueue's time is by the producer's
+-- clock: some seconds for its error.
+local function older_than_loss(changed, enqueued)
+  return changed > 0 and (tonumber(enqueued) or 0) < changed + 5000
+end
+-- Reports whether a write of a task may have happened: it is marked, or the mark may
+-- be lost.
+local function unaccounted(in_flight, replication, enqueued)
+  return in_flight or older_than_loss(tonumber(redis.call('HGET', replication, 'changed')) or 0, enqueued)
 end
