@@ -1,0 +1,161 @@
+package worker
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// judge holds what happened to what is promised.
+func (s *sim) judge(c *simCounts) {
+	s.sweepAll()
+	for _, i := range s.intents {
+		c.intents.Add(1)
+		n, shown := i.effects(s)
+		if n > i.allowed {
+			if s.lossy && !i.askable {
+				c.twice.Add(1)
+			} else {
+				s.violated("%s of %s has %d effects, want at most %d", i.name, i.subject, n, i.allowed)
+			}
+		}
+		rec := s.redis.hash(record.TaskKey(i.id))
+		state, kind := rec[record.FieldState], rec["d_"+record.FieldKind]
+		done := s.redis.number("EXISTS", record.DoneKey(i.id)) == 1
+		if _, completed := s.redis.direct("ZSCORE", asynqKey(i.queue, "completed"), i.id).(string); s.lossy && completed {
+			done = true // told to asynq after the failover, and to us before
+		}
+		_, dead := s.redis.direct("ZSCORE", record.DeadKey(i.id), i.id).(string)
+		switch {
+		case !i.stored.Load():
+			s.violated("%s of %s was never accepted", i.name, i.subject)
+		case done && rec[record.FieldResolvedBy] != "":
+		case done:
+			c.done.Add(1)
+			if n == 0 {
+				s.violated("%s of %s is done without an effect", i.name, i.subject)
+			}
+		case dead && kind == ecpay.Ambiguous.String():
+			c.ambiguous.Add(1)
+		case dead:
+			c.dead.Add(1)
+			if shown {
+				s.violated("%s of %s is dead(%s), and ECPay shows its effect", i.name, i.subject, kind)
+			}
+		default:
+			s.violated("%s of %s is neither done nor in the ledger: state %q, in the ledger %t", i.name, i.subject, state, dead)
+		}
+	}
+	s.judgeCalls(c)
+	for _, p := range s.everyProc() {
+		if p.dead.Load() {
+			c.crashes.Add(1)
+		}
+	}
+	for _, n := range s.runs {
+		c.runs.Add(int64(n))
+	}
+}
+
+// sweepAll copies into the ledger what asynq archived by itself, if there is any.
+func (s *sim) sweepAll() {
+	if !slices.ContainsFunc(s.intents, func(i *simIntent) bool {
+		_, archived := s.redis.direct("ZSCORE", asynqKey(i.queue, "archived"), i.id).(string)
+		_, dead := s.redis.direct("ZSCORE", record.DeadKey(i.id), i.id).(string)
+		return archived && !dead
+	}) {
+		return
+	}
+	done := make(chan struct{})
+	s.background("sweep", func(p *simProc) {
+		defer close(done)
+		for range 2 {
+			if err := s.sweep(p); err != nil {
+				s.violated("a sweep without faults fails: %v", err)
+			}
+			time.Sleep(2 * time.Minute) // one that crashed keeps its lock as long
+		}
+	})
+	<-done
+}
+
+// judgeCalls looks at every request that arrived.
+func (s *sim) judgeCalls(c *simCounts) {
+	ids := map[string]bool{}
+	for _, call := range s.fake.Calls() {
+		c.calls.Add(1)
+		if call.HTTPStatus == 0 || call.Dropped {
+			c.unanswered.Add(1)
+		}
+		from, ok := s.sent[arrival(call.At, call.Path)]
+		if !ok || call.RqID != "" && ids[call.RqID] {
+			s.violated("%s on %s: nobody sent it, or its RqID %q was used before", call.Operation, call.Subject, call.RqID)
+			continue
+		}
+		ids[call.RqID] = true
+		owner := s.ownerOf(call)
+		if owner == nil {
+			s.violated("%s on %s is of no intent", call.Operation, call.Subject)
+			continue
+		}
+		if call.Operation != owner.op {
+			c.asked.Add(1)
+		}
+		s.judgeStamp(call, from)
+		s.judgeLock(call, from, owner)
+		if call.Operation != owner.op || s.wrong || s.lossy {
+			continue // whose question it is cannot be told
+		}
+		for _, b := range s.bans {
+			if b.id == owner.id && call.At.After(b.from) && call.At.Before(b.until) {
+				s.violated("%s on %s at %s, inside a ban that lasts until %s", call.Operation, call.Subject, call.At.Sub(s.start), b.until.Sub(s.start))
+			}
+		}
+	}
+}
+
+// ownerOf is an intent on whose account a call was made.
+func (s *sim) ownerOf(call ecpaytest.Call) *simIntent {
+	for _, i := range s.intents {
+		if call.Subject == i.subject && call.Operation == i.op {
+			return i
+		}
+	}
+	for _, i := range s.intents {
+		if call.Subject == i.subject || slices.Contains(i.asks, call.Subject) {
+			return i
+		}
+	}
+	return nil
+}
+
+// judgeStamp demands a stamp made when the request was sent, by the sender's
+// clock or, where that is wrong, by the right one.
+func (s *sim) judgeStamp(call ecpaytest.Call, from sending) {
+	const tolerance = 6 * time.Second // two sources agree within five
+	stamp := time.Unix(call.Timestamp, 0)
+	if stamp.Sub(from.clock).Abs() > tolerance && stamp.Sub(call.At).Abs() > tolerance && !s.wrong {
+		s.violated("%s on %s is stamped %s off", call.Operation, call.Subject, stamp.Sub(call.At))
+	}
+}
+
+// judgeLock demands that the sender held the lock of the subject.
+func (s *sim) judgeLock(call ecpaytest.Call, from sending, owner *simIntent) {
+	if s.lossy {
+		return // with the lock's own last writes
+	}
+	token, until, _ := strings.Cut(from.locks[record.LockKey(owner.id)], " ")
+	by, _, _ := strings.Cut(until, " ")
+	ms, _ := strconv.ParseInt(by, 10, 64)
+	switch {
+	case s.tokens[token] != from.proc:
+		s.violated("%s on %s is sent by %s, which has not the lock", call.Operation, call.Subject, from.proc.name)
+	case !s.wrong && call.At.After(time.UnixMilli(ms)):
+		s.violated("%s on %s is sent %s after its lock", call.Operation, call.Subject, call.At.Sub(time.UnixMilli(ms)))
+	}
+}

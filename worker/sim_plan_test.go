@@ -1,0 +1,382 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+)
+
+// simIntent is what a shop wants, with how to look at ECPay for it.
+type simIntent struct {
+	name    string
+	id      string
+	queue   string
+	make    func() tasks.Payload
+	subject string
+	asks    []string // the subjects of questions about it
+	op      string
+	// askable: while it is unanswered, ECPay can tell.
+	askable bool
+	allowed int // effects
+	stage   func(*ecpaytest.Server) error
+	staged  bool
+	stored  atomic.Bool
+}
+
+func (i *simIntent) payload() tasks.Payload {
+	p := i.make()
+	if err := p.Validate(); err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// effects counts what requests of this intent brought about, and reports whether
+// ECPay shows its effect now.
+func (i *simIntent) effects(s *sim) (n int, shown bool) {
+	for _, e := range s.fake.EffectsOn(testMerchant, i.subject) {
+		mine := map[string][]string{
+			"TriggerIssue":     {ecpaytest.EffectIssued, ecpaytest.EffectScheduled, ecpaytest.EffectDelayReset},
+			"CancelDelayIssue": {ecpaytest.EffectCancelled}, "Invalid": {ecpaytest.EffectVoided}, "InvalidConfirm": {ecpaytest.EffectVoidConfirmed},
+		}[i.op]
+		switch {
+		case slices.Contains(mine, e.Name):
+			shown = true
+			if e.CallSeq != 0 { // and not by the passing of time
+				n++
+			}
+		case e.Name == ecpaytest.EffectCancelled:
+			shown = false
+		}
+	}
+	return n, shown
+}
+
+// draw makes the intents of a schedule: one to three, on one or two subjects.
+func (s *sim) draw() {
+	day := func(n int) *int { return &n }
+	trigger := func(n int, relate bool, days *int, real int) *simIntent {
+		tsr := fmt.Sprintf("T%d", n)
+		i := &simIntent{
+			name: "trigger", subject: tsr, op: "TriggerIssue", askable: relate && days != nil && *days == 0, allowed: 1, asks: []string{"R" + tsr},
+			make: func() tasks.Payload {
+				p := &tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: testMerchant, Tsr: tsr}, DelayDay: days}
+				if relate {
+					p.RelateNumber = "R" + tsr
+				}
+				return p
+			},
+			stage: func(f *ecpaytest.Server) error {
+				return f.StageDelayed(ecpaytest.Delayed{Tsr: tsr, RelateNumber: "R" + tsr, DelayDay: real})
+			},
+		}
+		if s.merchant.RetriggerScheduled {
+			i.allowed = 2
+		}
+		return i
+	}
+	cancel := func(n int, relate bool) *simIntent {
+		tsr := fmt.Sprintf("T%d", n)
+		return &simIntent{
+			name: "cancel", subject: tsr, op: "CancelDelayIssue", askable: true, allowed: 1, asks: []string{"R" + tsr},
+			make: func() tasks.Payload {
+				p := &tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: testMerchant, Tsr: tsr}}
+				if relate {
+					p.RelateNumber = "R" + tsr
+				}
+				return p
+			},
+			stage: func(f *ecpaytest.Server) error {
+				return f.StageDelayed(ecpaytest.Delayed{Tsr: tsr, RelateNumber: "R" + tsr, DelayDay: 3})
+			},
+		}
+	}
+	void := func(n int) *simIntent {
+		number := fmt.Sprintf("VG1100000%d", n)
+		return &simIntent{
+			name: "void", subject: number, op: "Invalid", askable: true, allowed: 1,
+			make: func() tasks.Payload {
+				return &tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: testMerchant, InvoiceNumber: number, InvoiceDate: testDate, Reason: "r"}}
+			},
+			stage: func(f *ecpaytest.Server) error {
+				return f.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: testDate})
+			},
+		}
+	}
+	confirm := func(n int) *simIntent {
+		number := fmt.Sprintf("VG1200000%d", n)
+		return &simIntent{
+			name: "void confirm", subject: number, op: "InvalidConfirm", askable: true, allowed: 1,
+			make: func() tasks.Payload {
+				return &tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{MerchantID: testMerchant, InvoiceNumber: number, InvoiceDate: testDate}}
+			},
+			stage: func(f *ecpaytest.Server) error {
+				return f.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: testDate, Voided: true})
+			},
+		}
+	}
+	s.merchant.RetriggerScheduled = chance(s.rng, 100)
+	switch s.rng.IntN(8) {
+	case 0, 1:
+		s.intents = []*simIntent{trigger(1, true, day(0), 0)}
+	case 2:
+		s.intents = []*simIntent{trigger(1, true, day(0), 0), cancel(1, chance(s.rng, 800))}
+	case 3:
+		s.intents = []*simIntent{trigger(1, true, day(3), 3), cancel(1, true)}
+	case 4:
+		switch s.rng.IntN(3) {
+		case 0:
+			s.intents = []*simIntent{trigger(1, false, day(0), 0)}
+		case 1:
+			s.intents = []*simIntent{trigger(1, true, nil, 2)}
+		default:
+			s.intents = []*simIntent{trigger(1, true, day(3), 3)}
+		}
+	case 5:
+		s.intents = []*simIntent{cancel(1, chance(s.rng, 700))}
+	case 6:
+		s.intents = []*simIntent{void(1)}
+	default:
+		s.intents = []*simIntent{confirm(1)}
+	}
+	if chance(s.rng, 150) {
+		s.intents = append(s.intents, void(2))
+	}
+	for _, i := range s.intents {
+		p := i.payload()
+		i.id, i.queue = tasks.ID(p), tasks.TypeOf(p).Queue
+		if !slices.Contains(s.queues, i.queue) {
+			s.queues = append(s.queues, i.queue)
+		}
+	}
+}
+
+// troubles are what ECPay does to requests. After a refusal that is answered,
+// nothing has happened; whatever else is answered may have.
+func (s *sim) troubles() []ecpaytest.Fault {
+	late := within(s.rng, time.Second, 11*time.Minute)
+	slow := within(s.rng, 0, 25*time.Second)
+	return []ecpaytest.Fault{
+		{Drop: true}, {Drop: true, AfterEffect: true}, {EffectAfter: late}, {EffectAfter: late}, {Hang: true}, {Hang: true, AfterEffect: true},
+		{Garbage: true}, {Garbage: true, AfterEffect: true}, {UnreadableData: true, AfterEffect: true}, {NullData: true}, {WrongKey: true, AfterEffect: true},
+		{Truncate: true}, {HTTPStatus: 500, Body: "<html>", AfterEffect: true}, {HTTPStatus: 502, Body: "<html>"},
+		{Latency: slow}, {Latency: slow, AfterEffect: true},
+		{RtnCode: 9000001}, {TransCode: 104}, {TransCode: 110}, {RtnCode: 5070350}, {RtnCode: 2103005},
+		{HTTPStatus: 403}, {HTTPStatus: 429, Header: http.Header{"Retry-After": {strconv.Itoa(1 + s.rng.IntN(900))}}},
+		{RtnCode: 8888888}, {RtnCode: 8888888, AfterEffect: true}, {RtnCode: 10100058}, {RtnCode: 10100058, AfterEffect: true}, {TransCode: 128},
+	}
+}
+
+// questionTroubles are what ECPay does to questions.
+func (s *sim) questionTroubles() []ecpaytest.Fault {
+	return []ecpaytest.Fault{
+		{Drop: true}, {Hang: true}, {Garbage: true}, {HTTPStatus: 403}, {HTTPStatus: 503, Body: "<html>"}, {RtnCode: 8888888}, {RtnCode: 2013001},
+		{TransCode: 104}, {TransCode: 110}, {Latency: within(s.rng, 0, 25*time.Second)}, {UnreadableData: true}, {RtnCode: 9000001},
+	}
+}
+
+// plan draws all that will happen.
+func (s *sim) plan() {
+	s.draw()
+	pick := func(of ...int) int { return of[s.rng.IntN(len(of))] }
+	s.odds = odds{
+		crash: pick(0, 0, 10, 40), request: pick(0, 0, 10, 40), reply: pick(0, 0, 10, 60), late: pick(0, 0, 10, 40), freeze: pick(0, 0, 5, 15),
+		connect: pick(0, 0, 20, 150),
+	}
+	if chance(s.rng, 700) {
+		s.merchant.TsrIsRelateNumber = false
+	}
+	for _, i := range s.intents {
+		for range s.rng.IntN(5) {
+			f := s.troubles()
+			s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, f[s.rng.IntN(len(f))])
+		}
+		for range s.rng.IntN(3) {
+			f := s.questionTroubles()
+			for _, op := range []string{"GetIssue", "GetInvalid", "GetInvalidConfirm"} {
+				s.fake.Inject(ecpaytest.Match{Operation: op}, f[s.rng.IntN(len(f))])
+			}
+		}
+		i := i
+		stage := func() {
+			if !slices.ContainsFunc(s.intents, func(o *simIntent) bool { return o.subject == i.subject && o.staged }) {
+				if err := i.stage(s.fake); err != nil {
+					panic(err)
+				}
+			}
+			i.staged = true
+		}
+		// A cancel comes after the staging: of one that does not exist, nobody can tell
+		// whether it was done.
+		if i.op == "TriggerIssue" && chance(s.rng, 100) && len(s.intents) == 1 {
+			s.at(within(s.rng, 0, 4*time.Minute), "staging lags", stage)
+		} else {
+			stage()
+		}
+		for n := range 1 + s.rng.IntN(2) {
+			d := within(s.rng, 0, time.Minute)
+			if n > 0 {
+				d = within(s.rng, 0, 30*time.Minute)
+			}
+			s.at(d, "a shop enqueues "+i.name, func() { s.accept(i) })
+		}
+	}
+	for range 2 {
+		s.newWorker()
+	}
+	faults := within(s.rng, time.Minute, 40*time.Minute)
+	during := func() time.Duration { return within(s.rng, 0, faults) }
+	some := func(n, thousandths int, name string, f func()) {
+		for range n {
+			if chance(s.rng, thousandths) {
+				s.at(during(), name, f)
+			}
+		}
+	}
+	// Crashed workers are started again, as an orchestrator does.
+	for d := time.Duration(0); d < faults; d += within(s.rng, 5*time.Second, 3*time.Minute) {
+		s.at(d, "workers are looked after", s.lookAfter)
+	}
+	some(3, 300, "a worker is killed", func() {
+		if p := s.anyWorker(); p != nil {
+			p.kill("by SIGKILL")
+		}
+	})
+	some(2, 200, "a worker is frozen", func() {
+		if p := s.anyWorker(); p != nil {
+			p.freeze(within(s.rng, time.Second, 3*time.Minute))
+		}
+	})
+	some(2, 200, "a worker drains", func() {
+		if p := s.anyWorker(); p != nil {
+			p.drain = true
+			s.newWorker()
+		}
+	})
+	some(3, 250, "tasks are given to two workers", s.steal)
+	some(1, 150, "redis is away", func() {
+		s.redis.down.Store(true)
+		s.at(within(s.rng, time.Second, time.Minute), "redis is back", func() { s.redis.down.Store(false) })
+	})
+	some(1, 150, "ecpay is away", func() {
+		s.away.Store(true)
+		s.at(within(s.rng, time.Second, 20*time.Minute), "ecpay is back", func() { s.away.Store(false) })
+	})
+	some(2, 150, "a sweep", func() { s.background("sweep", func(p *simProc) { _ = s.sweep(p) }) })
+	some(2, 150, "a replay", func() { s.background("replay", s.replay) })
+	some(1, 100, "a run from the dashboard", s.dashboard)
+	// One great trouble at a time, with writes that land late to make it hurt.
+	lateness := func() {
+		for _, i := range s.intents {
+			s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, ecpaytest.Fault{EffectAfter: within(s.rng, 5*time.Minute, 10*time.Minute)})
+		}
+	}
+	jump := func() int64 {
+		d := within(s.rng, 2*time.Minute, 30*time.Minute)
+		if chance(s.rng, 400) {
+			d = -d
+		}
+		return int64(d)
+	}
+	soon := within(s.rng, 0, min(faults, 15*time.Minute))
+	switch s.rng.IntN(8) {
+	case 0:
+		s.wrong = true
+		lateness()
+		s.at(soon, "the workers' clock jumps", func() {
+			d := jump()
+			for _, p := range s.workers {
+				p.offset.Add(d)
+			}
+		})
+	case 1:
+		s.wrong = true
+		lateness()
+		s.at(soon, "redis' clock jumps", func() { s.redis.offset.Add(jump()) })
+	case 2: // a little ahead from the start, which nothing corrects
+		lateness()
+		for _, p := range s.workers {
+			p.offset.Store(int64(within(s.rng, -100*time.Second, 100*time.Second)))
+		}
+	case 3:
+		s.lossy = true
+		s.failoverAt = 1 + s.rng.IntN(4)
+		for _, p := range s.workers {
+			s.watch(p)
+		}
+	}
+	s.at(faults, "the faults stop", func() {
+		s.faulty.Store(false)
+		s.fake.ClearFaults()
+		s.lookAfter()
+	})
+	s.at(faults+20*time.Minute, "shops and workers are looked after", s.lookAfter)
+}
+
+func (s *sim) anyWorker() *simProc {
+	alive := slices.DeleteFunc(slices.Clone(s.workers), func(p *simProc) bool { return p.dead.Load() })
+	if len(alive) == 0 {
+		return nil
+	}
+	return alive[s.rng.IntN(len(alive))]
+}
+
+// lookAfter starts workers in the place of those that crashed.
+func (s *sim) lookAfter() {
+	s.workers = slices.DeleteFunc(s.workers, func(p *simProc) bool { return p.dead.Load() || p.drain && len(p.tasks()) == 0 })
+	for len(s.workers) < 2 {
+		s.newWorker()
+	}
+}
+
+// replay runs dead tasks again, on nobody's word.
+func (s *sim) replay(p *simProc) {
+	l := s.ledger(p)
+	for _, i := range s.intents {
+		out, err := l.Replay(context.Background(), i.id, deadletter.ReplayOptions{By: "sim"})
+		s.logf("%s: replay of %s: %s %v", p.name, i.id, out, err)
+	}
+}
+
+// dashboard presses Run for whatever waits or is archived.
+func (s *sim) dashboard() {
+	s.background("dashboard", func(p *simProc) {
+		inspector := asynq.NewInspectorFromRedisClient(p.rdb)
+		for _, i := range s.intents {
+			s.logf("%s: run of %s: %v", p.name, i.id, inspector.RunTask(i.queue, i.id))
+		}
+	})
+}
+
+// attend is the work of a person once the faults have stopped: sweep, look at
+// ECPay for each dead task, and say what is there.
+func (s *sim) attend() {
+	s.background("person", func(p *simProc) {
+		l := s.ledger(p)
+		for _, i := range s.intents {
+			letter, err := l.Get(context.Background(), i.id)
+			if err != nil {
+				continue
+			}
+			_, shown := i.effects(s)
+			if shown || letter.Kind == ecpay.Conflict || letter.Kind == ecpay.NotFound {
+				out, err := l.Resolve(context.Background(), i.id, "sim", "looked it up")
+				s.logf("%s: resolve of %s: %s %v", p.name, i.id, out, err)
+				continue
+			}
+			out, err := l.Replay(context.Background(), i.id, deadletter.ReplayOptions{NotExecuted: true, By: "sim"})
+			s.logf("%s: replay of %s as not executed: %s %v", p.name, i.id, out, err)
+		}
+	})
+}

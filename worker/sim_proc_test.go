@@ -1,0 +1,307 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"net"
+	"net/url"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// simProc is a process: a worker, a producer or a person's command line. Its
+// goroutines run until it crashes.
+type simProc struct {
+	sim    *sim
+	name   string
+	mu     sync.Mutex
+	dead   atomic.Bool
+	cut    atomic.Bool  // it cannot reach redis any more
+	drain  bool         // takes no new tasks
+	frozen atomic.Int64 // until then it does nothing, in Unix nanoseconds
+	offset atomic.Int64 // how far its clock is ahead, in nanoseconds
+	conns  map[net.Conn]bool
+	busy   map[int]message // what it runs
+
+	rdb    *redis.Client
+	h      *handler
+	client *ecpay.Client
+}
+
+func (s *sim) newProc(name string) *simProc {
+	s.mu.Lock()
+	p := &simProc{
+		sim: s, name: fmt.Sprintf("%s%d", name, len(s.procs)),
+		conns: map[net.Conn]bool{}, busy: map[int]message{},
+	}
+	s.procs = append(s.procs, p)
+	s.mu.Unlock()
+	p.rdb = newSimClient(p)
+	return p
+}
+
+func (s *sim) everyProc() []*simProc {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.procs)
+}
+
+// newWorker starts a worker process.
+func (s *sim) newWorker() *simProc {
+	p := s.newProc("worker")
+	base, _ := url.Parse("http://127.0.0.1:1")
+	var err error
+	if p.client, err = ecpay.New(ecpay.Config{BaseURL: base, Now: p.now, Dial: p.dial}); err != nil {
+		panic(err)
+	}
+	p.h = &handler{
+		gate: gate.New(p.rdb, record.Confirm{}), ecpay: p.client, keys: &testKeys{merchant: s.merchant}, policy: s.policy,
+		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,
+		now: p.now, log: zerolog.Nop(), observe: func(string, Verdict) {},
+		random: func() float64 { return float64(p.roll("jitter")>>11) / (1 << 53) },
+	}
+	s.workers = append(s.workers, p)
+	s.logf("%s starts", p.name)
+	if s.lossy {
+		s.watch(p)
+	}
+	return p
+}
+
+// watch lets a worker look for another replication id, as it does at its start and
+// every 10 seconds; here no more often than there is one to find.
+func (s *sim) watch(p *simProc) {
+	done := p.work(message{})
+	later := p.draw("later", 0, 5*time.Millisecond)
+	go func() {
+		defer done()
+		time.Sleep(later)
+		for p.h.gate.Watch(context.Background()) != nil {
+			p.alive()
+			time.Sleep(replicationCheck)
+		}
+	}()
+}
+
+// now is the process' wall clock. It has no monotonic part: that of a real one
+// would not jump, so that what is measured here is worse than in reality.
+func (p *simProc) now() time.Time { return time.Now().Round(0).Add(time.Duration(p.offset.Load())) }
+
+// work keeps the process busy with a task until the func it returns is called.
+func (p *simProc) work(m message) (done func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sim.mu.Lock()
+	p.sim.seq++
+	key := p.sim.seq
+	p.sim.mu.Unlock()
+	p.busy[key] = m
+	return func() {
+		p.mu.Lock()
+		delete(p.busy, key)
+		p.mu.Unlock()
+		p.sim.poke()
+	}
+}
+
+func (p *simProc) tasks() []message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]message, 0, len(p.busy))
+	for _, m := range p.busy {
+		all = append(all, m)
+	}
+	return all
+}
+
+// stands reports whether the process neither ended nor is frozen.
+func (p *simProc) stands() bool {
+	return !p.dead.Load() && !p.cut.Load() && time.Now().UnixNano() >= p.frozen.Load()
+}
+
+func (p *simProc) freeze(d time.Duration) { p.frozen.Store(time.Now().Add(d).UnixNano()) }
+
+// roll is a number for something that the process does at this moment. It is no
+// next one of a sequence: then the order of two goroutines would decide.
+func (p *simProc) roll(what string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(p.name + what))
+	x := h.Sum64() ^ p.sim.seed*0x9e3779b97f4a7c15 ^ uint64(time.Since(p.sim.start))*0xbf58476d1ce4e5b9
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// dice has something go wrong, as long as there are faults.
+func (p *simProc) dice(what string, thousandths int) bool {
+	return p.sim.faulty.Load() && int(p.roll(what)%1000) < thousandths
+}
+
+func (p *simProc) draw(what string, from, to time.Duration) time.Duration {
+	return from + time.Duration(p.roll(what)%uint64(to-from+1))
+}
+
+// alive ends the goroutine of a process that has crashed, and waits while it is
+// frozen.
+func (p *simProc) alive() {
+	for {
+		if p.dead.Load() {
+			runtime.Goexit()
+		}
+		d := time.Until(time.Unix(0, p.frozen.Load()))
+		if d <= 0 {
+			return
+		}
+		time.Sleep(d + p.draw("wake", 0, time.Millisecond)) // not all of them at the same moment
+	}
+}
+
+// trip is one command of a process to Redis: time passes, and everything may go
+// wrong before and after it.
+func (p *simProc) trip(what string, do func()) error {
+	s := p.sim
+	p.alive()
+	if p.dice("freeze", s.odds.freeze) {
+		d := p.draw("freeze for", 0, 3*time.Minute)
+		s.logf("%s freezes for %s before %s", p.name, d, what)
+		p.freeze(d)
+	}
+	time.Sleep(p.draw("there", 100*time.Microsecond, 20*time.Millisecond))
+	p.alive()
+	switch {
+	case s.redis.down.Load(), p.cut.Load():
+		time.Sleep(p.draw("down", time.Millisecond, 2*time.Second))
+		p.alive()
+		return errBroken
+	case p.dice("crash before", s.odds.crash):
+		p.crash("before " + what)
+	case p.dice("request", s.odds.request):
+		s.logf("%s: %s does not arrive", p.name, what)
+		return errBroken
+	case p.dice("late", s.odds.late):
+		d := p.draw("late by", 0, 2*time.Minute)
+		s.logf("%s: %s breaks, and arrives %s later", p.name, what, d)
+		master := s.redis.replID.Load()
+		go func() {
+			time.Sleep(d)
+			if !s.redis.down.Load() && s.redis.replID.Load() == master {
+				do()
+			}
+		}()
+		return errBroken
+	}
+	do()
+	if p.dice("crash after", s.odds.crash) {
+		p.crash("after " + what)
+	}
+	time.Sleep(p.draw("back", 100*time.Microsecond, 20*time.Millisecond))
+	p.alive()
+	if p.dice("reply", s.odds.reply) {
+		s.logf("%s: the reply to %s is lost", p.name, what)
+		return errBroken
+	}
+	return nil
+}
+
+// crash ends a process from one of its own goroutines.
+func (p *simProc) crash(when string) {
+	p.kill(when)
+	runtime.Goexit()
+}
+
+// kill ends a process: its connections break, and none of its goroutines gets
+// any further than its next step.
+func (p *simProc) kill(when string) {
+	if p.dead.Swap(true) {
+		return
+	}
+	p.sim.logf("%s crashes %s", p.name, when)
+	p.mu.Lock()
+	open := slices.Collect(maps.Keys(p.conns))
+	p.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close()
+	}
+	if p.client != nil {
+		p.client.CloseIdleConnections()
+	}
+	p.sim.poke()
+}
+
+// seen notes the token of each attempt, from the command that begins it: a script
+// with four keys, of which the third is the lock.
+func (p *simProc) seen(cmd []string) []string {
+	if len(cmd) > 7 && cmd[2] == "4" && strings.Contains(cmd[5], ":lock:") {
+		p.sim.mu.Lock()
+		p.sim.tokens[cmd[7]] = p
+		p.sim.mu.Unlock()
+	}
+	return cmd
+}
+
+// simPipe is one end of a connection to ECPay, from the loopback address.
+type simPipe struct {
+	net.Conn
+	proc *simProc
+}
+
+func (c *simPipe) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+func (c *simPipe) Close() error {
+	c.proc.mu.Lock()
+	delete(c.proc.conns, c)
+	c.proc.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// dial connects to ECPay.
+func (p *simProc) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	s := p.sim
+	time.Sleep(p.draw("dial", time.Millisecond, 50*time.Millisecond))
+	if s.away.Load() || p.dead.Load() || p.dice("connect", s.odds.connect) {
+		return nil, errors.New("connection refused")
+	}
+	ours, theirs := net.Pipe()
+	c := &simPipe{ours, p}
+	p.mu.Lock()
+	p.conns[c] = true
+	p.mu.Unlock()
+	select {
+	case s.listener.conns <- &simPipe{theirs, p}:
+		return c, nil
+	case <-s.listener.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+type simListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *simListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *simListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
+func (l *simListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
