@@ -77,7 +77,7 @@ func TestRule1ATaskThatFindsItsFinishMarkerIsDoneWithoutARequestAndADeadOneHasNo
 
 func TestRule2WithoutAMarkNothingIsSentAndOnlyProofRemovesIt(t *testing.T) {
 	t.Parallel()
-	w, x, j := staged(t, "trigger, nothing to ask")
+	w, _, j := staged(t, "trigger, nothing to ask")
 	// Redis takes the begin and refuses the mark.
 	scripts := 0
 	w.rdb.(*redis.Client).AddHook(scriptHook(func() error {
@@ -89,7 +89,7 @@ func TestRule2WithoutAMarkNothingIsSentAndOnlyProofRemovesIt(t *testing.T) {
 	w.wantVerdict(w.once(j), Hold, ecpay.Unavailable)
 	w.wantCalls()
 
-	w, x, j = staged(t, "trigger, nothing to ask")
+	w, x, j := staged(t, "trigger, nothing to ask")
 	w.unanswered(x, true)
 	w.wantVerdict(w.once(j), Dead, ecpay.Ambiguous)
 	marked := func(when string) {

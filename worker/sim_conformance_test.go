@@ -136,6 +136,15 @@ func (w *asynqWorld) steal(id string) {
 	}
 }
 
+// stop tells a server to end, with a shutdown timeout of a second.
+func (w *asynqWorld) stop(s *asynqServer) {
+	if s.real != nil {
+		go s.real.Shutdown()
+		return
+	}
+	w.s.stop(s.proc, time.Second)
+}
+
 // play runs the steps at their times, and then waits until the limit.
 func (w *asynqWorld) play(steps map[time.Duration]func(w *asynqWorld), limit time.Duration) {
 	if !w.real {
@@ -266,6 +275,14 @@ func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
 				0:               func(w *asynqWorld) { w.enqueue("a", keep...); w.serve() },
 				5 * time.Second: func(w *asynqWorld) { w.steal("a") },
 			}, 4 * time.Minute, 4 * time.Second,
+		},
+		{
+			"a server that is stopped in mid-run", map[string][]asynqOutcome{"a": {{takes: 30 * time.Second}, {}}},
+			step{
+				0:                func(w *asynqWorld) { w.enqueue("a", keep...); w.serve() },
+				5 * time.Second:  func(w *asynqWorld) { w.stop(w.servers[0]) },
+				10 * time.Second: serve,
+			}, 2 * time.Minute, 4 * time.Second,
 		},
 		{
 			"run from the dashboard", map[string][]asynqOutcome{"dead": {{err: dead}, {}}, "held": {{err: hold(time.Hour)}, {}}},

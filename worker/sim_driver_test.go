@@ -241,6 +241,22 @@ func (s *sim) finish(p *simProc, m message, result error) {
 	}
 }
 
+// stop ends a worker as SIGTERM does: it takes nothing new, and what has not ended
+// within the timeout goes back to its queue.
+func (s *sim) stop(p *simProc, timeout time.Duration) {
+	p.drain = true
+	s.at(timeout, "a worker's shutdown timeout is over", func() {
+		if !s.redis.down.Load() && p.stands() {
+			for _, m := range p.tasks() {
+				if m.id != "" {
+					s.asynq.requeue(m)
+				}
+			}
+		}
+		p.kill("at the end of its shutdown")
+	})
+}
+
 // steal gives a running task to another worker while it runs, as a server does
 // whose clock is a minute ahead.
 func (s *sim) steal() {

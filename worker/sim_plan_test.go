@@ -264,6 +264,12 @@ func (s *sim) plan() {
 			s.newWorker()
 		}
 	})
+	some(1, 150, "a worker is told to stop", func() {
+		if p := s.anyWorker(); p != nil {
+			s.stop(p, 60*time.Second)
+			s.newWorker()
+		}
+	})
 	some(3, 250, "tasks are given to two workers", s.steal)
 	some(1, 150, "redis is away", func() {
 		s.redis.down.Store(true)

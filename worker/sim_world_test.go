@@ -66,7 +66,7 @@ type sim struct {
 
 // odds are the chances of trouble at each trip over the network, in thousandths.
 type odds struct {
-	crash, request, reply, late, freeze, connect, duplicate int
+	crash, request, reply, late, freeze, connect int
 }
 
 // sending is a request on its way.
