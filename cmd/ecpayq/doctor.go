@@ -48,6 +48,8 @@ func (p *program) doctor(ctx context.Context, c *cli.Command) error {
 
 	if err := p.cfg.Validate(); err != nil {
 		fail("configuration", err)
+	} else if warnings := p.cfg.Warnings(); len(warnings) > 0 {
+		add("configuration", "warning", strings.Join(warnings, "; "), "leave ECPAYQ_FENCE at its default, or set it higher")
 	} else {
 		add("configuration", "ok", "all values are valid and fit each other", "")
 	}

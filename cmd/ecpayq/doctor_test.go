@@ -53,6 +53,15 @@ func TestDoctorFindsNothingWrongWithASoundSetup(t *testing.T) {
 	}
 }
 
+func TestAFenceShorterThanECPaysWindowIsWarnedAbout(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, env{"ECPAYQ_FENCE": "10m30s"})
+	if f := b.doctor(0)["configuration"]; f.Status != "warning" || !strings.Contains(f.Detail, "10m45s") || !strings.Contains(f.Hint, "ECPAYQ_FENCE") {
+		t.Errorf("doctor: got %+v, want a warning with the least that is safe", f)
+	}
+	b.worker().awaitLog("ECPAYQ_FENCE 10m30s is less than ECPay's 10 minutes and ECPAYQ_TASK_TIMEOUT, 10m45s: a write that was not answered may land after it was sent again")
+}
+
 func TestDoctorNamesEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()
 	slow := ecpaytest.New(ecpaytest.Config{Now: func() time.Time { return time.Now().Add(-20 * time.Minute) }})

@@ -62,6 +62,9 @@ func (p *program) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, text := range p.cfg.Warnings() {
+		log.Warn().Msg(text)
+	}
 	app.UseLogger(log)
 	w, err := app.StartWorker(app.WorkerConfig{
 		RedisURL: redisURL, BaseURL: base, Keys: dir, Codes: dir.Codes, HTTPTimeout: p.cfg.HTTPTimeout,

@@ -130,6 +130,18 @@ func (c *Config) Validate() error {
 
 const maxTaskTimeout = 60 * time.Second
 
+// ecpayWindow is how long after its timestamp ECPay takes a request (every
+// operation's page).
+const ecpayWindow = 10 * time.Minute
+
+// Warnings lists values that are valid, and give up what is promised.
+func (c *Config) Warnings() []string {
+	if least := ecpayWindow + c.TaskTimeout; c.Fence < least {
+		return []string{fmt.Sprintf("ECPAYQ_FENCE %s is less than ECPay's 10 minutes and ECPAYQ_TASK_TIMEOUT, %s: a write that was not answered may land after it was sent again", c.Fence, least)}
+	}
+	return nil
+}
+
 func (c *Config) checkLog() error {
 	if c.LogFormat != "json" && c.LogFormat != "console" {
 		return fmt.Errorf("ECPAYQ_LOG_FORMAT is %q; it must be json or console", c.LogFormat)
