@@ -165,7 +165,7 @@ func (s *sim) draw() {
 // troubles are what ECPay does to requests. After a refusal that is answered,
 // nothing has happened; whatever else is answered may have.
 func (s *sim) troubles() []ecpaytest.Fault {
-	late := within(s.rng, time.Second, 11*time.Minute)
+	late := within(s.rng, time.Second, s.window+time.Minute)
 	slow := within(s.rng, 0, 25*time.Second)
 	return []ecpaytest.Fault{
 		{Drop: true}, {Drop: true, AfterEffect: true}, {EffectAfter: late}, {EffectAfter: late}, {Hang: true}, {Hang: true, AfterEffect: true},
@@ -235,7 +235,7 @@ func (s *sim) plan() {
 	for range 2 {
 		s.newWorker()
 	}
-	faults := within(s.rng, time.Minute, 40*time.Minute)
+	faults := within(s.rng, time.Minute, 4*s.window)
 	during := func() time.Duration { return within(s.rng, 0, faults) }
 	some := func(n, thousandths int, name string, f func()) {
 		for range n {
@@ -285,7 +285,7 @@ func (s *sim) plan() {
 	// One great trouble at a time, with writes that land late to make it hurt.
 	lateness := func() {
 		for _, i := range s.intents {
-			s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, ecpaytest.Fault{EffectAfter: within(s.rng, 5*time.Minute, 10*time.Minute)})
+			s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, ecpaytest.Fault{EffectAfter: within(s.rng, s.window/2, s.window)})
 		}
 	}
 	jump := func() int64 {
@@ -295,7 +295,7 @@ func (s *sim) plan() {
 		}
 		return int64(d)
 	}
-	soon := within(s.rng, 0, min(faults, 15*time.Minute))
+	soon := within(s.rng, 0, min(faults, 3*s.window/2))
 	switch s.rng.IntN(8) {
 	case 0:
 		s.wrong = true

@@ -39,6 +39,7 @@ type sim struct {
 	merchant Merchant
 	policy   Policy
 	odds     odds
+	window   time.Duration // for which ECPay takes a request after its stamp
 
 	events eventHeap
 	wake   chan struct{}
@@ -169,7 +170,14 @@ func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 	}
 	s.faulty.Store(true)
 	s.asynq = simAsynq{s.redis}
-	s.fake = ecpaytest.New(ecpaytest.Config{})
+	// Most have an ECPay that forgets a request sooner, and a fence that is as much
+	// longer: fewer questions, and the rest is the same.
+	s.window = 10 * time.Minute
+	if chance(s.rng, 800) {
+		s.window = 2 * time.Minute
+		s.policy.Fence = s.window + time.Minute
+	}
+	s.fake = ecpaytest.New(ecpaytest.Config{Window: s.window})
 	s.web = &http.Server{
 		Handler: http.HandlerFunc(s.front),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
