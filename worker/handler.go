@@ -275,7 +275,7 @@ func (h *handler) leave(ctx context.Context, a *attempt, v Verdict) error {
 func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	res := gate.Result{
 		Spends: v.Action != Hold, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Reason,
-		Settled: !a.open,
+		Settled: !a.open, History: a.history,
 	}
 	switch v.Action {
 	case Done:

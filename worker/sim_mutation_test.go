@@ -28,12 +28,12 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 		{
 			"no mark of a write in flight", "gate/enter.lua",
-			"redis.call('HSET', KEYS[1], 'in_flight', now, 'sent_at', ARGV[2])", "",
+			"redis.call('HSET', KEYS[1], 'in_flight', now, 'sent_at', ARGV[2], 'marked', ARGV[1])", "",
 			`has [2-9] effects`,
 		},
 		{
 			"a hold removes the mark", "handler.go",
-			"Settled: !a.open,", "Settled: !a.open || v.Action == Hold,",
+			"Settled: !a.open, History", "Settled: !a.open || v.Action == Hold, History",
 			`has [2-9] effects`,
 		},
 		{

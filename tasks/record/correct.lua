@@ -21,6 +21,6 @@ if ARGV[3] == '1' then
   redis.call('HSET', KEYS[1], 'payload', ARGV[4], 'headers', ARGV[5], 'fix', '1')
 end
 if ARGV[6] == '1' then
-  redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'repeated', 'repeats')
+  redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats')
 end
 return 'ok'

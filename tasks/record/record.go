@@ -101,6 +101,7 @@ const (
 	FieldStale    = "stale"     // requests refused with TransCode 104 in a row
 	FieldInFlight = "in_flight" // a write went out at this time and nothing is proven since
 	FieldSentAt   = "sent_at"   // the same time by the clock that stamped it: two clocks guard the fence
+	FieldMarked   = "marked"    // the attempt that sent it
 	FieldRepeated = "repeated"  // how often a write was sent again with an earlier one unanswered
 	FieldRepeats  = "repeats"   // the attempt that did so last
 	FieldSince    = "since"     // when the budget's clock began

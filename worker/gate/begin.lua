@@ -9,10 +9,10 @@
 -- Returns: status (0 go on, 1 finished, 2 the lock is held, 3 ECPay wants a pause), rest of the lock's life or of the pause,
 --          attempts, crashes, age, holds, stale, how often a write was repeated that is still unanswered,
 --          time since the last unanswered write (-1 for none) by Redis' clock, the same by the worker's clock,
---          time since Redis may have lost marks of this task (-1 for never)
+--          time since Redis may have lost marks of this task (-1 for never), the mark of that write (0 for none)
 local now, caller = redis_now(), tonumber(ARGV[4])
 if redis.call('EXISTS', KEYS[2]) == 1 then
-  return {1, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1}
+  return {1, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0}
 end
 local r = redis.call('HMGET', KEYS[1], 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
   'in_flight', 'sent_at', 'repeated', 'left', 'kind', 'next')
@@ -20,17 +20,17 @@ local token, state = r[1] or '', r[2] or ''
 -- asynq may run a task again long before the pause that it was given is over, when
 -- it could not record that, and a person may too.
 if state == 'held' and r[14] == 'Throttled' and (tonumber(r[15]) or 0) > now then
-  return {3, r[15] - now, 0, 0, 0, 0, 0, 0, -1, -1, -1}
+  return {3, r[15] - now, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0}
 end
 local holder, by_redis, by_sender = lock_of(KEYS[3])
 if r[13] == ARGV[1] then
-  return {2, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1}
+  return {2, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0}
 end
 if holder ~= ARGV[1] then
   local left = 0
   if holder then left = lock_left(by_redis, by_sender, now, caller) end
   if left > 0 then
-    return {2, left, 0, 0, 0, 0, 0, 0, -1, -1, -1}
+    return {2, left, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0}
   end
   local life = tonumber(ARGV[5])
   redis.call('SET', KEYS[3], string.format('%s %.0f %.0f', ARGV[1], now + life, caller + life), 'PX', life + 86400000)
@@ -73,4 +73,5 @@ local lost, changed = -1, lost_writes(KEYS[4], now)
 if older_than_loss(changed, ARGV[2]) then
   lost = math.max(0, now - changed)
 end
-return {0, 0, attempts, crashes, math.max(0, now - since - paused), holds, stale, tonumber(r[12]) or 0, sent_redis, sent_caller, lost}
+return {0, 0, attempts, crashes, math.max(0, now - since - paused), holds, stale, tonumber(r[12]) or 0, sent_redis, sent_caller, lost,
+  tonumber(r[10]) or 0}

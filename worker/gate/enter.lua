@@ -14,5 +14,5 @@ if ARGV[3] == '1' and redis.call('HGET', KEYS[1], 'repeats') ~= ARGV[1] then
   redis.call('HINCRBY', KEYS[1], 'repeated', 1)
   redis.call('HSET', KEYS[1], 'repeats', ARGV[1])
 end
-redis.call('HSET', KEYS[1], 'in_flight', now, 'sent_at', ARGV[2])
+redis.call('HSET', KEYS[1], 'in_flight', now, 'sent_at', ARGV[2], 'marked', ARGV[1])
 return 1

@@ -90,6 +90,8 @@ type History struct {
 	MarksLost bool
 	// SinceLost is how long ago that was noticed.
 	SinceLost time.Duration
+
+	mark int64 // of the write in flight
 }
 
 // BusyError means that another attempt holds the lock of the task's subject.
@@ -119,7 +121,7 @@ func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, er
 	switch {
 	case err != nil:
 		return History{}, fmt.Errorf("count attempt: %w", err)
-	case len(v) != 11:
+	case len(v) != 12:
 		return History{}, fmt.Errorf("count attempt: %d values in the answer", len(v))
 	case v[0] == 2:
 		return History{}, &BusyError{For: duration(v[1])}
@@ -129,6 +131,7 @@ func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, er
 	h := History{
 		Finished: v[0] == 1, Attempts: int(v[2]), Crashes: int(v[3]), Age: duration(v[4]), Holds: int(v[5]), Stale: int(v[6]), Repeated: int(v[7]),
 	}
+	h.mark = v[11]
 	if v[8] >= 0 {
 		h.InFlight, h.SinceSent = true, duration(min(v[8], v[9]))
 	}
@@ -175,9 +178,10 @@ type Result struct {
 	Spends bool
 	// Pauses makes the age clock stand still until the next attempt.
 	Pauses bool
-	// Settled removes the mark of a write in flight: an answer or a proof that it
-	// was not sent settles it.
+	// Settled removes the mark of the write that the attempt sent, or found in its
+	// History: an answer or a proof that it was not sent settles it.
 	Settled bool
+	History History
 	// Stale means that the request was refused with TransCode 104.
 	Stale bool
 	// Delay is the time until the next attempt.
@@ -212,7 +216,7 @@ type Letter struct {
 func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	id := a.ID
 	args := []any{
-		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id,
+		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id, r.History.mark,
 		record.FieldKind, r.Kind.String(),
 		record.FieldHTTP, r.HTTPStatus,
 		record.FieldTrans, r.TransCode,

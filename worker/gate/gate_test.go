@@ -149,6 +149,36 @@ func TestAScriptThatComesAfterItsAttemptHasLeftChangesNothing(t *testing.T) {
 	}
 }
 
+// Both may lie in the buffer of a connection that was given up.
+func TestABeginAndALeaveThatComeASecondTimeLateSettleNoLaterWrite(t *testing.T) {
+	t.Parallel()
+	g, rdb, _ := newGate(t)
+	now := time.Now()
+	old, later := attempt(trigger, "A"), attempt(trigger, "B")
+	settled := gate.Result{State: record.Retry, Settled: true}
+	begin(t, g, old, now)
+	enter(t, g, old, now)
+	leave(t, g, old, settled)
+	if rdb.HExists(t.Context(), record.TaskKey(trigger), record.FieldInFlight).Val() {
+		t.Error("an answer left the mark")
+	}
+	begin(t, g, later, now)
+	enter(t, g, later, now)
+	leave(t, g, later, gate.Result{State: record.Retry}) // unanswered
+	begin(t, g, old, now)
+	leave(t, g, old, settled)
+	if !rdb.HExists(t.Context(), record.TaskKey(trigger), record.FieldInFlight).Val() {
+		t.Error("an old attempt removed the mark of a later write")
+	}
+	// The next one finds it, and may settle it.
+	next := attempt(trigger, "C")
+	settled.History = begin(t, g, next, now)
+	leave(t, g, next, settled)
+	if rdb.HExists(t.Context(), record.TaskKey(trigger), record.FieldInFlight).Val() {
+		t.Error("a proof left the mark")
+	}
+}
+
 func TestATriggerAndACancelOfOneTsrExcludeEachOther(t *testing.T) {
 	t.Parallel()
 	g, _, _ := newGate(t)

@@ -5,7 +5,7 @@
 -- KEYS: record, finish marker, lock, index of the ledger of dead letters
 -- ARGV: attempt token, state, ttl of the record (ms, 0 for none), ttl of the finish marker (ms, 0 for none),
 --       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms), task id,
---       then kind, http_status, trans_code, rtn_code, rtn_msg and reason, each after its name, and other fields likewise;
+--       the mark that the attempt found when it began (0 for none), then kind, http_status, trans_code, rtn_code, rtn_msg and reason, each after its name, and other fields likewise;
 --       of a dead task headers and payload are the last two
 local now = redis_now()
 local token = redis.call('HGET', KEYS[1], 'token') or ''
@@ -29,7 +29,7 @@ if ARGV[2] == 'dead' then
   end
   fields[#fields + 1] = 'died'
   fields[#fields + 1] = now
-  for i = 11, 21, 2 do -- what it died of stays, whatever a later run brings
+  for i = 12, 22, 2 do -- what it died of stays, whatever a later run brings
     fields[#fields + 1] = 'd_' .. ARGV[i]
     fields[#fields + 1] = ARGV[i + 1]
   end
@@ -40,7 +40,7 @@ elseif ARGV[2] == 'done' then
   redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
     'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason')
 end
-for i = 11, last do fields[#fields + 1] = ARGV[i] end
+for i = 12, last do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[5] == '0' then
   redis.call('HINCRBY', KEYS[1], 'attempts', -1)
@@ -62,7 +62,12 @@ else
   redis.call('HDEL', KEYS[1], 'next')
 end
 if ARGV[7] == '1' then
-  redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'repeated', 'repeats')
+  -- What settles a write that this attempt sent, or found, settles no later one: an
+  -- attempt may come a second time, late.
+  local m = redis.call('HMGET', KEYS[1], 'marked', 'in_flight')
+  if ARGV[2] == 'done' or m[1] == ARGV[1] or m[2] == ARGV[11] then
+    redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats')
+  end
 end
 if ARGV[3] ~= '0' then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
