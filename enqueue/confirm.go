@@ -24,9 +24,9 @@ var ErrNotConfirmed = record.ErrNotConfirmed
 //
 // KEYS: the task, the barrier (in the slot of the queue)
 var barrier = redis.NewScript(`
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if redis.call('EXISTS', KEYS[1]) == 0 then return {0} end
 redis.call('SET', KEYS[2], '1', 'PX', 60000)
-return 1`)
+return {1}`)
 
 // confirmed waits until replicas and disks have the task. again means that the
 // task has to be stored once more: a failover came between storing and
@@ -37,7 +37,7 @@ func (c *Client) confirmed(ctx context.Context, r Receipt) (again bool, err erro
 	there, err := c.cfg.Confirm.Run(ctx, c.rdb, barrier, keys)
 	switch {
 	case err == nil:
-		return there == 0, nil
+		return len(there) == 0 || there[0] == 0, nil
 	case errors.Is(err, ErrNotConfirmed):
 		return false, fmt.Errorf("enqueue %s: %w", r.ID, err)
 	default:

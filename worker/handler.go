@@ -29,6 +29,7 @@ type job struct {
 type handler struct {
 	gate      *gate.Gate
 	ecpay     *ecpay.Client
+	turns     *turns
 	keys      KeyProvider
 	policy    Policy
 	timeout   time.Duration // of one attempt
@@ -59,8 +60,12 @@ type attempt struct {
 	// doubt means that Redis may have lost the mark of such a write, and that no ask
 	// has told.
 	doubt bool
-	resp  ecpay.Response
-	err   *ecpay.Error
+	// requests counts those that wanted to go out, and banned is how long ECPay wants
+	// none.
+	requests int
+	banned   time.Duration
+	resp     ecpay.Response
+	err      *ecpay.Error
 }
 
 // errNotRecorded means that the verdict could not be written: the task must come
@@ -126,10 +131,7 @@ const (
 func (h *handler) carry(ctx context.Context, a *attempt) (Verdict, bool) {
 	history, err := h.gate.Begin(ctx, a.gate, h.now())
 	var busy *gate.BusyError
-	var paused *gate.PausedError
 	switch {
-	case errors.As(err, &paused):
-		return Verdict{Action: Hold, Kind: ecpay.Throttled, Delay: paused.For, Reason: reasonThrottled}, false
 	case errors.As(err, &busy):
 		return Verdict{Action: Hold, Kind: ecpay.Unavailable, Delay: min(busy.For, busyPause) + time.Second, Reason: reasonBusy}, false
 	case err != nil:
@@ -205,13 +207,9 @@ func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 			return v
 		}
 	}
-	if a.op.Write {
-		if err := h.gate.Enter(ctx, a.gate, h.ecpay.Stamp(), h.now(), a.open); err != nil {
-			return h.redisAway(err)
-		}
-	}
 	earlier := a.open
-	a.resp, a.err = h.do(ctx, a, m, a.payload.Request())
+	// A cancel races the hour of issue.
+	a.resp, a.err = h.do(ctx, a, m, a.payload.Request(), gate.Request{Write: a.op.Write, Repeats: earlier, Ahead: a.op.Write && a.op.Resendable})
 	a.open = a.op.Write && (a.err != nil && a.err.Execution == ecpay.MaybeExecuted || a.err != nil && earlier)
 	return h.settle(ctx, a, m, earlier)
 }
@@ -221,9 +219,14 @@ func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 // deadline of ours came nearer. The lock has ended meanwhile.
 var errOver = errors.New("the time of this attempt is over by the wall clock: the machine slept, or its clock was set")
 
-// do sends one request, as long as the attempt may last.
-func (h *handler) do(ctx context.Context, a *attempt, m Merchant, req ecpay.Request) (ecpay.Response, *ecpay.Error) {
-	if h.now().Round(0).Sub(a.start.Round(0)) >= h.timeout-reserve(h.timeout) {
+// do sends one request when it is its turn, as long as the attempt may last.
+func (h *handler) do(ctx context.Context, a *attempt, m Merchant, req ecpay.Request, r gate.Request) (ecpay.Response, *ecpay.Error) {
+	done, held := h.turn(ctx, a, m, r)
+	if held != nil {
+		return nil, held
+	}
+	defer done()
+	if h.left(a) <= 0 {
 		return nil, &ecpay.Error{Op: req.Operation().Name, Kind: ecpay.Unavailable, Execution: ecpay.NotSent, Err: errOver}
 	}
 	resp, err := h.ecpay.Do(ctx, m.Merchant, req)
@@ -231,12 +234,22 @@ func (h *handler) do(ctx context.Context, a *attempt, m Merchant, req ecpay.Requ
 	if err != nil && !errors.As(err, &e) {
 		e = &ecpay.Error{Op: req.Operation().Name, Kind: ecpay.Unknown, Err: err}
 	}
+	if e != nil && e.Kind == ecpay.Throttled {
+		a.banned = h.policy.pause(e.RetryAfter)
+	}
 	return resp, e
 }
 
 func (h *handler) decide(a *attempt) Verdict { return h.judge(a, a.err) }
 
 func (h *handler) judge(a *attempt, e *ecpay.Error) Verdict {
+	var away redisError
+	switch {
+	case e != nil && errors.As(e.Err, &away):
+		return h.redisAway(away.error)
+	case e != nil && errors.Is(e.Err, errNoTurn):
+		return queued(e.RetryAfter)
+	}
 	out := Outcome{Kind: ecpay.OK, CanFindOut: a.ask != nil || a.mayRepeat}
 	if e != nil {
 		out.Kind, out.Execution, out.RetryAfter = e.Kind, e.Execution, e.RetryAfter
@@ -244,10 +257,16 @@ func (h *handler) judge(a *attempt, e *ecpay.Error) Verdict {
 	return decide(a.op, out, a.history, h.policy, h.random())
 }
 
+// redisError is an error of the gate on the way of a request.
+type redisError struct{ error }
+
+func (e redisError) Error() string { return "redis: " + e.error.Error() }
+func (e redisError) Unwrap() error { return e.error }
+
 // redisAway holds a task that could not be counted or marked: nothing was sent.
 func (h *handler) redisAway(err error) Verdict {
 	return Verdict{
-		Action: Hold, Kind: ecpay.Unavailable, Reason: "redis: " + err.Error(),
+		Action: Hold, Kind: ecpay.Unavailable, Reason: redisError{err}.Error(),
 		Delay: time.Second + time.Duration(h.random()*float64(5*time.Second)),
 	}
 }
@@ -275,7 +294,7 @@ func (h *handler) leave(ctx context.Context, a *attempt, v Verdict) error {
 func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	res := gate.Result{
 		Spends: v.Action != Hold, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Reason,
-		Settled: !a.open, History: a.history,
+		Settled: !a.open, History: a.history, Banned: a.banned,
 	}
 	switch v.Action {
 	case Done:
@@ -288,6 +307,9 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 		res.State = record.Retry
 	case Hold:
 		res.State = record.Held
+		if v.Queued {
+			res.State = record.Queued
+		}
 	case Dead:
 		res.State = record.Dead
 		res.Letter = &gate.Letter{Type: a.typeName, Queue: a.queue, Payload: a.job.payload, Headers: a.headers}

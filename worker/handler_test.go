@@ -83,7 +83,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.keys = &testKeys{merchant: Merchant{Merchant: m}}
 	w.h = &handler{
-		gate: gate.New(w.rdb, record.Confirm{}), keys: w.keys, policy: Policy{}.withDefaults(),
+		gate: gate.New(w.rdb, record.Confirm{}), turns: newTurns(8, 8), keys: w.keys, policy: Policy{}.withDefaults(),
 		timeout: 45 * time.Second, finishTTL: time.Hour, retention: time.Hour,
 		now: w.clock, random: rand.Float64, log: zerolog.Nop(), observe: func(string, Verdict) {},
 	}
@@ -252,7 +252,7 @@ func TestAnAttemptWhoseMachineSleptSendsNothingMore(t *testing.T) {
 	w.mu.Lock()
 	w.now = w.now.Add(time.Hour)
 	w.mu.Unlock()
-	if _, err := w.h.do(t.Context(), a, w.keys.merchant, x.payload.Request()); err == nil || err.Execution != ecpay.NotSent || len(w.fake.Calls()) != 0 {
+	if _, err := w.h.do(t.Context(), a, w.keys.merchant, x.payload.Request(), gate.Request{Write: true}); err == nil || err.Execution != ecpay.NotSent || len(w.fake.Calls()) != 0 {
 		t.Errorf("%v with %d calls, want nothing sent", err, len(w.fake.Calls()))
 	}
 }
@@ -468,7 +468,7 @@ func TestScriptsMayRunTwice(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if err := g.Enter(ctx, gate.Attempt{ID: id, Token: "a"}, w.clock(), w.clock(), false); err != nil {
+		if _, err := g.Enter(ctx, gate.Attempt{ID: id, Token: "a"}, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -492,7 +492,7 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	if r, err := record.Get(ctx, w.rdb, id); err != nil || r.State != record.Active {
 		t.Errorf("state %s, %v, want active", r.State, err)
 	}
-	if err := g.Enter(ctx, gate.Attempt{ID: id, Token: "a"}, w.clock(), w.clock(), false); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := g.Enter(ctx, gate.Attempt{ID: id, Token: "a"}, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("an attempt that is over may enter: %v", err)
 	}
 	// Proof of an effect is recorded whatever attempt brings it.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
 )
@@ -29,6 +30,16 @@ type Merchant struct {
 	// longer than 0 or unknown, when an earlier trigger went unanswered and no
 	// query can tell. ECPay may then begin the delay anew.
 	RetriggerScheduled bool
+	// Interval, when not nil, is the merchant's own [Policy.Interval], for example by a
+	// special contract.
+	Interval *time.Duration
+}
+
+func (m Merchant) interval(p Policy) time.Duration {
+	if m.Interval != nil {
+		return *m.Interval
+	}
+	return p.Interval
 }
 
 // ErrUnknownMerchant means that there are no keys for a MerchantID. Tasks of

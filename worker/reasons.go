@@ -12,6 +12,7 @@ const (
 	reasonIssued      = "the invoice is issued already: it cannot be cancelled, it needs a void / 發票已開立，無法取消，需改為作廢"
 	reasonDenied      = "wrong keys, or the service is not enabled for this merchant; mend the configuration or ask ECPay / 金鑰錯誤或特店未開通服務，請修正設定或洽綠界"
 	reasonOperator    = "a person must act at ECPay first, for example add invoice numbers / 須先於綠界處理，例如新增字軌"
+	reasonQueued      = "waits for its turn among the requests of this merchant / 依特店的呼叫頻率排隊中"
 	reasonThrottled   = "ECPay asks for a pause / 綠界要求暫停呼叫"
 	reasonAmbiguous   = "sent, and nobody knows what became of it; look it up at ECPay before it is run again / 已送出但結果不明，重新執行前請先至綠界查詢"
 	reasonUnknown     = "ECPay answered with a code that is in no table; look it up at ECPay before it is run again / 綠界回覆未知代碼，重新執行前請先至綠界查詢"

@@ -250,7 +250,7 @@ func TestRule8ALockExcludesARunOfTheSameTaskAndNothingIsSentAfterIt(t *testing.T
 	}
 	w.wantVerdict(w.once(j), Hold, ecpay.Unavailable)
 	w.advance(time.Minute + time.Millisecond)
-	if err := w.h.gate.Enter(t.Context(), first, w.clock(), w.clock(), false); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := w.h.gate.Enter(t.Context(), first, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("the first run, after its lock: got %v, want ErrSuperseded", err)
 	}
 	w.wantCalls()
@@ -300,7 +300,7 @@ func TestRule11ProofIsRecordedWhateverAttemptBringsItAndNothingElseIs(t *testing
 	if err := g.Leave(ctx, old, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
 		t.Errorf("done by an old attempt: %v", err)
 	}
-	if err := g.Enter(ctx, current, w.clock(), w.clock(), false); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := g.Enter(ctx, current, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("the current attempt may still send: %v", err)
 	}
 	w.wantVerdict(w.once(j), Done, ecpay.AlreadyDone)

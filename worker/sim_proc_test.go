@@ -69,7 +69,7 @@ func (s *sim) newWorker() *simProc {
 		panic(err)
 	}
 	p.h = &handler{
-		gate: gate.New(p.rdb, record.Confirm{}), ecpay: p.client, keys: &testKeys{merchant: s.merchant}, policy: s.policy,
+		gate: gate.New(p.rdb, record.Confirm{}), ecpay: p.client, turns: newTurns(simConcurrency, simConcurrency), keys: &testKeys{merchant: s.merchant}, policy: s.policy,
 		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,
 		now: p.now, log: zerolog.Nop(), observe: func(string, Verdict) {},
 		random: func() float64 { return float64(p.roll("jitter")>>11) / (1 << 53) },

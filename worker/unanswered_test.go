@@ -143,7 +143,7 @@ func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
 				if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{ID: j.id, Token: "dead-worker", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil {
 					t.Fatal(err)
 				}
-				if err := w.h.gate.Enter(t.Context(), gate.Attempt{ID: j.id, Token: "dead-worker"}, w.clock(), w.clock(), false); err != nil {
+				if _, err := w.h.gate.Enter(t.Context(), gate.Attempt{ID: j.id, Token: "dead-worker"}, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); err != nil {
 					t.Fatal(err)
 				}
 				if landed {

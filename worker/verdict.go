@@ -34,6 +34,8 @@ type Verdict struct {
 	Delay time.Duration
 	// Pauses makes the clock of age stand still while waiting.
 	Pauses bool
+	// Queued is a hold for nothing but the task's turn.
+	Queued bool
 	// Reason says why it is held or dead and what to do about it, for people.
 	Reason string
 }
@@ -54,6 +56,19 @@ type Policy struct {
 	Fence time.Duration
 	// BanPause is the pause after HTTP 403 when ECPay names none.
 	BanPause time.Duration
+	// Interval is the least time between two requests of a merchant in the fleet; each
+	// may have its own. It has no default: 0 is none.
+	Interval time.Duration
+	// InFlight is how many requests of a merchant there may be at once in the fleet.
+	InFlight int
+}
+
+// pause is how long ECPay wants no request, asked being its own word, 0 for none.
+func (p Policy) pause(asked time.Duration) time.Duration {
+	if asked > 0 {
+		return asked
+	}
+	return p.BanPause
 }
 
 // MaxCrashes is how many attempts may end without leaving before the task is
@@ -126,11 +141,7 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 	case ecpay.Operator:
 		return hold(operatorPause, true, reasonOperator)
 	case ecpay.Throttled:
-		pause := p.BanPause
-		if out.RetryAfter > 0 {
-			pause = out.RetryAfter
-		}
-		return hold(pause, true, reasonThrottled)
+		return hold(p.pause(out.RetryAfter), true, reasonThrottled)
 	case ecpay.Stale:
 		if h.Stale == 0 {
 			v.Action = Retry // at once: the clock is corrected by now where it can be

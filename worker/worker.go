@@ -41,8 +41,11 @@ type Config struct {
 
 	// Policy is the budget and the pauses; zero fields get their defaults.
 	Policy Policy
-	// Concurrency is how many attempts run at once. Defaults to 32.
+	// Concurrency is how many requests to ECPay there are at once. Defaults to 32.
 	Concurrency int
+	// Sleepers is how many attempts may wait in place for their turn, beside those
+	// that send. Defaults to 512.
+	Sleepers int
 	// TaskTimeout bounds one attempt; asynq may start a second run only long
 	// after. Defaults to 45 s, at most 60 s.
 	TaskTimeout time.Duration
@@ -71,6 +74,7 @@ func (p Policy) withDefaults() Policy {
 	setDefault(&p.NotFoundGrace, 10*time.Minute)
 	setDefault(&p.Fence, 11*time.Minute)
 	setDefault(&p.BanPause, 30*time.Minute)
+	setDefault(&p.InFlight, 8)
 	return p
 }
 
@@ -84,6 +88,7 @@ func setDefault[T comparable](v *T, def T) {
 func (c Config) withDefaults() Config {
 	c.Policy = c.Policy.withDefaults()
 	setDefault(&c.Concurrency, 32)
+	setDefault(&c.Sleepers, 512)
 	setDefault(&c.TaskTimeout, 45*time.Second)
 	setDefault(&c.ShutdownTimeout, 60*time.Second)
 	setDefault(&c.Retention, tasks.DefaultRetention)
@@ -104,6 +109,8 @@ func (c Config) validate() error {
 		return errors.New("worker: Redis, GateRedis, ECPay and Keys are required")
 	case c.Concurrency < 1:
 		return fmt.Errorf("worker: Concurrency is %d, want at least 1", c.Concurrency)
+	case c.Sleepers < 1 || c.Policy.InFlight < 1 || c.Policy.Interval < 0:
+		return fmt.Errorf("worker: Sleepers %d and InFlight %d must be at least 1, Interval %s not negative", c.Sleepers, c.Policy.InFlight, c.Policy.Interval)
 	case c.TaskTimeout+asynqMargin > tasks.Timeout:
 		return fmt.Errorf("worker: TaskTimeout is %s, at most %s is allowed: asynq must not give a task up first", c.TaskTimeout, tasks.Timeout-asynqMargin)
 	case c.ShutdownTimeout <= c.TaskTimeout:
@@ -140,13 +147,13 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg,
 		h: &handler{
-			gate: gate.New(cfg.GateRedis, cfg.Confirm), ecpay: cfg.ECPay, keys: cfg.Keys, policy: cfg.Policy,
+			gate: gate.New(cfg.GateRedis, cfg.Confirm), ecpay: cfg.ECPay, turns: newTurns(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observe: cfg.Observe,
 		},
 	}
 	w.server = asynq.NewServerFromRedisClient(cfg.Redis, asynq.Config{
-		Concurrency:              cfg.Concurrency,
+		Concurrency:              cfg.Concurrency + cfg.Sleepers,
 		Queues:                   tasks.Queues(),
 		RetryDelayFunc:           retryDelay,
 		IsFailure:                isFailure,
@@ -196,6 +203,7 @@ func (w *Worker) Stop() {
 		return
 	}
 	w.stop.Do(func() {
+		close(w.h.turns.stopping) // who waits for a turn goes back to the queue
 		w.server.Shutdown()
 		w.cancel()
 		w.wg.Wait()

@@ -49,18 +49,18 @@ func (c Confirm) timeout() time.Duration {
 // or disks as asked for.
 var ErrNotConfirmed = errors.New("stored but not confirmed")
 
-// Run runs a script that returns an integer, and waits on the same connection
-// until replicas and disk have what it wrote: on another one of the pool, WAIT
-// would return at once and prove nothing. The script must write something for
-// that, and may be executed twice. The integer is valid also beside
-// [ErrNotConfirmed]; a 0 is not waited for.
-func (c Confirm) Run(ctx context.Context, rdb redis.UniversalClient, s *redis.Script, keys []string, args ...any) (int, error) {
+// Run runs a script that returns a list of integers, and waits on the same
+// connection until replicas and disk have what it wrote: on another one of the
+// pool, WAIT would return at once and prove nothing. The script must write
+// something for that, and may be executed twice. The integers are valid also
+// beside [ErrNotConfirmed]; where the first is 0, nothing is waited for.
+func (c Confirm) Run(ctx context.Context, rdb redis.UniversalClient, s *redis.Script, keys []string, args ...any) ([]int64, error) {
 	if !c.Wanted() {
-		return s.Run(ctx, rdb, keys, args...).Int()
+		return s.Run(ctx, rdb, keys, args...).Int64Slice()
 	}
 	master, err := masterOf(ctx, rdb, keys[0])
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	conn := master.Conn()
 	defer conn.Close()
@@ -76,12 +76,12 @@ func (c Confirm) Run(ctx context.Context, rdb redis.UniversalClient, s *redis.Sc
 		}
 		return nil
 	})
-	n, werr := wrote.Int()
+	n, werr := wrote.Int64Slice()
 	if werr != nil {
-		return 0, errors.Join(werr, err)
+		return nil, errors.Join(werr, err)
 	}
-	if n == 0 {
-		return 0, nil
+	if len(n) == 0 || n[0] == 0 {
+		return n, nil
 	}
 	if replicas != nil {
 		have, err := replicas.Int()

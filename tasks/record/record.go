@@ -43,6 +43,13 @@ func DoneKey(id string) string { return prefix + tag(id) + ":done:" + id }
 // prelude.lua for what is in it.
 func LockKey(id string) string { return prefix + tag(id) + ":lock:" + tasks.Subject(id) }
 
+// PaceKey is the pace of a task's merchant, a hash; see pace.lua in worker/gate for
+// what is in it.
+func PaceKey(id string) string { return prefix + tag(id) + ":pace" }
+
+// FlightKey is the set of the requests of a task's merchant that are on their way.
+func FlightKey(id string) string { return prefix + tag(id) + ":flight" }
+
 // ReplicationKey is where the replication id of the Redis that holds a task's keys
 // is remembered, a hash of FieldReplID and FieldChanged. On a cluster each
 // merchant's slot has its own, since the slots are on different masters.
@@ -110,6 +117,7 @@ const (
 	FieldFirst    = "first"     // first attempt
 	FieldLast     = "last"      // last attempt
 	FieldNext     = "next"      // when it runs again
+	FieldPlace    = "place"     // when its turn is in the merchant's line, in microseconds
 	FieldKind     = "kind"
 	FieldHTTP     = "http_status"
 	FieldTrans    = "trans_code"
@@ -166,6 +174,7 @@ const (
 	Active State = "active"
 	Retry  State = "retry"
 	Held   State = "held"
+	Queued State = "queued" // held, and for nothing but its turn
 	Done   State = "done"
 	Dead   State = "dead"
 )

@@ -158,7 +158,7 @@ func stateOf(info *asynq.TaskInfo, rec Record) string {
 	case asynq.TaskStateCompleted:
 		return StateCompleted
 	case asynq.TaskStateRetry:
-		if rec.State == Held || rec.State == "" { // without a record, no attempt got through the gate
+		if rec.State == Held || rec.State == Queued || rec.State == "" { // without a record, no attempt got through the gate
 			return StateHeld
 		}
 		return StateRetry

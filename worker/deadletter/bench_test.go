@@ -125,6 +125,12 @@ func (b *bench) swept(i int, k ecpay.Kind) string {
 	return id
 }
 
+// entered marks a write of an attempt.
+func (b *bench) entered(a gate.Attempt) error {
+	_, err := b.gate.Enter(b.Context(), a, gate.Request{Write: true, Stamp: time.Now(), Now: time.Now(), InFlight: 8, Life: time.Minute})
+	return err
+}
+
 // crashed is a task that asynq archived without a verdict.
 func (b *bench) crashed(i int, sent bool) string {
 	b.Helper()
@@ -132,7 +138,7 @@ func (b *bench) crashed(i int, sent bool) string {
 	_, err := b.gate.Begin(b.Context(), gate.Attempt{ID: id, Token: "crash", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
 	if sent {
-		b.must(b.gate.Enter(b.Context(), gate.Attempt{ID: id, Token: "crash"}, time.Now(), time.Now(), false))
+		b.must(b.entered(gate.Attempt{ID: id, Token: "crash"}))
 	}
 	b.must(b.rdb.Del(b.Context(), record.LockKey(id)).Err()) // its minute is over
 	b.must(b.inspector.ArchiveTask(queue, id))

@@ -204,7 +204,7 @@ func liveState(cmd *redis.StringCmd, ours record.State) string {
 	case "", "archived":
 		return record.StateDead
 	case "retry":
-		if ours == record.Held {
+		if ours == record.Held || ours == record.Queued {
 			return record.StateHeld
 		}
 		return s

@@ -104,7 +104,7 @@ func TestATaskThatCrashesAfterItWasRunAgainIsJudgedAnew(t *testing.T) {
 	b.must(b.inspector.RunTask(queue, id))
 	_, err := b.gate.Begin(t.Context(), gate.Attempt{ID: id, Token: "x", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
-	b.must(b.gate.Enter(t.Context(), gate.Attempt{ID: id, Token: "x"}, time.Now(), time.Now(), false))
+	b.must(b.entered(gate.Attempt{ID: id, Token: "x"}))
 	b.must(b.inspector.ArchiveTask(queue, id))
 	b.sweep()
 	if l := b.get(id); l.Kind != ecpay.Ambiguous || l.By != record.BySweeper || l.DiedAt.Before(before) {

@@ -6,7 +6,7 @@
 -- KEYS: record, finish marker, lock, replication history
 -- ARGV: attempt token, when it was enqueued (ms, 0 for unknown), start of the age clock by the task's headers
 --       (ms, 0 for unknown), the worker's clock (ms), life of the lock (ms)
--- Returns: status (0 go on, 1 finished, 2 the lock is held, 3 ECPay wants a pause), rest of the lock's life or of the pause,
+-- Returns: status (0 go on, 1 finished, 2 the lock is held), rest of the lock's life when it is held,
 --          attempts, crashes, age, holds, stale, how often a write was repeated that is still unanswered,
 --          time since the last unanswered write (-1 for none) by Redis' clock, the same by the worker's clock,
 --          time since Redis may have lost marks of this task (-1 for never), the mark of that write (0 for none)
@@ -15,13 +15,8 @@ if redis.call('EXISTS', KEYS[2]) == 1 then
   return {1, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0}
 end
 local r = redis.call('HMGET', KEYS[1], 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
-  'in_flight', 'sent_at', 'repeated', 'left', 'kind', 'next')
+  'in_flight', 'sent_at', 'repeated', 'left')
 local token, state = r[1] or '', r[2] or ''
--- asynq may run a task again long before the pause that it was given is over, when
--- it could not record that, and a person may too.
-if state == 'held' and r[14] == 'Throttled' and (tonumber(r[15]) or 0) > now then
-  return {3, r[15] - now, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0}
-end
 local holder, by_redis, by_sender = lock_of(KEYS[3])
 if r[13] == ARGV[1] then
   return {2, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0}

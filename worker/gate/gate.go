@@ -23,6 +23,9 @@ import (
 //go:embed replication.lua
 var replicationLua string
 
+//go:embed pace.lua
+var paceLua string
+
 //go:embed begin.lua
 var beginLua string
 
@@ -44,7 +47,7 @@ type Gate struct {
 func New(rdb redis.UniversalClient, confirm record.Confirm) *Gate {
 	return &Gate{
 		rdb: rdb, confirm: confirm,
-		begin: record.NewScript(replicationLua + beginLua), enter: record.NewScript(enterLua), leave: record.NewScript(leaveLua),
+		begin: record.NewScript(replicationLua + beginLua), enter: record.NewScript(paceLua + enterLua), leave: record.NewScript(paceLua + leaveLua),
 		look: record.NewScript(replicationLua + "return lost_writes(KEYS[1], redis_now())"),
 	}
 }
@@ -103,18 +106,8 @@ type BusyError struct {
 // Error implements error.
 func (e *BusyError) Error() string { return "another attempt on the same subject is running" }
 
-// PausedError means that ECPay asked for a pause which is not over.
-type PausedError struct {
-	// For is how long it still lasts.
-	For time.Duration
-}
-
-// Error implements error.
-func (e *PausedError) Error() string { return "ECPay asked for a pause" }
-
 // Begin takes the lock of the task's subject and counts an attempt; now is the
-// worker's clock. It returns a [*BusyError] while another attempt holds the lock,
-// and a [*PausedError] while ECPay wants none.
+// worker's clock. It returns a [*BusyError] while another attempt holds the lock.
 func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, error) {
 	keys := []string{record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), record.ReplicationKey(g.rdb, a.ID)}
 	v, err := g.begin.Run(ctx, g.rdb, keys, a.Token, unixMilli(a.Enqueued), unixMilli(a.Start), now.UnixMilli(), ms(a.LockFor)).Int64Slice()
@@ -125,8 +118,6 @@ func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, er
 		return History{}, fmt.Errorf("count attempt: %d values in the answer", len(v))
 	case v[0] == 2:
 		return History{}, &BusyError{For: duration(v[1])}
-	case v[0] == 3:
-		return History{}, &PausedError{For: duration(v[1])}
 	}
 	h := History{
 		Finished: v[0] == 1, Attempts: int(v[2]), Crashes: int(v[3]), Age: duration(v[4]), Holds: int(v[5]), Stale: int(v[6]), Repeated: int(v[7]),
@@ -155,20 +146,53 @@ func (g *Gate) Watch(ctx context.Context) error {
 // lock has ended.
 var ErrSuperseded = errors.New("this attempt is over")
 
-// Enter marks that a write goes out. stamp is the clock by which it is stamped,
-// now the worker's; repeats means that an earlier one is still unanswered. It
-// returns [ErrSuperseded], [record.ErrNotConfirmed] or a Redis error when it must
-// not.
-func (g *Gate) Enter(ctx context.Context, a Attempt, stamp, now time.Time, repeats bool) error {
-	keys := []string{record.TaskKey(a.ID), record.LockKey(a.ID)}
-	ok, err := g.confirm.Run(ctx, g.rdb, g.enter, keys, a.Token, stamp.UnixMilli(), flag(repeats), now.UnixMilli())
+// Request is one request of an attempt that wants to go out.
+type Request struct {
+	// Name tells it from the others of the attempt.
+	Name string
+	// Interval is the least time between two requests of the merchant, 0 for none, and
+	// InFlight how many there may be at once.
+	Interval time.Duration
+	InFlight int
+	// Ahead goes before those who wait in line.
+	Ahead bool
+	// Life is how long it may take at most.
+	Life time.Duration
+	// Now is the worker's clock.
+	Now time.Time
+
+	// Write marks a write, by the clock that stamps it; Repeats means that an earlier one
+	// is still unanswered.
+	Write   bool
+	Stamp   time.Time
+	Repeats bool
+}
+
+// Enter permits a request, by the merchant's pace in the fleet and outside of the
+// pauses that ECPay asks for, and marks a write with it. It says how long to wait
+// before asking again; 0 is the permission, which holds for this moment. It
+// returns [ErrSuperseded], [record.ErrNotConfirmed] or a Redis error when nothing
+// must be sent.
+func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (wait time.Duration, err error) {
+	keys := []string{record.TaskKey(a.ID), record.LockKey(a.ID), record.PaceKey(a.ID), record.FlightKey(a.ID)}
+	args := []any{
+		a.Token, r.Now.UnixMilli(), a.Token + ":" + r.Name, r.Interval.Microseconds(), r.InFlight, flag(r.Ahead), r.Life.Microseconds(),
+		flag(r.Write), unixMilli(r.Stamp), flag(r.Repeats),
+	}
+	confirm := g.confirm
+	if !r.Write {
+		confirm = record.Confirm{}
+	}
+	v, err := confirm.Run(ctx, g.rdb, g.enter, keys, args...)
 	switch {
 	case err != nil:
-		return fmt.Errorf("mark write in flight: %w", err)
-	case ok == 0:
-		return ErrSuperseded
+		return 0, fmt.Errorf("mark request: %w", err)
+	case len(v) != 2:
+		return 0, fmt.Errorf("mark request: %d values in the answer", len(v))
+	case v[0] == 0:
+		return 0, ErrSuperseded
 	}
-	return nil
+	return time.Duration(v[1]) * time.Microsecond, nil
 }
 
 // Result is how an attempt ended.
@@ -186,6 +210,9 @@ type Result struct {
 	Stale bool
 	// Delay is the time until the next attempt.
 	Delay time.Duration
+	// Banned is how long ECPay wants no request of this merchant, 0 for nothing of the
+	// kind.
+	Banned time.Duration
 	// RecordTTL is how long the record stays, 0 for ever; DoneTTL how long the
 	// finish marker does, 0 for none.
 	RecordTTL, DoneTTL time.Duration
@@ -216,7 +243,7 @@ type Letter struct {
 func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	id := a.ID
 	args := []any{
-		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id, r.History.mark,
+		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id, r.History.mark, r.Banned.Microseconds(),
 		record.FieldKind, r.Kind.String(),
 		record.FieldHTTP, r.HTTPStatus,
 		record.FieldTrans, r.TransCode,
@@ -235,7 +262,7 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 		}
 		args = append(args, letter...)
 	}
-	keys := []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id), record.DeadKey(id)}
+	keys := []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id), record.DeadKey(id), record.PaceKey(id), record.FlightKey(id)}
 	ok, err := g.leave.Run(ctx, g.rdb, keys, args...).Int()
 	switch {
 	case err != nil:

@@ -43,9 +43,14 @@ func begin(t *testing.T, g *gate.Gate, a gate.Attempt, now time.Time) gate.Histo
 
 func enter(t *testing.T, g *gate.Gate, a gate.Attempt, now time.Time) {
 	t.Helper()
-	if err := g.Enter(t.Context(), a, now, now, false); err != nil {
-		t.Fatalf("Enter %s: %v", a.Token, err)
+	if wait, err := g.Enter(t.Context(), a, write(now)); err != nil || wait != 0 {
+		t.Fatalf("Enter %s: wait %s, %v", a.Token, wait, err)
 	}
+}
+
+// write is a request that nothing but the lock keeps from going out.
+func write(now time.Time) gate.Request {
+	return gate.Request{Name: "1", Write: true, Stamp: now, Now: now, InFlight: 8, Life: time.Minute}
 }
 
 func leave(t *testing.T, g *gate.Gate, a gate.Attempt, r gate.Result) {
@@ -101,8 +106,13 @@ func TestEveryScriptExecutedTwiceChangesNothingTheSecondTime(t *testing.T) {
 		run  func() error
 	}{
 		{"begin", func() error { _, err := g.Begin(t.Context(), a, now); return err }},
-		{"enter", func() error { return g.Enter(t.Context(), a, now, now, false) }},
-		{"enter as a repeat", func() error { return g.Enter(t.Context(), a, now, now, true) }},
+		{"enter", func() error { _, err := g.Enter(t.Context(), a, write(now)); return err }},
+		{"enter as a repeat", func() error {
+			r := write(now)
+			r.Name, r.Repeats = "2", true
+			_, err := g.Enter(t.Context(), a, r)
+			return err
+		}},
 		{"leave held", func() error {
 			return g.Leave(t.Context(), a, gate.Result{State: record.Held, Delay: time.Minute, Kind: ecpay.Ambiguous})
 		}},
@@ -138,7 +148,7 @@ func TestAScriptThatComesAfterItsAttemptHasLeftChangesNothing(t *testing.T) {
 	leave(t, g, a, gate.Result{State: record.Retry, Spends: true, Settled: true})
 	before := dump(t, rdb)
 	wantBusy(t, g, a, now)
-	if err := g.Enter(t.Context(), a, now, now, false); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := g.Enter(t.Context(), a, write(now)); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("Enter: got error %v, want ErrSuperseded", err)
 	}
 	if diff := cmp.Diff(before, dump(t, rdb)); diff != "" {
@@ -210,14 +220,14 @@ func TestALockEndsOnlyWhenBothClocksSaySo(t *testing.T) {
 	}
 	set(now.Add(-time.Hour), now.Add(time.Minute))
 	wantBusy(t, g, attempt(trigger, "B"), now)
-	if err := g.Enter(t.Context(), a, now, now, false); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := g.Enter(t.Context(), a, write(now)); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("Enter with a lock that has ended by one clock: got error %v, want ErrSuperseded: nothing is sent in doubt", err)
 	}
 	set(now.Add(-time.Second), now.Add(-time.Second))
 	if h := begin(t, g, attempt(trigger, "B"), now); h.Crashes != 1 {
 		t.Errorf("after the end: got %+v, want one crash", h)
 	}
-	if err := g.Enter(t.Context(), a, now, now, false); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := g.Enter(t.Context(), a, write(now)); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("Enter of the attempt that lost its lock: got error %v, want ErrSuperseded", err)
 	}
 }
@@ -318,11 +328,11 @@ func TestAMarkThatReplicasDoNotHaveIsNotConfirmed(t *testing.T) {
 			defer n.Thaw()
 		}
 	}
-	if err := g.Enter(t.Context(), a, now, now, false); !errors.Is(err, record.ErrNotConfirmed) {
+	if _, err := g.Enter(t.Context(), a, write(now)); !errors.Is(err, record.ErrNotConfirmed) {
 		t.Errorf("with a frozen replica: got error %v, want ErrNotConfirmed", err)
 	}
 	other := attempt(trigger, "B")
-	if err := g.Enter(t.Context(), other, now, now, false); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := g.Enter(t.Context(), other, write(now)); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("another attempt: got error %v, want ErrSuperseded at once", err)
 	}
 }

@@ -2,16 +2,18 @@
 -- brings it; any other outcome only by the attempt that is current. Safe to
 -- execute twice.
 --
--- KEYS: record, finish marker, lock, index of the ledger of dead letters
+-- KEYS: record, finish marker, lock, index of the ledger of dead letters, pace, requests in flight
 -- ARGV: attempt token, state, ttl of the record (ms, 0 for none), ttl of the finish marker (ms, 0 for none),
 --       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms), task id,
---       the mark that the attempt found when it began (0 for none), then kind, http_status, trans_code, rtn_code, rtn_msg and reason, each after its name, and other fields likewise;
+--       the mark that the attempt found when it began (0 for none), how long ECPay wants a pause (µs, 0 for none),
+--       then kind, http_status, trans_code, rtn_code, rtn_msg and reason, each after its name, and other fields likewise;
 --       of a dead task headers and payload are the last two
 local now = redis_now()
 local token = redis.call('HGET', KEYS[1], 'token') or ''
 if lock_of(KEYS[3]) == ARGV[1] then
   redis.call('DEL', KEYS[3])
 end
+request_over(KEYS[5], KEYS[6], ARGV[1], tonumber(ARGV[12]))
 if token ~= ARGV[1] and ARGV[2] ~= 'done' then
   if redis.call('HGET', KEYS[1], 'left') == ARGV[1] then
     return 1
@@ -29,7 +31,7 @@ if ARGV[2] == 'dead' then
   end
   fields[#fields + 1] = 'died'
   fields[#fields + 1] = now
-  for i = 12, 22, 2 do -- what it died of stays, whatever a later run brings
+  for i = 13, 23, 2 do -- what it died of stays, whatever a later run brings
     fields[#fields + 1] = 'd_' .. ARGV[i]
     fields[#fields + 1] = ARGV[i + 1]
   end
@@ -40,14 +42,14 @@ elseif ARGV[2] == 'done' then
   redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
     'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason')
 end
-for i = 12, last do fields[#fields + 1] = ARGV[i] end
+for i = 13, last do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[5] == '0' then
   redis.call('HINCRBY', KEYS[1], 'attempts', -1)
 end
 if ARGV[2] == 'held' then
   redis.call('HINCRBY', KEYS[1], 'holds', 1)
-else
+elseif ARGV[2] ~= 'queued' then
   redis.call('HSET', KEYS[1], 'holds', 0)
 end
 if ARGV[8] == '1' then

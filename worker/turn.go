@@ -1,0 +1,123 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// turns bounds what a process does at once: requests to ECPay, and attempts that
+// sleep until it is their turn.
+type turns struct {
+	requests, sleepers chan struct{}
+	stopping           chan struct{} // closed when the worker stops: nobody waits any longer
+}
+
+func newTurns(requests, sleepers int) *turns {
+	return &turns{requests: make(chan struct{}, requests), sleepers: make(chan struct{}, sleepers), stopping: make(chan struct{})}
+}
+
+const (
+	// longestNap is how long an attempt sleeps in place for its turn; what takes longer
+	// is a hold, from which asynq wakes it a little early, since asynq counts in whole
+	// seconds.
+	longestNap = 3 * time.Second
+	wakeEarly  = 2500 * time.Millisecond
+	// slotWait is how long an attempt waits for one of the process' requests.
+	slotWait = 5 * time.Second
+)
+
+// errNoTurn means that it is not the turn of a request.
+var errNoTurn = errors.New("waits for its turn")
+
+// queued is the verdict on a task whose turn comes after a while.
+func queued(wait time.Duration) Verdict {
+	if wait > longestNap {
+		wait -= wakeEarly
+	}
+	return Verdict{Action: Hold, Queued: true, Kind: ecpay.Throttled, Delay: wait, Pauses: true, Reason: reasonQueued}
+}
+
+// turn waits until one request of the attempt may be sent. It returns nil, and then
+// the caller sends at once and calls done; or what keeps the request from being
+// sent, which is proven not sent.
+func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Request) (done func(), held *ecpay.Error) {
+	a.requests++
+	r.Name = fmt.Sprint(a.requests)
+	r.Interval, r.InFlight = m.interval(h.policy), h.policy.InFlight
+	notSent := func(kind ecpay.Kind, wait time.Duration, err error) *ecpay.Error {
+		return &ecpay.Error{Op: a.op.Name, Kind: kind, Execution: ecpay.NotSent, RetryAfter: wait, Err: err}
+	}
+	for {
+		if h.left(a) <= 0 {
+			return nil, notSent(ecpay.Unavailable, 0, errOver)
+		}
+		if !h.turns.slot(ctx) {
+			return nil, notSent(ecpay.Throttled, time.Second, errNoTurn)
+		}
+		r.Now, r.Life = h.now(), h.left(a)
+		if r.Write {
+			r.Stamp = h.ecpay.Stamp()
+		}
+		wait, err := h.gate.Enter(ctx, a.gate, r)
+		if err == nil && wait == 0 {
+			return h.turns.release, nil
+		}
+		h.turns.release()
+		if err != nil {
+			return nil, notSent(ecpay.Unavailable, 0, redisError{err})
+		}
+		if wait > longestNap || wait > h.left(a)/2 || !h.turns.nap(ctx, wait) {
+			return nil, notSent(ecpay.Throttled, wait, errNoTurn)
+		}
+	}
+}
+
+// left is the time that the attempt still has, by the wall clock.
+func (h *handler) left(a *attempt) time.Duration {
+	return h.timeout - reserve(h.timeout) - h.now().Round(0).Sub(a.start.Round(0))
+}
+
+// slot takes one of the process' requests.
+func (t *turns) slot(ctx context.Context) bool {
+	select {
+	case t.requests <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(slotWait)
+	defer timer.Stop()
+	select {
+	case t.requests <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-t.stopping:
+	}
+	return false
+}
+
+func (t *turns) release() { <-t.requests }
+
+// nap sleeps in place. It does not when too many do already.
+func (t *turns) nap(ctx context.Context, d time.Duration) bool {
+	select {
+	case t.sleepers <- struct{}{}:
+		defer func() { <-t.sleepers }()
+	default:
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-t.stopping:
+	}
+	return false
+}
