@@ -223,12 +223,12 @@ func TestThrottledHoldsAndSpendsNothing(t *testing.T) {
 		// Whoever runs it before its time, asynq or a person: nothing is sent.
 		calls := len(w.fake.Calls())
 		w.advance(10 * time.Minute)
-		if early := w.once(j); early.Action != Hold || early.Kind != ecpay.Throttled || early.Delay != 20*time.Minute || len(w.fake.Calls()) != calls {
+		if early := w.once(j); early.Action != Hold || early.Kind != ecpay.Throttled || early.Delay != 20*time.Minute-wakeEarly || len(w.fake.Calls()) != calls {
 			t.Fatalf("run early: %s(%s) for %s with %d calls more, want hold for the rest", early.Action, early.Kind, early.Delay, len(w.fake.Calls())-calls)
 		}
 		w.advance(20 * time.Minute)
 	}
-	if r := w.record(j); r.Attempts != 0 || r.State != record.Held || r.Holds != 200 {
+	if r := w.record(j); r.Attempts != 0 || r.State != record.Queued || r.Holds != 200 {
 		t.Errorf("%d attempts, state %s, %d holds", r.Attempts, r.State, r.Holds)
 	}
 	w.fake.ClearFaults()

@@ -208,11 +208,11 @@ func (s *sim) deliver(p *simProc, m message) {
 		}
 		v, text, err := p.h.run(context.Background(), job{id: m.id, typeName: m.typeName, queue: m.queue, payload: m.payload, headers: m.headers})
 		s.logf("%s: %s is %s(%s) next in %s: %s %v", p.name, m.id, v.Action, v.Kind, v.Delay, text, err)
-		if v.Action == Hold && v.Kind == ecpay.Throttled && err == nil {
+		if v.Action == Hold && v.Kind == ecpay.Throttled && !v.Queued && err == nil {
 			// As it is recorded: the process may have been frozen since.
-			next, _ := strconv.ParseInt(s.redis.text("HGET", record.TaskKey(m.id), record.FieldNext), 10, 64)
+			until, _ := strconv.ParseInt(s.redis.text("HGET", record.PaceKey(m.id), "ban"), 10, 64)
 			s.mu.Lock()
-			s.bans = append(s.bans, ban{m.id, time.Now(), time.UnixMilli(next)})
+			s.bans = append(s.bans, ban{time.Now(), time.UnixMicro(until)})
 			s.mu.Unlock()
 		}
 		s.finish(p, m, toAsynq(v, text, err))

@@ -87,6 +87,7 @@ func (s *sim) sweepAll() {
 // judgeCalls looks at every request that arrived.
 func (s *sim) judgeCalls(c *simCounts) {
 	ids := map[string]bool{}
+	var last time.Time
 	for _, call := range s.fake.Calls() {
 		c.calls.Add(1)
 		if call.HTTPStatus == 0 || call.Dropped {
@@ -108,16 +109,23 @@ func (s *sim) judgeCalls(c *simCounts) {
 		}
 		s.judgeStamp(call, from)
 		s.judgeLock(call, from, owner)
-		if call.Operation != owner.op || s.wrong || s.lossy {
-			continue // whose question it is cannot be told
+		if s.wrong || s.lossy || s.froze.Load() {
+			continue // a permission is for the moment, and a clock that jumps ends a pause
 		}
 		for _, b := range s.bans {
-			if b.id == owner.id && call.At.After(b.from) && call.At.Before(b.until) {
-				s.violated("%s on %s at %s, inside a ban that lasts until %s", call.Operation, call.Subject, call.At.Sub(s.start), b.until.Sub(s.start))
+			if from.at.After(b.from.Add(slowest)) && from.at.Before(b.until) {
+				s.violated("%s on %s at %s, inside a ban that lasts until %s", call.Operation, call.Subject, from.at.Sub(s.start), b.until.Sub(s.start))
 			}
 		}
+		if !last.IsZero() && from.at.Sub(last) < s.policy.Interval-slowest {
+			s.violated("%s on %s comes %s after another call", call.Operation, call.Subject, from.at.Sub(last))
+		}
+		last = from.at
 	}
 }
+
+// slowest is how long after its permission a request may be sent.
+const slowest = 80 * time.Millisecond
 
 // ownerOf is an intent on whose account a call was made.
 func (s *sim) ownerOf(call ecpaytest.Call) *simIntent {

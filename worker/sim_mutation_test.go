@@ -82,9 +82,14 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`has [2-9] effects`,
 		},
 		{
-			"no pause after a 403", "gate/begin.lua",
-			"r[14] == 'Throttled'", "false",
+			"no pause after a 403", "gate/pace.lua",
+			"if ban > now then", "if false then",
 			`inside a ban`,
+		},
+		{
+			"no pace", "gate/pace.lua",
+			"local free = last + interval", "local free = 0",
+			`after another call`,
 		},
 	}
 	for _, row := range rows {

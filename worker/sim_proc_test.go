@@ -133,7 +133,10 @@ func (p *simProc) stands() bool {
 	return !p.dead.Load() && !p.cut.Load() && time.Now().UnixNano() >= p.frozen.Load()
 }
 
-func (p *simProc) freeze(d time.Duration) { p.frozen.Store(time.Now().Add(d).UnixNano()) }
+func (p *simProc) freeze(d time.Duration) {
+	p.sim.froze.Store(true)
+	p.frozen.Store(time.Now().Add(d).UnixNano())
+}
 
 // roll is a number for something that the process does at this moment. It is no
 // next one of a sequence: then the order of two goroutines would decide.

@@ -47,6 +47,7 @@ type sim struct {
 	away   atomic.Bool // ECPay cannot be reached
 	wrong  bool        // some clock was wrong
 	lossy  bool        // a failover loses writes
+	froze  atomic.Bool // some process was frozen
 
 	failoverAt int // the run before which a replica falls behind, 0 for never
 	// perform, when not nil, is run in the place of the handler.
@@ -73,15 +74,13 @@ type odds struct {
 // sending is a request on its way.
 type sending struct {
 	proc  *simProc
-	clock time.Time         // of the process, when it was sent
+	at    time.Time         // when it was sent
+	clock time.Time         // of the process then
 	locks map[string]string // who held each lock then, and until when
 }
 
-// ban is a pause that a task was given and that is recorded.
-type ban struct {
-	id          string
-	from, until time.Time
-}
+// ban is a pause of the merchant that is recorded.
+type ban struct{ from, until time.Time }
 
 type event struct {
 	at   time.Time
@@ -144,7 +143,7 @@ func (s *sim) front(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	p, _ := r.Context().Value(procKey{}).(*simProc)
 	if err == nil && p != nil {
-		from := sending{p, p.now(), map[string]string{}}
+		from := sending{p, time.Now(), p.now(), map[string]string{}}
 		for _, key := range s.redis.list("KEYS", "ecpayq:*:lock:*") {
 			from.locks[key] = s.redis.text("GET", key)
 		}
@@ -176,6 +175,9 @@ func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 	if chance(s.rng, 800) {
 		s.window = 2 * time.Minute
 		s.policy.Fence = s.window + time.Minute
+	}
+	if chance(s.rng, 300) {
+		s.policy.Interval = 200 * time.Millisecond
 	}
 	s.fake = ecpaytest.New(ecpaytest.Config{Window: s.window})
 	s.web = &http.Server{
