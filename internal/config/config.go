@@ -33,7 +33,8 @@ type Config struct {
 	TsrIsRelateNumber          bool
 	RetriggerScheduled         bool
 
-	Concurrency                           int
+	Concurrency, MerchantInFlight         int
+	MerchantInterval                      time.Duration
 	BackoffBase, BackoffMax               time.Duration
 	MaxAttempts                           int
 	MaxAge                                time.Duration
@@ -115,6 +116,8 @@ func (c *Config) Validate() error {
 		}
 	}
 	relation(c.Concurrency > 0, "ECPAYQ_CONCURRENCY is %d; it must be at least 1", c.Concurrency)
+	relation(c.MerchantInFlight > 0, "ECPAYQ_MERCHANT_IN_FLIGHT is %d; it must be at least 1", c.MerchantInFlight)
+	relation(c.MerchantInterval >= 0, "ECPAYQ_MERCHANT_INTERVAL is %s; it must not be negative, and 0s is none", c.MerchantInterval)
 	relation(c.MaxAttempts > 0, "ECPAYQ_MAX_ATTEMPTS is %d; it must be at least 1", c.MaxAttempts)
 	relation(c.BackoffBase <= c.BackoffMax, "ECPAYQ_BACKOFF_BASE %s must not be more than ECPAYQ_BACKOFF_MAX %s", c.BackoffBase, c.BackoffMax)
 	relation(c.HTTPTimeout < c.TaskTimeout, "ECPAYQ_HTTP_TIMEOUT %s must be less than ECPAYQ_TASK_TIMEOUT %s", c.HTTPTimeout, c.TaskTimeout)
@@ -153,7 +156,7 @@ func (c *Config) checkLog() error {
 func (c *Config) Policy() worker.Policy {
 	return worker.Policy{
 		BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax, MaxAttempts: c.MaxAttempts, MaxAge: c.MaxAge,
-		NotFoundGrace: c.NotFoundGrace, Fence: c.Fence, BanPause: c.BanPause,
+		NotFoundGrace: c.NotFoundGrace, Fence: c.Fence, BanPause: c.BanPause, Interval: c.MerchantInterval, InFlight: c.MerchantInFlight,
 	}
 }
 

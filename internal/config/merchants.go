@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"sync/atomic"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -41,8 +42,9 @@ type merchant struct {
 	// Keys is "merchant" (default) or "platform": whose pair seals the requests.
 	Keys               string `yaml:"keys"`
 	keyPair            `yaml:",inline"`
-	TsrIsRelateNumber  *bool `yaml:"tsr_is_relate_number"`
-	RetriggerScheduled *bool `yaml:"retrigger_scheduled"`
+	TsrIsRelateNumber  *bool          `yaml:"tsr_is_relate_number"`
+	RetriggerScheduled *bool          `yaml:"retrigger_scheduled"`
+	Interval           *time.Duration `yaml:"interval"`
 }
 
 // secret takes any scalar: a key of digits only is no number.
@@ -172,7 +174,7 @@ func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 		return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
 	}
 	all := map[string]worker.Merchant{}
-	add := func(cfg ecpay.MerchantConfig, tsr, retrigger bool) error {
+	add := func(cfg ecpay.MerchantConfig, tsr, retrigger bool, interval *time.Duration) error {
 		m, err := ecpay.NewMerchant(cfg)
 		if err != nil {
 			return hint(err, "MerchantID, HashKey (%d bytes) and HashIV (%d bytes) stand in the merchant back office under 電子發票", ecpay.KeyLength, ecpay.KeyLength)
@@ -180,13 +182,13 @@ func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 		if _, twice := all[m.ID()]; twice {
 			return hint(fmt.Errorf("merchant %s is configured twice", m.ID()), "keep one entry for each MerchantID; ECPAYQ_MERCHANT_ID counts too")
 		}
-		all[m.ID()] = worker.Merchant{Merchant: m, TsrIsRelateNumber: tsr, RetriggerScheduled: retrigger}
+		all[m.ID()] = worker.Merchant{Merchant: m, TsrIsRelateNumber: tsr, RetriggerScheduled: retrigger, Interval: interval}
 		return nil
 	}
 	if cfg, ok, err := c.single(); err != nil {
 		return nil, nil, err
 	} else if ok {
-		if err := add(cfg, c.TsrIsRelateNumber, c.RetriggerScheduled); err != nil {
+		if err := add(cfg, c.TsrIsRelateNumber, c.RetriggerScheduled, nil); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -202,7 +204,10 @@ func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
 		}
-		if err := add(cfg, or(m.TsrIsRelateNumber, c.TsrIsRelateNumber), or(m.RetriggerScheduled, c.RetriggerScheduled)); err != nil {
+		if m.Interval != nil && *m.Interval < 0 {
+			return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: merchant %s: interval is %s; it must not be negative, and 0s is none", m.MerchantID, *m.Interval)
+		}
+		if err := add(cfg, or(m.TsrIsRelateNumber, c.TsrIsRelateNumber), or(m.RetriggerScheduled, c.RetriggerScheduled), m.Interval); err != nil {
 			return nil, nil, err
 		}
 	}

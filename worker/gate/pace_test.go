@@ -1,0 +1,182 @@
+package gate_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// runner is a running attempt on a Tsr of its own.
+type runner struct {
+	t *testing.T
+	g *gate.Gate
+	a gate.Attempt
+	n int
+}
+
+func newRunner(t *testing.T, g *gate.Gate, merchant string, i int) *runner {
+	t.Helper()
+	r := &runner{t: t, g: g, a: attempt(fmt.Sprintf("b2c.trigger_issue.%s.T%d", merchant, i), fmt.Sprintf("%s-%d", merchant, i))}
+	begin(t, g, r.a, time.Now())
+	return r
+}
+
+// ask asks for a permission and returns how long to wait.
+func (r *runner) ask(change func(*gate.Request)) time.Duration {
+	r.t.Helper()
+	r.n++
+	q := write(time.Now())
+	q.Name, q.Interval = fmt.Sprint(r.n), time.Minute // far longer than the test takes
+	if change != nil {
+		change(&q)
+	}
+	wait, err := r.g.Enter(r.t.Context(), r.a, q)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return wait
+}
+
+func (r *runner) leave(banned time.Duration) {
+	r.t.Helper()
+	leave(r.t, r.g, r.a, gate.Result{State: record.Retry, Settled: true, Banned: banned})
+}
+
+// about demands a time that is a little less than want, by what the test took.
+func about(t *testing.T, what string, got, want time.Duration) {
+	t.Helper()
+	if got > want || got < want-10*time.Second {
+		t.Errorf("%s: got %s, want about %s", what, got, want)
+	}
+}
+
+func TestRequestsOfAMerchantGoOneIntervalApartAndThoseWhoWaitHavePlaces(t *testing.T) {
+	t.Parallel()
+	g, _, _ := newGate(t)
+	about(t, "the first", newRunner(t, g, "1", 0).ask(nil), 0)
+	waiting := make([]*runner, 5)
+	for i := range waiting {
+		waiting[i] = newRunner(t, g, "1", i+1)
+		about(t, fmt.Sprint("number ", i+1), waiting[i].ask(nil), time.Duration(i+1)*time.Minute)
+	}
+	about(t, "number 3, asking again", waiting[2].ask(nil), 3*time.Minute)
+	about(t, "another merchant's", newRunner(t, g, "2", 0).ask(nil), 0)
+	ahead := newRunner(t, g, "1", 9)
+	about(t, "who goes ahead", ahead.ask(func(q *gate.Request) { q.Ahead = true }), time.Minute)
+	about(t, "without an interval", newRunner(t, g, "3", 0).ask(func(q *gate.Request) { q.Interval = 0 }), 0)
+	about(t, "without an interval, again", newRunner(t, g, "3", 1).ask(func(q *gate.Request) { q.Interval = 0 }), 0)
+}
+
+// set changes fields of a merchant's pace, as time would.
+func set(t *testing.T, rdb *redis.Client, merchant string, fields map[string]time.Time) {
+	t.Helper()
+	for f, at := range fields {
+		if err := rdb.HSet(t.Context(), record.PaceKey("b2c.trigger_issue."+merchant+".T0"), f, at.UnixMicro()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestALineOfThoseWhoAreGoneHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	g, rdb, _ := newGate(t)
+	for i := range 10 {
+		newRunner(t, g, "1", i).ask(nil) // and nobody of them comes back
+	}
+	set(t, rdb, "1", map[string]time.Time{"last": time.Now().Add(-time.Minute)})
+	about(t, "while somebody may still come", newRunner(t, g, "1", 20).ask(nil), 10*time.Minute)
+	set(t, rdb, "1", map[string]time.Time{"last": time.Now().Add(-5 * time.Minute)})
+	about(t, "once nobody came", newRunner(t, g, "1", 21).ask(nil), 0)
+	about(t, "the next", newRunner(t, g, "1", 22).ask(nil), time.Minute)
+}
+
+func TestAfterAnOutageThoseWhoAreLateGoOneByOneAndNotAtOnce(t *testing.T) {
+	t.Parallel()
+	g, rdb, _ := newGate(t)
+	newRunner(t, g, "1", 0).ask(nil)
+	late := make([]*runner, 4)
+	for i := range late {
+		late[i] = newRunner(t, g, "1", i+1)
+		late[i].ask(nil)
+		place := time.Now().Add(-time.Hour + time.Duration(i)*time.Minute).UnixMicro()
+		if err := rdb.HSet(t.Context(), record.TaskKey(late[i].a.ID), record.FieldPlace, place).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(t, rdb, "1", map[string]time.Time{"last": time.Now().Add(-time.Hour), "line": time.Now().Add(-50 * time.Minute)})
+	for i, r := range late {
+		about(t, fmt.Sprint("late number ", i), r.ask(nil), time.Duration(i)*time.Minute)
+	}
+}
+
+func TestABanHoldsTheMerchantEverywhereAndOneProbeGoesFirst(t *testing.T) {
+	t.Parallel()
+	g, rdb, _ := newGate(t)
+	first := newRunner(t, g, "1", 0)
+	first.ask(nil)
+	first.leave(30 * time.Minute)
+	for i := 1; i <= 3; i++ { // it moves the line behind it
+		about(t, fmt.Sprint("during the pause, number ", i), newRunner(t, g, "1", i).ask(nil), 30*time.Minute+time.Duration(i-1)*time.Minute)
+	}
+	about(t, "a question, ahead of the others", newRunner(t, g, "1", 4).ask(func(q *gate.Request) { q.Ahead = true }), 33*time.Minute)
+	about(t, "another merchant's", newRunner(t, g, "2", 0).ask(nil), 0)
+
+	set(t, rdb, "1", map[string]time.Time{"ban": time.Now().Add(-time.Second), "line": time.Now().Add(-time.Second), "last": time.Now().Add(-30 * time.Minute)})
+	probe, other := newRunner(t, g, "1", 10), newRunner(t, g, "1", 11)
+	quick := func(q *gate.Request) { q.Interval = 0 }
+	about(t, "the probe", probe.ask(quick), 0)
+	about(t, "who comes while it is on its way", other.ask(quick), time.Second)
+	probe.leave(time.Hour)
+	about(t, "after it met the ban again", other.ask(quick), time.Hour)
+
+	set(t, rdb, "1", map[string]time.Time{"ban": time.Now().Add(-time.Second), "line": time.Now().Add(-time.Second)})
+	probe = newRunner(t, g, "1", 12)
+	probe.ask(quick)
+	probe.leave(0)
+	about(t, "after it got through", newRunner(t, g, "1", 13).ask(quick), 0)
+	about(t, "and the next", newRunner(t, g, "1", 14).ask(quick), 0)
+}
+
+func TestAMerchantsRequestsInFlightAreCapped(t *testing.T) {
+	t.Parallel()
+	g, _, _ := newGate(t)
+	few := func(q *gate.Request) { q.Interval, q.InFlight, q.Life = 0, 2, 200*time.Millisecond }
+	long := func(q *gate.Request) { q.Interval, q.InFlight = 0, 2 }
+	a, b, c := newRunner(t, g, "1", 0), newRunner(t, g, "1", 1), newRunner(t, g, "1", 2)
+	about(t, "the first", a.ask(long), 0)
+	about(t, "the first's second", a.ask(long), 0) // an attempt sends one at a time
+	about(t, "the second", b.ask(few), 0)
+	about(t, "the third", c.ask(long), time.Second)
+	a.leave(0)
+	about(t, "the third, when one has ended", c.ask(long), 0)
+	d := newRunner(t, g, "1", 3)
+	deadline := time.Now().Add(10 * time.Second)
+	for d.ask(long) != 0 { // the second never says that it has ended
+		if time.Now().After(deadline) {
+			t.Fatal("a request that is over by its time still counts")
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+func TestAPermissionWhoseAnswerWasLostIsGivenOnce(t *testing.T) {
+	t.Parallel()
+	g, _, _ := newGate(t)
+	r := newRunner(t, g, "1", 0)
+	q := write(time.Now())
+	q.Interval = time.Minute
+	for range 2 {
+		if wait, err := g.Enter(t.Context(), r.a, q); wait != 0 || err != nil {
+			t.Errorf("got %s, %v; want the same permission", wait, err)
+		}
+	}
+	q.Name = "2"
+	if wait, err := g.Enter(t.Context(), r.a, q); wait == 0 || err != nil {
+		t.Errorf("another request: got %s, %v; want to wait", wait, err)
+	}
+}
