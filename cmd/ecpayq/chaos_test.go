@@ -155,7 +155,7 @@ func (b *bench) settle(all []intent, limit time.Duration) tally {
 // 10 s, so the fence may be short.
 var chaosEnv = env{
 	"ECPAYQ_FENCE": "15s", "ECPAYQ_HTTP_TIMEOUT": "2s", "ECPAYQ_TASK_TIMEOUT": "10s", "ECPAYQ_SHUTDOWN_TIMEOUT": "20s",
-	"ECPAYQ_CONCURRENCY": "6", "ECPAYQ_LOG_LEVEL": "info",
+	"ECPAYQ_MERCHANT_INTERVAL": "0s", "ECPAYQ_MERCHANT_IN_FLIGHT": "100", "ECPAYQ_CONCURRENCY": "6", "ECPAYQ_LOG_LEVEL": "info",
 }
 
 func chaosFake() ecpaytest.Config { return ecpaytest.Config{Window: 10 * time.Second} }
