@@ -11,12 +11,16 @@ import (
 // it is: letters, digits, "-" and "_" stay, any other byte is "~" and two
 // hexadecimal digits.
 func ID(p Payload) string {
-	t := TypeOf(p)
-	parts := []string{strings.Replace(t.Name, ":", ".", 1), escape(p.Request().Merchant())}
+	var b strings.Builder
+	b.Grow(64) // of most ids, so that they are made in one piece
+	b.WriteString(TypeOf(p).idPrefix)
+	b.WriteByte('.')
+	escape(&b, p.Request().Merchant())
 	for _, s := range p.subject() {
-		parts = append(parts, escape(s))
+		b.WriteByte('.')
+		escape(&b, s)
 	}
-	return strings.Join(parts, ".")
+	return b.String()
 }
 
 // ParseID returns the type and the MerchantID of an id.
@@ -56,8 +60,7 @@ func plain(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_'
 }
 
-func escape(s string) string {
-	var b strings.Builder
+func escape(b *strings.Builder, s string) {
 	for i := range len(s) {
 		if c := s[i]; plain(c) {
 			b.WriteByte(c)
@@ -67,7 +70,6 @@ func escape(s string) string {
 			b.WriteByte(upperHex[c&15])
 		}
 	}
-	return b.String()
 }
 
 func unescape(s string) (string, bool) {

@@ -295,6 +295,18 @@ func BenchmarkPayload(b *testing.B) {
 			_, _ = Encode(p)
 		}
 	})
+	b.Run("ID", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_ = ID(p)
+		}
+	})
+	b.Run("Validate", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_ = p.Validate()
+		}
+	})
 	b.Run("Decode", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

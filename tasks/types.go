@@ -19,6 +19,7 @@ type Type struct {
 	Operation ecpay.Operation
 
 	newPayload func() Payload
+	idPrefix   string
 }
 
 // Queues with their weights: how often each is looked at first. Cancel goes
@@ -49,25 +50,28 @@ var table = sync.OnceValue(func() []Type {
 
 func newType(queue string, newPayload func() Payload) Type {
 	op := newPayload().Request().Operation()
+	category, name := strings.ToLower(string(op.Category)), words(op.Name, '_')
 	return Type{
-		Name:  strings.ToLower(string(op.Category)) + ":" + words(op.Name, '_'),
-		Queue: queue, Operation: op, newPayload: newPayload,
+		Name: category + ":" + name, Queue: queue, Operation: op,
+		newPayload: newPayload, idPrefix: category + "." + name,
 	}
 }
 
 // TypeOf returns the row of a payload.
 func TypeOf(p Payload) Type {
-	t, _ := find(func(t Type) bool { return t.Operation.String() == p.Request().Operation().String() })
+	op := p.Request().Operation()
+	t, _ := find(func(t *Type) bool { return t.Operation.Name == op.Name && t.Operation.Category == op.Category })
 	return t
 }
 
 // ByName returns the row of a type name.
-func ByName(name string) (Type, bool) { return find(func(t Type) bool { return t.Name == name }) }
+func ByName(name string) (Type, bool) { return find(func(t *Type) bool { return t.Name == name }) }
 
-func find(match func(Type) bool) (Type, bool) {
-	for _, t := range table() {
-		if match(t) {
-			return t, true
+func find(match func(*Type) bool) (Type, bool) {
+	rows := table()
+	for i := range rows {
+		if match(&rows[i]) {
+			return rows[i], true
 		}
 	}
 	return Type{}, false
