@@ -28,6 +28,13 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return {0} end
 redis.call('SET', KEYS[2], '1', 'PX', 60000)
 return {1}`)
 
+// confirms reports whether there is anything to wait for: an earlier task that has
+// ended may be forgotten by asynq, and is not enqueued again for that.
+func (c *Client) confirms(r Receipt) bool {
+	ended := record.Task{State: r.State}.Ended()
+	return c.cfg.Confirm.Wanted() && !(r.Duplicate && ended)
+}
+
 // confirmed waits until replicas and disks have the task. again means that the
 // task has to be stored once more: a failover came between storing and
 // confirming, and the master that answers now does not have it.

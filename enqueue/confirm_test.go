@@ -11,6 +11,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // freezeReplicas stops what is not the master and returns a func that lets it go on.
@@ -138,5 +139,22 @@ func TestConfirmNeedsAClientOfOneMaster(t *testing.T) {
 	}
 	if _, err := c.TriggerIssue(context.Background(), trigger("A")); !errors.Is(err, ErrNotConfirmed) {
 		t.Errorf("%v, want ErrNotConfirmed", err)
+	}
+}
+
+// TestConfirmationOfWhatAsynqForgotIsNotWaitedFor: it is not to be stored again
+// for having gone from asynq.
+func TestConfirmationOfWhatAsynqForgotIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	c, err := New(Config{RedisURL: srv.URL(), Confirm: Confirm{Disk: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	p := trigger("A")
+	srv.Client().Set(t.Context(), record.DoneKey(tasks.ID(&p)), 1, time.Hour)
+	if r, err := c.TriggerIssue(t.Context(), p); err != nil || !r.Duplicate || r.State != record.StateCompleted {
+		t.Errorf("%+v, %v; want a duplicate that is completed", r, err)
 	}
 }

@@ -196,7 +196,7 @@ func (c *Client) Enqueue(ctx context.Context, p tasks.Payload, opts ...Option) (
 		if errors.Is(err, record.ErrNotFound) {
 			continue
 		}
-		if err != nil || !c.cfg.Confirm.Wanted() || r.Duplicate && r.State == record.StateDead {
+		if err != nil || !c.confirms(r) {
 			return r, err
 		}
 		again, err := c.confirmed(ctx, r)
