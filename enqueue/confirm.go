@@ -42,12 +42,15 @@ func (c *Client) confirmed(ctx context.Context, r Receipt) (again bool, err erro
 	typ, _ := tasks.ByName(r.Type)
 	keys := []string{record.AsynqTaskKey(typ.Queue, r.ID), record.BarrierKey(typ.Queue)}
 	there, err := c.cfg.Confirm.Run(ctx, c.rdb, barrier, keys)
-	switch {
-	case err == nil:
-		return len(there) == 0 || there[0] == 0, nil
-	case errors.Is(err, ErrNotConfirmed):
-		return false, fmt.Errorf("enqueue %s: %w", r.ID, err)
-	default:
-		return false, fmt.Errorf("enqueue %s: %w: %w", r.ID, ErrNotConfirmed, err)
+	if err != nil {
+		return false, notConfirmed(r.ID, err)
 	}
+	return len(there) == 0 || there[0] == 0, nil
+}
+
+func notConfirmed(id string, err error) error {
+	if errors.Is(err, ErrNotConfirmed) {
+		return fmt.Errorf("enqueue %s: %w", id, err)
+	}
+	return fmt.Errorf("enqueue %s: %w: %w", id, ErrNotConfirmed, err)
 }

@@ -58,6 +58,7 @@ type Client struct {
 	reader *record.Reader
 	dead   *record.Store
 	own    bool
+	nonce  func() string
 }
 
 // New returns a Client. It does not connect yet: a Redis that is away makes the
@@ -81,7 +82,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	c := &Client{cfg: cfg, rdb: cfg.Redis}
+	c := &Client{cfg: cfg, rdb: cfg.Redis, nonce: tasks.NewNonce}
 	if cfg.Redis == nil {
 		o, err := ParseRedisURL(cfg.RedisURL)
 		if err != nil {
@@ -183,10 +184,18 @@ func (c *Client) Enqueue(ctx context.Context, p tasks.Payload, opts ...Option) (
 	if err := p.Validate(); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}
-	o := call{by: "enqueue"}
+	return c.enqueue(ctx, p, call{by: "enqueue"}.with(opts))
+}
+
+func (o call) with(opts []Option) call {
 	for _, opt := range opts {
 		opt(&o)
 	}
+	return o
+}
+
+// enqueue stores a payload that is valid.
+func (c *Client) enqueue(ctx context.Context, p tasks.Payload, o call) (Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	// A conflict whose task is gone a moment later (done and forgotten in
@@ -207,18 +216,43 @@ func (c *Client) Enqueue(ctx context.Context, p tasks.Payload, opts ...Option) (
 	return Receipt{}, fmt.Errorf("enqueue %s: %w", tasks.ID(p), ErrStuck)
 }
 
-func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, error) {
-	typ, id := tasks.TypeOf(p), tasks.ID(p)
-	payload, err := tasks.Encode(p)
+// intent is a payload on its way into Redis.
+type intent struct {
+	call
+	receipt Receipt
+	payload tasks.Payload
+	stored  []byte
+	nonce   string
+}
+
+func (c *Client) intent(p tasks.Payload, o call) (intent, error) {
+	stored, err := tasks.Encode(p)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("enqueue: %w", err)
+		return intent{}, fmt.Errorf("enqueue: %w", err)
 	}
-	h := tasks.Headers{Enqueued: c.cfg.Now(), ProcessAt: o.processAt, Nonce: tasks.NewNonce(), Trace: o.trace}
-	options := typ.Options(p, c.cfg.Retention)
-	if !o.processAt.IsZero() {
-		options = append(options, asynq.ProcessAt(wholeSecond(o.processAt)))
+	typ := tasks.TypeOf(p)
+	return intent{
+		call: o, receipt: Receipt{ID: tasks.ID(p), Type: typ.Name, Queue: typ.Queue},
+		payload: p, stored: stored, nonce: c.nonce(),
+	}, nil
+}
+
+// task is what asynq's client is given, for one as for many.
+func (c *Client) task(i *intent) *asynq.Task {
+	h := tasks.Headers{Enqueued: c.cfg.Now(), ProcessAt: i.processAt, Nonce: i.nonce, Trace: i.trace}
+	options := tasks.TypeOf(i.payload).Options(i.payload, c.cfg.Retention)
+	if !i.processAt.IsZero() {
+		options = append(options, asynq.ProcessAt(wholeSecond(i.processAt)))
 	}
-	r := Receipt{ID: id, Type: typ.Name, Queue: typ.Queue}
+	return asynq.NewTaskWithHeaders(i.receipt.Type, i.stored, h.Map(), options...)
+}
+
+func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, error) {
+	i, err := c.intent(p, o)
+	if err != nil {
+		return Receipt{}, err
+	}
+	r := i.receipt
 	if o.replaceDead {
 		if replaced, answered, err := c.replaceDead(ctx, r, p, o); answered {
 			return replaced, err
@@ -227,15 +261,15 @@ func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, e
 	if before, answered, err := c.known(ctx, r, p); answered {
 		return before, err
 	}
-	info, err := c.send(ctx, asynq.NewTaskWithHeaders(typ.Name, payload, h.Map(), options...))
+	info, err := c.send(ctx, c.task(&i))
 	switch {
 	case err == nil:
 		r.State = info.State.String()
 		return r, nil
 	case errors.Is(err, asynq.ErrTaskIDConflict):
-		return c.duplicate(ctx, r, p, h.Nonce)
+		return c.duplicate(ctx, r, p, i.nonce)
 	default:
-		return Receipt{}, redisError(ctx, id, err)
+		return Receipt{}, redisError(ctx, r.ID, err)
 	}
 }
 

@@ -196,3 +196,42 @@ func ExampleClient_Task() {
 	fmt.Println(task.State, "ended:", task.Ended(), "attempts:", task.Attempts)
 	// Output: pending ended: false attempts: 0
 }
+
+// A backlog is stored in pipelines, and every item is answered. Nothing has to be
+// remembered to go on after an interruption: the same items again store what is
+// missing.
+func ExampleClient_Batch() {
+	redisURL, stop := startRedis()
+	defer stop()
+	client, err := enqueue.New(enqueue.Config{RedisURL: redisURL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	orders := func(yield func(enqueue.Item) bool) { // rows of a database, say
+		for _, order := range []string{"ORDER1001", "ORDER1002", "", "ORDER1001"} {
+			p := &tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: order}}
+			if !yield(enqueue.Item{Payload: p}) {
+				return
+			}
+		}
+	}
+	for r := range client.Batch(context.Background(), orders) {
+		var invalid *ecpay.ValidationError
+		switch {
+		case errors.As(r.Err, &invalid):
+			fmt.Println(r.Index, "mend", invalid.Fields[0])
+		case r.Err != nil:
+			fmt.Println(r.Index, "call again", r.Err)
+		default:
+			fmt.Println(r.Index, r.Receipt.ID, "duplicate:", r.Receipt.Duplicate)
+		}
+	}
+	// Output:
+	// 0 b2c.trigger_issue.2000132.ORDER1001 duplicate: false
+	// 1 b2c.trigger_issue.2000132.ORDER1002 duplicate: false
+	// 2 mend Tsr is required
+	// 3 b2c.trigger_issue.2000132.ORDER1001 duplicate: true
+}

@@ -68,12 +68,21 @@ func (c *Client) known(ctx context.Context, r Receipt, p tasks.Payload) (_ Recei
 	switch {
 	case err != nil:
 		return Receipt{}, true, redisError(ctx, r.ID, err)
-	case !e.dead && !(e.done && tasks.KeepsRecord(p)):
+	case !e.stands(p):
 		return Receipt{}, false, nil
 	}
-	r, err = c.duplicate(ctx, r, p, "")
+	r, err = c.ended(ctx, r, p, e)
+	return r, true, err
+}
+
+// stands reports whether the earlier task keeps a new one from being stored.
+func (e earlier) stands(p tasks.Payload) bool { return e.dead || e.done && tasks.KeepsRecord(p) }
+
+// ended describes an earlier task that has ended.
+func (c *Client) ended(ctx context.Context, r Receipt, p tasks.Payload, e earlier) (Receipt, error) {
+	r, err := c.duplicate(ctx, r, p, "")
 	if e.dead && r.State == record.StateMissing { // run again since, and deleted in asynq: the letter stands
 		r.State = record.StateDead
 	}
-	return r, true, err
+	return r, err
 }

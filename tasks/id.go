@@ -25,16 +25,18 @@ func ID(p Payload) string {
 
 // ParseID returns the type and the MerchantID of an id.
 func ParseID(id string) (t Type, merchantID string, err error) {
-	parts := strings.Split(id, ".")
-	if len(parts) < 4 {
+	category, rest, _ := strings.Cut(id, ".")
+	operation, rest, _ := strings.Cut(rest, ".")
+	merchantID, _, ok := strings.Cut(rest, ".")
+	if !ok {
 		return Type{}, "", fmt.Errorf("%q is no task id, which looks like b2c.trigger_issue.2000132.201909170001", clip(id))
 	}
-	name := parts[0] + ":" + parts[1]
-	t, ok := ByName(name)
+	prefix := id[:len(category)+1+len(operation)]
+	t, ok = find(func(t *Type) bool { return t.idPrefix == prefix })
 	if !ok {
-		return Type{}, "", fmt.Errorf("%w %q in the id", ErrUnknownType, clip(name))
+		return Type{}, "", fmt.Errorf("%w %q in the id", ErrUnknownType, clip(category+":"+operation))
 	}
-	if merchantID, ok = unescape(parts[2]); !ok || merchantID == "" {
+	if merchantID, ok = unescape(merchantID); !ok || merchantID == "" {
 		return Type{}, "", fmt.Errorf("no MerchantID in the id %q", clip(id))
 	}
 	return t, merchantID, nil
@@ -73,6 +75,9 @@ func escape(b *strings.Builder, s string) {
 }
 
 func unescape(s string) (string, bool) {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 || !plain(byte(r)) }) < 0 {
+		return s, true // nearly always
+	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		switch {

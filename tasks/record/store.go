@@ -140,9 +140,9 @@ func (s *Store) Letters(ctx context.Context, ids []string) ([]Letter, error) {
 // all others from being read.
 func Exec(ctx context.Context, pipe redis.Pipeliner) error {
 	cmds, err := pipe.Exec(ctx)
-	if missing(err) {
+	if Missing(err) {
 		for _, c := range cmds {
-			if err := c.Err(); !missing(err) {
+			if err := c.Err(); !Missing(err) {
 				return err
 			}
 		}
@@ -151,7 +151,9 @@ func Exec(ctx context.Context, pipe redis.Pipeliner) error {
 	return err
 }
 
-func missing(err error) bool {
+// Missing reports whether the error of a command says no more than that there is
+// no such value, as [Exec] reads it.
+func Missing(err error) bool {
 	return err == nil || errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "WRONGTYPE")
 }
 
@@ -264,7 +266,7 @@ func (s *Store) Settle(ctx context.Context, queue, id, token string) (bool, erro
 	}
 	// The letter has the headers by now.
 	stored, err := s.rdb.HGet(ctx, TaskKey(id), FieldHeaders).Result()
-	if err != nil && !missing(err) {
+	if err != nil && !Missing(err) {
 		return false, fmt.Errorf("settle letter: %w", err)
 	}
 	var headers map[string]string
@@ -305,7 +307,7 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 		queue, id, _ := strings.Cut(m, "\x00")
 		token, err := s.rdb.HGet(ctx, TaskKey(id), FieldUnsure).Result()
 		switch {
-		case err != nil && missing(err):
+		case err != nil && Missing(err):
 			err = s.forgetUnsure(ctx, queue, id)
 		case err == nil:
 			_, err = s.Settle(ctx, queue, id, token)

@@ -1,0 +1,631 @@
+package enqueue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// items makes a batch of payloads.
+func items(payloads ...tasks.Payload) iter.Seq[Item] {
+	return func(yield func(Item) bool) {
+		for _, p := range payloads {
+			if !yield(Item{Payload: p}) {
+				return
+			}
+		}
+	}
+}
+
+// one of every type.
+func oneOfEach() []tasks.Payload {
+	return []tasks.Payload{
+		ptrTo(trigger("EACH")),
+		&tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: "2000132", Tsr: "EACH"}},
+		ptrTo(void("VG11000002", "訂單取消")),
+		&tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2026-11-01"}},
+		&tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1"}},
+	}
+}
+
+// everything in a Redis, in a form that can be compared: of a message, the order
+// of its headers and their time and nonce do not count, nor does the moment at
+// which a task became pending.
+func everything(t *testing.T, rdb *redis.Client) map[string]any {
+	t.Helper()
+	all := map[string]any{}
+	for _, key := range rdb.Keys(t.Context(), "*").Val() {
+		switch typ := rdb.Type(t.Context(), key).Val(); typ {
+		case "hash":
+			m := rdb.HGetAll(t.Context(), key).Val()
+			if _, ok := m["pending_since"]; ok {
+				m["pending_since"] = "some time"
+			}
+			fields := map[string]any{}
+			for k, v := range m {
+				fields[k] = v
+			}
+			fields["msg"] = message(t, m["msg"])
+			all[key] = fields
+		case "list":
+			all[key] = rdb.LRange(t.Context(), key, 0, -1).Val()
+		case "zset":
+			all[key] = rdb.ZRangeWithScores(t.Context(), key, 0, -1).Val()
+		case "set":
+			members := rdb.SMembers(t.Context(), key).Val()
+			slices.Sort(members)
+			all[key] = members
+		default:
+			t.Fatalf("%s is a %s", key, typ)
+		}
+		if ttl := rdb.TTL(t.Context(), key).Val(); ttl >= 0 {
+			t.Errorf("%s has a life of %s", key, ttl)
+		}
+	}
+	return all
+}
+
+// message lists the fields of a message of asynq's as they are on the wire.
+func message(t *testing.T, msg string) (list []string) {
+	t.Helper()
+	for b := []byte(msg); len(b) > 0; {
+		number, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			t.Fatal("no message of asynq's")
+		}
+		size := protowire.ConsumeFieldValue(number, typ, b[n:])
+		if size < 0 {
+			t.Fatal("no message of asynq's")
+		}
+		list = append(list, fmt.Sprintf("%d/%d %q", number, typ, b[n:n+size]))
+		b = b[n+size:]
+	}
+	slices.Sort(list)
+	return list
+}
+
+// TestABatchWritesByteForByteWhatAsynqsClientWrites fails when another version of
+// asynq stores tasks in another way.
+func TestABatchWritesByteForByteWhatAsynqsClientWrites(t *testing.T) {
+	t.Parallel()
+	ours, theirs := redistest.New(t, redistest.Options{AppendFsync: "no"}), redistest.New(t, redistest.Options{AppendFsync: "no"})
+	c := newClient(t, ours)
+	now := time.Now()
+	c.cfg.Now = func() time.Time { return now }
+	c.nonce = func() string { return "NONCE123" }
+	plain := asynq.NewClientFromRedisClient(theirs.Client())
+	later := now.Add(time.Hour).Truncate(time.Second)
+	var batch []Item
+	for i := range 3 * chunkSize / 5 {
+		for _, p := range oneOfEach() {
+			switch p := p.(type) {
+			case *tasks.TriggerIssue:
+				p.Tsr = fmt.Sprintf("EACH%d", i)
+			case *tasks.CancelDelayIssue:
+				p.Tsr = fmt.Sprintf("EACH%d", i)
+			case *tasks.Invalid:
+				p.InvoiceNumber = fmt.Sprintf("VG%08d", i)
+			case *tasks.InvalidConfirm:
+				p.InvoiceNumber = fmt.Sprintf("VG%08d", i)
+			case *tasks.GetAllowanceConfirm:
+				p.AllowanceNo = fmt.Sprint(i)
+			}
+			item, h := Item{Payload: p}, tasks.Headers{Enqueued: now, Nonce: "NONCE123"}
+			options := tasks.TypeOf(p).Options(p, tasks.DefaultRetention)
+			if i%3 == 0 {
+				item.Options, h.ProcessAt = []Option{ProcessAt(later)}, later
+				options = append(options, asynq.ProcessAt(later))
+			}
+			batch = append(batch, item)
+			if err := p.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			stored, err := tasks.Encode(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := plain.EnqueueContext(t.Context(), asynq.NewTaskWithHeaders(tasks.TypeOf(p).Name, stored, h.Map(), options...)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for r := range c.Batch(t.Context(), slices.Values(batch)) {
+		if r.Err != nil || r.Receipt.Duplicate {
+			t.Fatalf("%+v", r)
+		}
+	}
+	want, got := everything(t, theirs.Client()), everything(t, ours.Client())
+	if len(want) < len(batch) {
+		t.Fatalf("%d keys are compared, want those of %d tasks", len(want), len(batch))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Redis (-asynq's client +a batch):\n%s", diff)
+	}
+}
+
+// sent is a hook that keeps the commands that a client sends.
+type sent struct {
+	process  func(ctx context.Context, cmd redis.Cmder)
+	pipeline func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook
+}
+
+func (sent) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (s sent) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if s.process != nil {
+			s.process(ctx, cmd)
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (s sent) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	if s.pipeline != nil {
+		return s.pipeline(next)
+	}
+	return next
+}
+
+// hooked is a client whose Redis client is seen through a hook.
+func hooked(t *testing.T, srv *redistest.Server, s sent) *Client {
+	t.Helper()
+	rdb := srv.Client()
+	rdb.AddHook(s)
+	c, err := New(Config{Redis: rdb})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestWhatIsCollectedIsWhatAsynqsClientSends(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t, redistest.Options{AppendFsync: "no"})
+	var commands [][]any
+	rdb := srv.Client()
+	rdb.AddHook(sent{process: func(_ context.Context, cmd redis.Cmder) { commands = append(commands, cmd.Args()) }})
+	collector := newCollector(srv.Client())
+	plain, collecting := asynq.NewClientFromRedisClient(rdb), asynq.NewClientFromRedisClient(collector)
+	for name, at := range map[string]time.Time{"pending": {}, "scheduled": time.Now().Add(time.Hour)} {
+		options := []asynq.Option{asynq.TaskID(name), asynq.Queue("query")}
+		if !at.IsZero() {
+			options = append(options, asynq.ProcessAt(at))
+		}
+		task := asynq.NewTask("t", []byte("{}"), options...)
+		commands = nil
+		if _, err := plain.EnqueueContext(t.Context(), task); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := collector.collect(t.Context(), collecting, task); err != nil {
+			t.Fatal(err)
+		}
+		got, info, err := collector.collect(t.Context(), collecting, task)
+		if err != nil || info.State.String() != name {
+			t.Fatalf("%s: %+v, %v", name, info, err)
+		}
+		if len(got.keys) != 2 || len(got.args) != 3 {
+			t.Errorf("%s: %d keys and %d arguments, want 2 and 3", name, len(got.keys), len(got.args))
+		}
+		flat := []any{"evalsha", got.sha, len(got.keys), got.keys[0], got.keys[1]}
+		want := commands[slices.IndexFunc(commands, func(args []any) bool { return args[0] == "evalsha" })]
+		if diff := cmp.Diff(want[:5], flat); diff != "" {
+			t.Errorf("%s (-asynq's client +collected):\n%s", name, diff)
+		}
+		text := commands[len(commands)-1] // of the first call to a new server
+		if text[0] != "eval" || text[1] != got.text || len(want) != 5+len(got.args) {
+			t.Errorf("%s: the text of the script or the number of arguments is another", name)
+		}
+	}
+}
+
+// outcome is what a shop sees of a result.
+type outcome struct {
+	state              string
+	duplicate, replace bool
+	differs            string
+	err                string
+}
+
+func outcomeOf(r Result) outcome {
+	o := outcome{state: r.Receipt.State, duplicate: r.Receipt.Duplicate, replace: r.Receipt.Replaced, differs: strings.Join(r.Receipt.Differs, ",")}
+	if r.Err != nil {
+		o.err = r.Err.Error()
+	}
+	return o
+}
+
+// universal is a Redis of each kind.
+func universal(t *testing.T) map[string]string {
+	return map[string]string{
+		"one server": redistest.New(t, redistest.Options{AppendFsync: "no"}).URL(),
+		"sentinel":   redistest.NewSentinel(t, redistest.SentinelOptions{Replicas: 1}).URL(),
+		"cluster":    redistest.NewCluster(t, 3).URL(),
+	}
+}
+
+func TestABatchSaysOfEachItemWhatEnqueueWouldSay(t *testing.T) {
+	t.Parallel()
+	for name, url := range universal(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, err := ParseRedisURL(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rdb := redis.NewUniversalClient(o)
+			t.Cleanup(func() { _ = rdb.Close() })
+			c, err := New(Config{RedisURL: url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			insp, store := asynq.NewInspectorFromRedisClient(rdb), record.NewStore(rdb, time.Hour, time.Now)
+			kill := func(number string, sweep bool) {
+				t.Helper()
+				r, err := c.Invalid(t.Context(), void(number, "typo"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := insp.ArchiveTask("invalid", r.ID); err != nil {
+					t.Fatal(err)
+				}
+				if ok, err := store.Deposit(t.Context(), "invalid", r.ID, "test"); err != nil || !ok {
+					t.Fatalf("%v, %v", ok, err)
+				}
+				if sweep {
+					if p, err := store.Drop(t.Context(), "invalid", r.ID); err != nil || p != record.PlaceDropped {
+						t.Fatalf("%s, %v", p, err)
+					}
+				}
+			}
+			kill("VG00000001", false)
+			kill("VG00000002", true)
+			kill("VG00000003", true)
+			other := void("VG00000001", "typo")
+			other.MerchantID = "3000000" // a ledger of its own, in another slot
+			finished := trigger("FINISHED")
+			if err := rdb.Set(t.Context(), record.DoneKey(tasks.ID(&finished)), 1, time.Hour).Err(); err != nil {
+				t.Fatal(err)
+			}
+			asked := oneOfEach()[4]
+			if err := rdb.Set(t.Context(), record.DoneKey(tasks.ID(asked)), 1, time.Hour).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.TriggerIssue(t.Context(), trigger("PENDING")); err != nil {
+				t.Fatal(err)
+			}
+			rows := []struct {
+				name string
+				item Item
+				want outcome
+			}{
+				{"new", Item{Payload: ptrTo(trigger("NEW"))}, outcome{state: "pending"}},
+				{"new, of another queue", Item{Payload: ptrTo(void("VG00000009", "r"))}, outcome{state: "pending"}},
+				{"new, for later", Item{Payload: ptrTo(trigger("LATER")), Options: []Option{ProcessIn(time.Hour)}}, outcome{state: "scheduled"}},
+				{"the same twice in one batch", Item{Payload: ptrTo(trigger("NEW"))}, outcome{state: "pending", duplicate: true}},
+				{"pending", Item{Payload: ptrTo(trigger("PENDING"))}, outcome{state: "pending", duplicate: true}},
+				{"pending, and differs", Item{Payload: &tasks.TriggerIssue{TriggerIssueRequest: trigger("PENDING").TriggerIssueRequest, DelayDay: ptrTo(3)}},
+					outcome{state: "pending", duplicate: true, differs: "DelayDay"}},
+				{"dead", Item{Payload: ptrTo(void("VG00000001", "mended"))}, outcome{state: "dead", duplicate: true, differs: "Reason"}},
+				{"dead and swept", Item{Payload: ptrTo(void("VG00000002", "mended"))}, outcome{state: "dead", duplicate: true, differs: "Reason"}},
+				{"dead, to be replaced", Item{Payload: ptrTo(void("VG00000003", "mended")), Options: []Option{ReplaceDead()}}, outcome{state: "pending", replace: true}},
+				{"of another merchant", Item{Payload: &other}, outcome{state: "pending"}},
+				{"done, and forgotten by asynq", Item{Payload: &finished}, outcome{state: "completed", duplicate: true}},
+				{"done, but a question", Item{Payload: asked}, outcome{state: "pending"}},
+				{"invalid", Item{Payload: ptrTo(trigger(""))}, outcome{err: "enqueue: TriggerIssue: invalid request: Tsr is required"}},
+				{"nothing", Item{}, outcome{err: "enqueue: no payload"}},
+				{"new, after all that", Item{Payload: ptrTo(trigger("LAST"))}, outcome{state: "pending"}},
+			}
+			i := 0
+			for r := range c.Batch(t.Context(), func(yield func(Item) bool) {
+				for _, row := range rows {
+					if !yield(row.item) {
+						return
+					}
+				}
+			}) {
+				row := rows[i]
+				if r.Index != i {
+					t.Errorf("%s: index %d, want %d", row.name, r.Index, i)
+				}
+				if diff := cmp.Diff(row.want, outcomeOf(r), cmp.AllowUnexported(outcome{})); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", row.name, diff)
+				}
+				i++
+			}
+			if i != len(rows) {
+				t.Fatalf("%d results, want %d", i, len(rows))
+			}
+			if info, err := insp.GetTaskInfo("invalid", tasks.ID(ptrTo(void("VG00000001", "")))); err != nil || info.State != asynq.TaskStateArchived {
+				t.Errorf("a dead task that stands: %+v, %v", info, err)
+			}
+			for _, id := range []string{tasks.ID(ptrTo(void("VG00000002", ""))), tasks.ID(&finished)} {
+				for _, queue := range []string{"invalid", "trigger_issue"} {
+					if n := rdb.Exists(t.Context(), record.AsynqTaskKey(queue, id)).Val(); n != 0 {
+						t.Errorf("%s was stored again", id)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestABatchStoresEveryItemOnceOverManyPipelines(t *testing.T) {
+	t.Parallel()
+	for name, url := range universal(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := New(Config{RedisURL: url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			const n = 3*chunkSize + 7
+			for _, run := range []struct {
+				name      string
+				duplicate bool
+			}{{"first run", false}, {"second run", true}} {
+				got := 0
+				for r := range c.Batch(t.Context(), numbered(n)) {
+					if r.Err != nil || r.Index != got || r.Receipt.Duplicate != run.duplicate {
+						t.Fatalf("%s: result %d: %+v", run.name, got, r)
+					}
+					got++
+				}
+				if got != n {
+					t.Errorf("%s: %d results, want %d", run.name, got, n)
+				}
+			}
+			if pending := c.rdb.LLen(t.Context(), "asynq:{trigger_issue}:pending").Val(); pending != n {
+				t.Errorf("%d tasks, want %d", pending, n)
+			}
+		})
+	}
+}
+
+func hasScripts(cmds []redis.Cmder) bool {
+	return slices.ContainsFunc(cmds, func(c redis.Cmder) bool { return c.Name() == "evalsha" })
+}
+
+func TestABatchSurvivesThatRedisForgetsItsScripts(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t, redistest.Options{AppendFsync: "no"})
+	admin := srv.Client()
+	forgotten := 0
+	c := hooked(t, srv, sent{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+		return func(ctx context.Context, cmds []redis.Cmder) error {
+			if !hasScripts(cmds) || forgotten == 2 {
+				return next(ctx, cmds)
+			}
+			forgotten++
+			half := len(cmds) / 2
+			_ = next(ctx, cmds[:half])
+			if err := admin.ScriptFlush(ctx).Err(); err != nil {
+				return err
+			}
+			return next(ctx, cmds[half:])
+		}
+	}})
+	for r := range c.Batch(t.Context(), numbered(2*chunkSize)) {
+		if r.Err != nil || r.Receipt.Duplicate {
+			t.Fatalf("%+v", r)
+		}
+	}
+	if pending := admin.LLen(t.Context(), "asynq:{trigger_issue}:pending").Val(); pending != 2*chunkSize || forgotten != 2 {
+		t.Errorf("%d tasks, want %d; the scripts were forgotten %d times", pending, 2*chunkSize, forgotten)
+	}
+}
+
+// TestABatchWhosePipelineWasSentTwiceKnowsItsOwnTasks: the Redis client does that
+// when it has lost the answers.
+func TestABatchWhosePipelineWasSentTwiceKnowsItsOwnTasks(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t, redistest.Options{AppendFsync: "no"})
+	c := hooked(t, srv, sent{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+		return func(ctx context.Context, cmds []redis.Cmder) error {
+			if hasScripts(cmds) {
+				_ = next(ctx, cmds)
+			}
+			return next(ctx, cmds)
+		}
+	}})
+	if _, err := c.TriggerIssue(t.Context(), trigger("BEFORE")); err != nil {
+		t.Fatal(err)
+	}
+	var got []bool
+	for r := range c.Batch(t.Context(), items(ptrTo(trigger("A")), ptrTo(trigger("BEFORE")), ptrTo(trigger("B")), ptrTo(trigger("A")))) {
+		if r.Err != nil || r.Receipt.State != record.StatePending {
+			t.Fatalf("%+v", r)
+		}
+		got = append(got, r.Receipt.Duplicate)
+	}
+	if diff := cmp.Diff([]bool{false, true, false, true}, got); diff != "" {
+		t.Errorf("duplicates (-want +got):\n%s", diff)
+	}
+}
+
+func TestAFlushedItemIsAnsweredBeforeTheNextIsTaken(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, redistest.New(t, redistest.Options{AppendFsync: "no"}))
+	var order []string
+	for r := range c.Batch(t.Context(), func(yield func(Item) bool) {
+		for _, tsr := range []string{"A", "B"} {
+			order = append(order, "take "+tsr)
+			if !yield(Item{Payload: ptrTo(trigger(tsr))}) || !yield(Item{Flush: true}) {
+				return
+			}
+		}
+		order = append(order, "end")
+	}) {
+		order = append(order, fmt.Sprint("result ", r.Index, r.Err))
+	}
+	if diff := cmp.Diff([]string{"take A", "result 0 <nil>", "take B", "result 1 <nil>", "end"}, order); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestABatchEndsWithItsContextOrWithItsReader(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t, redistest.Options{AppendFsync: "no"})
+	c := newClient(t, srv)
+	// Items without end.
+	for name, end := range map[string]func(cancel func()) (goOn bool){
+		"the context": func(cancel func()) bool { cancel(); return true },
+		"the reader":  func(func()) bool { return false },
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		taken, stored := 0, 0
+		for r := range c.Batch(ctx, func(yield func(Item) bool) {
+			for yield(Item{Payload: ptrTo(trigger(fmt.Sprintf("END%d", taken)))}) {
+				taken++
+			}
+		}) {
+			if r.Err == nil {
+				stored++
+			} else if !errors.Is(r.Err, ErrRedis) || !errors.Is(r.Err, context.Canceled) {
+				t.Errorf("%s: %v", name, r.Err)
+			}
+			if r.Index == chunkSize && !end(cancel) {
+				break
+			}
+		}
+		cancel()
+		if taken > 4*chunkSize || stored < chunkSize {
+			t.Errorf("%s: %d items taken, %d known to be stored", name, taken, stored)
+		}
+	}
+}
+
+func TestABatchSaysThatRedisIsAwayWithinTheDeadline(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	c, err := New(Config{RedisURL: srv.URL(), Timeout: 300 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	srv.Freeze()
+	t.Cleanup(srv.Thaw)
+	start, n := time.Now(), 0
+	for r := range c.Batch(t.Context(), items(ptrTo(trigger("A")), ptrTo(trigger("")), ptrTo(void("VG11000002", "r")))) {
+		var invalid *ecpay.ValidationError
+		if want := n == 1; errors.As(r.Err, &invalid) != want || errors.Is(r.Err, ErrRedis) == want || r.Receipt.ID != "" {
+			t.Errorf("%+v", r)
+		}
+		n++
+	}
+	if took := time.Since(start); n != 3 || took > 5*time.Second { // many times the deadline: not a measurement, a hang
+		t.Errorf("%d results in %s", n, took)
+	}
+}
+
+func TestABatchIsConfirmedOnceForEachPipelineAndQueue(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	var barriers atomic.Int32
+	rdb := srv.Client()
+	rdb.AddHook(sent{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+		return func(ctx context.Context, cmds []redis.Cmder) error {
+			if cmds[len(cmds)-1].Name() == "waitaof" {
+				barriers.Add(1)
+			}
+			return next(ctx, cmds)
+		}
+	}})
+	c, err := New(Config{Redis: rdb, Confirm: Confirm{Disk: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finished := trigger("FINISHED") // forgotten by asynq: nothing to confirm
+	rdb.Set(t.Context(), record.DoneKey(tasks.ID(&finished)), 1, time.Hour)
+	n := 0
+	for r := range c.Batch(t.Context(), func(yield func(Item) bool) {
+		for item := range numbered(chunkSize + 1) {
+			if !yield(item) {
+				return
+			}
+		}
+		_ = yield(Item{Payload: ptrTo(void("VG11000002", "r"))}) && yield(Item{Payload: &finished})
+	}) {
+		if r.Err != nil || r.Receipt.Duplicate != (r.Receipt.State == record.StateCompleted) {
+			t.Fatalf("%+v", r)
+		}
+		n++
+	}
+	if n != chunkSize+3 || barriers.Load() != 3 {
+		t.Errorf("%d results and %d barriers, want %d and 3", n, barriers.Load(), chunkSize+3)
+	}
+}
+
+func TestABatchIsNotConfirmedByReplicasThatHang(t *testing.T) {
+	t.Parallel()
+	group := redistest.NewSentinel(t, redistest.SentinelOptions{Replicas: 1})
+	c, err := New(Config{RedisURL: group.URL(), Confirm: Confirm{Replicas: 1, Timeout: 500 * time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	batch := items(ptrTo(trigger("A")), ptrTo(void("VG11000002", "r")))
+	thaw := freezeReplicas(t, group)
+	for r := range c.Batch(t.Context(), batch) {
+		if !errors.Is(r.Err, ErrNotConfirmed) || r.Receipt.State != record.StatePending {
+			t.Errorf("with a frozen replica: %+v; want ErrNotConfirmed with a receipt", r)
+		}
+	}
+	thaw()
+	for r := range c.Batch(t.Context(), batch) {
+		if r.Err != nil || !r.Receipt.Duplicate {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// TestABatchStoresAgainWhatTheMasterHasLost: as after a failover to a replica that
+// lagged, between storing and confirming.
+func TestABatchStoresAgainWhatTheMasterHasLost(t *testing.T) {
+	t.Parallel()
+	srv := redistest.New(t)
+	admin := srv.Client()
+	lost := false
+	rdb := srv.Client()
+	rdb.AddHook(sent{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+		return func(ctx context.Context, cmds []redis.Cmder) error {
+			if cmds[len(cmds)-1].Name() == "waitaof" && !lost {
+				lost = true
+				if err := admin.FlushDB(ctx).Err(); err != nil {
+					return err
+				}
+			}
+			return next(ctx, cmds)
+		}
+	}})
+	c, err := New(Config{Redis: rdb, Confirm: Confirm{Disk: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := range c.Batch(t.Context(), items(ptrTo(trigger("A")), ptrTo(trigger("B")))) {
+		if r.Err != nil || r.Receipt.State != record.StatePending {
+			t.Errorf("%+v", r)
+		}
+	}
+	if n := admin.LLen(t.Context(), "asynq:{trigger_issue}:pending").Val(); n != 2 || !lost {
+		t.Errorf("%d tasks, want both stored again", n)
+	}
+}
