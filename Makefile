@@ -3,6 +3,7 @@ LDFLAGS     := -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 SCHEDULES   ?= 100000
+BENCH       ?=
 
 .PHONY: help
 help: ## list the targets
@@ -50,3 +51,8 @@ fuzz: ## run every fuzz target in turn, each for FUZZTIME (make fuzz FUZZTIME=2m
 .PHONY: demo
 demo: ## try every workflow against a fake ECPay; needs nothing installed but Go
 	go run ./cmd/ecpayq-dev up --once
+
+.PHONY: bench
+bench: ## measure every figure side by side with plain asynq (make bench BENCH=--quick for a minute)
+	@.ci/need redis-server redis-server "measure on a real Redis"
+	go run ./cmd/ecpayq-dev bench $(BENCH)

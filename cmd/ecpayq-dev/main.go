@@ -31,7 +31,7 @@ func run(ctx context.Context, args []string, out, errw io.Writer) int {
 	root := &cli.Command{
 		Name: "ecpayq-dev", Usage: "try ecpayq out: embedded Redis, fake ECPay, guided tour", Version: version,
 		Writer: out, ErrWriter: errw,
-		Commands:       []*cli.Command{up, fakeCommand(errw)},
+		Commands:       []*cli.Command{up, fakeCommand(errw), benchCommand(out, errw), benchPartCommand(out)},
 		DefaultCommand: "up",
 		OnUsageError:   onUsage,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},

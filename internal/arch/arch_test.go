@@ -79,6 +79,7 @@ func ours(paths []string) []string {
 // a line below its own, and no other of this module.
 var levels = [][]string{
 	{"cmd/ecpayq", "cmd/ecpayq-dev"},
+	{"internal/bench"},
 	{"internal/app"},
 	{"internal/config", "internal/dashboard"},
 	{"worker/metrics", "worker/schedule"},
@@ -203,7 +204,7 @@ func TestTheShippedBinaryLinksNothingOfTestsAndDevelopment(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"testing", "net/http/httptest", "github.com/alicebob/miniredis", "github.com/google/go-cmp",
-		module + "/ecpay/ecpaytest", module + "/internal/redistest", module + "/cmd/ecpayq-dev",
+		module + "/ecpay/ecpaytest", module + "/internal/redistest", module + "/internal/bench", module + "/cmd/ecpayq-dev",
 	} {
 		for _, dep := range p.Deps {
 			if dep == bad || strings.HasPrefix(dep, bad+"/") {
