@@ -13,14 +13,32 @@ type bar struct {
 	done    chan struct{}
 }
 
-// barFrom is how much work is long.
-const barFrom = 200
+// How much work is long.
+const (
+	barFrom      = 200
+	barFromBytes = 64 << 10
+)
 
 func (p *program) startBar(what string, total int) *bar {
-	if total < barFrom || !isTerminal(p.err) {
+	if total < barFrom {
 		return nil
 	}
-	b := &bar{writer: progress.NewWriter(), tracker: &progress.Tracker{Message: what, Total: int64(total)}, done: make(chan struct{})}
+	return p.showBar(&progress.Tracker{Message: what, Total: int64(total)})
+}
+
+// startBytes is startBar for what is counted in bytes; a total of -1 is not known.
+func (p *program) startBytes(what string, total int64) *bar {
+	if total >= 0 && total < barFromBytes {
+		return nil
+	}
+	return p.showBar(&progress.Tracker{Message: what, Total: max(total, 0), Units: progress.UnitsBytes})
+}
+
+func (p *program) showBar(t *progress.Tracker) *bar {
+	if !isTerminal(p.err) {
+		return nil
+	}
+	b := &bar{writer: progress.NewWriter(), tracker: t, done: make(chan struct{})}
 	b.writer.SetOutputWriter(p.err)
 	b.writer.SetAutoStop(true)
 	b.writer.SetUpdateFrequency(100 * time.Millisecond)
@@ -33,9 +51,11 @@ func (p *program) startBar(what string, total int) *bar {
 	return b
 }
 
-func (b *bar) step() {
+func (b *bar) step() { b.add(1) }
+
+func (b *bar) add(n int64) {
 	if b != nil {
-		b.tracker.Increment(1)
+		b.tracker.Increment(n)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -62,8 +63,22 @@ func start(t *testing.T, e env, args ...string) *child {
 // belongs to the starting thread.
 func startProgram(t *testing.T, path string, e env, args ...string) *child {
 	t.Helper()
+	return startReading(t, path, nil, e, args...)
+}
+
+// startWith is start with an open file as stdin.
+func startWith(t *testing.T, in *os.File, e env, args ...string) *child {
+	t.Helper()
+	return startReading(t, binary, in, e, args...)
+}
+
+func startReading(t *testing.T, path string, in *os.File, e env, args ...string) *child {
+	t.Helper()
 	c := &child{t: t, name: strings.Join(args, " "), cmd: exec.Command(path, args...), stdout: newLines(), err: newLines(), done: make(chan struct{})}
 	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = e.list(), c.stdout, c.err
+	if in != nil {
+		c.cmd.Stdin = in
+	}
 	c.cmd.SysProcAttr = childAttr()
 	started := make(chan error)
 	go func() {

@@ -22,7 +22,17 @@ func (p *program) enqueueCommand() *cli.Command {
 	for _, t := range tasks.Types() {
 		c.Commands = append(c.Commands, p.enqueueType(t))
 	}
+	c.Commands = append(c.Commands, p.enqueueBatchCommand())
 	return c
+}
+
+// everyEnqueueFlags are the flags of one intent as of many.
+func everyEnqueueFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{Name: "process-in", Usage: "wait this long before the first attempt, like 10m"},
+		&cli.BoolFlag{Name: "replace-dead", Usage: "if the earlier task is dead, run this one in its place"},
+		&cli.StringFlag{Name: "process-at", Usage: "wait until this time (RFC 3339), like 2026-01-31T09:00:00+08:00"},
+	}
 }
 
 // usage of payload fields, by ECPay's name.
@@ -45,11 +55,7 @@ func (p *program) enqueueType(t tasks.Type) *cli.Command {
 		Name: t.Command(), Usage: "ECPay " + t.Operation.String(),
 		Flags: p.cfg.Flags("producer"),
 	}
-	c.Flags = append(c.Flags, jsonFlag(),
-		&cli.DurationFlag{Name: "process-in", Usage: "wait this long before the first attempt, like 10m"},
-		&cli.BoolFlag{Name: "replace-dead", Usage: "if the earlier task is dead, run this one in its place"},
-		&cli.StringFlag{Name: "process-at", Usage: "wait until this time (RFC 3339), like 2026-01-31T09:00:00+08:00"},
-	)
+	c.Flags = append(append(c.Flags, jsonFlag()), everyEnqueueFlags()...)
 	for _, f := range fields(t.New()) {
 		c.Flags = append(c.Flags, p.fieldFlag(f))
 	}
@@ -107,12 +113,9 @@ func (p *program) enqueue(ctx context.Context, c *cli.Command, t tasks.Type) err
 	if err := noArgs(c); err != nil {
 		return err
 	}
-	opts, err := when(c)
+	opts, err := p.enqueueOptions(c)
 	if err != nil {
 		return err
-	}
-	if c.Bool("replace-dead") {
-		opts = append(opts, enqueue.ReplaceDead(), enqueue.By(p.who()))
 	}
 	payload := t.New()
 	fill(c, payload)
@@ -129,6 +132,14 @@ func (p *program) enqueue(ctx context.Context, c *cli.Command, t tasks.Type) err
 		return perr
 	}
 	return err
+}
+
+func (p *program) enqueueOptions(c *cli.Command) ([]enqueue.Option, error) {
+	opts, err := when(c)
+	if c.Bool("replace-dead") {
+		opts = append(opts, enqueue.ReplaceDead(), enqueue.By(p.who()))
+	}
+	return opts, err
 }
 
 func (p *program) printReceipt(c *cli.Command, r enqueue.Receipt) error {

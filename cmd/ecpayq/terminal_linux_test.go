@@ -39,10 +39,17 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 // onTerminal runs ecpayq with stdout on a terminal and returns what stands there.
 func (b *bench) onTerminal(changes env, args ...string) string {
 	b.Helper()
+	return b.onTerminalToo(func(*exec.Cmd, *os.File) {}, changes, args...)
+}
+
+// onTerminalToo is onTerminal with more of the command on the terminal.
+func (b *bench) onTerminalToo(more func(*exec.Cmd, *os.File), changes env, args ...string) string {
+	b.Helper()
 	master, slave := openTerminal(b.T)
 	defer master.Close()
 	cmd := exec.Command(binary, args...)
 	cmd.Env, cmd.Stdout, cmd.SysProcAttr = b.env.with(changes).list(), slave, childAttr()
+	more(cmd, slave)
 	shown := make(chan string)
 	go func() {
 		text, _ := io.ReadAll(master) // ends with an error when the last slave is closed
@@ -99,5 +106,20 @@ func TestPeopleAtATerminalGetTablesAndProgramsGetJSON(t *testing.T) {
 		if !strings.Contains(strings.ToLower(doctor), want) {
 			t.Errorf("doctor on a terminal: got\n%swant a table with %q", doctor, want)
 		}
+	}
+}
+
+func TestABatchOnATerminalShowsABarAndTheCountInTheEnd(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	withStderr := func(c *exec.Cmd, terminal *os.File) { c.Stderr = terminal }
+	shown := b.onTerminalToo(withStderr, nil, "enqueue", "batch", inFile(t, triggers(2000)+"{}\n"))
+	for _, want := range []string{"enqueue", "enqueue ... done!", "│ stored  │ 2000 │", "│ invalid │    1 │", "line 2001: type is required", "ecpayq: error: 1 of 2001 lines"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("got\n%q\nwant %q in it", shown, want)
+		}
+	}
+	if short := b.onTerminalToo(withStderr, nil, "enqueue", "batch", inFile(t, triggers(2))); strings.Contains(short, "%") {
+		t.Errorf("got a bar for two lines:\n%q", short)
 	}
 }

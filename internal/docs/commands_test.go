@@ -83,7 +83,7 @@ func (p *program) check(t *testing.T, args []string) error {
 	}
 	for _, arg := range args {
 		name, _, _ := strings.Cut(arg, "=")
-		if strings.HasPrefix(name, "-") && !flags[name] {
+		if name != "-" && strings.HasPrefix(name, "-") && !flags[name] { // "-" is stdin
 			return fmt.Errorf("%v has no flag %s", path, name)
 		}
 	}

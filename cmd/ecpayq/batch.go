@@ -1,0 +1,365 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/urfave/cli/v3"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+func (p *program) enqueueBatchCommand() *cli.Command {
+	return &cli.Command{
+		Name: "batch", Usage: "store many intents, one JSON object a line; - is stdin", ArgsUsage: "FILE",
+		Description: `A line is {"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"A1"}}, and may have
+"process_at" (RFC 3339). Lines that are wrong are reported, the others are stored. Running it
+again, after whatever interrupted it, is safe and stores what is missing.`,
+		Flags:  append(append(p.cfg.Flags("producer"), jsonFlag()), everyEnqueueFlags()...),
+		Action: p.enqueueBatch,
+	}
+}
+
+// maxLine is room for the largest payload and what is around it.
+const maxLine = tasks.MaxPayload + 1<<10
+
+// maxProblems is how many lines with a problem are told on stderr: the results
+// have them all.
+const maxProblems = 20
+
+// maxWaiting is how many lines may wait for an answer: more than two pipelines
+// have, for among them may be any number of wrong ones.
+const maxWaiting = 4096
+
+// lineResult is one line of what batch prints.
+type lineResult struct {
+	Line int `json:"line"`
+	*enqueue.Receipt
+	Error  string             `json:"error,omitempty"`
+	Fields []ecpay.FieldError `json:"fields,omitempty"`
+}
+
+// batchRun is one run of batch.
+type batchRun struct {
+	p     *program
+	table bool
+	out   *bufio.Writer
+	json  *json.Encoder
+
+	in      *bufio.Reader
+	stream  bool // what is read may be written only just now
+	line    int
+	waiting []waitingLine // without an answer, in the order of the file
+	err     error         // why it ended early
+
+	stored, replaced, duplicate, differing, invalid, failed int
+	problems                                                []string
+	bar                                                     *bar
+}
+
+// waitingLine is a line whose result is not printed; err says that it is no intent.
+type waitingLine struct {
+	line int
+	err  error
+}
+
+func (p *program) enqueueBatch(ctx context.Context, c *cli.Command) error {
+	if c.Args().Len() != 1 {
+		return usageError{errors.New("give one file, or - for stdin")}
+	}
+	opts, err := p.enqueueOptions(c)
+	if err != nil {
+		return err
+	}
+	in, size, closeInput, err := p.open(ctx, c.Args().First())
+	if err != nil {
+		return usageError{err}
+	}
+	defer closeInput()
+	client, err := p.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	b := &batchRun{p: p, table: p.wantsTable(c), out: bufio.NewWriterSize(p.out, 64<<10), stream: size < 0, bar: p.startBytes("enqueue", size)}
+	b.in = bufio.NewReaderSize(in, 256<<10)
+	b.json = json.NewEncoder(b.out)
+	b.json.SetEscapeHTML(false)
+	// An interruption ends the reading. What was read is stored, and answered:
+	// that takes two pipelines at most.
+	for r := range client.Batch(context.WithoutCancel(ctx), func(yield func(enqueue.Item) bool) { b.read(ctx, yield) }, opts...) {
+		if b.answer(r); b.err != nil {
+			break
+		}
+	}
+	b.bar.stop()
+	return b.finish(ctx)
+}
+
+// open returns the input and its size, -1 for one that is not known.
+func (p *program) open(ctx context.Context, name string) (_ io.Reader, size int64, closeInput func(), _ error) {
+	in, closeFile := p.in, func() error { return nil }
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		in, closeFile = f, f.Close
+	}
+	if f, ok := in.(*os.File); ok {
+		info, err := f.Stat()
+		switch {
+		case err != nil:
+			return nil, 0, nil, errors.Join(err, closeFile())
+		case info.IsDir():
+			return nil, 0, nil, errors.Join(fmt.Errorf("%s is a directory", name), closeFile())
+		case info.Mode().IsRegular():
+			return f, info.Size(), func() { _ = closeFile() }, nil
+		}
+	}
+	// A read that hangs does not end with ctx: it is left behind.
+	r, w := io.Pipe()
+	go func() {
+		_, err := io.Copy(w, in)
+		w.CloseWithError(err)
+	}()
+	stop := context.AfterFunc(ctx, func() { r.CloseWithError(ctx.Err()) })
+	return r, -1, func() { stop(); _ = closeFile() }, nil
+}
+
+// read gives every line that is an intent to the batch.
+func (b *batchRun) read(ctx context.Context, yield func(enqueue.Item) bool) {
+	for ctx.Err() == nil {
+		if b.stream && b.in.Buffered() == 0 || len(b.waiting) >= maxWaiting {
+			if !yield(enqueue.Item{Flush: true}) {
+				return
+			}
+			b.flush()
+		}
+		text, err := b.readLine()
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			return
+		case errors.Is(err, errLongLine):
+			b.wait(err)
+			continue
+		default:
+			if ctx.Err() == nil {
+				b.err = fmt.Errorf("line %d: %w", b.line, err)
+			}
+			return
+		}
+		if len(text) == 0 {
+			continue
+		}
+		item, err := parseLine(text)
+		b.wait(err)
+		if err == nil && !yield(item) {
+			return
+		}
+	}
+}
+
+var errLongLine = fmt.Errorf("is longer than %d bytes", maxLine)
+
+// readLine returns the next line, without the space around it. It is valid until
+// the next call.
+func (b *batchRun) readLine() ([]byte, error) {
+	text, err := b.in.ReadSlice('\n')
+	if len(text) > 0 || err == nil {
+		b.line++
+	}
+	n := len(text)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		text, err = b.in.ReadSlice('\n')
+		n += len(text)
+	}
+	b.bar.add(int64(n))
+	if n > maxLine {
+		return nil, errLongLine // also when the file ends with it: the next call says so
+	}
+	if b.line == 1 {
+		text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors write it
+	}
+	if text = bytes.TrimSpace(text); len(text) > 0 && errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return text, err
+}
+
+// parseLine reads one line. Its errors quote no value.
+func parseLine(text []byte) (enqueue.Item, error) {
+	var l struct {
+		Type      string          `json:"type"`
+		Data      json.RawMessage `json:"data"`
+		ProcessAt *string         `json:"process_at"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&l); err != nil {
+		return enqueue.Item{}, lineError(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return enqueue.Item{}, errors.New("has more than one JSON value")
+	}
+	switch {
+	case l.Type == "":
+		return enqueue.Item{}, errors.New("type is required")
+	case len(l.Data) == 0:
+		return enqueue.Item{}, errors.New("data is required")
+	}
+	p, err := tasks.Decode(l.Type, nil, l.Data)
+	if err != nil {
+		return enqueue.Item{}, errors.New(strings.TrimPrefix(err.Error(), tasks.ErrCorrupt.Error()+": "))
+	}
+	item := enqueue.Item{Payload: p}
+	if l.ProcessAt != nil {
+		at, err := time.Parse(time.RFC3339, *l.ProcessAt)
+		if err != nil {
+			return enqueue.Item{}, errors.New("process_at must be RFC 3339, like 2026-01-31T09:00:00+08:00")
+		}
+		item.Options = []enqueue.Option{enqueue.ProcessAt(at)}
+	}
+	return item, nil
+}
+
+func lineError(err error) error {
+	var kind *json.UnmarshalTypeError
+	switch name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); {
+	case unknown:
+		return fmt.Errorf("unknown field %s", clip([]byte(name), 64))
+	case errors.As(err, &kind) && kind.Field != "":
+		return fmt.Errorf("%s has the wrong JSON type", kind.Field)
+	default:
+		return errors.New(`is no JSON object like {"type":"b2c:trigger_issue","data":{…}}`)
+	}
+}
+
+// wait puts the line that was just read in line for its result.
+func (b *batchRun) wait(err error) {
+	b.waiting = append(b.waiting, waitingLine{b.line, err})
+	b.printWrong()
+}
+
+// printWrong prints the results of lines that are no intents and have none before
+// them that waits.
+func (b *batchRun) printWrong() {
+	for len(b.waiting) > 0 && b.waiting[0].err != nil {
+		w := b.waiting[0]
+		b.waiting = b.waiting[1:]
+		b.invalid++
+		b.print(lineResult{Line: w.line, Error: w.err.Error()})
+	}
+}
+
+// answer prints the result of the first line that waits, and those of wrong lines
+// after it.
+func (b *batchRun) answer(r enqueue.Result) {
+	line := b.waiting[0].line
+	b.waiting = b.waiting[1:]
+	res := lineResult{Line: line, Receipt: &r.Receipt}
+	var invalid *ecpay.ValidationError
+	switch {
+	case errors.As(r.Err, &invalid):
+		b.invalid++
+		res.Receipt, res.Error, res.Fields = nil, invalid.Error(), invalid.Fields
+	case errors.Is(r.Err, enqueue.ErrNotConfirmed):
+		b.failed++
+		res.Error = r.Err.Error()
+	case r.Err != nil:
+		b.failed++
+		res.Receipt, res.Error = nil, r.Err.Error()
+	case r.Receipt.Duplicate:
+		b.duplicate++
+	case r.Receipt.Replaced:
+		b.replaced++
+	default:
+		b.stored++
+	}
+	if errors.Is(r.Err, enqueue.ErrRedis) {
+		b.err = fmt.Errorf("line %d: %w", line, r.Err) // the lines to come would fare no better
+	}
+	b.print(res)
+	if len(r.Receipt.Differs) > 0 {
+		b.differing++
+		b.problem("line %d: warning: the earlier task, which stands, differs in %s", line, strings.Join(r.Receipt.Differs, ", "))
+	}
+	b.printWrong()
+}
+
+func (b *batchRun) print(r lineResult) {
+	if r.Error != "" {
+		b.problem("line %d: %s", r.Line, clean(r.Error))
+	}
+	if b.table {
+		return
+	}
+	if err := b.json.Encode(r); err != nil && b.err == nil {
+		b.err = err
+	}
+}
+
+func (b *batchRun) problem(format string, args ...any) {
+	if len(b.problems) < maxProblems {
+		b.problems = append(b.problems, fmt.Sprintf(format, args...))
+	}
+}
+
+func (b *batchRun) flush() {
+	if err := b.out.Flush(); err != nil && b.err == nil {
+		b.err = err
+	}
+}
+
+// finish says what became of the whole.
+func (b *batchRun) finish(ctx context.Context) error {
+	b.flush()
+	for _, text := range b.problems {
+		fmt.Fprintf(b.p.err, "ecpayq: %s\n", text)
+	}
+	told := b.invalid + b.failed + b.differing
+	if told > len(b.problems) {
+		fmt.Fprintf(b.p.err, "ecpayq: and %d more; the JSON results have every line\n", told-len(b.problems))
+	}
+	counts := []struct {
+		word string
+		n    int
+	}{
+		{"stored", b.stored}, {"replaced", b.replaced}, {"duplicate", b.duplicate}, {"differing", b.differing},
+		{"invalid", b.invalid}, {"failed", b.failed},
+	}
+	var rows []table.Row
+	var words []string
+	for _, c := range counts {
+		if c.n > 0 || c.word == "stored" {
+			rows = append(rows, table.Row{c.word, c.n})
+			words = append(words, fmt.Sprintf("%s %d", c.word, c.n))
+		}
+	}
+	if b.table {
+		b.p.printTable(nil, rows)
+	} else {
+		fmt.Fprintf(b.p.err, "ecpayq: %s\n", strings.Join(words, ", "))
+	}
+	switch bad := b.invalid + b.failed; {
+	case b.err != nil:
+		return b.err
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted after line %d; running it again stores the rest: %w", b.line, ctx.Err())
+	case bad > 0:
+		return fmt.Errorf("%d of %d lines were not stored or not confirmed", bad, bad+b.stored+b.replaced+b.duplicate)
+	}
+	return nil
+}
