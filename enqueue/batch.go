@@ -182,7 +182,7 @@ func (b *batch) later(ctx context.Context, e *entry, describe func(context.Conte
 func (b *batch) store(ctx context.Context, chunk []entry, slow []func()) {
 	for e := range b.pipeline(ctx, chunk) {
 		slow = append(slow, b.later(ctx, e, func(ctx context.Context) (Receipt, error) {
-			return b.c.duplicate(ctx, e.receipt, e.payload, e.nonce)
+			return b.c.conflict(ctx, &e.intent)
 		}))
 	}
 	inParallel(slow)
@@ -306,7 +306,7 @@ func (b *batch) encode(ctx context.Context, chunk []entry) {
 		case err != nil:
 			e.settle(Receipt{}, redisError(ctx, e.receipt.ID, err))
 		default:
-			e.command, e.receipt.State = command, info.State.String()
+			e.command, e.receipt.State = command, e.state(info)
 		}
 	}
 }

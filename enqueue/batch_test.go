@@ -108,7 +108,7 @@ func TestABatchWritesByteForByteWhatAsynqsClientWrites(t *testing.T) {
 	c := newClient(t, ours)
 	now := time.Now()
 	c.cfg.Now = func() time.Time { return now }
-	c.nonce = func() string { return "NONCE123" }
+	c.nonce, c.spread = func() string { return "NONCE123" }, tasks.NewSpread(tasks.Every(0))
 	plain := asynq.NewClientFromRedisClient(theirs.Client())
 	later := now.Add(time.Hour).Truncate(time.Second)
 	var batch []Item
@@ -188,7 +188,7 @@ func hooked(t *testing.T, srv *redistest.Server, s sent) *Client {
 	t.Helper()
 	rdb := srv.Client()
 	rdb.AddHook(s)
-	c, err := New(Config{Redis: rdb})
+	c, err := New(Config{Redis: rdb, Interval: tasks.Every(0)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +372,7 @@ func TestABatchStoresEveryItemOnceOverManyPipelines(t *testing.T) {
 	for name, url := range universal(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, err := New(Config{RedisURL: url})
+			c, err := New(Config{RedisURL: url, Interval: tasks.Every(0)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -17,6 +17,9 @@ type Type struct {
 	Queue string
 	// Operation is the ECPay operation that the task carries out.
 	Operation ecpay.Operation
+	// Ahead means that the task does not stand in line behind the merchant's others:
+	// a cancel races the hour of issue.
+	Ahead bool
 
 	newPayload func() Payload
 	idPrefix   string
@@ -39,13 +42,17 @@ func Types() []Type { return slices.Clone(table()) }
 
 // table is made once: it is looked at for every task, several times.
 var table = sync.OnceValue(func() []Type {
-	return []Type{
+	rows := []Type{
 		newType("trigger_issue", func() Payload { return new(TriggerIssue) }),
 		newType("cancel_delay_issue", func() Payload { return new(CancelDelayIssue) }),
 		newType("invalid", func() Payload { return new(Invalid) }),
 		newType("invalid_confirm", func() Payload { return new(InvalidConfirm) }),
 		newType("query", func() Payload { return new(GetAllowanceConfirm) }),
 	}
+	for i := range rows {
+		rows[i].Ahead = rows[i].Queue == "cancel_delay_issue"
+	}
+	return rows
 })
 
 func newType(queue string, newPayload func() Payload) Type {

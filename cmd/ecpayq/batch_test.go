@@ -168,7 +168,7 @@ func TestABatchFromAPipeIsAnsweredWhileThePipeIsOpen(t *testing.T) {
 
 func TestABatchThatIsKilledIsResumedByRunningItAgain(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, nil)
+	b := newBench(t, env{"ECPAYQ_MERCHANT_INTERVAL": "0s"}) // all of them pending
 	const n = 30_000
 	file := inFile(t, triggers(n))
 	rdb := b.redis.Client()

@@ -26,7 +26,7 @@ import (
 
 func (p *program) deadCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
-		return append(append(p.cfg.Flags(config.Reader), p.cfg.FlagOf("ECPAYQ_RETENTION"), jsonFlag()), more...)
+		return append(append(p.cfg.Flags(config.Reader), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"), jsonFlag()), more...)
 	}
 	return &cli.Command{
 		Name: "dead", Usage: "list, correct, replay and resolve dead tasks; none is forgotten before",
@@ -107,6 +107,9 @@ func (p *program) withLedger(c *cli.Command, f func(*deadletter.Ledger) error) e
 	if err := p.cfg.CheckRedisURL(); err != nil {
 		return err
 	}
+	if err := p.cfg.CheckMerchantInterval(); err != nil {
+		return usageError{err}
+	}
 	u, err := p.cfg.ResolveRedisURL()
 	if err != nil {
 		return err
@@ -119,7 +122,9 @@ func (p *program) withLedger(c *cli.Command, f func(*deadletter.Ledger) error) e
 	o.DialTimeout = 2 * time.Second
 	rdb := redis.NewUniversalClient(o)
 	defer rdb.Close()
-	err = f(deadletter.New(deadletter.Config{Redis: rdb, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL}))
+	err = f(deadletter.New(deadletter.Config{
+		Redis: rdb, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL, Interval: tasks.Every(p.cfg.MerchantInterval),
+	}))
 	var usage usageError
 	var invalid *ecpay.ValidationError
 	var set *deadletter.SetError

@@ -204,6 +204,7 @@ func TestInvalidInputIsRefusedAndNothingIsStored(t *testing.T) {
 		{"allowance number too long", []string{"get-allowance-confirm", "--allowance-no", "26030100000000001"}, []string{"AllowanceNo has 17 characters, at most 16"}, "--allowance-no"},
 		{"several at once", []string{"invalid", "--invoice-number", "X", "--invoice-date", "X", "--reason", long}, []string{"InvoiceNumber must", "InvoiceDate must", "Reason has 21"}, "--invoice-number, --invoice-date, --reason"},
 		{"process-in negative", []string{"trigger-issue", "--tsr", "T", "--process-in=-1s"}, []string{"--process-in is -1s"}, "help"},
+		{"interval negative", []string{"trigger-issue", "--tsr", "T", "--merchant-interval=-1s"}, []string{"ECPAYQ_MERCHANT_INTERVAL is -1s; it must not be negative"}, "help"},
 		{"process-in no duration", []string{"trigger-issue", "--tsr", "T", "--process-in", "10"}, []string{"process-in"}, "help"},
 		{"process-at without a zone", []string{"trigger-issue", "--tsr", "T", "--process-at", "2026-01-31 09:00:00"}, []string{"--process-at", "RFC 3339"}, "help"},
 		{"process-in and process-at", []string{"trigger-issue", "--tsr", "T", "--process-in", "1s", "--process-at", "2026-01-31T09:00:00+08:00"}, []string{"not both"}, "help"},

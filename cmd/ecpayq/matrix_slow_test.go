@@ -184,7 +184,7 @@ func newWorld(t *testing.T, x trouble, p plot) *world {
 	}
 	w.useRedis(o)
 	var err error
-	w.client, err = enqueue.New(enqueue.Config{RedisURL: w.redis.URL()})
+	w.client, err = enqueue.New(enqueue.Config{RedisURL: w.redis.URL(), Interval: tasks.Every(0)})
 	w.must(err)
 	t.Cleanup(func() { _ = w.client.Close() })
 	w.proxy = newRedisProxy(t, w.redis.Addr())

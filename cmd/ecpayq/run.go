@@ -194,12 +194,15 @@ func (p *program) client() (*enqueue.Client, error) {
 	if err := p.cfg.CheckRedisURL(); err != nil {
 		return nil, err
 	}
+	if err := p.cfg.CheckMerchantInterval(); err != nil {
+		return nil, usageError{err}
+	}
 	u, err := p.cfg.ResolveRedisURL()
 	if err != nil {
 		return nil, err
 	}
 	return enqueue.New(enqueue.Config{
 		RedisURL: u, Retention: p.cfg.Retention,
-		Confirm: p.confirm(),
+		Confirm: p.confirm(), Interval: tasks.Every(p.cfg.MerchantInterval),
 	})
 }

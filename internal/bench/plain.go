@@ -165,7 +165,7 @@ type ourProducer struct {
 }
 
 func newOurProducer(redisURL string, options ...enqueue.Option) (producer, error) {
-	c, err := enqueue.New(enqueue.Config{RedisURL: redisURL})
+	c, err := enqueue.New(enqueue.Config{RedisURL: redisURL, Interval: tasks.Every(0)}) // plain asynq spreads nothing either
 	return ourProducer{c, options}, err
 }
 

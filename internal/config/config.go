@@ -85,6 +85,14 @@ func (c *Config) CheckRedisURL() error {
 	return nil
 }
 
+// CheckMerchantInterval reports what is wrong with the interval.
+func (c *Config) CheckMerchantInterval() error {
+	if c.MerchantInterval < 0 {
+		return fmt.Errorf("ECPAYQ_MERCHANT_INTERVAL is %s; it must not be negative", c.MerchantInterval)
+	}
+	return nil
+}
+
 // BaseURL returns where ECPay is.
 func (c *Config) BaseURL() (*url.URL, error) {
 	u, err := ecpay.ParseBaseURL(c.ECPayURL)
@@ -115,9 +123,9 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
+	errs = append(errs, c.CheckMerchantInterval())
 	relation(c.Concurrency > 0, "ECPAYQ_CONCURRENCY is %d; it must be at least 1", c.Concurrency)
 	relation(c.MerchantInFlight > 0, "ECPAYQ_MERCHANT_IN_FLIGHT is %d; it must be at least 1", c.MerchantInFlight)
-	relation(c.MerchantInterval >= 0, "ECPAYQ_MERCHANT_INTERVAL is %s; it must not be negative, and 0s is none", c.MerchantInterval)
 	relation(c.MaxAttempts > 0, "ECPAYQ_MAX_ATTEMPTS is %d; it must be at least 1", c.MaxAttempts)
 	relation(c.BackoffBase <= c.BackoffMax, "ECPAYQ_BACKOFF_BASE %s must not be more than ECPAYQ_BACKOFF_MAX %s", c.BackoffBase, c.BackoffMax)
 	relation(c.HTTPTimeout < c.TaskTimeout, "ECPAYQ_HTTP_TIMEOUT %s must be less than ECPAYQ_TASK_TIMEOUT %s", c.HTTPTimeout, c.TaskTimeout)

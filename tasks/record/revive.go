@@ -254,11 +254,13 @@ func (s *Store) enqueue(ctx context.Context, l Letter, p tasks.Payload, payload 
 	options := []asynq.Option{
 		asynq.TaskID(l.ID), asynq.Queue(l.Queue), asynq.MaxRetry(tasks.MaxRetry), asynq.Timeout(tasks.Timeout), asynq.Retention(s.retention),
 	}
+	at, now := r.ProcessAt, s.now()
 	if p != nil {
 		options = tasks.TypeOf(p).Options(p, s.retention)
+		at = s.spread.Next(p, r.ProcessAt, now)
 	}
-	if !r.ProcessAt.IsZero() {
-		options = append(options, asynq.ProcessAt(r.ProcessAt))
+	if !at.IsZero() {
+		options = append(options, asynq.ProcessAt(at))
 	}
 	_, err := s.client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(l.Type, payload, headers, options...))
 	switch {
@@ -275,6 +277,9 @@ func (s *Store) enqueue(ctx context.Context, l Letter, p tasks.Payload, payload 
 	}
 	if tasks.ParseHeaders(info.Headers).Nonce == r.nonce {
 		return Replayed, nil
+	}
+	if p != nil {
+		s.spread.GiveBack(p, r.ProcessAt, now)
 	}
 	return "", nil
 }

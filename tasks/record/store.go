@@ -84,6 +84,7 @@ type Store struct {
 	client    *asynq.Client
 	retention time.Duration
 	now       func() time.Time
+	spread    *tasks.Spread
 }
 
 // NewStore returns a Store that uses rdb and never closes it. retention is that
@@ -91,8 +92,15 @@ type Store struct {
 func NewStore(rdb redis.UniversalClient, retention time.Duration, now func() time.Time) *Store {
 	return &Store{
 		rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb), client: asynq.NewClientFromRedisClient(rdb),
-		retention: retention, now: now,
+		retention: retention, now: now, spread: tasks.NewSpread(tasks.Every(0)),
 	}
+}
+
+// Spread makes the tasks that are run again stand in their merchants' lines, and
+// returns s.
+func (s *Store) Spread(spread *tasks.Spread) *Store {
+	s.spread = spread
+	return s
 }
 
 // Letter is a task's record with what else decides about it.

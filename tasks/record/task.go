@@ -125,7 +125,7 @@ func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded 
 		t.Payload, t.Headers = info.Payload, info.Headers
 		t.EnqueuedAt = timeOrNil(tasks.ParseHeaders(info.Headers).Enqueued)
 		t.NextAt = timeOrNil(info.NextProcessAt)
-		if t.State == StatePending || t.State == StateActive {
+		if info.State == asynq.TaskStatePending || t.State == StateActive {
 			t.NextAt = nil
 		}
 		if (t.State == StateDead || t.State == StateHeld) && t.Reason == "" {
@@ -152,6 +152,11 @@ func stateOf(info *asynq.TaskInfo, rec Record) string {
 	case asynq.TaskStateActive:
 		return StateActive
 	case asynq.TaskStateScheduled:
+		// Without a wish for later it only waits for its turn, see [tasks.Spread]. A
+		// producer that used asynq directly says nothing about its wish.
+		if h := tasks.ParseHeaders(info.Headers); !h.Enqueued.IsZero() && !h.ProcessAt.After(h.Enqueued) {
+			return StatePending
+		}
 		return StateScheduled
 	case asynq.TaskStateArchived:
 		return StateDead

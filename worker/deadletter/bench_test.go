@@ -41,7 +41,7 @@ func newBench(t *testing.T, opts ...redistest.Options) *bench {
 	producer, err := enqueue.New(enqueue.Config{Redis: b.rdb})
 	b.must(err)
 	b.producer, b.gate = producer, gate.New(b.rdb, record.Confirm{})
-	b.ledger = deadletter.New(deadletter.Config{Redis: b.rdb})
+	b.ledger = deadletter.New(deadletter.Config{Redis: b.rdb, Interval: tasks.Every(0)})
 	b.inspector = asynq.NewInspectorFromRedisClient(b.rdb)
 	return b
 }

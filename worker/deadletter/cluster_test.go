@@ -8,6 +8,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -42,7 +43,7 @@ func TestTheLedgerWorksOnARedisCluster(t *testing.T) {
 	if err != nil || r.Copied != n*3/4 || r.Orphans != n/4 || r.Trimmed != n*3/4-3 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	l := deadletter.New(deadletter.Config{Redis: rdb})
+	l := deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)})
 	listed := 0
 	for letter, err := range l.List(t.Context(), deadletter.Filter{Live: true}) {
 		if err != nil {

@@ -33,6 +33,9 @@ type Config struct {
 	Retention time.Duration
 	// FinishTTL is how long a resolved task is recognised. Defaults to 1080 h.
 	FinishTTL time.Duration
+	// Interval is the spacing of a merchant's requests, along which replayed tasks are
+	// given times. Defaults to 200 ms for all; 0 is none.
+	Interval func(merchantID string) time.Duration
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -56,8 +59,12 @@ func New(cfg Config) *Ledger {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Interval == nil {
+		cfg.Interval = tasks.Every(tasks.DefaultInterval)
+	}
+	store := record.NewStore(cfg.Redis, cfg.Retention, cfg.Now).Spread(tasks.NewSpread(cfg.Interval))
 	return &Ledger{
-		rdb: cfg.Redis, store: record.NewStore(cfg.Redis, cfg.Retention, cfg.Now),
+		rdb: cfg.Redis, store: store,
 		finishTTL: cfg.FinishTTL, retention: cfg.Retention,
 	}
 }

@@ -254,7 +254,7 @@ func TestResolveInterruptedAfterAnyCommandAndRepeatedEndsTheTask(t *testing.T) {
 			b := newBench(t)
 			b.everyFault(func(i int) string { return made(b, i) },
 				func(rdb redis.UniversalClient, id string) error {
-					_, err := deadletter.New(deadletter.Config{Redis: rdb}).Resolve(t.Context(), id, "ops", "note")
+					_, err := deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)}).Resolve(t.Context(), id, "ops", "note")
 					return err
 				},
 				func(id string) {

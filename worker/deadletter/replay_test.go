@@ -104,7 +104,7 @@ func TestReplayInterruptedAfterAnyCommandAndRepeatedRunsTheTaskOnce(t *testing.T
 			b := newBench(t)
 			b.everyFault(func(i int) string { return tc.made(b, i) },
 				func(rdb redis.UniversalClient, id string) error {
-					_, err := deadletter.New(deadletter.Config{Redis: rdb}).Replay(t.Context(), id, tc.o)
+					_, err := deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)}).Replay(t.Context(), id, tc.o)
 					return err
 				},
 				func(id string) {
@@ -154,7 +154,7 @@ func TestTwoReplaysOfTheSameDeadSetRunEachTaskOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for who := range replayed {
 		wg.Go(func() {
-			l := deadletter.New(deadletter.Config{Redis: b.srv.Client()})
+			l := deadletter.New(deadletter.Config{Redis: b.srv.Client(), Interval: tasks.Every(0)})
 			err := l.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{}, func(r deadletter.Result) {
 				if r.Err != nil {
 					t.Errorf("%s: %v", r.ID, r.Err)
@@ -335,7 +335,7 @@ func TestReplayEndsWhenRedisIsAway(t *testing.T) {
 	defer rdb.Close()
 	rdb.AddHook(&fault{n: 60, stays: true})
 	n := 0
-	err := deadletter.New(deadletter.Config{Redis: rdb}).ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{}, func(deadletter.Result) { n++ })
+	err := deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)}).ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{}, func(deadletter.Result) { n++ })
 	// By its text: where the fault strikes asynq's own enqueue, asynq keeps no more of it.
 	if err == nil || !strings.Contains(err.Error(), errFault.Error()) || n >= 20 {
 		t.Errorf("%d results, %v", n, err)
@@ -344,5 +344,33 @@ func TestReplayEndsWhenRedisIsAway(t *testing.T) {
 	for i := range 20 {
 		inv := void(number(i))
 		b.wantPending(tasks.ID(&inv))
+	}
+}
+
+// TestAReplayOfManyIsSpreadAlongTheirMerchantsPace: otherwise it would stand before
+// all other merchants' tasks.
+func TestAReplayOfManyIsSpreadAlongTheirMerchantsPace(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const n = 100
+	for i := range n {
+		b.died(i, ecpay.NotFound)
+	}
+	start := time.Now()
+	l := deadletter.New(deadletter.Config{Redis: b.rdb}) // at ECPay's 200 ms
+	b.must(l.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{}, func(r deadletter.Result) {
+		if r.Outcome != deadletter.Replayed {
+			t.Errorf("%+v", r)
+		}
+	}))
+	took := time.Since(start)
+	pending := b.rdb.LLen(t.Context(), "asynq:{invalid}:pending").Val()
+	scheduled := b.rdb.ZRangeWithScores(t.Context(), "asynq:{invalid}:scheduled", 0, -1).Val()
+	if most := 9 + int64((took+time.Second)/tasks.DefaultInterval); pending > most || pending+int64(len(scheduled)) != n {
+		t.Fatalf("%d pending and %d scheduled, want at most %d pending of %d", pending, len(scheduled), most, n)
+	}
+	last := time.Unix(int64(scheduled[len(scheduled)-1].Score), 0)
+	if want := start.Add((n - 1) * tasks.DefaultInterval); last.Sub(want).Abs() > took+3*time.Second {
+		t.Errorf("the last is run at %s, want about %s", last, want)
 	}
 }
