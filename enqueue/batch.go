@@ -128,7 +128,7 @@ func (b *batch) send(ctx context.Context) bool {
 	chunk := b.taken
 	var slow []func()
 	for e, known := range b.lookUp(ctx, chunk) {
-		slow = append(slow, b.later(ctx, e, func(ctx context.Context) (Receipt, error) { return b.c.ended(ctx, e.receipt, e.payload, known) }))
+		slow = append(slow, b.later(ctx, e, func(ctx context.Context) (Receipt, error) { return b.c.ended(ctx, &e.intent, known) }))
 	}
 	b.encode(ctx, chunk)
 	if !b.deliver() {

@@ -63,6 +63,7 @@ type Client struct {
 	reader *record.Reader
 	dead   *record.Store
 	spread *tasks.Spread
+	once   *oneTrip
 	own    bool
 	nonce  func() string
 }
@@ -100,6 +101,7 @@ func New(cfg Config) (*Client, error) {
 		c.rdb, c.own = impatient(o, cfg.Confirm), true
 	}
 	c.asynq = asynq.NewClientFromRedisClient(c.rdb)
+	c.once = newOneTrip(c.rdb)
 	c.reader = record.NewReader(c.rdb)
 	c.dead = record.NewStore(c.rdb, cfg.Retention, cfg.Now).Spread(c.spread)
 	return c, nil
@@ -269,11 +271,10 @@ func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, e
 			return replaced, err
 		}
 	}
-	if before, answered, err := c.known(ctx, r, p); answered {
-		return before, err
-	}
-	info, err := c.send(ctx, c.task(&i))
+	info, found, err := c.put(ctx, &i)
 	switch {
+	case found.stands(p):
+		return c.giveBack(&i, func() (Receipt, error) { return c.ended(ctx, &i, found) })
 	case err == nil:
 		r.State = i.state(info)
 		return r, nil
@@ -296,7 +297,11 @@ func (i *intent) state(info *asynq.TaskInfo) string {
 // conflict describes the task whose id exists, and gives the place in line back
 // if it is not this one.
 func (c *Client) conflict(ctx context.Context, i *intent) (Receipt, error) {
-	r, err := c.duplicate(ctx, i.receipt, i.payload, i.nonce)
+	return c.giveBack(i, func() (Receipt, error) { return c.duplicate(ctx, i.receipt, i.payload, i.nonce) })
+}
+
+func (c *Client) giveBack(i *intent, describe func() (Receipt, error)) (Receipt, error) {
+	r, err := describe()
 	if err != nil || r.Duplicate {
 		c.spread.GiveBack(i.payload, i.processAt, i.now)
 	}

@@ -62,25 +62,13 @@ func (c *Client) lookUp(ctx context.Context, id string) (earlier, error) {
 	})
 }
 
-// known answers a call whose task has ended before, done or dead.
-func (c *Client) known(ctx context.Context, r Receipt, p tasks.Payload) (_ Receipt, answered bool, err error) {
-	e, err := c.lookUp(ctx, r.ID)
-	switch {
-	case err != nil:
-		return Receipt{}, true, redisError(ctx, r.ID, err)
-	case !e.stands(p):
-		return Receipt{}, false, nil
-	}
-	r, err = c.ended(ctx, r, p, e)
-	return r, true, err
-}
-
 // stands reports whether the earlier task keeps a new one from being stored.
 func (e earlier) stands(p tasks.Payload) bool { return e.dead || e.done && tasks.KeepsRecord(p) }
 
-// ended describes an earlier task that has ended.
-func (c *Client) ended(ctx context.Context, r Receipt, p tasks.Payload, e earlier) (Receipt, error) {
-	r, err := c.duplicate(ctx, r, p, "")
+// ended describes an earlier task that has ended. It may be this very one, if the
+// Redis client repeated its command.
+func (c *Client) ended(ctx context.Context, i *intent, e earlier) (Receipt, error) {
+	r, err := c.duplicate(ctx, i.receipt, i.payload, i.nonce)
 	if e.dead && r.State == record.StateMissing { // run again since, and deleted in asynq: the letter stands
 		r.State = record.StateDead
 	}

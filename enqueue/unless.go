@@ -1,0 +1,133 @@
+package enqueue
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// unlessKnown is the Redis client of an [asynq.Client] that puts a condition
+// before the script by which asynq v0.26 stores a task: that no letter and no
+// finish marker stand. Both are then looked up and the task is stored in one
+// round trip, and nothing can come between. What is written is asynq's doing
+// alone: its script follows as it is, and finds its keys and arguments as it gave
+// them.
+//
+// It takes one server that has all keys; on a cluster the merchant's are elsewhere.
+type unlessKnown struct {
+	redis.UniversalClient
+	scripts sync.Map // *redis.Script by the SHA-1 of asynq's
+}
+
+// condition goes before asynq's script, which answers 0 or 1.
+//
+// KEYS: those of asynq, index of the ledger, finish marker
+// ARGV: those of asynq, task id, "1" where a finish marker counts
+// Returns: -1 for a letter, -2 for a finish marker, -3 for both
+const condition = `
+local ecpayq_done = table.remove(KEYS)
+local ecpayq_dead = table.remove(KEYS)
+local ecpayq_counts = table.remove(ARGV)
+local ecpayq_id = table.remove(ARGV)
+local ecpayq_known = 0
+if redis.call('ZSCORE', ecpayq_dead, ecpayq_id) then ecpayq_known = -1 end
+if ecpayq_counts == '1' and redis.call('EXISTS', ecpayq_done) == 1 then ecpayq_known = ecpayq_known - 2 end
+if ecpayq_known < 0 then return ecpayq_known end
+`
+
+// lookup is what one call looks up, and finds.
+type lookup struct {
+	id      string
+	counts  string // "1" where a finish marker does
+	found   earlier
+	refused bool // by Redis, which was reached
+}
+
+type lookupKey struct{}
+
+// EvalSha implements [redis.Scripter].
+func (u *unlessKnown) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	l := ctx.Value(lookupKey{}).(*lookup)
+	s, known := u.scripts.Load(sha)
+	if !known {
+		return asNoScript // so that its text comes
+	}
+	cmd := s.(*redis.Script).Run(ctx, u.UniversalClient, append(keys, record.DeadKey(l.id), record.DoneKey(l.id)), append(args, l.id, l.counts)...)
+	n, err := cmd.Int64()
+	if err == nil && n < 0 {
+		l.found = earlier{dead: n != -2, done: n <= -2}
+		return asConflict
+	}
+	var answer redis.Error
+	l.refused = errors.As(err, &answer)
+	return cmd
+}
+
+var asConflict = redis.NewCmdResult(int64(0), nil)
+
+// Eval implements [redis.Scripter].
+func (u *unlessKnown) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
+	sum := sha1.Sum([]byte(text))
+	sha := hex.EncodeToString(sum[:])
+	u.scripts.LoadOrStore(sha, redis.NewScript(condition+text))
+	return u.EvalSha(ctx, sha, keys, args...)
+}
+
+// oneTrip enqueues by [unlessKnown] where one server has all keys.
+type oneTrip struct {
+	asynq *asynq.Client // nil where it cannot be so
+	off   atomic.Bool   // Redis takes only two trips: a proxy, or a node of a cluster
+}
+
+func newOneTrip(rdb redis.UniversalClient) *oneTrip {
+	if _, one := rdb.(*redis.Client); !one {
+		return &oneTrip{}
+	}
+	return &oneTrip{asynq: asynq.NewClientFromRedisClient(&unlessKnown{UniversalClient: rdb})}
+}
+
+// put stores a task unless an earlier one stands, which is found then. It takes
+// one round trip where it can, else two.
+func (c *Client) put(ctx context.Context, i *intent) (info *asynq.TaskInfo, found earlier, err error) {
+	t := c.task(i)
+	once := c.once.asynq != nil && !c.once.off.Load()
+	if once {
+		info, l, err := c.putOnce(ctx, t, i)
+		if !l.refused {
+			return info, l.found, err
+		}
+	}
+	if found, err = c.lookUp(ctx, i.receipt.ID); err != nil || found.stands(i.payload) {
+		return nil, found, err
+	}
+	info, err = c.send(ctx, t)
+	if once && err == nil {
+		c.once.off.Store(true)
+	}
+	return info, earlier{}, err
+}
+
+func (c *Client) putOnce(ctx context.Context, t *asynq.Task, i *intent) (*asynq.TaskInfo, lookup, error) {
+	type answer struct {
+		info *asynq.TaskInfo
+		lookup
+	}
+	a, err := obey(ctx, c.own, func() (answer, error) {
+		l := lookup{id: i.receipt.ID}
+		if tasks.KeepsRecord(i.payload) {
+			l.counts = "1"
+		}
+		info, err := c.once.asynq.EnqueueContext(context.WithValue(ctx, lookupKey{}, &l), t)
+		return answer{info, l}, err
+	})
+	return a.info, a.lookup, err
+}
