@@ -39,8 +39,8 @@ func benchServer(b *testing.B, fsync string) (*redistest.Server, *Client, *asynq
 	return srv, c, asynq.NewClientFromRedisClient(rdb)
 }
 
-// plainly enqueues as a good engineer would with asynq alone: the same type,
-// payload and options, and the headers that workers read.
+// plainly enqueues as a good engineer would with asynq alone: the same type, payload
+// and options.
 func plainly(ctx context.Context, c *asynq.Client, tsr string) error {
 	p := trigger(tsr)
 	body, err := tasks.Encode(&p)

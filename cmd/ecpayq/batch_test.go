@@ -71,6 +71,8 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 		{"no object", `["b2c:trigger_issue"]`, "", "is no JSON object"},
 		{"two values", fmt.Sprintf(trigger, "D") + "{}", "", "more than one JSON value"},
 		{"an unknown word", `{"typ":"b2c:trigger_issue","data":{}}`, "", `unknown field "typ"`},
+		{"two values after each other", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D"},"data":{"MerchantID":"2000132"}}`, "", "Tsr is required"},
+		{"an object that does not end", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D"}`, "", "is no JSON object"},
 		{"no type", `{"data":{}}`, "", "type is required"},
 		{"no data", `{"type":"b2c:trigger_issue"}`, "", "data is required"},
 		{"an unknown type", `{"type":"b2c:trigger","data":{}}`, "", `unknown task type "b2c:trigger"`},
@@ -116,7 +118,7 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 	if len(results) != 0 {
 		t.Errorf("more results: %+v", results)
 	}
-	for _, want := range []string{"line 5: warning: the earlier task, which stands, differs in DelayDay\n", "stored 5, duplicate 1, differing 1, invalid 12\n", "12 of 18 lines were not stored"} {
+	for _, want := range []string{"line 5: warning: the earlier task, which stands, differs in DelayDay\n", "stored 5, duplicate 1, differing 1, invalid 14\n", "14 of 20 lines were not stored"} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("stderr lacks %q:\n%s", want, r.stderr)
 		}
