@@ -25,7 +25,7 @@ func benchServer(b *testing.B, fsync string) (*redistest.Server, *Client, *asynq
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = srv.Stop() })
-	c, err := New(Config{RedisURL: srv.URL()})
+	c, err := New(Config{RedisURL: srv.URL(), Interval: tasks.Every(0)}) // all pending, as with asynq's client
 	if err != nil {
 		b.Fatal(err)
 	}
