@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -81,8 +80,8 @@ func (c *Codec) Open(data string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: bad padding, most likely another HashKey", ErrUnreadable)
 	}
 	text := raw[:len(raw)-pad]
-	if unescaped, err := url.QueryUnescape(string(text)); err == nil && json.Valid([]byte(unescaped)) {
-		return []byte(unescaped), nil
+	if unescaped, ok := unescape(text); ok && json.Valid(unescaped) {
+		return unescaped, nil
 	}
 	if json.Valid(text) {
 		return text, nil
@@ -107,7 +106,7 @@ const upperHex = "0123456789ABCDEF"
 func appendEscaped(dst, src []byte) []byte {
 	for _, b := range src {
 		switch {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '-', b == '_', b == '.':
+		case bare[b]:
 			dst = append(dst, b)
 		case b == ' ':
 			dst = append(dst, '+')
@@ -117,6 +116,63 @@ func appendEscaped(dst, src []byte) []byte {
 	}
 	return dst
 }
+
+// unescape undoes [appendEscaped], and any other URL encoding of a query, as
+// [url.QueryUnescape] does; false if src is none. What needs no change is
+// returned as it is.
+func unescape(src []byte) ([]byte, bool) {
+	if bytes.IndexByte(src, '%') < 0 && bytes.IndexByte(src, '+') < 0 {
+		return src, true
+	}
+	dst := make([]byte, len(src))
+	n := 0
+	for i := 0; i < len(src); i++ {
+		b := src[i]
+		switch b {
+		case '%':
+			if i+2 >= len(src) {
+				return nil, false
+			}
+			high, low := hexValue[src[i+1]], hexValue[src[i+2]]
+			if high|low > 15 {
+				return nil, false
+			}
+			b = high<<4 | low
+			i += 2
+		case '+':
+			b = ' '
+		}
+		dst[n] = b
+		n++
+	}
+	return dst[:n], true
+}
+
+// hexValue is the value of a hexadecimal digit, and more than 15 of another byte.
+var hexValue = func() (t [256]byte) {
+	for i := range t {
+		switch b := byte(i); {
+		case '0' <= b && b <= '9':
+			t[i] = b - '0'
+		case 'A' <= b && b <= 'F':
+			t[i] = b - 'A' + 10
+		case 'a' <= b && b <= 'f':
+			t[i] = b - 'a' + 10
+		default:
+			t[i] = 255
+		}
+	}
+	return t
+}()
+
+// bare are the bytes that URL encoding leaves as they are.
+var bare = func() (t [256]bool) {
+	for i := range t {
+		b := byte(i)
+		t[i] = 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_' || b == '.'
+	}
+	return t
+}()
 
 // marshalData is JSON as ECPay compares it: no HTML escaping, no trailing line
 // break.

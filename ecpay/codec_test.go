@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -238,6 +239,31 @@ func FuzzSealOpen(f *testing.F) {
 			t.Fatalf("Open(Seal(%q)) = %q, %v", text, got, err)
 		}
 	})
+}
+
+func FuzzUnescapeIsThatOfNetURL(f *testing.F) {
+	for _, s := range []string{"", "a+b%20c", "%", "%4", "%zz", "%e7%B6%a0", "100%", "+%2B~"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		want, err := url.QueryUnescape(s)
+		got, ok := unescape([]byte(s))
+		if ok != (err == nil) || ok && string(got) != want {
+			t.Fatalf("unescape(%q) = %q, %v; net/url says %q, %v", s, got, ok, want, err)
+		}
+	})
+}
+
+func TestCodecAllocatesLittle(t *testing.T) {
+	c := testCodec(t, "ejCk326UnaZWKisg", "q9jcZX8Ib9LM8wYk")
+	text := []byte(`{"MerchantID":"2000132","Remark":"` + strings.Repeat("備註 ", 20) + `"}`)
+	sealed := c.Seal(text)
+	if n := testing.AllocsPerRun(100, func() { c.Seal(text) }); n > 4 {
+		t.Errorf("Seal allocates %v times, want at most 4", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { _, _ = c.Open(sealed) }); n > 4 {
+		t.Errorf("Open allocates %v times, want at most 4", n)
+	}
 }
 
 func BenchmarkSealOpen(b *testing.B) {
