@@ -259,11 +259,13 @@ func TestRatiosAreThoseOfNeighbouringRuns(t *testing.T) {
 		m.add(ours, map[string]float64{"x": pair[0]})
 		m.add(plain, map[string]float64{"x": pair[1]})
 	}
-	l := m.line("x", "x", "ms", atLeast(0.8).times(plain), atMost(40), atLeast(60))
+	l := m.line("x", "x", "ms", atLeast(0.8).times(plain), atMost(40), atLeast(60), atLeast(10).inEveryRun(), atMost(10).inEveryRun())
 	want := []Goal{
 		{Goal: "≥ 0.80 × plain asynq", Against: plain, Value: 0.8, Met: true},
 		{Goal: "≤ 40 ms", Value: 50, Met: false},
 		{Goal: "≥ 60 ms", Value: 50, Met: false},
+		{Goal: "≥ 10 ms", Value: 10, Met: true},
+		{Goal: "≤ 10 ms", Value: 400, Met: false},
 	}
 	if !slices.Equal(l.Goals, want) {
 		t.Errorf("got %+v\nwant %+v", l.Goals, want)

@@ -17,6 +17,7 @@ const (
 	partFake  = "fake"
 	partOurs  = "worker"
 	partPlain = "plain"
+	partDelay = "delay"
 )
 
 // order is what a part is told on its standard input, in one line.
@@ -27,11 +28,12 @@ type order struct {
 	Servers     int // 0: as many as ecpayq itself would run
 	// CheckInterval is how often a plain worker looks for tasks; 0 is asynq's default.
 	CheckInterval time.Duration
+	Delay         time.Duration // of a round trip to Redis
 }
 
 // ready is what a part answers on its standard output, in one line.
 type ready struct {
-	URL     string // of the fake
+	URL     string // of the fake, or of Redis
 	Servers int    // of a worker
 	Error   string
 }
@@ -57,7 +59,7 @@ func Part(ctx context.Context, name string, in io.Reader, out io.Writer) error {
 		_, _ = io.Copy(io.Discard, lines)
 		cancel()
 	}()
-	start := map[string]func(order) (ready, func(), error){partFake: startFake, partOurs: startOurs, partPlain: startPlain}[name]
+	start := map[string]func(order) (ready, func(), error){partFake: startFake, partOurs: startOurs, partPlain: startPlain, partDelay: startDelay}[name]
 	if start == nil {
 		return fmt.Errorf("no part %q", name)
 	}

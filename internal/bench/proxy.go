@@ -3,18 +3,21 @@ package bench
 import (
 	"io"
 	"net"
+	"net/url"
+	"runtime"
 	"sync"
 	"time"
 )
 
 // proxy passes bytes on to Redis, and what Redis answers back a little later. It
 // delays, it does not throttle: what comes in one after the other goes out as
-// close together. All of the delay is on the way back, since for a client only
-// the round trip counts.
+// close together, on one connection or on many. All of the delay is on the way
+// back, since for a client only the round trip counts.
 type proxy struct {
 	ln     net.Listener
 	target string
 	delay  time.Duration
+	chunks chan chunk // in the order of their times, since all wait equally long
 
 	mu     sync.Mutex
 	closed bool
@@ -27,9 +30,24 @@ func startProxy(target string, delay time.Duration) (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{ln: ln, target: target, delay: delay}
+	p := &proxy{ln: ln, target: target, delay: delay, chunks: make(chan chunk, 1<<16)}
 	p.wg.Go(p.accept)
+	go p.deliver()
 	return p, nil
+}
+
+// startDelay runs a proxy before a Redis in this process.
+func startDelay(o order) (ready, func(), error) {
+	runtime.GOMAXPROCS(runtime.NumCPU() + 1) // one sleeps, see deliver
+	target, err := url.Parse(o.RedisURL)
+	if err != nil {
+		return ready{}, nil, err
+	}
+	p, err := startProxy(target.Host, o.Delay)
+	if err != nil {
+		return ready{}, nil, err
+	}
+	return ready{URL: "redis://" + p.addr() + "/0"}, func() { _ = p.close() }, nil
 }
 
 func (p *proxy) addr() string { return p.ln.Addr().String() }
@@ -44,6 +62,7 @@ func (p *proxy) close() error {
 	}
 	p.mu.Unlock()
 	p.wg.Wait()
+	close(p.chunks)
 	return err
 }
 
@@ -78,36 +97,39 @@ func (p *proxy) accept() {
 	}
 }
 
-// chunk is what Redis has sent at once, and when it is passed on.
+// chunk is what Redis has sent at once, when it is passed on, and to whom. Without
+// bytes it is the end of the connection.
 type chunk struct {
 	due   time.Time
+	to    net.Conn
 	bytes []byte
 }
 
-// back passes on what server sends to client, each chunk at its time.
+// back takes what server sends for client.
 func (p *proxy) back(client, server net.Conn) {
-	defer client.Close()
-	chunks := make(chan chunk, 1024)
-	p.wg.Go(func() {
-		defer close(chunks)
-		for {
-			buf := make([]byte, 16<<10)
-			n, err := server.Read(buf)
-			if n > 0 {
-				chunks <- chunk{time.Now().Add(p.delay), buf[:n]}
-			}
-			if err != nil {
-				return
-			}
+	for {
+		buf := make([]byte, 16<<10)
+		n, err := server.Read(buf)
+		if n > 0 {
+			p.chunks <- chunk{time.Now().Add(p.delay), client, buf[:n]}
 		}
-	})
-	for c := range chunks {
-		sleepUntil(c.due)
-		if _, err := client.Write(c.bytes); err != nil {
-			_ = server.Close()
-			for range chunks { // so that the reader ends
-			}
+		if err != nil {
+			p.chunks <- chunk{time.Now().Add(p.delay), client, nil}
 			return
+		}
+	}
+}
+
+// deliver passes on each chunk at its time. One goroutine does it for all
+// connections: many that sleep in the system would wait for each other's
+// processors.
+func (p *proxy) deliver() {
+	for c := range p.chunks {
+		sleepUntil(c.due)
+		if c.bytes == nil {
+			_ = c.to.Close()
+		} else if _, err := c.to.Write(c.bytes); err != nil {
+			_ = c.to.Close() // the client went away; its other half notices
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,17 +22,17 @@ func measureRoundTrip(ctx context.Context, l *lab) ([]Line, error) {
 	run := func(s side) func(context.Context) (map[string]float64, error) {
 		return func(ctx context.Context) (map[string]float64, error) {
 			return l.in(ctx, everysec, func(w *world) (_ map[string]float64, err error) {
-				p, err := startProxy(w.redis.Addr(), added)
+				p, err := l.start(ctx, partDelay, order{RedisURL: w.redis.URL(), Delay: added})
 				if err != nil {
 					return nil, err
 				}
-				defer func() { err = errors.Join(err, p.close()) }()
-				trip, err := roundTrip(ctx, p.addr())
+				defer func() { err = errors.Join(err, p.stop()) }()
+				trip, err := roundTrip(ctx, p.URL)
 				if err != nil {
 					return nil, err
 				}
 				o := w.order(s)
-				o.RedisURL = "redis://" + p.addr() + "/0"
+				o.RedisURL = p.URL
 				numbers, err := w.carry(ctx, s, l.sizes.roundTrip, o)
 				if err == nil {
 					numbers["trip"] = trip
@@ -57,8 +56,8 @@ func measureRoundTrip(ctx context.Context, l *lab) ([]Line, error) {
 }
 
 // roundTrip is the median time of a PING, in milliseconds.
-func roundTrip(ctx context.Context, addr string) (float64, error) {
-	o, err := redis.ParseURL((&url.URL{Scheme: "redis", Host: addr}).String())
+func roundTrip(ctx context.Context, redisURL string) (float64, error) {
+	o, err := redis.ParseURL(redisURL)
 	if err != nil {
 		return 0, err
 	}
