@@ -21,8 +21,12 @@ slow: ## run the tests of minutes: workers killed and frozen, poisonous tasks, R
 	go test -tags slow -timeout 20m -v -run '^TestSlow' ./cmd/ecpayq ./worker
 
 .PHONY: sim
-sim: ## simulate SCHEDULES random schedules of crashes, losses and bad answers (make sim SCHEDULES=5000000 for a night)
+sim: ## simulate SCHEDULES schedules of crashes, losses and bad answers, the same ones each time
 	go test ./worker -timeout 24h -v -run '^TestSimulation$$' -sim.schedules '$(SCHEDULES)'
+
+.PHONY: night
+night: ## simulate 5,000,000 schedules that nobody has seen before, for a night
+	go test ./worker -timeout 24h -v -run '^TestSimulation$$' -sim.seed 0 -sim.schedules 5000000
 
 .PHONY: check
 check: ## run gofmt, vet, staticcheck, the go.mod check and a build
