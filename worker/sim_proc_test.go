@@ -36,6 +36,7 @@ type simProc struct {
 	offset atomic.Int64 // how far its clock is ahead, in nanoseconds
 	conns  map[net.Conn]bool
 	busy   map[int]message // what it runs
+	begun  int             // how many it began
 
 	rdb    *redis.Client
 	h      *handler
@@ -105,10 +106,8 @@ func (p *simProc) now() time.Time { return time.Now().Round(0).Add(time.Duration
 func (p *simProc) work(m message) (done func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sim.mu.Lock()
-	p.sim.seq++
-	key := p.sim.seq
-	p.sim.mu.Unlock()
+	p.begun++
+	key := p.begun
 	p.busy[key] = m
 	return func() {
 		p.mu.Lock()

@@ -109,12 +109,13 @@ func TestAWorkerSitsOutAnOutageOfRedisQuietlyAndGoesOnByItself(t *testing.T) {
 	if writes != len(ids) {
 		t.Errorf("%d writes, want one for each of %d tasks", writes, len(ids))
 	}
+	lines := w.logs()[logged:] // before another task is carried
 	if r := b.run("enqueue", "trigger-issue", "--tsr", "TOOLATE"); r.code != 0 {
 		t.Errorf("an enqueue after the outage: exit code %d\n%s", r.code, r.stderr)
 	}
 
 	complaints := map[string]int{}
-	for _, l := range w.logs()[logged:] {
+	for _, l := range lines {
 		switch {
 		case l["message"] == "attempt finished" && l["verdict"] != "done" && l["verdict"] != "hold":
 			t.Errorf("an attempt did not end well: %v", l)
