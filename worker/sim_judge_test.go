@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 // judge holds what happened to what is promised.
 func (s *sim) judge(c *simCounts) {
 	s.sweepAll()
+	reader := s.newProc("reader")
 	for _, i := range s.intents {
 		c.intents.Add(1)
 		n, shown := i.effects(s)
@@ -25,7 +27,7 @@ func (s *sim) judge(c *simCounts) {
 			}
 		}
 		rec := s.redis.hash(record.TaskKey(i.id))
-		state, kind := rec[record.FieldState], rec["d_"+record.FieldKind]
+		state := rec[record.FieldState]
 		done := s.redis.number("EXISTS", record.DoneKey(i.id)) == 1
 		if _, completed := s.redis.direct("ZSCORE", asynqKey(i.queue, "completed"), i.id).(string); s.lossy && completed {
 			done = true // told to asynq after the failover, and to us before
@@ -40,12 +42,18 @@ func (s *sim) judge(c *simCounts) {
 			if n == 0 {
 				s.violated("%s of %s is done without an effect", i.name, i.subject)
 			}
-		case dead && kind == ecpay.Ambiguous.String():
-			c.ambiguous.Add(1)
 		case dead:
-			c.dead.Add(1)
-			if shown {
-				s.violated("%s of %s is dead(%s), and ECPay shows its effect", i.name, i.subject, kind)
+			read, err := record.Get(context.Background(), reader.rdb, i.id)
+			switch {
+			case err != nil:
+				s.violated("%s of %s cannot be read: %v", i.name, i.subject, err)
+			case read.Death.Kind == ecpay.Ambiguous:
+				c.ambiguous.Add(1)
+			default:
+				c.dead.Add(1)
+				if shown {
+					s.violated("%s of %s is dead(%s), and ECPay shows its effect", i.name, i.subject, read.Death.Kind)
+				}
 			}
 		default:
 			s.violated("%s of %s is neither done nor in the ledger: state %q, in the ledger %t", i.name, i.subject, state, dead)

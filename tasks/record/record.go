@@ -210,8 +210,9 @@ type Record struct {
 	Payload []byte // nil when it is not stored
 	Headers map[string]string
 	Died    time.Time
-	// Death is how the attempt ended of which the task died; of a task that is not
-	// dead it says no more than End.
+	// Death is how the attempt ended of which the task died, and Ambiguous while
+	// InFlight says that a write is not accounted for; of a task that is not dead it
+	// says no more than End.
 	Death   End
 	By      string
 	LastErr string
@@ -224,6 +225,9 @@ type Record struct {
 	ResolvedBy string
 	Note       string
 }
+
+// reasonUnanswered is read of a dead letter with a write in flight.
+const reasonUnanswered = "sent again since it died, and nobody knows what became of it; look it up at ECPay / 判定失敗後曾再次送出且結果不明，請至綠界查詢"
 
 // ErrNotFound means that no attempt has been recorded.
 var ErrNotFound = errors.New("no record")
@@ -257,6 +261,10 @@ func parse(m map[string]string) Record {
 		r.Payload = append([]byte{}, m[FieldPayload]...)
 		r.Type, r.Queue, r.By, r.LastErr = m[FieldType], m[FieldQueue], m[FieldBy], m[FieldLastErr]
 		r.Died, r.Corrected = milli(m[FieldDied]), m[FieldFix] == "1"
+		if !r.InFlight.IsZero() && r.Death.Kind != ecpay.Ambiguous {
+			// A write went out since, by a run that asynq had begun again.
+			r.Death = End{Kind: ecpay.Ambiguous, Reason: reasonUnanswered}
+		}
 		_ = json.Unmarshal([]byte(m[FieldHeaders]), &r.Headers) // what cannot be read reads as none
 		if v, ok := m[FieldOriginal]; ok {
 			r.Original = []byte(v)

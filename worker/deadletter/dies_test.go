@@ -11,6 +11,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
@@ -82,5 +83,34 @@ func TestALateRunLeavesADeathAsItWas(t *testing.T) {
 	b.must(err)
 	if after.Kind != ecpay.Ambiguous || after.Reason != before.Reason || !after.DiedAt.Equal(before.DiedAt) || after.State != record.StateDead {
 		t.Errorf("got %+v, want the death as it was, %+v", after, before)
+	}
+}
+
+// A run that was frozen tells asynq its old verdict when a newer run has sent the
+// write again.
+func TestADeathIsAmbiguousWhileALaterWriteIsUnanswered(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, id := t.Context(), b.died(1, ecpay.Rejected)
+	before, err := b.ledger.Get(ctx, id)
+	b.must(err)
+	later := gate.Attempt{ID: id, Token: "later", Start: time.Now(), LockFor: time.Minute}
+	_, err = b.gate.Begin(ctx, later, time.Now())
+	b.must(err)
+	wait, err := b.gate.Enter(ctx, later, gate.Request{Name: "invalid", InFlight: 8, Life: time.Minute, Now: time.Now(), Write: true, Stamp: time.Now()})
+	b.must(err)
+	if wait != 0 {
+		t.Fatalf("the write waits for %s, want that it may go out", wait)
+	}
+	during, err := b.ledger.Get(ctx, id)
+	b.must(err)
+	if during.Kind != ecpay.Ambiguous || during.Reason == before.Reason || during.Advice != deadletter.Advice(during) || during.RtnCode != 0 {
+		t.Errorf("got %+v while a write is on its way, want Ambiguous and why", during)
+	}
+	b.must(b.gate.Leave(ctx, later, gate.Result{State: record.Held, Kind: ecpay.Denied, Settled: true}))
+	after, err := b.ledger.Get(ctx, id)
+	b.must(err)
+	if after.Kind != ecpay.Rejected || after.Reason != before.Reason {
+		t.Errorf("got %+v after ECPay refused that write, want the death as it was, %+v", after, before)
 	}
 }
