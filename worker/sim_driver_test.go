@@ -213,7 +213,7 @@ func (s *sim) deliver(p *simProc, m message) {
 		p.client.ObserveReference(s.redis.now().Sub(p.now()))
 	}
 	later := within(s.rng, 0, 5*time.Millisecond)
-	go func() {
+	s.running.Go(func() {
 		defer done()
 		time.Sleep(later)
 		if s.perform != nil {
@@ -230,7 +230,7 @@ func (s *sim) deliver(p *simProc, m message) {
 			s.mu.Unlock()
 		}
 		s.finish(p, m, toAsynq(v, text, err))
-	}()
+	})
 }
 
 // finish tells asynq, whose client is patient; but what it cannot write within the

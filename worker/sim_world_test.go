@@ -56,6 +56,7 @@ type sim struct {
 	workers []*simProc // those that take tasks now
 	runs    map[string]int
 	seq     int
+	running sync.WaitGroup // of handlers
 
 	mu      sync.Mutex
 	sent    map[string]sending // by arrival
@@ -201,6 +202,9 @@ func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 func (s *sim) close() {
 	for _, p := range s.everyProc() {
 		p.kill("at the end")
+	}
+	s.running.Wait()
+	for _, p := range s.everyProc() {
 		_ = p.rdb.Close()
 	}
 	s.fake.Close()

@@ -60,8 +60,10 @@ func TestSIGTERMLetsARequestOnItsWayFinish(t *testing.T) {
 		t.Errorf("the request on its way: got %+v, want completed with its answer", got)
 	}
 	b.wantEffects("DRAIN1", "issued")
-	if got := b.show(second.ID); got.State != "pending" || got.Attempts != 0 {
-		t.Errorf("the task behind it: got state %s and %d attempts, want pending and 0", got.State, got.Attempts)
+	// A worker takes more tasks than it sends requests: the one behind may have been
+	// waiting for its turn, and goes back with no attempt spent.
+	if got := b.show(second.ID); got.State != "pending" && got.State != "held" || got.Attempts != 0 {
+		t.Errorf("the task behind it: got state %s and %d attempts, want pending, or held for the next worker, and 0", got.State, got.Attempts)
 	}
 	b.worker()
 	b.waitFor(second.ID, "completed")
