@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -80,11 +81,32 @@ func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 	}
 }
 
+// A task that kills its worker takes with it whatever runs beside it at that
+// moment. All of them come back when their leases and locks have ended, which is at
+// the same time: they would run beside it again, and be taken for its like after
+// five times. So they come back apart from each other.
+const (
+	apartAfterDeath = 10 * time.Second
+	apartWhileBusy  = 5 * time.Second
+)
+
+// retryApart is [retryDelay], a little longer for tasks whose worker died.
+func retryApart(n int, err error, t *asynq.Task) time.Duration {
+	d := retryDelay(n, err, t)
+	if w := (*waitError)(nil); !errors.As(err, &w) {
+		d += rand.N(apartAfterDeath)
+	}
+	return d
+}
+
 // serve adapts a handler to asynq.
 func (h *handler) serve(ctx context.Context, t *asynq.Task) error {
 	id, _ := asynq.GetTaskID(ctx)
 	queue, _ := asynq.GetQueueName(ctx)
 	v, text, err := h.run(ctx, job{id: id, typeName: t.Type(), queue: queue, payload: t.Payload(), headers: t.Headers()})
+	if v.Reason == reasonBusy { // most likely with the lock of an attempt whose worker died
+		v.Delay += rand.N(apartWhileBusy)
+	}
 	return toAsynq(v, text, err)
 }
 

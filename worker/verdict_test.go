@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -272,5 +273,25 @@ func TestAsynqWords(t *testing.T) {
 	}
 	if got := clip(string(make([]byte, 2000))); len(got) != maxStoredError {
 		t.Errorf("stored error of %d bytes", len(got))
+	}
+}
+
+func TestTasksWhoseWorkerDiedComeBackApart(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("asynq: task lease expired")
+	seen := map[time.Duration]bool{}
+	for range 200 {
+		d := retryApart(1, lost, nil)
+		if d < retryDelay(1, lost, nil) || d > retryDelay(1, lost, nil)+apartAfterDeath {
+			t.Fatalf("a task whose worker died comes back after %s", d)
+		}
+		seen[d.Truncate(time.Second)] = true // asynq counts in whole seconds
+	}
+	if len(seen) < 5 {
+		t.Errorf("they come back in %d different seconds only", len(seen))
+	}
+	hold := toAsynq(Verdict{Action: Hold, Delay: time.Minute}, "x", nil)
+	if got, want := retryApart(1, hold, nil), retryDelay(1, hold, nil); got != want {
+		t.Errorf("a hold takes %s, want %s as ever", got, want)
 	}
 }

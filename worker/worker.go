@@ -155,7 +155,7 @@ func New(cfg Config) (*Worker, error) {
 	w.server = asynq.NewServerFromRedisClient(cfg.Redis, asynq.Config{
 		Concurrency:              cfg.Concurrency + cfg.Sleepers,
 		Queues:                   tasks.Queues(),
-		RetryDelayFunc:           retryDelay,
+		RetryDelayFunc:           retryApart,
 		IsFailure:                isFailure,
 		Logger:                   asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook())},
 		LogLevel:                 asynq.InfoLevel,
