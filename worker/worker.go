@@ -46,6 +46,10 @@ type Config struct {
 	// Sleepers is how many attempts may wait in place for their turn, beside those
 	// that send. Defaults to 512.
 	Sleepers int
+	// Servers is how many asynq Servers share Concurrency and Sleepers. Each fetches
+	// one task per round trip to Redis, which is what bounds one alone. Defaults to
+	// [DefaultServers].
+	Servers int
 	// TaskTimeout bounds one attempt; asynq may start a second run only long
 	// after. Defaults to 45 s, at most 60 s.
 	TaskTimeout time.Duration
@@ -89,6 +93,7 @@ func (c Config) withDefaults() Config {
 	c.Policy = c.Policy.withDefaults()
 	setDefault(&c.Concurrency, 32)
 	setDefault(&c.Sleepers, 512)
+	setDefault(&c.Servers, DefaultServers(c.Concurrency))
 	setDefault(&c.TaskTimeout, 45*time.Second)
 	setDefault(&c.ShutdownTimeout, 60*time.Second)
 	setDefault(&c.Retention, tasks.DefaultRetention)
@@ -111,6 +116,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("worker: Concurrency is %d, want at least 1", c.Concurrency)
 	case c.Sleepers < 1 || c.Policy.InFlight < 1 || c.Policy.Interval < 0:
 		return fmt.Errorf("worker: Sleepers %d and InFlight %d must be at least 1, Interval %s not negative", c.Sleepers, c.Policy.InFlight, c.Policy.Interval)
+	case c.Servers < 1 || c.Servers > c.Concurrency:
+		return fmt.Errorf("worker: Servers is %d, want 1 to Concurrency, which is %d", c.Servers, c.Concurrency)
 	case c.TaskTimeout+asynqMargin > tasks.Timeout:
 		return fmt.Errorf("worker: TaskTimeout is %s, at most %s is allowed: asynq must not give a task up first", c.TaskTimeout, tasks.Timeout-asynqMargin)
 	case c.ShutdownTimeout <= c.TaskTimeout:
@@ -125,11 +132,16 @@ func (c Config) validate() error {
 
 const asynqMargin = 30 * time.Second
 
+// DefaultServers is how many asynq Servers a worker runs: one for every 8 requests
+// at once, at most 4, since more of them do not make it faster.
+func DefaultServers(concurrency int) int { return min(4, max(1, concurrency/8)) }
+
 // Worker runs until it is stopped.
 type Worker struct {
-	cfg    Config
-	server *asynq.Server
-	h      *handler
+	cfg     Config
+	redis   *wakingClient
+	servers []*asynq.Server
+	h       *handler
 
 	mu      sync.Mutex
 	started bool
@@ -152,25 +164,45 @@ func New(cfg Config) (*Worker, error) {
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observe: cfg.Observe,
 		},
 	}
-	w.server = asynq.NewServerFromRedisClient(cfg.Redis, asynq.Config{
-		Concurrency:              cfg.Concurrency + cfg.Sleepers,
-		Queues:                   tasks.Queues(),
-		RetryDelayFunc:           retryApart,
-		IsFailure:                isFailure,
-		Logger:                   asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook())},
-		LogLevel:                 asynq.InfoLevel,
-		ShutdownTimeout:          cfg.ShutdownTimeout,
-		TaskCheckInterval:        taskCheck,
-		DelayedTaskCheckInterval: delayedTaskCheck,
-	})
+	w.redis = newWakingClient(cfg.Redis, tasks.Queues())
+	log := asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook())}
+	for i := range cfg.Servers {
+		w.servers = append(w.servers, w.newServer(i, log))
+	}
 	return w, nil
 }
 
-// How often asynq looks for work: its defaults let a task wait more than a
-// second, or four for a retry.
+// newServer returns the i-th of the Servers, with its share of the attempts. The
+// first alone does often what is enough to be done once in a process.
+func (w *Worker) newServer(i int, log asynq.Logger) *asynq.Server {
+	attempts := w.cfg.Concurrency + w.cfg.Sleepers
+	c := asynq.Config{
+		Concurrency:              attempts / w.cfg.Servers,
+		Queues:                   tasks.Queues(),
+		RetryDelayFunc:           retryApart,
+		IsFailure:                isFailure,
+		Logger:                   log,
+		LogLevel:                 asynq.InfoLevel,
+		ShutdownTimeout:          w.cfg.ShutdownTimeout,
+		TaskCheckInterval:        taskCheck,
+		DelayedTaskCheckInterval: delayedTaskCheck,
+	}
+	if i < attempts%w.cfg.Servers {
+		c.Concurrency++
+	}
+	if i > 0 {
+		c.DelayedTaskCheckInterval, c.JanitorInterval = seldom, seldom
+	}
+	return asynq.NewServerFromRedisClient(w.redis, c)
+}
+
+// How often asynq looks for work. It asks for tasks by way of [wakingClient],
+// which knows when there is none. Tasks whose time has come have nothing like it:
+// asynq's default lets one wait for five seconds.
 const (
-	taskCheck        = 50 * time.Millisecond
-	delayedTaskCheck = time.Second
+	taskCheck        = 2 * time.Millisecond
+	delayedTaskCheck = 200 * time.Millisecond
+	seldom           = time.Minute
 )
 
 // Start begins to run tasks and returns. It fails when Redis is not reachable.
@@ -183,10 +215,14 @@ func (w *Worker) Start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.checkClock(ctx) // before the first request, so that a wrong clock is known
 	w.checkReplication(ctx)
-	if err := w.server.Start(asynq.HandlerFunc(w.h.serve)); err != nil {
-		cancel()
-		return fmt.Errorf("worker: %w", err)
+	for i, s := range w.servers {
+		if err := s.Start(asynq.HandlerFunc(w.h.serve)); err != nil {
+			cancel()
+			w.shutdown(w.servers[:i])
+			return fmt.Errorf("worker: %w", err)
+		}
 	}
+	w.redis.watch()
 	w.started, w.cancel = true, cancel
 	w.wg.Go(func() { every(ctx, w.cfg.ClockCheck, w.checkClock) })
 	w.wg.Go(func() { every(ctx, replicationCheck, w.checkReplication) })
@@ -204,10 +240,20 @@ func (w *Worker) Stop() {
 	}
 	w.stop.Do(func() {
 		close(w.h.turns.stopping) // who waits for a turn goes back to the queue
-		w.server.Shutdown()
+		w.shutdown(w.servers)
 		w.cancel()
 		w.wg.Wait()
 	})
+}
+
+// shutdown stops Servers, all at once: each waits for its own attempts.
+func (w *Worker) shutdown(servers []*asynq.Server) {
+	w.redis.stop() // or they would wait for tasks
+	var wg sync.WaitGroup
+	for _, s := range servers {
+		wg.Go(s.Shutdown)
+	}
+	wg.Wait()
 }
 
 // replicationCheck bounds how long after a failover a new task is still taken for

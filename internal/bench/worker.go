@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -28,13 +29,13 @@ func startOurs(o order) (ready, func(), error) {
 	app.UseLogger(log)
 	w, err := app.StartWorker(app.WorkerConfig{
 		RedisURL: o.RedisURL, BaseURL: base, Keys: keys(table),
-		Worker:    worker.Config{Concurrency: o.Concurrency},
+		Worker:    worker.Config{Concurrency: o.Concurrency, Servers: o.Servers},
 		AdminAddr: "127.0.0.1:0", Logger: log,
 	})
 	if err != nil {
 		return ready{}, nil, err
 	}
-	return ready{Servers: 1}, func() { _ = w.Stop() }, nil
+	return ready{Servers: cmp.Or(o.Servers, worker.DefaultServers(o.Concurrency))}, func() { _ = w.Stop() }, nil
 }
 
 // keys implements [worker.KeyProvider].

@@ -1,0 +1,256 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// wakingClient is the Redis client of asynq's Servers. asynq asks every queue for
+// a task, one round trip after the other, and sleeps when all are empty: the more
+// often it looks, the sooner a task begins and the more an idle worker costs.
+// Here a queue that was found empty is not asked again before something is in
+// it, which one blocked command for each queue and process tells at once; while
+// all are empty, a Server waits inside its question. So an idle worker asks
+// next to nothing, a task begins at once, and a busy worker needs one round trip
+// for a task rather than one for each queue.
+//
+// The blocked command is BLMOVE of the oldest element onto its own place, which
+// changes nothing and works in asynq's own list. Should a wake be lost, or Redis
+// not know the command, the queues are asked from time to time as well.
+type wakingClient struct {
+	redis.UniversalClient
+
+	queues map[string]*watchedQueue // by the key of its pending tasks
+	ctx    context.Context          // ends with stop
+	stop   context.CancelFunc
+
+	mu      sync.Mutex
+	changed chan struct{} // closed when a queue is to be asked again
+}
+
+// watchedQueue is one queue. wakingClient.mu guards all but the channel.
+type watchedQueue struct {
+	pending    string        // asynq's list of tasks that wait
+	emptyUntil time.Time     // it is taken for empty until then; zero: ask
+	deaf       bool          // nothing tells when something is in it
+	fruitless  int           // wakes in a row that brought no task
+	emptied    chan struct{} // tells its watcher; holds one
+}
+
+const (
+	// wakeRecheck is how long a queue is taken for empty at most, in case a wake is lost.
+	wakeRecheck = time.Second
+	// deafRecheck is the same while nothing can wake us.
+	deafRecheck = 50 * time.Millisecond
+	// wakeBlock is how long one blocked command waits. It bounds for how long it
+	// outlives stop.
+	wakeBlock = time.Second
+	// wakeAtOnce is how soon a wake comes at most that does not tell of a new task:
+	// the queue is paused, or others take its tasks.
+	wakeAtOnce = 20 * time.Millisecond
+	// maxWakePause bounds the pause after many of those.
+	maxWakePause = time.Second
+)
+
+func newWakingClient(rdb redis.UniversalClient, queues map[string]int) *wakingClient {
+	c := &wakingClient{UniversalClient: rdb, queues: map[string]*watchedQueue{}, changed: make(chan struct{})}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	for name := range queues {
+		key := "asynq:{" + name + "}:pending"
+		c.queues[key] = &watchedQueue{pending: key, emptied: make(chan struct{}, 1)}
+	}
+	return c
+}
+
+// watch begins to wait for tasks. It ends soon after stop, at the latest when the
+// client is closed; nobody needs to wait for it.
+func (c *wakingClient) watch() {
+	for _, q := range c.queues {
+		go c.watchQueue(q)
+	}
+}
+
+// EvalSha answers asynq's question for a task of a queue that is empty.
+func (c *wakingClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	q := c.dequeued(keys)
+	if q != nil && c.empty(q) {
+		cmd := redis.NewCmd(ctx)
+		cmd.SetErr(redis.Nil)
+		return cmd
+	}
+	cmd := c.UniversalClient.EvalSha(ctx, sha, keys, args...)
+	if q == nil {
+		return cmd
+	}
+	switch err := cmd.Err(); {
+	case err == nil:
+		c.foundTask(q)
+	case errors.Is(err, redis.Nil):
+		c.foundEmpty(q)
+	}
+	return cmd
+}
+
+// dequeued returns the queue that asynq's script asks for a task, nil if it is
+// another script: in asynq v0.26 that script alone has these four keys.
+func (c *wakingClient) dequeued(keys []string) *watchedQueue {
+	if len(keys) != 4 || !strings.HasSuffix(keys[1], ":paused") || !strings.HasSuffix(keys[2], ":active") {
+		return nil
+	}
+	return c.queues[keys[0]]
+}
+
+// empty reports whether q need not be asked. When no queue needs to be, it waits
+// for one first.
+func (c *wakingClient) empty(q *watchedQueue) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.ctx.Err() == nil {
+		now := time.Now()
+		if !now.Before(q.emptyUntil) {
+			if !q.emptyUntil.IsZero() {
+				q.emptyUntil = now.Add(q.recheck()) // one Server is enough to find out
+			}
+			return false
+		}
+		next, all := c.nextLook(now)
+		if !all {
+			return true // another queue comes later in this round, or early in the next
+		}
+		changed := c.changed
+		c.mu.Unlock()
+		timer := time.NewTimer(next.Sub(now))
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-c.ctx.Done():
+		}
+		timer.Stop()
+		c.mu.Lock()
+	}
+	return false
+}
+
+// nextLook returns when the next queue is to be asked, and whether all are taken
+// for empty. The caller holds mu.
+func (c *wakingClient) nextLook(now time.Time) (next time.Time, all bool) {
+	for _, q := range c.queues {
+		if !now.Before(q.emptyUntil) {
+			return now, false
+		}
+		if next.IsZero() || q.emptyUntil.Before(next) {
+			next = q.emptyUntil
+		}
+	}
+	return next, true
+}
+
+func (q *watchedQueue) recheck() time.Duration {
+	if q.deaf {
+		return deafRecheck
+	}
+	return wakeRecheck
+}
+
+// foundEmpty notes that q has no task, and lets its watcher wait for one. It is safe
+// that a task may have come since: the watcher finds it at once.
+func (c *wakingClient) foundEmpty(q *watchedQueue) {
+	c.mu.Lock()
+	q.emptyUntil = time.Now().Add(q.recheck())
+	c.mu.Unlock()
+	select {
+	case q.emptied <- struct{}{}:
+	default:
+	}
+}
+
+// foundTask notes that q had a task.
+func (c *wakingClient) foundTask(q *watchedQueue) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q.fruitless = 0
+	c.ask(q)
+}
+
+// ask lets all Servers ask q again. The caller holds mu.
+func (c *wakingClient) ask(q *watchedQueue) {
+	if q.emptyUntil.IsZero() {
+		return
+	}
+	q.emptyUntil = time.Time{}
+	c.tell()
+}
+
+// tell wakes the Servers that wait. The caller holds mu.
+func (c *wakingClient) tell() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// watchQueue waits for a task whenever q was found empty.
+func (c *wakingClient) watchQueue(q *watchedQueue) {
+	for {
+		select {
+		case <-q.emptied:
+		case <-c.ctx.Done():
+			return
+		}
+		for c.takenForEmpty(q) {
+			pause := c.block(q)
+			if pause > 0 {
+				sleep(c.ctx, pause)
+			}
+			if c.ctx.Err() != nil {
+				return
+			}
+		}
+	}
+}
+
+func (c *wakingClient) takenForEmpty(q *watchedQueue) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !q.emptyUntil.IsZero()
+}
+
+// block waits until something is in q, and returns how long to pause before the
+// next time.
+func (c *wakingClient) block(q *watchedQueue) time.Duration {
+	start := time.Now()
+	err := c.BLMove(c.ctx, q.pending, q.pending, "RIGHT", "RIGHT", wakeBlock).Err()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case errors.Is(err, redis.Nil): // nothing came
+		q.deaf, q.fruitless = false, 0
+		return 0
+	case err != nil:
+		q.deaf = true
+		q.emptyUntil = time.Now().Add(min(deafRecheck, max(0, time.Until(q.emptyUntil))))
+		c.tell() // to those that wait for longer
+		return wakeRecheck
+	}
+	q.deaf = false
+	c.ask(q)
+	if time.Since(start) > wakeAtOnce {
+		q.fruitless = 0
+		return 0
+	}
+	q.fruitless++
+	return min(maxWakePause, time.Millisecond<<min(q.fruitless-1, 16)-time.Millisecond)
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
