@@ -1,0 +1,38 @@
+package gate_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// BenchmarkGate is what one task costs that is done at its first attempt: three
+// round trips. Redis keeps no file, so that its scripts are what is measured.
+func BenchmarkGate(b *testing.B) {
+	srv := redistest.New(b, redistest.Options{AppendFsync: "no"})
+	rdb := srv.Client()
+	g := gate.New(rdb, record.Confirm{})
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		a := attempt("b2c.trigger_issue.2000132.B"+strconv.Itoa(n), "token"+strconv.Itoa(n))
+		now := time.Now()
+		if _, err := g.Begin(b.Context(), a, now); err != nil {
+			b.Fatal(err)
+		}
+		if wait, err := g.Enter(b.Context(), a, write(now)); err != nil || wait != 0 {
+			b.Fatal(wait, err)
+		}
+		if err := g.Leave(b.Context(), a, gate.Result{
+			State: record.Done, Spends: true, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour, Kind: ecpay.OK, RtnCode: 4000004,
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
