@@ -5,12 +5,13 @@
 --
 -- KEYS: task, archived, lease, completed, retry, scheduled, active (all of asynq)
 -- ARGV: task id, "look", "drop" (removes what is archived, stuck, half or a dangling
---       entry of the archive, nothing else) or "mend" (finishes a half one); for "drop",
---       optionally, the message that must still be there: another one is another death
+--       entry of the archive, nothing else), "tidy" (removes a dangling entry only) or
+--       "mend" (finishes a half one); for "drop", optionally, the message that must still
+--       be there: another one is another death
 -- Returns: none, archived, stuck, half, dropped, or another of asynq's states
 local id, mode = ARGV[1], ARGV[2]
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  if mode == 'drop' then redis.call('ZREM', KEYS[2], id) end
+  if mode == 'drop' or mode == 'tidy' then redis.call('ZREM', KEYS[2], id) end
   return 'none'
 end
 local f = redis.call('HMGET', KEYS[1], 'state', 'msg', 'unique_key')

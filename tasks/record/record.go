@@ -91,7 +91,8 @@ const (
 	UnsureKey = prefix + "{dead}:unsure"
 	// SweepKey is the lock of the sweep.
 	SweepKey = prefix + "{dead}:sweep"
-	// ScanKey is a hash of how far the search for orphans has come, by queue.
+	// ScanKey is a hash of how far the search for orphans has come, by queue, and of
+	// FieldTurn.
 	ScanKey = prefix + "{dead}:scan"
 	// AuditKey is a stream of who replayed, corrected, replaced and resolved what.
 	AuditKey = prefix + "{audit}"
@@ -147,6 +148,9 @@ const (
 	FieldUnsure   = "unsure"   // token of a sweep that is not finished with the letter
 	FieldPriorTTL = "prior_ttl"
 )
+
+// FieldTurn counts the sweeps in the hash at [ScanKey]; no queue has that name.
+const FieldTurn = ""
 
 // Fields of the hash at [ReplicationKey].
 const (

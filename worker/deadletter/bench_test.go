@@ -222,10 +222,12 @@ func (b *bench) replay(l *deadletter.Ledger, id string, o deadletter.ReplayOptio
 }
 
 // fault makes the n-th command of a client fail, before Redis gets it or after
-// Redis has executed it.
+// Redis has executed it. A pipeline is one command, of which Redis may have
+// executed some.
 type fault struct {
 	n     int64
 	after bool
+	some  int  // of a pipeline that fails before: how many Redis gets
 	stays bool // all that follow fail too
 	count atomic.Int64
 }
@@ -261,6 +263,9 @@ func (f *fault) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		hit := f.hit()
 		if hit && !f.after {
+			if some := min(f.some, len(cmds)); some > 0 {
+				_ = next(ctx, cmds[:some])
+			}
 			return f.fail(cmds)
 		}
 		err := next(ctx, cmds)
@@ -283,19 +288,24 @@ func (f *fault) fail(cmds []redis.Cmder) error {
 // acts on, and check looks at it after the failure.
 func (b *bench) everyFault(made func(i int) string, act func(rdb redis.UniversalClient, id string) error, check func(id string)) {
 	b.Helper()
+	b.faults([]fault{{}, {after: true}}, made, act, check)
+}
+
+func (b *bench) faults(kinds []fault, made func(i int) string, act func(rdb redis.UniversalClient, id string) error, check func(id string)) {
+	b.Helper()
 	i := 0
-	for _, after := range []bool{false, true} {
+	for k := range kinds {
 		for n := int64(1); ; n++ {
 			i++
 			id := made(i)
-			f := &fault{n: n, after: after}
+			f := &fault{n: n, after: kinds[k].after, some: kinds[k].some}
 			rdb := redis.NewClient(&redis.Options{Addr: b.srv.Addr(), MaxRetries: -1})
 			rdb.AddHook(f)
 			err := act(rdb, id)
 			_ = rdb.Close()
 			check(id)
 			if b.Failed() {
-				b.Fatalf("command %d failed, after Redis executed it: %v", n, after)
+				b.Fatalf("command %d failed: after Redis executed it: %t, or %d of its pipeline: %v", n, f.after, f.some, err)
 			}
 			if f.count.Load() < n {
 				if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	mathrand "math/rand/v2"
 	"slices"
 	"strconv"
@@ -169,11 +170,11 @@ func (s *Sweeper) sweep(ctx context.Context) (r Report, swept bool, err error) {
 		defer cancel()
 		_ = unlock.Run(ctx, s.rdb, []string{record.SweepKey}, token).Err() // it ends by itself
 	}()
-	if r.Settled, err = s.store.SettleLeftovers(ctx, 1000); err != nil {
-		return r, true, err
-	}
 	var errs []error // one queue does not keep the others
-	for _, q := range s.cfg.Queues {
+	if r.Settled, err = s.store.SettleLeftovers(ctx, 1000); err != nil {
+		errs = append(errs, err)
+	}
+	for q := range s.inTurn(ctx) {
 		for _, step := range []func(context.Context, string, string, *Report) error{s.sweepArchive, s.trim, s.findOrphans} {
 			if err := step(ctx, q, token, &r); err != nil {
 				errs = append(errs, fmt.Errorf("queue %s: %w", q, err))
@@ -182,6 +183,23 @@ func (s *Sweeper) sweep(ctx context.Context) (r Report, swept bool, err error) {
 		}
 	}
 	return r, true, errors.Join(append(errs, s.forgetOwners(ctx))...)
+}
+
+// inTurn yields the queues, each sweep from another one on: a queue that takes all
+// the time there is does not keep the others for ever.
+func (s *Sweeper) inTurn(ctx context.Context) iter.Seq[string] {
+	turn, err := s.rdb.HIncrBy(ctx, record.ScanKey, record.FieldTurn, 1).Result()
+	if err != nil {
+		turn = mathrand.Int64()
+	}
+	return func(yield func(string) bool) {
+		n := uint64(len(s.cfg.Queues))
+		for i := range n {
+			if !yield(s.cfg.Queues[(uint64(turn)%n+i)%n]) {
+				return
+			}
+		}
+	}
 }
 
 var unlock = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
@@ -259,57 +277,56 @@ func (s *Sweeper) sweepArchive(ctx context.Context, queue, token string, r *Repo
 	}
 }
 
+// sweepPage settles the entries of one page together, in a few round trips.
 func (s *Sweeper) sweepPage(ctx context.Context, queue, token string, page []known, r *Report) {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, parallel)
+	var bare, half, missing []string
+	lacks := map[string]bool{} // what the ledger lacks
 	for _, k := range page {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			did, err := s.sweepOne(ctx, queue, token, k)
-			mu.Lock()
-			defer mu.Unlock()
-			r.Copied += did.Copied
-			r.Mended += did.Mended
-			r.Dangling += did.Dangling
-			if err != nil && ctx.Err() == nil {
-				s.cfg.Logger.Warn().Err(err).Str("task_id", k.id).Str("queue", queue).Msg("dead task not copied; it stays in asynq")
-			}
-		})
+		lacks[k.id] = !k.finished && !(k.complete && k.judged)
+		switch {
+		case k.asynq == "":
+			bare = append(bare, k.id)
+		case k.asynq != "archived":
+			half = append(half, k.id)
+		case lacks[k.id]:
+			missing = append(missing, k.id)
+		}
 	}
-	wg.Wait()
+	for i, p := range s.store.TidyAll(ctx, queue, bare) {
+		switch {
+		case p.Err != nil:
+			s.notCopied(ctx, queue, bare[i], p.Err)
+		case p.At == record.PlaceNone:
+			r.Dangling++
+		case lacks[bare[i]]:
+			missing = append(missing, bare[i])
+		}
+	}
+	for i, p := range s.store.MendAll(ctx, queue, half) {
+		switch {
+		case p.Err != nil:
+			s.notCopied(ctx, queue, half[i], p.Err)
+		case p.At == record.PlaceArchived:
+			r.Mended++
+			if lacks[half[i]] {
+				missing = append(missing, half[i])
+			}
+		}
+	}
+	for i, d := range s.store.DepositAll(ctx, queue, missing, token) {
+		if d.Err != nil {
+			s.notCopied(ctx, queue, missing[i], d.Err)
+		}
+		if d.Kept {
+			r.Copied++
+		}
+	}
 }
 
-func (s *Sweeper) sweepOne(ctx context.Context, queue, token string, k known) (did Report, err error) {
-	switch {
-	case k.asynq == "":
-		p, err := s.store.Place(ctx, queue, k.id)
-		if err != nil {
-			return did, err
-		}
-		if p == record.PlaceNone {
-			if _, err := s.store.Drop(ctx, queue, k.id); err != nil {
-				return did, err
-			}
-			did.Dangling = 1
-			return did, nil
-		}
-	case k.asynq != "archived":
-		p, err := s.store.Mend(ctx, queue, k.id)
-		if err != nil || p != record.PlaceArchived {
-			return did, err
-		}
-		did.Mended = 1
+func (s *Sweeper) notCopied(ctx context.Context, queue, id string, err error) {
+	if ctx.Err() == nil {
+		s.cfg.Logger.Warn().Err(err).Str("task_id", id).Str("queue", queue).Msg("dead task not copied; it stays in asynq")
 	}
-	if k.finished || k.complete && k.judged {
-		return did, nil
-	}
-	ok, err := s.store.Deposit(ctx, queue, k.id, token)
-	if ok {
-		did.Copied = 1
-	}
-	return did, err
 }
 
 // trim keeps asynq's archive short: the longest dead go, and only those of which
@@ -333,17 +350,19 @@ func (s *Sweeper) trim(ctx context.Context, queue, _ string, r *Report) error {
 		if err != nil {
 			return err
 		}
+		var had []string
 		for _, k := range page {
-			excess--
-			if !k.finished && !(k.complete && k.judged) {
-				at++
-				continue
+			if k.finished || k.complete && k.judged {
+				had = append(had, k.id)
 			}
-			p, err := s.store.Drop(ctx, queue, k.id)
-			if err != nil {
-				return err
+		}
+		excess -= int64(len(page))
+		at += int64(len(page) - len(had))
+		for _, p := range s.store.DropAll(ctx, queue, had) {
+			if p.Err != nil {
+				return p.Err
 			}
-			if p == record.PlaceDropped {
+			if p.At == record.PlaceDropped {
 				r.Trimmed++
 			}
 		}
@@ -404,6 +423,7 @@ func (s *Sweeper) node(ctx context.Context, queue string) (redis.Cmdable, error)
 	return s.rdb, nil
 }
 
+// rescue brings back the orphans among some of asynq's tasks.
 func (s *Sweeper) rescue(ctx context.Context, queue string, keys []string, token string, r *Report) error {
 	if len(keys) == 0 {
 		return nil
@@ -418,39 +438,58 @@ func (s *Sweeper) rescue(ctx context.Context, queue string, keys []string, token
 	if err := record.Exec(ctx, pipe); err != nil {
 		return fmt.Errorf("look for orphans: %w", err)
 	}
+	var ids []string
 	for i, key := range keys {
-		if states[i].Val() != "archived" || scores[i].Err() == nil {
-			continue
+		if states[i].Val() == "archived" && scores[i].Err() != nil {
+			ids = append(ids, strings.TrimPrefix(key, prefix))
 		}
-		id := strings.TrimPrefix(key, prefix)
-		rescued, err := s.rescueOne(ctx, queue, id, token)
-		if err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			s.cfg.Logger.Warn().Err(err).Str("task_id", id).Str("queue", queue).Msg("orphaned task not copied; it stays in asynq")
-		}
-		if rescued {
-			r.Orphans++
+	}
+	for page := range slices.Chunk(ids, sweepSize) {
+		if err := s.rescuePage(ctx, queue, page, token, r); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (s *Sweeper) rescueOne(ctx context.Context, queue, id, token string) (bool, error) {
-	if p, err := s.store.Place(ctx, queue, id); err != nil || p != record.PlaceStuck {
-		return false, err
+func (s *Sweeper) rescuePage(ctx context.Context, queue string, ids []string, token string, r *Report) error {
+	var stuck []string
+	for i, p := range s.store.PlaceAll(ctx, queue, ids) {
+		switch {
+		case p.Err != nil:
+			s.notCopied(ctx, queue, ids[i], p.Err)
+		case p.At == record.PlaceStuck:
+			stuck = append(stuck, ids[i])
+		}
 	}
-	if _, err := s.store.Deposit(ctx, queue, id, token); err != nil {
-		return false, err
+	var copied []string
+	for i, d := range s.store.DepositAll(ctx, queue, stuck, token) {
+		if d.Err != nil {
+			s.notCopied(ctx, queue, stuck[i], d.Err)
+			continue
+		}
+		copied = append(copied, stuck[i])
 	}
 	// Look again: only what the ledger has, or what is done, may go.
-	k, err := s.look(ctx, queue, []string{id})
-	if err != nil || !k[0].finished && !k[0].complete {
-		return false, err
+	page, err := s.look(ctx, queue, copied)
+	if err != nil {
+		return err
 	}
-	p, err := s.store.Drop(ctx, queue, id)
-	return p == record.PlaceDropped, err
+	var had []string
+	for _, k := range page {
+		if k.finished || k.complete {
+			had = append(had, k.id)
+		}
+	}
+	for i, p := range s.store.DropAll(ctx, queue, had) {
+		switch {
+		case p.Err != nil:
+			s.notCopied(ctx, queue, had[i], p.Err)
+		case p.At == record.PlaceDropped:
+			r.Orphans++
+		}
+	}
+	return ctx.Err()
 }
 
 // forgetOwners removes merchants without dead letters from the list of those

@@ -1,7 +1,9 @@
 package deadletter_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -146,6 +148,130 @@ func TestSweepInterruptedAfterAnyCommandAndRepeatedLosesNothingAndInventsNothing
 				t.Errorf("a phantom of %s is in the ledger", id)
 			}
 		})
+}
+
+func TestSweepInterruptedAmidAPageAndRepeatedLosesNothingAndInventsNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const n = 4 // tasks of one page
+	sweepOnce := func(rdb redis.UniversalClient) error {
+		b.must(b.rdb.Del(t.Context(), record.SweepKey).Err()) // its lock ends by itself
+		r, err := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: rdb, Queues: []string{queue}}).Sweep(t.Context())
+		if err == nil && rdb != b.rdb && r.Copied < n {
+			err = errFault // of some: that is only logged
+		}
+		return err
+	}
+	page := func(id string) (ids []string) {
+		var i int
+		_, err := fmt.Sscanf(id, "b2b.invalid.2000132.VG%08d", &i)
+		b.must(err)
+		for k := range n {
+			ids = append(ids, b.idOf(i+k))
+		}
+		return ids
+	}
+	b.faults([]fault{{some: 1}, {some: n - 1}, {some: n + 1}, {after: true}},
+		func(i int) string {
+			for k := range n {
+				b.crashed(i*n+k, k == 0)
+			}
+			return b.idOf(i * n)
+		},
+		func(rdb redis.UniversalClient, _ string) error { return sweepOnce(rdb) },
+		func(id string) {
+			runs, ran := page(id)[n-2], page(id)[n-1] // somebody runs two of them meanwhile, one to its end
+			kept := b.inLedger(runs) && !b.rdb.HExists(t.Context(), record.TaskKey(runs), record.FieldUnsure).Val()
+			b.must(b.inspector.RunTask(queue, runs))
+			b.must(b.inspector.RunTask(queue, ran))
+			b.judged(ran, gate.Result{State: record.Done, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour})
+			b.must(b.inspector.DeleteTask(queue, ran))
+			b.must(sweepOnce(b.rdb))
+			for k, id := range page(id)[:n-2] {
+				want := ecpay.Unknown
+				if k == 0 {
+					want = ecpay.Ambiguous
+				}
+				if l := b.get(id); l.Kind != want || b.rdb.HExists(t.Context(), record.TaskKey(id), record.FieldUnsure).Val() {
+					t.Errorf("%+v, want it in the ledger as %s", l, want)
+				}
+			}
+			if b.rdb.SCard(t.Context(), record.UnsureKey).Val() != 0 {
+				t.Error("a letter stays unsure")
+			}
+			if b.inLedger(ran) || b.inLedger(runs) != kept {
+				t.Errorf("a phantom of %s or %s is in the ledger", ran, runs)
+			}
+		})
+}
+
+func TestAPageOfWhichSomeAreDoneOrKnownOrCannotBeReadIsCopiedAsFarAsItCanBe(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ids := map[string]string{
+		"crashed": b.crashed(1, false), "known": b.died(2, ecpay.Rejected), "finished": b.enqueued(3), "run since": b.enqueued(4),
+		"gone": b.idOf(5), "of no use to asynq": b.crashed(6, false), "another crashed": b.crashed(7, false),
+	}
+	b.judged(ids["finished"], gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour, RecordTTL: time.Hour})
+	b.must(b.inspector.ArchiveTask(queue, ids["finished"]))
+	b.must(b.rdb.HSet(t.Context(), record.AsynqTaskKey(queue, ids["of no use to asynq"]), "msg", "\xff\xff").Err())
+	var page, names []string
+	for name, id := range ids {
+		names, page = append(names, name), append(page, id)
+	}
+	b.must(b.rdb.ScriptFlush(t.Context()).Err())
+	for i, got := range record.NewStore(b.rdb, time.Hour, time.Now).DepositAll(t.Context(), queue, page, "sweep") {
+		kept := strings.Contains(names[i], "crashed") || names[i] == "known"
+		if got.Kept != kept || (got.Err != nil) != (names[i] == "of no use to asynq") {
+			t.Errorf("%s: %+v", names[i], got)
+		}
+		if in := b.inLedger(page[i]); in != kept {
+			t.Errorf("%s: in the ledger: %t", names[i], in)
+		}
+	}
+	if n := b.rdb.SCard(t.Context(), record.UnsureKey).Val(); n != 0 {
+		t.Errorf("%d letters stay unsure", n)
+	}
+}
+
+func TestEverySweepBeginsWithAnotherQueue(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var first []string
+	for range 10 {
+		f := &firstArchive{}
+		rdb := b.srv.Client()
+		rdb.AddHook(f)
+		_, err := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: rdb}).Sweep(t.Context())
+		b.must(err)
+		b.must(rdb.Close())
+		first = append(first, f.key)
+	}
+	distinct := map[string]bool{}
+	for i, key := range first {
+		distinct[key] = true
+		if key == "" || i >= 5 && key != first[i-5] {
+			t.Errorf("sweeps began with %q, want each of the five in turn", first)
+		}
+	}
+	if len(distinct) != 5 {
+		t.Errorf("sweeps began with %q, want each of the five in turn", first)
+	}
+}
+
+// firstArchive remembers of which queue the archive is read first.
+type firstArchive struct {
+	fault
+	key string
+}
+
+func (f *firstArchive) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if f.key == "" && cmd.Name() == "zrange" && strings.HasSuffix(cmd.Args()[1].(string), ":archived") {
+			f.key = cmd.Args()[1].(string)
+		}
+		return next(ctx, cmd)
+	}
 }
 
 func TestAPhantomOfAQueryThatWasRunMeanwhileIsWithdrawn(t *testing.T) {
