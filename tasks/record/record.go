@@ -91,8 +91,8 @@ const (
 	UnsureKey = prefix + "{dead}:unsure"
 	// SweepKey is the lock of the sweep.
 	SweepKey = prefix + "{dead}:sweep"
-	// ScanKey is a hash of how far the search for orphans has come, by queue, and of
-	// FieldTurn.
+	// ScanKey is a hash of how far the search for orphans has come, by the names of the
+	// queues of a server, and of FieldTurn.
 	ScanKey = prefix + "{dead}:scan"
 	// AuditKey is a stream of who replayed, corrected, replaced and resolved what.
 	AuditKey = prefix + "{audit}"
@@ -149,7 +149,7 @@ const (
 	FieldPriorTTL = "prior_ttl"
 )
 
-// FieldTurn counts the sweeps in the hash at [ScanKey]; no queue has that name.
+// FieldTurn counts the sweeps in the hash at [ScanKey]; nothing else has that name.
 const FieldTurn = ""
 
 // Fields of the hash at [ReplicationKey].

@@ -8,8 +8,6 @@ import (
 	"iter"
 	mathrand "math/rand/v2"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,8 +36,8 @@ type SweeperConfig struct {
 	// ScanEvery is how often all of asynq's tasks are looked at for orphans.
 	// Defaults to 1 h.
 	ScanEvery time.Duration
-	// ScanSteps bounds the search for orphans in one sweep, in SCAN calls of 1,000
-	// keys for each queue. Defaults to 100.
+	// ScanSteps bounds the search for orphans in one sweep, in pages of about 250 of
+	// Redis' keys, after each of which it pauses. Defaults to 400.
 	ScanSteps int
 	Logger    zerolog.Logger
 	// Observe is called at the end of every sweep of this process, with what it did
@@ -74,7 +72,7 @@ func NewSweeper(cfg SweeperConfig) *Sweeper {
 	setDefault(&cfg.Keep, 2000)
 	setDefault(&cfg.Limit, 45*time.Second)
 	setDefault(&cfg.ScanEvery, time.Hour)
-	setDefault(&cfg.ScanSteps, 100)
+	setDefault(&cfg.ScanSteps, 400)
 	if cfg.Observe == nil {
 		cfg.Observe = func(Report, error) {}
 	}
@@ -175,14 +173,15 @@ func (s *Sweeper) sweep(ctx context.Context) (r Report, swept bool, err error) {
 		errs = append(errs, err)
 	}
 	for q := range s.inTurn(ctx) {
-		for _, step := range []func(context.Context, string, string, *Report) error{s.sweepArchive, s.trim, s.findOrphans} {
+		for _, step := range []func(context.Context, string, string, *Report) error{s.sweepArchive, s.trim} {
 			if err := step(ctx, q, token, &r); err != nil {
 				errs = append(errs, fmt.Errorf("queue %s: %w", q, err))
 				break
 			}
 		}
 	}
-	return r, true, errors.Join(append(errs, s.forgetOwners(ctx))...)
+	errs = append(errs, s.forgetOwners(ctx), s.findOrphans(ctx, token, &r))
+	return r, true, errors.Join(errs...)
 }
 
 // inTurn yields the queues, each sweep from another one on: a queue that takes all
@@ -368,128 +367,6 @@ func (s *Sweeper) trim(ctx context.Context, queue, _ string, r *Report) error {
 		}
 	}
 	return nil
-}
-
-// findOrphans looks, in bounded steps, at every task that asynq stores in the
-// queue: one that is archived but in no list can neither be seen nor run.
-func (s *Sweeper) findOrphans(ctx context.Context, queue, token string, r *Report) error {
-	now, err := s.rdb.Time(ctx).Result()
-	if err != nil {
-		return fmt.Errorf("read clock: %w", err)
-	}
-	stored, err := s.rdb.HGet(ctx, record.ScanKey, queue).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("read scan: %w", err)
-	}
-	// "cursor" while a search goes on, "@milliseconds" when the last one ended.
-	var cursor uint64
-	if ended, ok := strings.CutPrefix(stored, "@"); ok {
-		ms, _ := strconv.ParseInt(ended, 10, 64)
-		if now.Sub(time.UnixMilli(ms)).Abs() < s.cfg.ScanEvery {
-			return nil
-		}
-	} else {
-		cursor, _ = strconv.ParseUint(stored, 10, 64)
-	}
-	node, err := s.node(ctx, queue)
-	if err != nil {
-		return err
-	}
-	for range s.cfg.ScanSteps {
-		var keys []string
-		keys, cursor, err = node.Scan(ctx, cursor, record.AsynqKey(queue, "t:*"), 1000).Result()
-		if err != nil {
-			return fmt.Errorf("scan: %w", err)
-		}
-		if err := s.rescue(ctx, queue, keys, token, r); err != nil {
-			return err
-		}
-		if cursor == 0 {
-			break
-		}
-	}
-	next := strconv.FormatUint(cursor, 10)
-	if cursor == 0 {
-		next = "@" + strconv.FormatInt(now.UnixMilli(), 10)
-	}
-	return s.rdb.HSet(ctx, record.ScanKey, queue, next).Err()
-}
-
-// node is where a queue's keys are: a scan of a cluster is one of each node.
-func (s *Sweeper) node(ctx context.Context, queue string) (redis.Cmdable, error) {
-	if c, ok := s.rdb.(*redis.ClusterClient); ok {
-		return c.MasterForKey(ctx, record.AsynqKey(queue, "archived"))
-	}
-	return s.rdb, nil
-}
-
-// rescue brings back the orphans among some of asynq's tasks.
-func (s *Sweeper) rescue(ctx context.Context, queue string, keys []string, token string, r *Report) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	prefix := record.AsynqKey(queue, "t:")
-	pipe := s.rdb.Pipeline()
-	states, scores := make([]*redis.StringCmd, len(keys)), make([]*redis.FloatCmd, len(keys))
-	for i, key := range keys {
-		states[i] = pipe.HGet(ctx, key, "state")
-		scores[i] = pipe.ZScore(ctx, record.AsynqKey(queue, "archived"), strings.TrimPrefix(key, prefix))
-	}
-	if err := record.Exec(ctx, pipe); err != nil {
-		return fmt.Errorf("look for orphans: %w", err)
-	}
-	var ids []string
-	for i, key := range keys {
-		if states[i].Val() == "archived" && scores[i].Err() != nil {
-			ids = append(ids, strings.TrimPrefix(key, prefix))
-		}
-	}
-	for page := range slices.Chunk(ids, sweepSize) {
-		if err := s.rescuePage(ctx, queue, page, token, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Sweeper) rescuePage(ctx context.Context, queue string, ids []string, token string, r *Report) error {
-	var stuck []string
-	for i, p := range s.store.PlaceAll(ctx, queue, ids) {
-		switch {
-		case p.Err != nil:
-			s.notCopied(ctx, queue, ids[i], p.Err)
-		case p.At == record.PlaceStuck:
-			stuck = append(stuck, ids[i])
-		}
-	}
-	var copied []string
-	for i, d := range s.store.DepositAll(ctx, queue, stuck, token) {
-		if d.Err != nil {
-			s.notCopied(ctx, queue, stuck[i], d.Err)
-			continue
-		}
-		copied = append(copied, stuck[i])
-	}
-	// Look again: only what the ledger has, or what is done, may go.
-	page, err := s.look(ctx, queue, copied)
-	if err != nil {
-		return err
-	}
-	var had []string
-	for _, k := range page {
-		if k.finished || k.complete {
-			had = append(had, k.id)
-		}
-	}
-	for i, p := range s.store.DropAll(ctx, queue, had) {
-		switch {
-		case p.Err != nil:
-			s.notCopied(ctx, queue, had[i], p.Err)
-		case p.At == record.PlaceDropped:
-			r.Orphans++
-		}
-	}
-	return ctx.Err()
 }
 
 // forgetOwners removes merchants without dead letters from the list of those

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -423,6 +424,37 @@ func TestOrphansComeBackAndCanBeReplayed(t *testing.T) {
 	if r, err := s.Sweep(t.Context()); err != nil || r.Orphans != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
+}
+
+func TestALongSearchForOrphansGoesOnInTheNextSweep(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const n = 600
+	each(n, func(i int) { b.enqueued(i) })
+	for i := range 5 {
+		b.must(b.inspector.ArchiveTask(queue, b.idOf(i)))
+		b.orphan(b.idOf(i))
+	}
+	s := b.sweeper(func(c *deadletter.SweeperConfig) { c.ScanSteps = 1 })
+	found, sweeps := 0, 0
+	for !b.searched() {
+		r, err := s.Sweep(t.Context())
+		b.must(err)
+		found += r.Orphans
+		if sweeps++; sweeps > n {
+			t.Fatal("the search does not get to its end")
+		}
+	}
+	if found != 5 || sweeps < 2 {
+		t.Errorf("%d orphans in %d sweeps, want 5 in more than one", found, sweeps)
+	}
+}
+
+// searched reports whether a search for orphans got to its end.
+func (b *bench) searched() bool {
+	places, err := b.rdb.HVals(b.Context(), record.ScanKey).Result()
+	b.must(err)
+	return slices.ContainsFunc(places, func(p string) bool { return strings.HasPrefix(p, "@") })
 }
 
 func TestOneSweepsAtATime(t *testing.T) {
