@@ -33,8 +33,9 @@ type Config struct {
 	// Dial opens a connection, as [net.Dialer.DialContext] does, for example from one
 	// of several addresses of this machine. Defaults to a dialer that gives up after 5 s.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Observe, when not nil, is told of every exchange after it ended.
-	Observe func(Exchange)
+	// Observe, when not nil, is told of every exchange after it ended; ctx is that of
+	// [Client.Do].
+	Observe func(ctx context.Context, x Exchange)
 }
 
 // Exchange describes one finished HTTP exchange for metrics and traces. It
@@ -42,7 +43,10 @@ type Config struct {
 type Exchange struct {
 	Operation Operation
 	Kind      Kind
+	// Status is that of HTTP, and the codes are ECPay's; 0 where there was none.
 	Status    int
+	TransCode int
+	RtnCode   int64
 	Duration  time.Duration
 }
 
@@ -120,12 +124,25 @@ func (c *Client) Do(ctx context.Context, m *Merchant, req Request) (Response, er
 	start := c.cfg.Now()
 	resp, err := c.do(ctx, &x, req)
 	if c.cfg.Observe != nil {
-		c.cfg.Observe(Exchange{Operation: x.op, Kind: KindOf(err), Status: x.status, Duration: c.cfg.Now().Sub(start)})
+		c.cfg.Observe(ctx, describe(&x, resp, err, c.cfg.Now().Sub(start)))
 	}
 	if err != nil {
 		return nil, err
 	}
 	return resp, nil
+}
+
+func describe(x *exchange, resp Response, err error, took time.Duration) Exchange {
+	out := Exchange{Operation: x.op, Kind: KindOf(err), Status: x.status, Duration: took}
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		out.TransCode, out.RtnCode = e.TransCode, e.RtnCode
+	case resp != nil:
+		out.TransCode = transReceived
+		out.RtnCode, _ = resp.Result()
+	}
+	return out
 }
 
 func (c *Client) do(ctx context.Context, x *exchange, req Request) (Response, error) {

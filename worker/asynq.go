@@ -90,6 +90,15 @@ const (
 	apartWhileBusy  = 5 * time.Second
 )
 
+// delay is [retryApart], and tells of tasks that asynq takes from a worker of which
+// it has heard nothing for too long.
+func (h *handler) delay(n int, err error, t *asynq.Task) time.Duration {
+	if errors.Is(err, asynq.ErrLeaseExpired) {
+		h.observer.LeaseLost(t.Type())
+	}
+	return retryApart(n, err, t)
+}
+
 // retryApart is [retryDelay], a little longer for tasks whose worker died.
 func retryApart(n int, err error, t *asynq.Task) time.Duration {
 	d := retryDelay(n, err, t)
@@ -112,7 +121,10 @@ func (h *handler) serve(ctx context.Context, t *asynq.Task) error {
 
 // asynqLogger sends asynq's own log lines to zerolog. asynq calls Fatal nowhere;
 // were it to, it must not end the process behind our back.
-type asynqLogger struct{ log zerolog.Logger }
+type asynqLogger struct {
+	log  zerolog.Logger
+	lost func(Loss)
+}
 
 func (l asynqLogger) Debug(args ...any) { l.log.Debug().Msg(fmt.Sprint(args...)) }
 func (l asynqLogger) Info(args ...any)  { l.log.Debug().Msg(fmt.Sprint(args...)) }
@@ -121,6 +133,9 @@ func (l asynqLogger) Warn(args ...any) {
 	if strings.HasPrefix(text, "Retry exhausted") { // said of every dead task, also at its first attempt
 		l.log.Debug().Msg(text)
 		return
+	}
+	if strings.HasSuffix(text, "Will retry syncing") { // which it never does: the task runs again
+		l.lost(NotCompleted)
 	}
 	l.log.Warn().Msg(text)
 }

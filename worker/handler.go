@@ -38,7 +38,7 @@ type handler struct {
 	now       func() time.Time
 	random    func() float64 // in [0, 1), for jitter
 	log       zerolog.Logger
-	observe   func(typeName string, v Verdict)
+	observer  Observer
 }
 
 // attempt is what one run knows. Its fields are filled in on the way, in the
@@ -77,6 +77,9 @@ var errNotRecorded = errors.New("outcome is not recorded")
 // outcome could not be recorded.
 func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	start := time.Now()
+	if h.observer.Start != nil {
+		ctx = h.observer.Start(ctx, j.typeName, tasks.ParseHeaders(j.headers).Trace)
+	}
 	a := h.newAttempt(j)
 	carry, cancel := context.WithTimeout(ctx, h.timeout-reserve(h.timeout))
 	v, counted := h.carry(carry, a)
@@ -90,7 +93,7 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 		err = h.leave(leave, a, v)
 		cancel()
 	}
-	h.report(a, v, err, time.Since(start))
+	h.report(ctx, a, v, err, time.Since(start))
 	return v, explain(a, v), err
 }
 
@@ -260,8 +263,10 @@ func (h *handler) judge(a *attempt, e *ecpay.Error) Verdict {
 // redisError is an error of the gate on the way of a request.
 type redisError struct{ error }
 
-func (e redisError) Error() string { return "redis: " + e.error.Error() }
+func (e redisError) Error() string { return redisWord + e.error.Error() }
 func (e redisError) Unwrap() error { return e.error }
+
+const redisWord = "redis: "
 
 // redisAway holds a task that could not be counted or marked: nothing was sent.
 func (h *handler) redisAway(err error) Verdict {
@@ -334,7 +339,7 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 const maxResult = 8 << 10
 
 // report writes the one line of a finished attempt, and counts it.
-func (h *handler) report(a *attempt, v Verdict, err error, took time.Duration) {
+func (h *handler) report(ctx context.Context, a *attempt, v Verdict, err error, took time.Duration) {
 	e := h.log.Info()
 	if v.Action == Dead || err != nil {
 		e = h.log.Warn()
@@ -357,5 +362,8 @@ func (h *handler) report(a *attempt, v Verdict, err error, took time.Duration) {
 		e.AnErr("not_recorded", err)
 	}
 	e.Msg("attempt finished")
-	h.observe(a.typeName, v)
+	h.observer.Attempt(ctx, Finished{
+		ID: a.id, Type: a.typeName, Queue: a.queue, Verdict: v, Attempt: a.history.Attempts,
+		Age: float64(a.history.Age) / float64(h.policy.MaxAge), Duration: took, Loss: lossOf(err),
+	})
 }

@@ -85,7 +85,7 @@ func newWorld(t *testing.T) *world {
 	w.h = &handler{
 		gate: gate.New(w.rdb, record.Confirm{}), turns: newTurns(8, 8), keys: w.keys, policy: Policy{}.withDefaults(),
 		timeout: 45 * time.Second, finishTTL: time.Hour, retention: time.Hour,
-		now: w.clock, random: rand.Float64, log: zerolog.Nop(), observe: func(string, Verdict) {},
+		now: w.clock, random: rand.Float64, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 	}
 	w.giveUpAfter(20 * time.Second) // no answer that comes is too late, however busy the machine is
 	return w

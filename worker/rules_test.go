@@ -268,7 +268,7 @@ func TestRule10TheMarkIsTheLastThingBeforeTheBytes(t *testing.T) {
 	w, _, j := staged(t, "void")
 	var order []string
 	w.rdb.(*redis.Client).AddHook(scriptHook(func() error { order = append(order, "redis"); return nil }))
-	client, err := ecpay.New(ecpay.Config{BaseURL: w.base, Now: w.clock, Observe: func(ecpay.Exchange) { order = append(order, "ecpay") }})
+	client, err := ecpay.New(ecpay.Config{BaseURL: w.base, Now: w.clock, Observe: func(context.Context, ecpay.Exchange) { order = append(order, "ecpay") }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func (s *sim) newWorker() *simProc {
 	p.h = &handler{
 		gate: gate.New(p.rdb, record.Confirm{}), ecpay: p.client, turns: newTurns(simConcurrency, simConcurrency), keys: &testKeys{merchant: s.merchant}, policy: s.policy,
 		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,
-		now: p.now, log: zerolog.Nop(), observe: func(string, Verdict) {},
+		now: p.now, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 		random: func() float64 { return float64(p.roll("jitter")>>11) / (1 << 53) },
 	}
 	s.workers = append(s.workers, p)

@@ -65,8 +65,8 @@ type Config struct {
 	ClockCheck time.Duration
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
-	// Observe, when not nil, is told of every verdict.
-	Observe func(typeName string, v Verdict)
+	// Observer is told what happens to tasks.
+	Observer Observer
 }
 
 // Defaults of [Policy].
@@ -102,9 +102,7 @@ func (c Config) withDefaults() Config {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Observe == nil {
-		c.Observe = func(string, Verdict) {}
-	}
+	c.Observer = c.Observer.withDefaults()
 	return c
 }
 
@@ -159,13 +157,13 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg,
 		h: &handler{
-			gate: gate.New(cfg.GateRedis, cfg.Confirm), ecpay: cfg.ECPay, turns: newTurns(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
+			gate: gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate), ecpay: cfg.ECPay, turns: newTurns(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
-			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observe: cfg.Observe,
+			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer,
 		},
 	}
 	w.redis = newWakingClient(cfg.Redis, tasks.Queues())
-	log := asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook())}
+	log := asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook()), cfg.Observer.Lost}
 	for i := range cfg.Servers {
 		w.servers = append(w.servers, w.newServer(i, log))
 	}
@@ -179,7 +177,7 @@ func (w *Worker) newServer(i int, log asynq.Logger) *asynq.Server {
 	c := asynq.Config{
 		Concurrency:              attempts / w.cfg.Servers,
 		Queues:                   tasks.Queues(),
-		RetryDelayFunc:           retryApart,
+		RetryDelayFunc:           w.h.delay,
 		IsFailure:                isFailure,
 		Logger:                   log,
 		LogLevel:                 asynq.InfoLevel,

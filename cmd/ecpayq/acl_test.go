@@ -164,8 +164,9 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	if status, body := w.get("/readyz"); status != http.StatusOK {
 		t.Errorf("/readyz: status %d\n%s", status, body)
 	}
-	if status, body := w.get("/metrics"); status != http.StatusOK || !strings.Contains(body, "\necpayq_dead_letters 2\n") {
-		t.Errorf("/metrics: status %d, want 2 dead letters", status)
+	if status, body := w.get("/metrics"); status != http.StatusOK || !strings.Contains(body, "\necpayq_dead_letters 2\n") ||
+		!strings.Contains(body, "\necpayq_redis_memory_bytes{purpose=\"records\"} ") || !strings.Contains(body, "\necpayq_redis_durable{condition=\"fsync_always\"} 1\n") {
+		t.Errorf("/metrics: status %d, want 2 dead letters and what Redis tells\n%s", status, body)
 	}
 	w.stop()
 

@@ -72,7 +72,7 @@ func (p *program) work(ctx context.Context) error {
 			Confirm: p.confirm(), Policy: p.cfg.Policy(), Concurrency: p.cfg.Concurrency, TaskTimeout: p.cfg.TaskTimeout,
 			ShutdownTimeout: p.cfg.ShutdownMax, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
 		},
-		AdminAddr: p.cfg.AdminAddr, Logger: log, Version: version,
+		AdminAddr: p.cfg.AdminAddr, MetricsByMerchant: p.cfg.MetricsByMerchant, Logger: log, Version: version,
 	})
 	if err != nil {
 		return err

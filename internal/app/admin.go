@@ -31,7 +31,10 @@ func startAdmin(addr string, reg *prometheus.Registry, ready func(context.Contex
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+		ErrorHandling:       promhttp.ContinueOnError, // one part that is broken does not take the others along
+		MaxRequestsInFlight: maxScrapes,
+	}))
 	ln, err := listen(addr)
 	if err != nil {
 		return nil, err
@@ -44,6 +47,9 @@ func startAdmin(addr string, reg *prometheus.Registry, ready func(context.Contex
 	}()
 	return a, nil
 }
+
+// maxScrapes bounds what impatient scrapers cost a Redis that is slow.
+const maxScrapes = 4
 
 func (a *admin) stop() error {
 	if a.server == nil {

@@ -34,8 +34,10 @@ type WorkerConfig struct {
 	Worker worker.Config
 	// AdminAddr serves /livez, /readyz and /metrics; empty for none.
 	AdminAddr string
-	Logger    zerolog.Logger
-	Version   string
+	// MetricsByMerchant adds series with a MerchantID to /metrics.
+	MetricsByMerchant bool
+	Logger            zerolog.Logger
+	Version           string
 }
 
 // Worker is a running worker process.
@@ -79,7 +81,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m, err := metrics.New(reg)
+	m, err := metrics.New(metrics.Config{Registerer: reg, Version: cfg.Version, ByMerchant: cfg.MetricsByMerchant})
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 		return nil, err
 	}
 
-	if err := metrics.WatchLedger(reg, deadletter.New(deadletter.Config{Redis: clients.gate}).Size); err != nil {
+	if err := metrics.WatchShared(reg, metrics.SharedConfig{Redis: clients.gate, ByMerchant: cfg.MetricsByMerchant}); err != nil {
 		return nil, err
 	}
 
@@ -111,7 +113,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	w.onStop("sweeper of dead tasks", func() error { sweeper.Stop(); return nil })
 
 	wc := cfg.Worker
-	wc.Redis, wc.GateRedis, wc.ECPay, wc.Keys, wc.Logger, wc.Observe = clients.asynq, clients.gate, client, cfg.Keys, cfg.Logger, m.Attempt
+	wc.Redis, wc.GateRedis, wc.ECPay, wc.Keys, wc.Logger, wc.Observer = clients.asynq, clients.gate, client, cfg.Keys, cfg.Logger, m.Observer()
 	core, err := worker.New(wc)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
@@ -28,6 +30,8 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
+	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/metrics"
 )
 
 // keys knows the merchant of ECPay's stage environment.
@@ -268,6 +272,33 @@ func TestEveryMetricOfTasksAndRequestsIsThereFromTheStart(t *testing.T) {
 			want = append(want, fmt.Sprintf("ecpayq_ecpay_requests_total{kind=%q,operation=%q} 0", kind, op))
 		}
 	}
+	for _, wait := range worker.Waits() {
+		want = append(want, fmt.Sprintf("ecpayq_holds_total{reason=%q} 0", wait))
+	}
+	for _, loss := range worker.Losses() {
+		want = append(want, fmt.Sprintf("ecpayq_unrecorded_attempts_total{reason=%q} 0", loss))
+	}
+	for _, step := range gate.Steps() {
+		want = append(want, fmt.Sprintf("ecpayq_gate_duration_seconds_count{step=%q} 0", step))
+	}
+	for _, typ := range tasks.Types() {
+		want = append(want, fmt.Sprintf("ecpayq_lost_leases_total{type=%q} 0", typ.Name))
+		for _, state := range []string{"pending", "active", "scheduled", "retry", "archived", "completed"} {
+			want = append(want, fmt.Sprintf("ecpayq_queue_tasks{queue=%q,state=%q} 0", typ.Queue, state))
+		}
+		for _, state := range []string{"pending", "scheduled", "retry", "archived"} {
+			want = append(want, fmt.Sprintf("ecpayq_queue_oldest_age_seconds{queue=%q,state=%q} 0", typ.Queue, state))
+		}
+		want = append(want, fmt.Sprintf("ecpayq_queue_paused{queue=%q} 0", typ.Queue), fmt.Sprintf("ecpayq_queue_stranded_tasks{queue=%q} 0", typ.Queue))
+	}
+	for _, condition := range metrics.Conditions() {
+		want = append(want, fmt.Sprintf("ecpayq_redis_durable{condition=%q} ", condition))
+	}
+	for _, purpose := range metrics.Purposes() {
+		want = append(want, fmt.Sprintf("ecpayq_redis_memory_bytes{purpose=%q} ", purpose))
+	}
+	want = append(want, fmt.Sprintf("ecpayq_build_info{goversion=%q,version=%q} 1", runtime.Version(), "test"),
+		"ecpayq_redis_up 1", "ecpayq_redis_used_memory_bytes ", "ecpayq_redis_max_memory_bytes 0", "ecpayq_redis_evicted_keys_total 0", "ecpayq_retry_age_ratio_count 0")
 	for _, line := range append(want, "ecpayq_clock_skew_ecpay_seconds", "ecpayq_clock_skew_redis_seconds", "ecpayq_clock_correction_seconds",
 		"ecpayq_dead_letters 0", `ecpayq_sweeps_total{result="failed"} 0`, `ecpayq_sweeps_total{result="ok"} `, "ecpayq_last_sweep_timestamp_seconds ",
 		`ecpayq_swept_tasks_total{action="copied"} 0`, `ecpayq_swept_tasks_total{action="orphaned"} 0`, `ecpayq_swept_tasks_total{action="trimmed"} 0`,
@@ -275,6 +306,28 @@ func TestEveryMetricOfTasksAndRequestsIsThereFromTheStart(t *testing.T) {
 		if !strings.Contains(body, "\n"+line) {
 			t.Errorf("/metrics has no line %q", line)
 		}
+	}
+}
+
+func TestMetricsPassPromlint(t *testing.T) {
+	t.Parallel()
+	cfg, _, _ := setup(t)
+	cfg.MetricsByMerchant = true
+	w := start(t, cfg)
+	var body string
+	eventually(t, "the first sweep has ended", func() bool {
+		body = scrape(t, w)
+		return strings.Contains(body, `ecpayq_sweeps_total{result="ok"} 1`) && strings.Contains(body, "ecpayq_dead_letters_by_kind")
+	})
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	if n := strings.Count(body, "\n# HELP ecpayq_"); n < 25 {
+		t.Errorf("linted %d metrics of ours only", n)
 	}
 }
 

@@ -43,6 +43,7 @@ type Config struct {
 	HTTPTimeout, TaskTimeout, ShutdownMax time.Duration
 	Retention, FinishTTL                  time.Duration
 	AdminAddr                             string
+	MetricsByMerchant                     bool
 	LogLevel, LogFormat                   string
 
 	// Env looks up the variables that hold secrets and have no flag.

@@ -69,6 +69,7 @@ func Settings() []Setting {
 		{"shutdown-timeout", "ECPAYQ_SHUTDOWN_TIMEOUT", "60s", Worker, "wait for attempts on SIGTERM; the process ends 10s later at the latest", func(c *Config) any { return &c.ShutdownMax }},
 		{"finish-ttl", "ECPAYQ_FINISH_TTL", "1080h", Worker, "how long a finished write is recognised", func(c *Config) any { return &c.FinishTTL }},
 		{"admin-addr", "ECPAYQ_ADMIN_ADDR", "127.0.0.1:8989", Worker, "address of /livez, /readyz and /metrics", func(c *Config) any { return &c.AdminAddr }},
+		{"metrics-by-merchant", "ECPAYQ_METRICS_BY_MERCHANT", "false", Worker, "add series with a MerchantID to /metrics, some for each merchant", func(c *Config) any { return &c.MetricsByMerchant }},
 		{"log-level", "ECPAYQ_LOG_LEVEL", "info", Worker, "debug, info, warn or error", func(c *Config) any { return &c.LogLevel }},
 		{"log-format", "ECPAYQ_LOG_FORMAT", "json", Worker, "json or console", func(c *Config) any { return &c.LogFormat }},
 	}

@@ -94,6 +94,8 @@ const (
 	// ScanKey is a hash of how far the search for orphans has come, by the names of the
 	// queues of a server, and of FieldTurn.
 	ScanKey = prefix + "{dead}:scan"
+	// TallyKey is how many letters there are, by kind and type.
+	TallyKey = prefix + "{dead}:tally"
 	// AuditKey is a stream of who replayed, corrected, replaced and resolved what.
 	AuditKey = prefix + "{audit}"
 )

@@ -107,6 +107,11 @@ func (l *Ledger) Size(ctx context.Context) (int, error) {
 	return int(n), err
 }
 
+// Sizes returns how many letters each owner has, see [record.Owner].
+func (l *Ledger) Sizes(ctx context.Context) (map[string]int64, error) {
+	return ownersLetters(ctx, l.rdb)
+}
+
 // scope returns whose letters are asked for, and the latest time of death.
 func (l *Ledger) scope(ctx context.Context, f Filter) (owners []string, latest int64, err error) {
 	now, err := l.rdb.Time(ctx).Result()

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -72,8 +73,50 @@ func TestTheSizeOfTheLedgerIsThatOfAllMerchants(t *testing.T) {
 	if n, err := b.ledger.Size(t.Context()); err != nil || n != 2*merchants+1 {
 		t.Errorf("%d, %v; want %d", n, err, 2*merchants+1)
 	}
+	if tally, err := b.ledger.Tally(t.Context()); err != nil || tally != nil {
+		t.Errorf("tally before any sweep: %v, %v; want none", tally, err)
+	}
 	b.sweep()
 	if n, err := b.ledger.Size(t.Context()); err != nil || n != 2*merchants+1 {
 		t.Errorf("after a sweep: %d, %v; want %d", n, err, 2*merchants+1)
+	}
+	want := deadletter.Tally{{Type: "b2b:invalid", Kind: ecpay.Rejected}: 2 * merchants, {Kind: ecpay.Unknown}: 1}
+	tally, err := b.ledger.Tally(t.Context())
+	if diff := cmp.Diff(want, tally); err != nil || diff != "" {
+		t.Errorf("tally: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestTheTallyHasTheCauseThatTheListShowsAndForgetsWhatIsResolved(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const many = 1100 // of one merchant, more than go into one answer
+	for i := range many {
+		b.letterAt("b2c.trigger_issue.2000132.MANY"+strconv.Itoa(i), time.Now(), ecpay.Unavailable, "b2c:trigger_issue")
+	}
+	rejected, sent := b.died(1, ecpay.Rejected), b.crashed(2, true)
+	const tampered = "b2b.invalid.3000001.A.2026-11-01"
+	b.must(record.NoteOwner(t.Context(), b.rdb, tampered))
+	for range 2 {
+		b.must(b.rdb.Set(t.Context(), record.DeadKey(tampered), "of the wrong type", 0).Err())
+		b.sweep()
+		b.must(b.rdb.Del(t.Context(), record.DeadKey(tampered)).Err())
+		tally, err := b.ledger.Tally(t.Context())
+		b.must(err)
+		want := deadletter.Tally{}
+		for _, l := range b.list(deadletter.Filter{}) {
+			want[record.Cause{Type: l.Type, Kind: l.Kind}]++
+		}
+		if diff := cmp.Diff(want, tally); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if b.inLedger(rejected) {
+			if b.get(sent).Kind != ecpay.Ambiguous || len(want) < 3 {
+				t.Errorf("%v shows too little", want)
+			}
+			if out, err := b.ledger.Resolve(t.Context(), rejected, "somebody", "a note"); err != nil || out != deadletter.Resolved {
+				t.Fatal(out, err)
+			}
+		}
 	}
 }

@@ -180,7 +180,7 @@ func (s *Sweeper) sweep(ctx context.Context) (r Report, swept bool, err error) {
 			}
 		}
 	}
-	errs = append(errs, s.forgetOwners(ctx), s.findOrphans(ctx, token, &r))
+	errs = append(errs, s.forgetOwners(ctx), s.tally(ctx), s.findOrphans(ctx, token, &r))
 	return r, true, errors.Join(errs...)
 }
 
@@ -400,7 +400,7 @@ func ownersLetters(ctx context.Context, rdb redis.UniversalClient) (map[string]i
 		for i, o := range chunk {
 			cmds[i] = pipe.ZCard(ctx, record.OwnerDeadKey(o))
 		}
-		if _, err := pipe.Exec(ctx); err != nil {
+		if err := record.Exec(ctx, pipe); err != nil {
 			return nil, fmt.Errorf("count dead letters: %w", err)
 		}
 		for i, o := range chunk {

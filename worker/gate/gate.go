@@ -40,6 +40,7 @@ type Gate struct {
 	rdb                       redis.UniversalClient
 	confirm                   record.Confirm
 	begin, enter, leave, look *redis.Script
+	took                      func(step string, d time.Duration)
 }
 
 // New returns a Gate that uses rdb and never closes it. With confirm, a write's
@@ -49,8 +50,24 @@ func New(rdb redis.UniversalClient, confirm record.Confirm) *Gate {
 		rdb: rdb, confirm: confirm,
 		begin: record.NewScript(replicationLua + beginLua), enter: record.NewScript(paceLua + enterLua), leave: record.NewScript(paceLua + leaveLua),
 		look: record.NewScript(replicationLua + "return lost_writes(KEYS[1], redis_now())"),
+		took: func(string, time.Duration) {},
 	}
 }
+
+// Steps are the steps that [Gate.Observed] tells of.
+func Steps() []string { return []string{stepBegin, stepEnter, stepLeave} }
+
+const stepBegin, stepEnter, stepLeave = "begin", "enter", "leave"
+
+// Observed lets took, when not nil, be told how long every step took, and returns g.
+func (g *Gate) Observed(took func(step string, d time.Duration)) *Gate {
+	if took != nil {
+		g.took = took
+	}
+	return g
+}
+
+func (g *Gate) since(step string, start time.Time) { g.took(step, time.Since(start)) }
 
 // Attempt is one run of a task.
 type Attempt struct {
@@ -109,6 +126,7 @@ func (e *BusyError) Error() string { return "another attempt on the same subject
 // Begin takes the lock of the task's subject and counts an attempt; now is the
 // worker's clock. It returns a [*BusyError] while another attempt holds the lock.
 func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, error) {
+	defer g.since(stepBegin, time.Now())
 	keys := []string{record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), record.ReplicationKey(g.rdb, a.ID)}
 	v, err := g.begin.Run(ctx, g.rdb, keys, a.Token, unixMilli(a.Enqueued), unixMilli(a.Start), now.UnixMilli(), ms(a.LockFor)).Int64Slice()
 	switch {
@@ -174,6 +192,7 @@ type Request struct {
 // returns [ErrSuperseded], [record.ErrNotConfirmed] or a Redis error when nothing
 // must be sent.
 func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (wait time.Duration, err error) {
+	defer g.since(stepEnter, time.Now())
 	keys := []string{record.TaskKey(a.ID), record.LockKey(a.ID), record.PaceKey(a.ID), record.FlightKey(a.ID)}
 	args := []any{
 		a.Token, r.Now.UnixMilli(), a.Token + ":" + r.Name, r.Interval.Microseconds(), r.InFlight, flag(r.Ahead), r.Life.Microseconds(),
@@ -241,6 +260,7 @@ type Letter struct {
 // by the same script, and a done one no longer. It returns [ErrSuperseded] when
 // another attempt runs the task by now and this outcome proves nothing.
 func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
+	defer g.since(stepLeave, time.Now())
 	id := a.ID
 	args := []any{
 		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id, r.History.mark, r.Banned.Microseconds(),

@@ -1,35 +1,87 @@
-// Package metrics counts what workers do, in Prometheus' form. Every series is
-// created at the start, so that a zero can be seen.
+// Package metrics counts what workers do, in Prometheus' form, and reads what all
+// of them share from Redis when it is asked. Every series that a worker counts is
+// created at the start, so that a zero can be seen. What is in Redis cannot grow
+// the set of series; only [Config.ByMerchant] lets MerchantIDs into it.
 package metrics
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
+
+// Config configures a [Metrics].
+type Config struct {
+	// Registerer takes the series; the default one is never used.
+	Registerer prometheus.Registerer
+	// Version is that of the program, for ecpayq_build_info.
+	Version string
+	// ByMerchant adds series with a MerchantID, at most some for each of
+	// [MaxMerchants]. The zero value has none: their number is that of the merchants.
+	ByMerchant bool
+}
+
+// MaxMerchants bounds the merchants that have series of their own; the others
+// share those of the merchant "other".
+const MaxMerchants = 5000
+
+// other stands for what is in no table of ours, so that what is in Redis cannot
+// grow the set of series.
+const other = "other"
 
 // Metrics is the set of a worker's series.
 type Metrics struct {
-	tasks    *prometheus.CounterVec
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	sweeps   *prometheus.CounterVec
-	swept    *prometheus.CounterVec
-	sweptAt  prometheus.Gauge
+	tasks     *prometheus.CounterVec
+	holds     *prometheus.CounterVec
+	age       prometheus.Histogram
+	losses    *prometheus.CounterVec
+	leases    *prometheus.CounterVec
+	gate      *prometheus.HistogramVec
+	requests  *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	sweeps    *prometheus.CounterVec
+	swept     *prometheus.CounterVec
+	sweptAt   prometheus.Gauge
+	merchants *prometheus.CounterVec // nil unless they are asked for
+
+	mu   sync.Mutex
+	seen map[string]bool // the merchants that have series
 }
 
-// New registers the series with reg.
-func New(reg prometheus.Registerer) (*Metrics, error) {
+// New registers the series.
+func New(cfg Config) (*Metrics, error) {
 	m := &Metrics{
+		seen: map[string]bool{},
 		tasks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ecpayq_task_attempts_total", Help: "Finished attempts by task type and verdict.",
 		}, []string{"type", "verdict"}),
+		holds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ecpayq_holds_total", Help: "Attempts that ended in a hold, by what the task waits for.",
+		}, []string{"reason"}),
+		age: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "ecpayq_retry_age_ratio", Help: "Age of tasks that are to be tried again, as a part of ECPAYQ_MAX_AGE, at which they die.",
+			Buckets: []float64{.01, .1, .25, .5, .75, .9, 1},
+		}),
+		losses: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ecpayq_unrecorded_attempts_total", Help: "Attempts whose outcome or completion could not be written to Redis, or came too late; the task runs again, and ECPay is asked first.",
+		}, []string{"reason"}),
+		leases: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ecpayq_lost_leases_total", Help: "Tasks that asynq took back from a worker which died or stood still over them, by task type.",
+		}, []string{"type"}),
+		gate: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ecpayq_gate_duration_seconds", Help: "Duration of the gate's steps in Redis, confirmation by replicas and disks included.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}, []string{"step"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ecpayq_ecpay_requests_total", Help: "HTTP exchanges with ECPay by operation and kind of outcome.",
 		}, []string{"operation", "kind"}),
@@ -48,15 +100,43 @@ func New(reg prometheus.Registerer) (*Metrics, error) {
 			Name: "ecpayq_last_sweep_timestamp_seconds", Help: "When this process ended a sweep without an error, Unix time; 0 for never.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.tasks, m.requests, m.duration, m.sweeps, m.swept, m.sweptAt} {
-		if err := reg.Register(c); err != nil {
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "ecpayq_build_info", Help: "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": cfg.Version, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	all := []prometheus.Collector{m.tasks, m.holds, m.age, m.losses, m.leases, m.gate, m.requests, m.duration, m.sweeps, m.swept, m.sweptAt, build}
+	if cfg.ByMerchant {
+		m.merchants = prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ecpayq_merchant_task_attempts_total", Help: "Finished attempts by merchant and verdict.",
+		}, []string{"merchant_id", "verdict"})
+		all = append(all, m.merchants)
+	}
+	for _, c := range all {
+		if err := cfg.Registerer.Register(c); err != nil {
 			return nil, err
 		}
 	}
-	for _, t := range tasks.Types() {
-		for _, a := range []worker.Action{worker.Done, worker.Retry, worker.Hold, worker.Dead} {
-			m.tasks.WithLabelValues(t.Name, a.String())
+	m.createAll()
+	return m, nil
+}
+
+// createAll makes every series of the tables.
+func (m *Metrics) createAll() {
+	for _, typ := range typeNames() {
+		m.leases.WithLabelValues(typ)
+		for _, a := range actions {
+			m.tasks.WithLabelValues(typ, a.String())
 		}
+	}
+	for _, w := range worker.Waits() {
+		m.holds.WithLabelValues(string(w))
+	}
+	for _, l := range worker.Losses() {
+		m.losses.WithLabelValues(l.String())
+	}
+	for _, step := range gate.Steps() {
+		m.gate.WithLabelValues(step)
 	}
 	for _, op := range ecpay.Operations() {
 		m.duration.WithLabelValues(op.String())
@@ -68,13 +148,77 @@ func New(reg prometheus.Registerer) (*Metrics, error) {
 		m.sweeps.WithLabelValues(result)
 	}
 	m.countSwept(deadletter.Report{})
-	return m, nil
+}
+
+var actions = []worker.Action{worker.Done, worker.Retry, worker.Hold, worker.Dead}
+
+// typeNames are the values of the label type.
+func typeNames() []string {
+	var names []string
+	for _, t := range tasks.Types() {
+		names = append(names, t.Name)
+	}
+	return append(names, other)
+}
+
+func typeLabel(name string) string {
+	if _, ok := tasks.ByName(name); !ok {
+		return other
+	}
+	return name
 }
 
 const (
 	resultOK     = "ok"
 	resultFailed = "failed"
 )
+
+// Observer is what counts for a worker.
+func (m *Metrics) Observer() worker.Observer {
+	return worker.Observer{
+		Attempt:   func(_ context.Context, f worker.Finished) { m.attempt(f) },
+		LeaseLost: func(typ string) { m.leases.WithLabelValues(typeLabel(typ)).Inc() },
+		Lost:      func(l worker.Loss) { m.losses.WithLabelValues(l.String()).Inc() },
+		Gate:      func(step string, d time.Duration) { m.gate.WithLabelValues(step).Observe(d.Seconds()) },
+	}
+}
+
+func (m *Metrics) attempt(f worker.Finished) {
+	m.tasks.WithLabelValues(typeLabel(f.Type), f.Verdict.Action.String()).Inc()
+	switch f.Verdict.Action {
+	case worker.Hold:
+		m.holds.WithLabelValues(string(f.Verdict.Wait())).Inc()
+	case worker.Retry:
+		m.age.Observe(f.Age)
+	}
+	if f.Loss != worker.Recorded {
+		m.losses.WithLabelValues(f.Loss.String()).Inc()
+	}
+	if m.merchants != nil {
+		m.merchants.WithLabelValues(m.merchant(record.Owner(f.ID)), f.Verdict.Action.String()).Inc()
+	}
+}
+
+// merchant is a merchant's label.
+func (m *Metrics) merchant(id string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case id == record.NoOwner:
+		return other
+	case m.seen[id]:
+	case len(m.seen) >= MaxMerchants:
+		return other
+	}
+	m.seen[id] = true
+	return id
+}
+
+// Exchange counts an HTTP exchange.
+func (m *Metrics) Exchange(_ context.Context, x ecpay.Exchange) {
+	m.requests.WithLabelValues(x.Operation.String(), x.Kind.String()).Inc()
+	m.duration.WithLabelValues(x.Operation.String()).Observe(x.Duration.Seconds())
+}
 
 // Sweep counts the end of a sweep. What one did before it failed counts too.
 func (m *Metrics) Sweep(r deadletter.Report, err error) {
@@ -93,51 +237,6 @@ func (m *Metrics) countSwept(r deadletter.Report) {
 	} {
 		m.swept.WithLabelValues(action).Add(float64(n))
 	}
-}
-
-// WatchLedger registers a gauge of the dead letters, read when it is asked for:
-// every worker shows the same number. While Redis is away the gauge is absent,
-// since no number would be true.
-func WatchLedger(reg prometheus.Registerer, size func(context.Context) (int, error)) error {
-	return reg.Register(ledger{
-		desc: prometheus.NewDesc("ecpayq_dead_letters", "Dead tasks in the ledger that wait for a person or a replay; of the whole Redis.", nil, nil),
-		size: size,
-	})
-}
-
-// ledgerTimeout keeps a scrape from waiting for Redis.
-const ledgerTimeout = time.Second
-
-type ledger struct {
-	desc *prometheus.Desc
-	size func(context.Context) (int, error)
-}
-
-// Describe implements [prometheus.Collector].
-func (l ledger) Describe(ch chan<- *prometheus.Desc) { ch <- l.desc }
-
-// Collect implements [prometheus.Collector].
-func (l ledger) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), ledgerTimeout)
-	defer cancel()
-	if n, err := l.size(ctx); err == nil {
-		ch <- prometheus.MustNewConstMetric(l.desc, prometheus.GaugeValue, float64(n))
-	}
-}
-
-// Attempt counts a verdict. A type that is not in the table counts as "other",
-// so that what is in Redis cannot grow the set of series.
-func (m *Metrics) Attempt(typeName string, v worker.Verdict) {
-	if _, ok := tasks.ByName(typeName); !ok {
-		typeName = "other"
-	}
-	m.tasks.WithLabelValues(typeName, v.Action.String()).Inc()
-}
-
-// Exchange counts an HTTP exchange.
-func (m *Metrics) Exchange(x ecpay.Exchange) {
-	m.requests.WithLabelValues(x.Operation.String(), x.Kind.String()).Inc()
-	m.duration.WithLabelValues(x.Operation.String()).Observe(x.Duration.Seconds())
 }
 
 // WatchSkew registers gauges of the clock's skew.

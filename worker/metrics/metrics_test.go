@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,7 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -30,7 +32,7 @@ func series(t *testing.T, reg *prometheus.Registry, names ...string) map[string]
 			}
 			for _, want := range names {
 				if strings.HasPrefix(name, want) {
-					all[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+					all[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 				}
 			}
 		}
@@ -41,7 +43,7 @@ func series(t *testing.T, reg *prometheus.Registry, names ...string) map[string]
 func TestEverySweepIsCountedWithWhatItDid(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
-	m, err := New(reg)
+	m, err := New(Config{Registerer: reg})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,31 +78,78 @@ func TestEverySweepIsCountedWithWhatItDid(t *testing.T) {
 	}
 }
 
-func TestTheGaugeOfDeadLettersIsAbsentWhileTheirNumberIsNotKnown(t *testing.T) {
+func TestAttemptsLossesLeasesAndTheGateAreCounted(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
-	size, err := 0, error(nil)
-	if rerr := WatchLedger(reg, func(ctx context.Context) (int, error) {
-		if _, ok := ctx.Deadline(); !ok {
-			t.Error("a scrape has no deadline")
-		}
-		return size, err
-	}); rerr != nil {
-		t.Fatal(rerr)
+	m, err := New(Config{Registerer: reg})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, row := range []struct {
-		size int
-		err  error
-		want map[string]float64
-	}{
-		{0, nil, map[string]float64{"ecpayq_dead_letters": 0}},
-		{7, nil, map[string]float64{"ecpayq_dead_letters": 7}},
-		{3, errors.New("redis is away"), map[string]float64{}},
-		{8, nil, map[string]float64{"ecpayq_dead_letters": 8}},
-	} {
-		size, err = row.size, row.err
-		if diff := cmp.Diff(row.want, series(t, reg, "ecpayq_dead_letters")); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", fmt.Sprint(row.size, row.err), diff)
+	o := m.Observer()
+	attempt := func(typ string, v worker.Verdict, age float64, loss worker.Loss) {
+		o.Attempt(t.Context(), worker.Finished{ID: "b2b.invalid.2000132.A", Type: typ, Verdict: v, Age: age, Loss: loss})
+	}
+	attempt("b2b:invalid", worker.Verdict{Action: worker.Done}, 2, worker.Recorded)
+	attempt("b2b:invalid", worker.Verdict{Action: worker.Retry}, 0.6, worker.NotRecorded)
+	attempt("b2b:invalid", worker.Verdict{Action: worker.Retry}, 0.05, worker.Superseded)
+	attempt("not:ours", worker.Verdict{Action: worker.Hold, Kind: ecpay.Denied}, 3, worker.Recorded)
+	o.LeaseLost("b2b:invalid")
+	o.LeaseLost("not:ours either")
+	o.Lost(worker.NotCompleted)
+	o.Gate("enter", 3*time.Millisecond)
+	m.Exchange(t.Context(), ecpay.Exchange{Operation: ecpay.Operations()[0], Kind: ecpay.Stale, Duration: time.Second})
+	want := map[string]float64{
+		"ecpayq_task_attempts_total b2b:invalid done": 1, "ecpayq_task_attempts_total b2b:invalid retry": 2, "ecpayq_task_attempts_total other hold": 1,
+		"ecpayq_holds_total denied": 1, "ecpayq_retry_age_ratio": 2,
+		"ecpayq_unrecorded_attempts_total not_recorded": 1, "ecpayq_unrecorded_attempts_total superseded": 1, "ecpayq_unrecorded_attempts_total not_completed": 1,
+		"ecpayq_lost_leases_total b2b:invalid": 1, "ecpayq_lost_leases_total other": 1,
+		"ecpayq_gate_duration_seconds enter":                                      1,
+		"ecpayq_ecpay_requests_total Stale " + ecpay.Operations()[0].String():     1,
+		"ecpayq_ecpay_request_duration_seconds " + ecpay.Operations()[0].String(): 1,
+	}
+	got := map[string]float64{}
+	for name, v := range series(t, reg, "ecpayq_task", "ecpayq_holds", "ecpayq_retry", "ecpayq_unrecorded", "ecpayq_lost", "ecpayq_gate", "ecpayq_ecpay") {
+		if v != 0 {
+			got[name] = v
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what is not 0 (-want +got):\n%s", diff)
+	}
+}
+
+func TestMerchantsHaveSeriesOnlyWhenAskedForAndSoManyAtMost(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []bool{false, true} {
+		reg := prometheus.NewRegistry()
+		m, err := New(Config{Registerer: reg, ByMerchant: asked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := testutil.GatherAndCount(reg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		attempt := m.Observer().Attempt
+		const more = 100
+		for i := range MaxMerchants + more {
+			attempt(t.Context(), worker.Finished{ID: fmt.Sprintf("b2b.invalid.%d.A", 1000000+i), Type: "b2b:invalid", Verdict: worker.Verdict{Action: worker.Dead}})
+		}
+		attempt(t.Context(), worker.Finished{ID: "by other means", Verdict: worker.Verdict{Action: worker.Dead}})
+		after, err := testutil.GatherAndCount(reg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		if asked {
+			want = MaxMerchants + 1 // and "other"
+		}
+		if after-before != want {
+			t.Errorf("asked for: %v: %d merchants made %d series, want %d", asked, MaxMerchants+more, after-before, want)
+		}
+		rest := series(t, reg, "ecpayq_merchant_task_attempts_total other")
+		if asked && rest["ecpayq_merchant_task_attempts_total other dead"] != more+1 {
+			t.Errorf("got %v, want %d of the other merchants", rest, more+1)
 		}
 	}
 }

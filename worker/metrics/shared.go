@@ -1,0 +1,323 @@
+package metrics
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+)
+
+// SharedConfig configures a [Shared].
+type SharedConfig struct {
+	// Redis is used and never closed.
+	Redis redis.UniversalClient
+	// Queues are those that are read. Defaults to ours.
+	Queues []string
+	// ByMerchant adds the dead letters of each merchant, see [Config].
+	ByMerchant bool
+	// Now is the clock. Defaults to [time.Now].
+	Now func() time.Time
+}
+
+// Shared reads what all workers share from Redis, when it is asked for: every
+// worker shows the same. What cannot be read is absent, since no number would be
+// true, and takes nothing else with it: each queue is read by itself. A scrape
+// takes a few round trips, the longest chain of them ending after [scrapeTimeout],
+// however many merchants and tasks there are; only the merchants that have dead
+// letters cost one more for each 500.
+type Shared struct {
+	cfg    SharedConfig
+	ledger *deadletter.Ledger
+	memory *memory
+}
+
+// scrapeTimeout keeps a scrape from waiting for Redis.
+const scrapeTimeout = time.Second
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+var (
+	redisUp      = desc("ecpayq_redis_up", "1 when Redis answers, 0 when it does not; then most of what follows is absent.")
+	redisDurable = desc("ecpayq_redis_durable", "1 for each condition under which Redis keeps what it was given, 0 where it is not met; of a cluster the worst node. Absent where Redis does not tell.", "condition")
+	redisUsed    = desc("ecpayq_redis_used_memory_bytes", "Memory that Redis uses, of a cluster the sum.")
+	redisMax     = desc("ecpayq_redis_max_memory_bytes", "Redis' maxmemory, of a cluster the sum; 0 for no limit.")
+	redisEvicted = desc("ecpayq_redis_evicted_keys_total", "Keys that Redis dropped for lack of memory since it started.")
+
+	queueTasks    = desc("ecpayq_queue_tasks", "Tasks in asynq by queue and state.", "queue", "state")
+	queueAge      = desc("ecpayq_queue_oldest_age_seconds", "Of the oldest task in the state: since when it could be taken (pending), for how long it is overdue (scheduled, retry) or dead (archived); 0 without one.", "queue", "state")
+	queuePaused   = desc("ecpayq_queue_paused", "1 while the queue is paused: nothing is taken from it.", "queue")
+	queueStranded = desc("ecpayq_queue_stranded_tasks", "Tasks that asynq takes for running although no worker answers for them, and which it does not bring back.", "queue")
+
+	letters         = desc("ecpayq_dead_letters", "Dead tasks in the ledger that wait for a person or a replay; of the whole Redis.")
+	lettersByKind   = desc("ecpayq_dead_letters_by_kind", "The same by task type and what they died of, as of the last sweep.", "type", "kind")
+	merchantLetters = desc("ecpayq_merchant_dead_letters", "Dead tasks in the ledger by merchant, of those that have some.", "merchant_id")
+
+	redisMemory = desc("ecpayq_redis_memory_bytes", "Memory of Redis by purpose: estimated from a sample of keys, once a minute at most.", "purpose")
+)
+
+// WatchShared registers the series.
+func WatchShared(reg prometheus.Registerer, cfg SharedConfig) error {
+	if cfg.Queues == nil {
+		for _, t := range tasks.Types() {
+			cfg.Queues = append(cfg.Queues, t.Queue)
+		}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return reg.Register(&Shared{
+		cfg: cfg, ledger: deadletter.New(deadletter.Config{Redis: cfg.Redis}),
+		memory: &memory{rdb: cfg.Redis, queues: cfg.Queues, now: cfg.Now},
+	})
+}
+
+// Describe implements [prometheus.Collector].
+func (s *Shared) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		redisUp, redisDurable, redisUsed, redisMax, redisEvicted, queueTasks, queueAge, queuePaused, queueStranded,
+		letters, lettersByKind, merchantLetters, redisMemory,
+	} {
+		ch <- d
+	}
+}
+
+// sink takes values of a scrape.
+type sink chan<- prometheus.Metric
+
+func (ch sink) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func flag(ok bool) float64 {
+	if ok {
+		return 1
+	}
+	return 0
+}
+
+// Collect implements [prometheus.Collector].
+func (s *Shared) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	var parts sync.WaitGroup
+	for _, part := range []func(context.Context, sink){s.server, s.letters, s.lettersByKind, s.byPurpose} {
+		parts.Go(func() { part(ctx, ch) })
+	}
+	for _, q := range s.cfg.Queues {
+		parts.Go(func() { s.queue(ctx, ch, q) })
+	}
+	parts.Wait()
+}
+
+// server reads how Redis keeps what it was given.
+func (s *Shared) server(ctx context.Context, ch sink) {
+	var all serverInfo
+	var mu sync.Mutex
+	err := eachNode(ctx, s.cfg.Redis, func(ctx context.Context, node redis.Cmdable) error {
+		one, err := readServer(ctx, node)
+		mu.Lock()
+		defer mu.Unlock()
+		all.add(one)
+		return err
+	})
+	ch.gauge(redisUp, flag(err == nil))
+	if err != nil {
+		return
+	}
+	for condition, met := range all.durable {
+		ch.gauge(redisDurable, flag(met), condition)
+	}
+	if !all.told {
+		return // INFO is refused
+	}
+	ch.gauge(redisUsed, all.used)
+	ch.gauge(redisMax, all.limit)
+	ch <- prometheus.MustNewConstMetric(redisEvicted, prometheus.CounterValue, all.evicted)
+}
+
+// eachNode calls f for every master of a cluster, some at once, or for the one
+// server.
+func eachNode(ctx context.Context, rdb redis.UniversalClient, f func(context.Context, redis.Cmdable) error) error {
+	if c, ok := rdb.(*redis.ClusterClient); ok {
+		return c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return f(ctx, node) })
+	}
+	return f(ctx, rdb)
+}
+
+func (s *Shared) letters(ctx context.Context, ch sink) {
+	sizes, err := s.ledger.Sizes(ctx)
+	if err != nil {
+		return
+	}
+	total, rest, shown := int64(0), int64(0), 0
+	for owner, n := range sizes {
+		total += n
+		switch {
+		case n == 0 || !s.cfg.ByMerchant:
+		case owner == record.NoOwner || shown >= MaxMerchants:
+			rest += n
+		default:
+			shown++
+			ch.gauge(merchantLetters, float64(n), owner)
+		}
+	}
+	ch.gauge(letters, float64(total))
+	if s.cfg.ByMerchant {
+		ch.gauge(merchantLetters, float64(rest), other)
+	}
+}
+
+func (s *Shared) lettersByKind(ctx context.Context, ch sink) {
+	tally, err := s.ledger.Tally(ctx)
+	if err != nil || tally == nil {
+		return
+	}
+	byLabel := deadletter.Tally{}
+	for cause, n := range tally {
+		byLabel[record.Cause{Type: typeLabel(cause.Type), Kind: cause.Kind}] += n
+	}
+	for _, typ := range typeNames() {
+		for _, kind := range ecpay.Kinds() {
+			ch.gauge(lettersByKind, float64(byLabel[record.Cause{Type: typ, Kind: kind}]), typ, kind.String())
+		}
+	}
+}
+
+func (s *Shared) byPurpose(ctx context.Context, ch sink) {
+	for purpose, bytes := range s.memory.read(ctx) {
+		ch.gauge(redisMemory, bytes, purpose)
+	}
+}
+
+// queue reads one queue of asynq's (v0.26). asynq's own reader fails for all states
+// when one task has lost its hash, which is what one wants to see.
+func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
+	key := func(name string) string { return record.AsynqKey(queue, name) }
+	pipe := s.cfg.Redis.Pipeline()
+	pending, active, lease := pipe.LLen(ctx, key("pending")), pipe.LLen(ctx, key("active")), pipe.ZCard(ctx, key("lease"))
+	next := pipe.LIndex(ctx, key("pending"), -1)
+	paused := pipe.Exists(ctx, key("paused"))
+	sets, firsts := map[string]*redis.IntCmd{}, map[string]*redis.ZSliceCmd{}
+	for _, state := range []asynq.TaskState{asynq.TaskStateScheduled, asynq.TaskStateRetry, asynq.TaskStateArchived, asynq.TaskStateCompleted} {
+		name := state.String()
+		sets[name] = pipe.ZCard(ctx, key(name))
+		if state != asynq.TaskStateCompleted {
+			firsts[name] = pipe.ZRangeWithScores(ctx, key(name), 0, 0)
+		}
+	}
+	_, _ = pipe.Exec(ctx) // each answer has its own error
+
+	depth := func(state string, n *redis.IntCmd) {
+		if n.Err() == nil {
+			ch.gauge(queueTasks, float64(n.Val()), queue, state)
+		}
+	}
+	depth("pending", pending)
+	depth("active", active)
+	if active.Err() == nil && lease.Err() == nil {
+		ch.gauge(queueStranded, float64(max(0, active.Val()-lease.Val())), queue)
+	}
+	if paused.Err() == nil {
+		ch.gauge(queuePaused, flag(paused.Val() > 0), queue)
+	}
+	for name, n := range sets {
+		depth(name, n)
+	}
+	now := s.cfg.Now()
+	age := func(state string, since time.Time) {
+		ch.gauge(queueAge, max(0, now.Sub(since).Seconds()), queue, state)
+	}
+	for name, first := range firsts {
+		switch {
+		case first.Err() != nil:
+		case len(first.Val()) == 0:
+			age(name, now)
+		default:
+			age(name, time.UnixMilli(int64(first.Val()[0].Score*1000)))
+		}
+	}
+	switch {
+	case pending.Err() != nil:
+	case next.Val() == "":
+		age("pending", now)
+	default:
+		since, err := s.cfg.Redis.HGet(ctx, record.AsynqTaskKey(queue, next.Val()), "pending_since").Int64()
+		if err == nil {
+			age("pending", time.Unix(0, since))
+		} else if record.Missing(err) && ctx.Err() == nil {
+			age("pending", now) // it was taken meanwhile
+		}
+	}
+}
+
+// serverInfo is what Redis tells of itself.
+type serverInfo struct {
+	durable              map[string]bool // by condition
+	told                 bool
+	used, limit, evicted float64
+}
+
+func (i *serverInfo) add(o serverInfo) {
+	if i.durable == nil {
+		i.durable = map[string]bool{}
+	}
+	for condition, met := range o.durable {
+		before, known := i.durable[condition]
+		i.durable[condition] = met && (before || !known)
+	}
+	i.told = i.told || o.told
+	i.used, i.limit, i.evicted = i.used+o.used, i.limit+o.limit, i.evicted+o.evicted
+}
+
+// The conditions of ecpayq_redis_durable.
+const (
+	conditionAOF      = "append_only"    // appendonly yes
+	conditionFsync    = "fsync_always"   // appendfsync always
+	conditionWritable = "disk_writable"  // the last write of the AOF went well
+	conditionKeeps    = "evicts_nothing" // maxmemory-policy noeviction
+)
+
+// Conditions returns the values of the label of ecpayq_redis_durable.
+func Conditions() []string {
+	return []string{conditionAOF, conditionFsync, conditionWritable, conditionKeeps}
+}
+
+func readServer(ctx context.Context, node redis.Cmdable) (serverInfo, error) {
+	pipe := node.Pipeline()
+	ping, text, fsync := pipe.Ping(ctx), pipe.Info(ctx), pipe.ConfigGet(ctx, "appendfsync")
+	_, _ = pipe.Exec(ctx) // INFO and CONFIG may be refused
+	info := serverInfo{durable: map[string]bool{}}
+	if ping.Err() != nil {
+		return info, ping.Err()
+	}
+	fields := map[string]string{}
+	for line := range strings.Lines(text.Val()) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[name] = value
+		}
+	}
+	for condition, want := range map[string][2]string{
+		conditionAOF: {"aof_enabled", "1"}, conditionWritable: {"aof_last_write_status", "ok"}, conditionKeeps: {"maxmemory_policy", "noeviction"},
+	} {
+		if got, ok := fields[want[0]]; ok {
+			info.durable[condition] = got == want[1]
+		}
+	}
+	if v, ok := fsync.Val()["appendfsync"]; ok {
+		info.durable[conditionFsync] = v == "always"
+	}
+	info.told = fields["used_memory"] != ""
+	info.used, info.limit, info.evicted = number(fields["used_memory"]), number(fields["maxmemory"]), number(fields["evicted_keys"])
+	return info, nil
+}

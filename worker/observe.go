@@ -1,0 +1,145 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+)
+
+// Finished is a finished attempt for those who count and trace. It holds nothing
+// of the payload.
+type Finished struct {
+	ID, Type, Queue string
+	Verdict         Verdict
+	// Attempt counts those that spent budget, this one included; 0 when it was not
+	// counted.
+	Attempt int
+	// Age is the task's, as a part of Policy.MaxAge.
+	Age float64
+	// Duration is that of this attempt.
+	Duration time.Duration
+	// Loss is the outcome's, [Recorded] when there is none.
+	Loss Loss
+}
+
+// Loss says what became of an outcome that was not recorded.
+type Loss uint8
+
+// The losses. Each makes the task come back.
+const (
+	Recorded Loss = iota
+	// NotRecorded: Redis took it neither at once nor later.
+	NotRecorded
+	// Superseded: the attempt took so long that another one runs, or may.
+	Superseded
+	// NotCompleted: it is recorded, but asynq could not note that the task is through,
+	// and runs it again.
+	NotCompleted
+)
+
+// Losses returns all but [Recorded].
+func Losses() []Loss { return []Loss{NotRecorded, Superseded, NotCompleted} }
+
+// String returns the word of metrics and traces, empty for [Recorded].
+func (l Loss) String() string {
+	return [...]string{"", "not_recorded", "superseded", "not_completed"}[l]
+}
+
+func lossOf(err error) Loss {
+	switch {
+	case err == nil:
+		return Recorded
+	case errors.Is(err, errNotRecorded):
+		return NotRecorded
+	default:
+		return Superseded
+	}
+}
+
+// Observer is told what happens to tasks; a nil function is not called. None may
+// wait for anything.
+type Observer struct {
+	// Attempt is told of every attempt's end; ctx is that of Start.
+	Attempt func(ctx context.Context, f Finished)
+	// Start begins an attempt, for a trace of which carrier is the W3C context that
+	// came with the task; it returns a context for the attempt.
+	Start func(ctx context.Context, taskType string, carrier map[string]string) context.Context
+	// LeaseLost is told of every task whose worker died over it or lost its lease.
+	LeaseLost func(taskType string)
+	// Lost is told of what asynq could not write, which no attempt knows.
+	Lost func(Loss)
+	// Gate is told how long a step of the gate took: [gate.Steps].
+	Gate func(step string, d time.Duration)
+}
+
+func (o Observer) withDefaults() Observer {
+	if o.Attempt == nil {
+		o.Attempt = func(context.Context, Finished) {}
+	}
+	if o.LeaseLost == nil {
+		o.LeaseLost = func(string) {}
+	}
+	if o.Lost == nil {
+		o.Lost = func(Loss) {}
+	}
+	return o
+}
+
+// Wait is the word for what a hold waits for, a closed set for metrics; empty for
+// what is no hold.
+type Wait string
+
+// The waits.
+const (
+	WaitTurn        Wait = "turn"        // of the merchant's requests
+	WaitSubject     Wait = "subject"     // another task on it runs
+	WaitBan         Wait = "banned"      // ECPay wants no requests
+	WaitKeys        Wait = "denied"      // wrong keys, or none
+	WaitOperator    Wait = "operator"    // somebody must act at ECPay
+	WaitAnswer      Wait = "unanswered"  // a write may still land
+	WaitConfirm     Wait = "unconfirmed" // the other party has not confirmed
+	WaitNewerWorker Wait = "newer_worker"
+	WaitRedis       Wait = "redis"
+	WaitOther       Wait = "other"
+)
+
+// Waits returns all of them.
+func Waits() []Wait {
+	return []Wait{WaitTurn, WaitSubject, WaitBan, WaitKeys, WaitOperator, WaitAnswer, WaitConfirm, WaitNewerWorker, WaitRedis, WaitOther}
+}
+
+// Wait says what a hold waits for.
+func (v Verdict) Wait() Wait {
+	switch {
+	case v.Action != Hold:
+		return ""
+	case v.Queued:
+		return WaitTurn
+	case v.Reason == reasonBusy:
+		return WaitSubject
+	}
+	switch v.Kind {
+	case ecpay.Throttled:
+		return WaitBan
+	case ecpay.Denied:
+		return WaitKeys
+	case ecpay.Operator:
+		return WaitOperator
+	case ecpay.Ambiguous:
+		return WaitAnswer
+	case ecpay.OK:
+		return WaitConfirm
+	case ecpay.Unknown:
+		if strings.HasPrefix(v.Reason, reasonNewer) {
+			return WaitNewerWorker
+		}
+	case ecpay.Unavailable:
+		if strings.HasPrefix(v.Reason, redisWord) {
+			return WaitRedis
+		}
+	}
+	return WaitOther
+}

@@ -1,0 +1,116 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+func TestEveryHoldHasAWordForWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	hold := func(k ecpay.Kind, reason string) Verdict { return Verdict{Action: Hold, Kind: k, Reason: reason} }
+	seen := map[Wait]bool{}
+	for _, row := range []struct {
+		v    Verdict
+		want Wait
+	}{
+		{Verdict{Action: Done}, ""},
+		{Verdict{Action: Retry, Kind: ecpay.Unavailable}, ""},
+		{Verdict{Action: Dead, Kind: ecpay.Denied}, ""},
+		{queued(time.Minute), WaitTurn},
+		{hold(ecpay.Unavailable, reasonBusy), WaitSubject},
+		{hold(ecpay.Throttled, reasonThrottled), WaitBan},
+		{hold(ecpay.Denied, reasonDenied), WaitKeys},
+		{hold(ecpay.Operator, reasonOperator), WaitOperator},
+		{hold(ecpay.Ambiguous, reasonFence), WaitAnswer},
+		{hold(ecpay.OK, reasonUnconfirmed), WaitConfirm},
+		{hold(ecpay.Unknown, reasonNewer+": x"), WaitNewerWorker},
+		{(&handler{random: func() float64 { return 0 }}).redisAway(errors.New("x")), WaitRedis},
+		{hold(ecpay.Rejected, ""), WaitOther},
+	} {
+		if got := row.v.Wait(); got != row.want {
+			t.Errorf("%+v: got %q, want %q", row.v, got, row.want)
+		}
+		seen[row.want] = true
+	}
+	for _, w := range Waits() {
+		if !seen[w] {
+			t.Errorf("nothing waits for %q", w)
+		}
+	}
+}
+
+func TestAnAttemptIsObservedFromItsStartToItsEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	x := writes()["void"]
+	if err := x.stage(w.fake); err != nil {
+		t.Fatal(err)
+	}
+	w.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{RtnCode: 9000001})
+	type key struct{}
+	var started []string
+	var got []Finished
+	w.h.observer.Start = func(ctx context.Context, typ string, carrier map[string]string) context.Context {
+		started = append(started, fmt.Sprint(typ, carrier))
+		return context.WithValue(ctx, key{}, len(started))
+	}
+	w.h.observer.Attempt = func(ctx context.Context, f Finished) {
+		if n, _ := ctx.Value(key{}).(int); n != len(started) {
+			t.Error("the context is not that of the start")
+		}
+		if f.Duration <= 0 {
+			t.Errorf("took %s", f.Duration)
+		}
+		f.Duration = 0
+		got = append(got, f)
+	}
+	j := w.job(x.payload)
+	j.headers = tasks.Headers{Enqueued: w.clock(), Nonce: "N", Trace: map[string]string{"traceparent": "a trace"}}.Map()
+	w.once(j)
+	w.advance(36 * time.Hour)
+	w.once(j)
+	want := []Finished{
+		{ID: j.id, Type: j.typeName, Queue: j.queue, Attempt: 1, Verdict: got[0].Verdict},
+		{ID: j.id, Type: j.typeName, Queue: j.queue, Attempt: 2, Verdict: Verdict{Action: Done}, Age: 0.5},
+	}
+	want[1].Verdict.Kind = ecpay.OK
+	if diff := cmp.Diff(want, got); diff != "" || got[0].Verdict.Action != Retry {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"b2b:invalidmap[traceparent:a trace]", "b2b:invalidmap[traceparent:a trace]"}, started); diff != "" {
+		t.Errorf("started (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatAsynqLosesIsObserved(t *testing.T) {
+	t.Parallel()
+	var lost []string
+	o := Observer{LeaseLost: func(typ string) { lost = append(lost, typ) }, Lost: func(l Loss) { lost = append(lost, l.String()) }}.withDefaults()
+	h := &handler{observer: o}
+	task := asynq.NewTask("b2b:invalid", nil)
+	h.delay(1, fmt.Errorf("wrapped: %w", asynq.ErrLeaseExpired), task)
+	h.delay(1, &waitError{delay: time.Second}, task)
+	log := asynqLogger{zerolog.Nop(), o.Lost}
+	log.Warn("Could not remove task id=x type=\"b2b:invalid\" from \"asynq:{invalid}:active\" err: EOF; Will retry syncing")
+	log.Warn("Retry exhausted for task id=x")
+	log.Warn("something else")
+	if diff := cmp.Diff([]string{"b2b:invalid", NotCompleted.String()}, lost); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for err, want := range map[error]Loss{nil: Recorded, fmt.Errorf("%w: x", errNotRecorded): NotRecorded, errors.New("superseded"): Superseded} {
+		if got := lossOf(err); got != want {
+			t.Errorf("%v: got %q, want %q", err, got, want)
+		}
+	}
+}
