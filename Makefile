@@ -37,6 +37,10 @@ check: ## run gofmt, vet, staticcheck, the go.mod check and a build
 	go mod tidy -diff
 	go build ./...
 
+.PHONY: alerts
+alerts: ## test the alert rules and the queries of the Grafana dashboard; gets promtool if it is missing
+	@.ci/alerts
+
 .PHONY: build
 build: ## build bin/ecpayq and bin/ecpayq-dev
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ecpayq ./cmd/ecpayq

@@ -49,6 +49,7 @@ type service struct {
 	Secrets         []string                                     `yaml:"secrets"`
 	Volumes         []string                                     `yaml:"volumes"`
 	Ports           []string                                     `yaml:"ports"`
+	Tmpfs           []string                                     `yaml:"tmpfs"`
 	Networks        []string                                     `yaml:"networks"`
 	NetworkMode     string                                       `yaml:"network_mode"`
 	DependsOn       map[string]struct{ Condition string }        `yaml:"depends_on"`
@@ -176,6 +177,7 @@ func TestComposeWorker(t *testing.T) {
 		"ECPAYQ_MERCHANT_ID":   "${ECPAYQ_MERCHANT_ID:?set it to the MerchantID that ECPay gave you}",
 		"ECPAYQ_HASH_KEY_FILE": "/run/secrets/hash_key",
 		"ECPAYQ_HASH_IV_FILE":  "/run/secrets/hash_iv",
+		"ECPAYQ_ADMIN_ADDR":    "0.0.0.0:8989",
 	}, worker.Environment); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
@@ -225,6 +227,28 @@ func TestComposeStartsTheFakeAndTheDashboardOnlyWhenAsked(t *testing.T) {
 	// refuse to talk to it.
 	if fake.NetworkMode != "service:worker" || !slices.Equal(fake.Command, []string{"fake", "--addr", "127.0.0.1:8990"}) {
 		t.Errorf("fake: network_mode %q, command %q", fake.NetworkMode, fake.Command)
+	}
+}
+
+func TestComposeMonitoringIsAskedForAndSeesNeitherRedisNorKeys(t *testing.T) {
+	t.Parallel()
+	c := readCompose(t)
+	for _, name := range []string{"prometheus", "grafana"} {
+		s := c.Services[name]
+		if !slices.Equal(s.Profiles, []string{"monitoring"}) || !slices.Equal(s.Networks, []string{"default"}) || len(s.Secrets) != 0 {
+			t.Errorf("%s: profiles %q, networks %q, secrets %q", name, s.Profiles, s.Networks, s.Secrets)
+		}
+		if _, tag, ok := strings.Cut(s.Image, ":"); !ok || tag == "latest" {
+			t.Errorf("%s: image %q names no version", name, s.Image)
+		}
+	}
+	// Prometheus asks where the worker listens, and the worker is not published.
+	worker := c.Services["worker"]
+	if _, port, _ := strings.Cut(worker.Environment["ECPAYQ_ADMIN_ADDR"], ":"); !strings.Contains(read(t, "prometheus/prometheus.yml"), "port: "+port+"\n") {
+		t.Errorf("Prometheus does not ask port %s", port)
+	}
+	if len(worker.Ports) != 0 || !slices.Contains(worker.Networks, "default") {
+		t.Errorf("worker: ports %q, networks %q", worker.Ports, worker.Networks)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -17,8 +18,8 @@ import (
 	"github.com/ecpayq/ecpayq/worker/metrics"
 )
 
-// metricLabels are the labels of each metric of a worker, sorted.
-func metricLabels(t *testing.T) map[string][]string {
+// gatherAll is what a worker shows on /metrics, of ours.
+func gatherAll(t *testing.T) []*dto.MetricFamily {
 	t.Helper()
 	rdb := redistest.New(t, redistest.Options{AppendFsync: "everysec"}).Client()
 	reg := prometheus.NewRegistry()
@@ -40,8 +41,14 @@ func metricLabels(t *testing.T) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return families
+}
+
+// metricLabels are the labels of each metric of a worker, sorted.
+func metricLabels(t *testing.T) map[string][]string {
+	t.Helper()
 	all := map[string][]string{}
-	for _, f := range families {
+	for _, f := range gatherAll(t) {
 		labels := []string{}
 		for _, l := range f.GetMetric()[0].GetLabel() {
 			labels = append(labels, l.GetName())
