@@ -74,7 +74,7 @@ func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) 
 	pipe := s.rdb.Pipeline()
 	stored := make([]*redis.SliceCmd, len(all))
 	for i, d := range all {
-		stored[i] = pipe.HMGet(ctx, AsynqTaskKey(d.queue, d.id), "msg", "state")
+		stored[i] = readTask(ctx, pipe, d.queue, d.id)
 	}
 	_, _ = pipe.Exec(ctx) // the first error of the commands
 	for i, d := range all {
@@ -91,38 +91,13 @@ func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) 
 	return there
 }
 
-func (d *deposit) decode(rdb redis.UniversalClient, stored *redis.SliceCmd) error {
-	v, err := stored.Result()
-	switch {
-	case err != nil:
-		return err
-	case len(v) != 2 || v[0] == nil && v[1] == nil:
-		return asynq.ErrTaskNotFound
-	}
-	if d.info, err = asynq.NewInspectorFromRedisClient(&told{rdb, v[0], v[1]}).GetTaskInfo(d.queue, d.id); err != nil {
+func (d *deposit) decode(rdb redis.UniversalClient, stored *redis.SliceCmd) (err error) {
+	if d.info, err = decode(rdb, d.queue, d.id, stored, time.Time{}); err != nil {
 		return err
 	}
 	d.enqueued = unixMilli(tasks.ParseHeaders(d.info.Headers).Enqueued)
 	d.headers, err = json.Marshal(d.info.Headers)
 	return err
-}
-
-// told is the Redis client of an [asynq.Inspector] (v0.26) that is told what was
-// read of a task already. The Inspector reads one task at a time; its own code
-// decodes many this way.
-type told struct {
-	redis.UniversalClient
-	msg, state any
-}
-
-// SIsMember answers that the queue exists.
-func (t *told) SIsMember(context.Context, string, any) *redis.BoolCmd {
-	return redis.NewBoolResult(true, nil)
-}
-
-// EvalSha implements [redis.Scripter].
-func (t *told) EvalSha(context.Context, string, []string, ...any) *redis.Cmd {
-	return redis.NewCmdResult([]any{t.msg, t.state, int64(0), nil}, nil)
 }
 
 // noteAll notes the letters that are about to be written, and before that their

@@ -65,9 +65,6 @@ func ReplicationKey(rdb redis.UniversalClient, id string) string {
 // keys of the queue.
 func BarrierKey(queue string) string { return prefix + "{" + queue + "}:barrier" }
 
-// AsynqTaskKey is the hash in which asynq v0.26 keeps a task.
-func AsynqTaskKey(queue, id string) string { return "asynq:{" + queue + "}:t:" + id }
-
 // DeadKey is the index of the ledger of dead letters, one per merchant: a sorted
 // set of task ids by time of death. The letter itself is the task's record.
 func DeadKey(id string) string { return prefix + tag(id) + ":dead" }
@@ -80,6 +77,9 @@ const NoOwner = "-"
 
 // OwnerDeadKey is the [DeadKey] of an owner.
 func OwnerDeadKey(owner string) string { return prefix + "{" + owner + "}:dead" }
+
+// OwnerDoneKey is the [DoneKey] of a task of an owner.
+func OwnerDoneKey(owner, id string) string { return prefix + "{" + owner + "}:done:" + id }
 
 // Keys that belong to no merchant.
 const (

@@ -145,9 +145,6 @@ func Missing(err error) bool {
 	return err == nil || errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "WRONGTYPE")
 }
 
-// AsynqKey is a key of asynq's (v0.26).
-func AsynqKey(queue, name string) string { return "asynq:{" + queue + "}:" + name }
-
 // message is what asynq has of a task, as it encodes it; empty without one. It
 // changes with every enqueue, since the headers have a nonce.
 func (s *Store) message(ctx context.Context, queue, id string) (string, error) {

@@ -63,44 +63,119 @@ func (t Task) Ended() bool {
 var ErrStuck = errors.New("stuck record")
 
 // Reader reads tasks. It is safe for concurrent use.
-type Reader struct {
-	rdb       redis.UniversalClient
-	inspector *asynq.Inspector
-}
+type Reader struct{ rdb redis.UniversalClient }
 
 // NewReader returns a Reader that uses rdb and never closes it.
-func NewReader(rdb redis.UniversalClient) *Reader {
-	return &Reader{rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb)}
-}
+func NewReader(rdb redis.UniversalClient) *Reader { return &Reader{rdb: rdb} }
 
 // Get returns a task, [ErrNotFound] when neither asynq nor a record knows the
 // id, or an error that wraps [ErrStuck].
 func (r *Reader) Get(ctx context.Context, id string) (Task, error) {
-	typ, _, err := tasks.ParseID(id)
-	if err != nil {
-		return Task{}, err
+	f := r.GetAll(ctx, []string{id})[0]
+	return f.Task, f.Err
+}
+
+// Found is what [Reader.GetAll] says of one task.
+type Found struct {
+	Task
+	Err error
+}
+
+// GetAll is [Reader.Get] of many tasks, in two round trips.
+func (r *Reader) GetAll(ctx context.Context, ids []string) []Found {
+	all := make([]reading, len(ids))
+	var known []*reading
+	var places []*run
+	for i, id := range ids {
+		q := &all[i]
+		if q.typ, _, q.err = tasks.ParseID(id); q.err == nil {
+			q.id, q.place = id, placeRun(q.typ.Queue, id, look)
+			known, places = append(known, q), append(places, q.place)
+		}
 	}
-	info, err := r.taskInfo(ctx, typ.Queue, id)
-	known := err == nil
+	pipe := r.rdb.Pipeline()
+	for _, q := range known {
+		q.ask(ctx, pipe)
+	}
+	if len(known) > 0 {
+		_, _ = pipe.Exec(ctx) // the first error of the commands
+	}
+	// What asynq has is looked for in its lists after it was read.
+	runAll(ctx, r.rdb, place, places)
+	found := make([]Found, len(ids))
+	for i := range all {
+		if found[i].Err = all[i].err; found[i].Err == nil {
+			found[i].Task, found[i].Err = all[i].task(r.rdb)
+		}
+	}
+	return found
+}
+
+// reading is what is read of one task.
+type reading struct {
+	id    string
+	typ   tasks.Type
+	err   error
+	place *run
+
+	stored *redis.SliceCmd
+	next   [2]*redis.FloatCmd // of the states that wait for a time
+	record *redis.MapStringStringCmd
+	done   *redis.IntCmd
+}
+
+func (q *reading) ask(ctx context.Context, pipe redis.Pipeliner) {
+	q.stored = readTask(ctx, pipe, q.typ.Queue, q.id)
+	for i, state := range []string{"scheduled", "retry"} {
+		q.next[i] = pipe.ZScore(ctx, AsynqKey(q.typ.Queue, state), q.id)
+	}
+	q.record = pipe.HGetAll(ctx, TaskKey(q.id))
+	q.done = pipe.Exists(ctx, DoneKey(q.id))
+}
+
+func (q *reading) task(rdb redis.UniversalClient) (Task, error) {
+	info, err := q.info(rdb)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Task{}, err
 	}
-	rec, err := Get(ctx, r.rdb, id)
-	recorded := err == nil
-	switch {
-	case err != nil && !errors.Is(err, ErrNotFound):
-		return Task{}, err
-	case !known && !recorded:
-		done, err := r.rdb.Exists(ctx, DoneKey(id)).Result()
-		if err != nil {
+	m, rerr := q.record.Result()
+	if rerr != nil {
+		return Task{}, fmt.Errorf("read record: %w", rerr)
+	}
+	rec, recorded := parse(m), len(m) > 0
+	if err != nil && !recorded {
+		switch n, err := q.done.Result(); {
+		case err != nil:
 			return Task{}, fmt.Errorf("read finish marker: %w", err)
-		}
-		if done == 0 {
+		case n == 0:
 			return Task{}, ErrNotFound
 		}
 		rec.State = Done
 	}
-	return join(typ, id, info, rec, recorded), nil
+	return join(q.typ, q.id, info, rec, recorded), nil
+}
+
+func (q *reading) info(rdb redis.UniversalClient) (*asynq.TaskInfo, error) {
+	var next time.Time
+	for _, score := range q.next {
+		if at, err := score.Result(); err == nil {
+			next = time.Unix(int64(at), 0)
+		}
+	}
+	info, err := decode(rdb, q.typ.Queue, q.id, q.stored, next)
+	if errors.Is(err, asynq.ErrTaskNotFound) {
+		return nil, ErrNotFound
+	}
+	at, perr := q.place.place()
+	switch {
+	case perr != nil:
+		return nil, perr
+	case at == PlaceStuck:
+		return nil, fmt.Errorf("%w: %s in queue %s", ErrStuck, q.id, q.typ.Queue)
+	case err != nil:
+		return nil, fmt.Errorf("read task: %w", err)
+	}
+	return info, nil
 }
 
 func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded bool) Task {
@@ -177,36 +252,4 @@ func timeOrNil(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
-}
-
-// taskInfo asks asynq, whose Inspector takes no context.
-func (r *Reader) taskInfo(ctx context.Context, queue, id string) (*asynq.TaskInfo, error) {
-	type answer struct {
-		info *asynq.TaskInfo
-		err  error
-	}
-	ch := make(chan answer, 1)
-	go func() {
-		info, err := r.inspector.GetTaskInfo(queue, id)
-		ch <- answer{info, err}
-	}()
-	var a answer
-	select {
-	case a = <-ch:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("read task: %w", ctx.Err())
-	}
-	if errors.Is(a.err, asynq.ErrTaskNotFound) || errors.Is(a.err, asynq.ErrQueueNotFound) {
-		return nil, ErrNotFound
-	}
-	at, err := placeOf(ctx, r.rdb, queue, id, "look")
-	switch {
-	case err != nil:
-		return nil, err
-	case at == PlaceStuck:
-		return nil, fmt.Errorf("%w: %s in queue %s", ErrStuck, id, queue)
-	case a.err != nil:
-		return nil, fmt.Errorf("read task: %w", a.err)
-	}
-	return a.info, nil
 }

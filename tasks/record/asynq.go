@@ -1,0 +1,56 @@
+package record
+
+import (
+	"context"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// AsynqTaskKey is the hash in which asynq v0.26 keeps a task.
+func AsynqTaskKey(queue, id string) string { return "asynq:{" + queue + "}:t:" + id }
+
+// AsynqKey is a key of asynq's (v0.26).
+func AsynqKey(queue, name string) string { return "asynq:{" + queue + "}:" + name }
+
+// readTask asks for what decode needs. asynq's Inspector reads one task in two
+// round trips; this way many are read in one.
+func readTask(ctx context.Context, pipe redis.Pipeliner, queue, id string) *redis.SliceCmd {
+	return pipe.HMGet(ctx, AsynqTaskKey(queue, id), "msg", "state", "result")
+}
+
+// decode lets asynq's own code say what it has stored; next is when the task runs
+// next, if it waits for a time. It returns [asynq.ErrTaskNotFound] when asynq has
+// no such task.
+func decode(rdb redis.UniversalClient, queue, id string, stored *redis.SliceCmd, next time.Time) (*asynq.TaskInfo, error) {
+	v, err := stored.Result()
+	switch {
+	case err != nil:
+		return nil, err
+	case len(v) != 3 || v[0] == nil && v[1] == nil:
+		return nil, asynq.ErrTaskNotFound
+	}
+	at := int64(0)
+	if !next.IsZero() {
+		at = next.Unix()
+	}
+	return asynq.NewInspectorFromRedisClient(&told{rdb, []any{v[0], v[1], at, v[2]}}).GetTaskInfo(queue, id)
+}
+
+// told is the Redis client of an [asynq.Inspector] (v0.26) that is told what was
+// read of a task.
+type told struct {
+	redis.UniversalClient
+	task []any // message, state, when it runs next (Unix seconds, 0 for never), result
+}
+
+// SIsMember answers that the queue exists.
+func (t *told) SIsMember(context.Context, string, any) *redis.BoolCmd {
+	return redis.NewBoolResult(true, nil)
+}
+
+// EvalSha implements [redis.Scripter].
+func (t *told) EvalSha(context.Context, string, []string, ...any) *redis.Cmd {
+	return redis.NewCmdResult(t.task, nil)
+}
