@@ -7,7 +7,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -181,18 +180,6 @@ func (s sent) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 		return s.pipeline(next)
 	}
 	return next
-}
-
-// hooked is a client whose Redis client is seen through a hook.
-func hooked(t *testing.T, srv *redistest.Server, s sent) *Client {
-	t.Helper()
-	rdb := srv.Client()
-	rdb.AddHook(s)
-	c, err := New(Config{Redis: rdb, Interval: tasks.Every(0)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 func TestWhatIsCollectedIsWhatAsynqsClientSends(t *testing.T) {
@@ -400,64 +387,56 @@ func TestABatchStoresEveryItemOnceOverManyPipelines(t *testing.T) {
 	}
 }
 
-func hasScripts(cmds []redis.Cmder) bool {
-	return slices.ContainsFunc(cmds, func(c redis.Cmder) bool { return c.Name() == "evalsha" })
-}
-
-func TestABatchSurvivesThatRedisForgetsItsScripts(t *testing.T) {
+// TestAnIntentThatIsTwiceInABatchIsStoredAsItIsFirst: in one chunk, where they may
+// go by different scripts, and in two that are on their way at once.
+func TestAnIntentThatIsTwiceInABatchIsStoredAsItIsFirst(t *testing.T) {
 	t.Parallel()
-	srv := redistest.New(t, redistest.Options{AppendFsync: "no"})
-	admin := srv.Client()
-	forgotten := 0
-	c := hooked(t, srv, sent{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-		return func(ctx context.Context, cmds []redis.Cmder) error {
-			if !hasScripts(cmds) || forgotten == 2 {
-				return next(ctx, cmds)
-			}
-			forgotten++
-			half := len(cmds) / 2
-			_ = next(ctx, cmds[:half])
-			if err := admin.ScriptFlush(ctx).Err(); err != nil {
-				return err
-			}
-			return next(ctx, cmds[half:])
-		}
-	}})
-	for r := range c.Batch(t.Context(), numbered(2*chunkSize)) {
-		if r.Err != nil || r.Receipt.Duplicate {
-			t.Fatalf("%+v", r)
-		}
-	}
-	if pending := admin.LLen(t.Context(), "asynq:{trigger_issue}:pending").Val(); pending != 2*chunkSize || forgotten != 2 {
-		t.Errorf("%d tasks, want %d; the scripts were forgotten %d times", pending, 2*chunkSize, forgotten)
-	}
-}
-
-// TestABatchWhosePipelineWasSentTwiceKnowsItsOwnTasks: the Redis client does that
-// when it has lost the answers.
-func TestABatchWhosePipelineWasSentTwiceKnowsItsOwnTasks(t *testing.T) {
-	t.Parallel()
-	srv := redistest.New(t, redistest.Options{AppendFsync: "no"})
-	c := hooked(t, srv, sent{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-		return func(ctx context.Context, cmds []redis.Cmder) error {
-			if hasScripts(cmds) {
-				_ = next(ctx, cmds)
-			}
-			return next(ctx, cmds)
-		}
-	}})
-	if _, err := c.TriggerIssue(t.Context(), trigger("BEFORE")); err != nil {
+	c, err := New(Config{Redis: redistest.New(t, redistest.Options{AppendFsync: "no"}).Client(), Interval: tasks.Every(0)})
+	if err != nil {
 		t.Fatal(err)
 	}
-	var got []bool
-	for r := range c.Batch(t.Context(), items(ptrTo(trigger("A")), ptrTo(trigger("BEFORE")), ptrTo(trigger("B")), ptrTo(trigger("A")))) {
-		if r.Err != nil || r.Receipt.State != record.StatePending {
-			t.Fatalf("%+v", r)
+	first := func(i int) Item {
+		item := Item{Payload: ptrTo(trigger(fmt.Sprintf("TWICE%d", i)))}
+		if i%2 == 0 {
+			item.Options = []Option{ProcessIn(time.Hour)}
 		}
-		got = append(got, r.Receipt.Duplicate)
+		return item
 	}
-	if diff := cmp.Diff([]bool{false, true, false, true}, got); diff != "" {
-		t.Errorf("duplicates (-want +got):\n%s", diff)
+	again := func(i int) Item {
+		p := trigger(fmt.Sprintf("TWICE%d", i))
+		p.DelayDay = ptrTo(3)
+		item := Item{Payload: &p}
+		if i%2 == 1 {
+			item.Options = []Option{ProcessIn(time.Hour)}
+		}
+		return item
+	}
+	batch := []Item{first(0), first(1)}
+	const gap = chunkSize - chunkSize/4 // some are repeated in the same chunk, some in the next
+	for i := 2; i < 3*chunkSize; i++ {
+		batch = append(batch, first(i))
+		if i >= gap {
+			batch = append(batch, again(i-gap))
+		}
+	}
+	n, repeated := 0, 0
+	for r := range c.Batch(t.Context(), slices.Values(batch)) {
+		p := batch[r.Index].Payload.(*tasks.TriggerIssue)
+		want := outcome{state: record.StatePending}
+		if i := strings.TrimPrefix(p.Tsr, "TWICE"); strings.ContainsAny(i[len(i)-1:], "02468") {
+			want.state = record.StateScheduled
+		}
+		if p.DelayDay != nil {
+			want.duplicate, want.differs = true, "DelayDay"
+			repeated++
+		}
+		if diff := cmp.Diff(want, outcomeOf(r), cmp.AllowUnexported(outcome{})); diff != "" {
+			t.Fatalf("item %d (-want +got):\n%s", r.Index, diff)
+		}
+		n++
+	}
+	if n != len(batch) || repeated != 3*chunkSize-gap {
+		t.Errorf("%d results, want %d; %d of them repeated, want %d", n, len(batch), repeated, 3*chunkSize-gap)
 	}
 }
 
@@ -510,122 +489,5 @@ func TestABatchEndsWithItsContextOrWithItsReader(t *testing.T) {
 		if taken > 4*chunkSize || stored < chunkSize {
 			t.Errorf("%s: %d items taken, %d known to be stored", name, taken, stored)
 		}
-	}
-}
-
-func TestABatchSaysThatRedisIsAwayWithinTheDeadline(t *testing.T) {
-	t.Parallel()
-	srv := redistest.New(t)
-	c, err := New(Config{RedisURL: srv.URL(), Timeout: 300 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	srv.Freeze()
-	t.Cleanup(srv.Thaw)
-	start, n := time.Now(), 0
-	for r := range c.Batch(t.Context(), items(ptrTo(trigger("A")), ptrTo(trigger("")), ptrTo(void("VG11000002", "r")))) {
-		var invalid *ecpay.ValidationError
-		if want := n == 1; errors.As(r.Err, &invalid) != want || errors.Is(r.Err, ErrRedis) == want || r.Receipt.ID != "" {
-			t.Errorf("%+v", r)
-		}
-		n++
-	}
-	if took := time.Since(start); n != 3 || took > 5*time.Second { // many times the deadline: not a measurement, a hang
-		t.Errorf("%d results in %s", n, took)
-	}
-}
-
-func TestABatchIsConfirmedOnceForEachPipelineAndQueue(t *testing.T) {
-	t.Parallel()
-	srv := redistest.New(t)
-	var barriers atomic.Int32
-	rdb := srv.Client()
-	rdb.AddHook(sent{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-		return func(ctx context.Context, cmds []redis.Cmder) error {
-			if cmds[len(cmds)-1].Name() == "waitaof" {
-				barriers.Add(1)
-			}
-			return next(ctx, cmds)
-		}
-	}})
-	c, err := New(Config{Redis: rdb, Confirm: Confirm{Disk: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	finished := trigger("FINISHED") // forgotten by asynq: nothing to confirm
-	rdb.Set(t.Context(), record.DoneKey(tasks.ID(&finished)), 1, time.Hour)
-	n := 0
-	for r := range c.Batch(t.Context(), func(yield func(Item) bool) {
-		for item := range numbered(chunkSize + 1) {
-			if !yield(item) {
-				return
-			}
-		}
-		_ = yield(Item{Payload: ptrTo(void("VG11000002", "r"))}) && yield(Item{Payload: &finished})
-	}) {
-		if r.Err != nil || r.Receipt.Duplicate != (r.Receipt.State == record.StateCompleted) {
-			t.Fatalf("%+v", r)
-		}
-		n++
-	}
-	if n != chunkSize+3 || barriers.Load() != 3 {
-		t.Errorf("%d results and %d barriers, want %d and 3", n, barriers.Load(), chunkSize+3)
-	}
-}
-
-func TestABatchIsNotConfirmedByReplicasThatHang(t *testing.T) {
-	t.Parallel()
-	group := redistest.NewSentinel(t, redistest.SentinelOptions{Replicas: 1})
-	c, err := New(Config{RedisURL: group.URL(), Confirm: Confirm{Replicas: 1, Timeout: 500 * time.Millisecond}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	batch := items(ptrTo(trigger("A")), ptrTo(void("VG11000002", "r")))
-	thaw := freezeReplicas(t, group)
-	for r := range c.Batch(t.Context(), batch) {
-		if !errors.Is(r.Err, ErrNotConfirmed) || r.Receipt.State != record.StatePending {
-			t.Errorf("with a frozen replica: %+v; want ErrNotConfirmed with a receipt", r)
-		}
-	}
-	thaw()
-	for r := range c.Batch(t.Context(), batch) {
-		if r.Err != nil || !r.Receipt.Duplicate {
-			t.Errorf("%+v", r)
-		}
-	}
-}
-
-// TestABatchStoresAgainWhatTheMasterHasLost: as after a failover to a replica that
-// lagged, between storing and confirming.
-func TestABatchStoresAgainWhatTheMasterHasLost(t *testing.T) {
-	t.Parallel()
-	srv := redistest.New(t)
-	admin := srv.Client()
-	lost := false
-	rdb := srv.Client()
-	rdb.AddHook(sent{pipeline: func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-		return func(ctx context.Context, cmds []redis.Cmder) error {
-			if cmds[len(cmds)-1].Name() == "waitaof" && !lost {
-				lost = true
-				if err := admin.FlushDB(ctx).Err(); err != nil {
-					return err
-				}
-			}
-			return next(ctx, cmds)
-		}
-	}})
-	c, err := New(Config{Redis: rdb, Confirm: Confirm{Disk: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for r := range c.Batch(t.Context(), items(ptrTo(trigger("A")), ptrTo(trigger("B")))) {
-		if r.Err != nil || r.Receipt.State != record.StatePending {
-			t.Errorf("%+v", r)
-		}
-	}
-	if n := admin.LLen(t.Context(), "asynq:{trigger_issue}:pending").Val(); n != 2 || !lost {
-		t.Errorf("%d tasks, want both stored again", n)
 	}
 }

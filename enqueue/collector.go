@@ -2,8 +2,6 @@ package enqueue
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -20,19 +18,19 @@ import (
 // It is for one goroutine at a time.
 type collector struct {
 	redis.UniversalClient
-	scripts map[string]string // text by SHA-1
+	scripts map[string]*script // by SHA-1
 	kept    []command
 }
 
 // command is a script with what it is called with.
 type command struct {
-	sha, text string
-	keys      []string
-	args      []any
+	*script
+	keys []string
+	args []any
 }
 
 func newCollector(rdb redis.UniversalClient) *collector {
-	return &collector{UniversalClient: rdb, scripts: map[string]string{}}
+	return &collector{UniversalClient: rdb, scripts: map[string]*script{}}
 }
 
 // What asynq is answered: that the task was stored, and that the text is needed.
@@ -43,20 +41,19 @@ var (
 
 // EvalSha implements [redis.Scripter].
 func (c *collector) EvalSha(_ context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	text, ok := c.scripts[sha]
+	s, ok := c.scripts[sha]
 	if !ok {
 		return asNoScript
 	}
-	c.kept = append(c.kept, command{sha, text, keys, args})
+	c.kept = append(c.kept, command{s, keys, args})
 	return asStored
 }
 
 // Eval implements [redis.Scripter].
 func (c *collector) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
-	sum := sha1.Sum([]byte(text))
-	sha := hex.EncodeToString(sum[:])
-	c.scripts[sha] = text
-	return c.EvalSha(ctx, sha, keys, args...)
+	s := newScript(text, len(keys), len(args))
+	c.scripts[s.sha] = s
+	return c.EvalSha(ctx, s.sha, keys, args...)
 }
 
 // errOtherAsynq means that asynq's client does not send what it sent when this
@@ -74,5 +71,9 @@ func (c *collector) collect(ctx context.Context, client *asynq.Client, t *asynq.
 	if len(c.kept) != 1 {
 		return command{}, nil, fmt.Errorf("%w: %d scripts", errOtherAsynq, len(c.kept))
 	}
-	return c.kept[0], info, nil
+	kept := c.kept[0]
+	if len(kept.keys) != kept.numKeys || len(kept.args) != kept.numArgs {
+		return command{}, nil, fmt.Errorf("%w: a script with %d keys and %d arguments", errOtherAsynq, len(kept.keys), len(kept.args))
+	}
+	return kept, info, nil
 }

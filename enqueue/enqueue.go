@@ -8,6 +8,7 @@
 package enqueue
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -230,6 +231,7 @@ func (c *Client) enqueue(ctx context.Context, p tasks.Payload, o call) (Receipt,
 // intent is a payload on its way into Redis.
 type intent struct {
 	call
+	typ     tasks.Type
 	receipt Receipt
 	payload tasks.Payload
 	stored  []byte
@@ -244,7 +246,7 @@ func (c *Client) intent(p tasks.Payload, o call) (intent, error) {
 	}
 	typ := tasks.TypeOf(p)
 	return intent{
-		call: o, receipt: Receipt{ID: tasks.ID(p), Type: typ.Name, Queue: typ.Queue},
+		call: o, typ: typ, receipt: Receipt{ID: tasks.ID(p), Type: typ.Name, Queue: typ.Queue},
 		payload: p, stored: stored, nonce: c.nonce(), now: c.cfg.Now(),
 	}, nil
 }
@@ -253,7 +255,7 @@ func (c *Client) intent(p tasks.Payload, o call) (intent, error) {
 // its merchant's line.
 func (c *Client) task(i *intent) *asynq.Task {
 	h := tasks.Headers{Enqueued: i.now, ProcessAt: i.processAt, Nonce: i.nonce, Trace: i.trace}
-	options := tasks.TypeOf(i.payload).Options(i.payload, c.cfg.Retention)
+	options := i.typ.OptionsWithID(i.receipt.ID, i.payload, c.cfg.Retention)
 	if at := c.spread.Next(i.payload, i.processAt, i.now); !at.IsZero() {
 		options = append(options, asynq.ProcessAt(at))
 	}
@@ -266,8 +268,8 @@ func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, e
 		return Receipt{}, err
 	}
 	r := i.receipt
-	if o.replaceDead {
-		if replaced, answered, err := c.replaceDead(ctx, r, p, o); answered {
+	if i.replaceDead {
+		if replaced, answered, err := c.replaceDead(ctx, &i); answered {
 			return replaced, err
 		}
 	}
@@ -297,7 +299,7 @@ func (i *intent) state(info *asynq.TaskInfo) string {
 // conflict describes the task whose id exists, and gives the place in line back
 // if it is not this one.
 func (c *Client) conflict(ctx context.Context, i *intent) (Receipt, error) {
-	return c.giveBack(i, func() (Receipt, error) { return c.duplicate(ctx, i.receipt, i.payload, i.nonce) })
+	return c.giveBack(i, func() (Receipt, error) { return c.duplicate(ctx, i, i.nonce) })
 }
 
 func (c *Client) giveBack(i *intent, describe func() (Receipt, error)) (Receipt, error) {
@@ -338,23 +340,37 @@ func obey[T any](ctx context.Context, obedient bool, f func() (T, error)) (T, er
 }
 
 // duplicate describes the task that was there first; nonce is empty when nothing
-// was stored by this call. With our own nonce it is
-// the one we stored: the Redis client repeated the command after it had lost
-// the answer.
-func (c *Client) duplicate(ctx context.Context, r Receipt, p tasks.Payload, nonce string) (Receipt, error) {
-	t, err := c.reader.Get(ctx, r.ID)
+// was stored by this call.
+func (c *Client) duplicate(ctx context.Context, i *intent, nonce string) (Receipt, error) {
+	t, err := c.read(ctx, i.receipt.ID)
+	return c.receipt(ctx, i, record.Found{Task: t, Err: err}, nonce)
+}
+
+// read obeys ctx also with a client of the caller's that does not.
+func (c *Client) read(ctx context.Context, id string) (record.Task, error) {
+	return obey(ctx, c.own, func() (record.Task, error) { return c.reader.Get(ctx, id) })
+}
+
+// receipt is that of a call whose task was there first, or an error that wraps
+// [record.ErrNotFound] when it is gone. With our own nonce it is the one we
+// stored: the Redis client repeated the command after it had lost the answer.
+func (c *Client) receipt(ctx context.Context, i *intent, t record.Found, nonce string) (Receipt, error) {
+	r := i.receipt
 	switch {
-	case errors.Is(err, record.ErrNotFound):
-		return Receipt{}, err
-	case errors.Is(err, ErrStuck):
-		return Receipt{}, fmt.Errorf("enqueue %s: %w", r.ID, err)
-	case err != nil:
-		return Receipt{}, redisError(ctx, r.ID, err)
+	case errors.Is(t.Err, record.ErrNotFound):
+		return Receipt{}, t.Err
+	case errors.Is(t.Err, ErrStuck):
+		return Receipt{}, fmt.Errorf("enqueue %s: %w", r.ID, t.Err)
+	case t.Err != nil:
+		return Receipt{}, redisError(ctx, r.ID, t.Err)
 	}
 	r.State = t.State
 	r.Duplicate = nonce == "" || tasks.ParseHeaders(t.Headers).Nonce != nonce
+	if bytes.Equal(t.Payload, i.stored) {
+		return r, nil
+	}
 	if earlier, err := tasks.Decode(t.Type, t.Headers, t.Payload); err == nil {
-		r.Differs = tasks.Differs(p, earlier)
+		r.Differs = tasks.Differs(i.payload, earlier)
 	}
 	return r, nil
 }
@@ -367,7 +383,7 @@ func (c *Client) Task(ctx context.Context, id string) (record.Task, error) {
 	if _, _, err := tasks.ParseID(id); err != nil {
 		return record.Task{}, err
 	}
-	t, err := c.reader.Get(ctx, id)
+	t, err := c.read(ctx, id)
 	if err == nil || errors.Is(err, record.ErrNotFound) || errors.Is(err, ErrStuck) {
 		return t, err
 	}

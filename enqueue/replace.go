@@ -7,14 +7,17 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// replaceDead puts p in the place of a dead task; answered is false when there is
-// none and p is to be stored as any other.
-func (c *Client) replaceDead(ctx context.Context, r Receipt, p tasks.Payload, o call) (_ Receipt, answered bool, err error) {
+// replaceDead puts an intent in the place of a dead task; answered is false when
+// there is none and it is to be stored as any other.
+func (c *Client) replaceDead(ctx context.Context, i *intent) (_ Receipt, answered bool, err error) {
+	r := i.receipt
 	out, err := obey(ctx, false, func() (record.Outcome, error) { // asynq's Inspector takes no context
 		return c.dead.Revive(ctx, r.ID, record.Revival{
-			Correct:   func(record.Letter) (tasks.Payload, error) { return p, nil },
-			ProcessAt: o.processAt,
-			Before:    func(ctx context.Context, l record.Letter) error { return c.dead.Audit(ctx, replaced(l, p, o.by)) },
+			Correct:   func(record.Letter) (tasks.Payload, error) { return i.payload, nil },
+			ProcessAt: i.processAt,
+			Before: func(ctx context.Context, l record.Letter) error {
+				return c.dead.Audit(ctx, replaced(l, i.payload, i.by))
+			},
 		})
 	})
 	switch {
@@ -22,14 +25,14 @@ func (c *Client) replaceDead(ctx context.Context, r Receipt, p tasks.Payload, o 
 		return Receipt{}, true, redisError(ctx, r.ID, err)
 	case out == record.Replayed:
 		r.State, r.Replaced = record.StatePending, true
-		if !o.processAt.IsZero() {
+		if !i.processAt.IsZero() {
 			r.State = record.StateScheduled
 		}
 		return r, true, nil
 	case out != record.Busy:
 		return Receipt{}, false, nil
 	}
-	r, err = c.duplicate(ctx, r, p, "")
+	r, err = c.duplicate(ctx, i, "")
 	return r, true, err
 }
 
@@ -68,8 +71,13 @@ func (e earlier) stands(p tasks.Payload) bool { return e.dead || e.done && tasks
 // ended describes an earlier task that has ended. It may be this very one, if the
 // Redis client repeated its command.
 func (c *Client) ended(ctx context.Context, i *intent, e earlier) (Receipt, error) {
-	r, err := c.duplicate(ctx, i.receipt, i.payload, i.nonce)
-	if e.dead && r.State == record.StateMissing { // run again since, and deleted in asynq: the letter stands
+	return e.ended(c.duplicate(ctx, i, i.nonce))
+}
+
+// ended mends the receipt of a task that was run again since it died, and deleted
+// in asynq: its letter stands.
+func (e earlier) ended(r Receipt, err error) (Receipt, error) {
+	if e.dead && r.State == record.StateMissing {
 		r.State = record.StateDead
 	}
 	return r, err

@@ -2,8 +2,6 @@ package enqueue
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -76,8 +74,7 @@ var asConflict = redis.NewCmdResult(int64(0), nil)
 
 // Eval implements [redis.Scripter].
 func (u *unlessKnown) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
-	sum := sha1.Sum([]byte(text))
-	sha := hex.EncodeToString(sum[:])
+	sha := sha1Of(text)
 	u.scripts.LoadOrStore(sha, redis.NewScript(condition+text))
 	return u.EvalSha(ctx, sha, keys, args...)
 }

@@ -25,11 +25,16 @@ const (
 // Options returns asynq's options for a task of the type. Retention is how long
 // asynq keeps the task once it is done; a plain query keeps [QueryRetention].
 func (t Type) Options(p Payload, retention time.Duration) []asynq.Option {
+	return t.OptionsWithID(ID(p), p, retention)
+}
+
+// OptionsWithID is [Type.Options] for who has the [ID] of the payload already.
+func (t Type) OptionsWithID(id string, p Payload, retention time.Duration) []asynq.Option {
 	if !KeepsRecord(p) {
 		retention = QueryRetention
 	}
 	return []asynq.Option{
-		asynq.TaskID(ID(p)),
+		asynq.TaskID(id),
 		asynq.Queue(t.Queue),
 		asynq.MaxRetry(MaxRetry),
 		asynq.Timeout(Timeout),

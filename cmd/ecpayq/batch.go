@@ -38,8 +38,8 @@ const maxLine = tasks.MaxPayload + 1<<10
 // have them all.
 const maxProblems = 20
 
-// maxWaiting is how many lines may wait for an answer: more than two pipelines
-// have, for among them may be any number of wrong ones.
+// maxWaiting is how many lines may wait for an answer: more than are on their way
+// at once, for among them may be any number of wrong ones.
 const maxWaiting = 4096
 
 // lineResult is one line of what batch prints.
@@ -97,7 +97,7 @@ func (p *program) enqueueBatch(ctx context.Context, c *cli.Command) error {
 	b.json = json.NewEncoder(b.out)
 	b.json.SetEscapeHTML(false)
 	// An interruption ends the reading. What was read is stored, and answered:
-	// that takes two pipelines at most.
+	// that takes a few pipelines.
 	for r := range client.Batch(context.WithoutCancel(ctx), func(yield func(enqueue.Item) bool) { b.read(ctx, yield) }, opts...) {
 		if b.answer(r); b.err != nil {
 			break
