@@ -26,19 +26,16 @@ type unlessKnown struct {
 	scripts sync.Map // *redis.Script by the SHA-1 of asynq's
 }
 
-// condition goes before asynq's script, which answers 0 or 1.
+// condition goes before asynq's script, which answers 0 or 1, and has its keys and
+// arguments where it looks for them: ours come after them.
 //
 // KEYS: those of asynq, index of the ledger, finish marker
 // ARGV: those of asynq, task id, "1" where a finish marker counts
 // Returns: -1 for a letter, -2 for a finish marker, -3 for both
 const condition = `
-local ecpayq_done = table.remove(KEYS)
-local ecpayq_dead = table.remove(KEYS)
-local ecpayq_counts = table.remove(ARGV)
-local ecpayq_id = table.remove(ARGV)
 local ecpayq_known = 0
-if redis.call('ZSCORE', ecpayq_dead, ecpayq_id) then ecpayq_known = -1 end
-if ecpayq_counts == '1' and redis.call('EXISTS', ecpayq_done) == 1 then ecpayq_known = ecpayq_known - 2 end
+if redis.call('ZSCORE', KEYS[#KEYS - 1], ARGV[#ARGV - 1]) then ecpayq_known = -1 end
+if ARGV[#ARGV] == '1' and redis.call('EXISTS', KEYS[#KEYS]) == 1 then ecpayq_known = ecpayq_known - 2 end
 if ecpayq_known < 0 then return ecpayq_known end
 `
 
@@ -59,14 +56,16 @@ func (u *unlessKnown) EvalSha(ctx context.Context, sha string, keys []string, ar
 	if !known {
 		return asNoScript // so that its text comes
 	}
-	cmd := s.(*redis.Script).Run(ctx, u.UniversalClient, append(keys, record.DeadKey(l.id), record.DoneKey(l.id)), append(args, l.id, l.counts)...)
-	n, err := cmd.Int64()
-	if err == nil && n < 0 {
+	owner := record.Owner(l.id)
+	cmd := s.(*redis.Script).Run(ctx, u.UniversalClient, append(keys, record.OwnerDeadKey(owner), record.OwnerDoneKey(owner, l.id)), append(args, l.id, l.counts)...)
+	switch n, err := cmd.Int64(); {
+	case err != nil:
+		var answer redis.Error
+		l.refused = errors.As(err, &answer)
+	case n < 0:
 		l.found = earlier{dead: n != -2, done: n <= -2}
 		return asConflict
 	}
-	var answer redis.Error
-	l.refused = errors.As(err, &answer)
 	return cmd
 }
 
