@@ -80,10 +80,15 @@ func (c *Codec) Open(data string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: bad padding, most likely another HashKey", ErrUnreadable)
 	}
 	text := raw[:len(raw)-pad]
-	if unescaped, ok := unescape(text); ok && json.Valid(unescaped) {
+	// What begins with an escape, as it nearly always does, is no JSON by itself.
+	into, asItIs := text, !bytes.HasPrefix(text, []byte("%"))
+	if asItIs {
+		into = make([]byte, len(text))
+	}
+	if unescaped, ok := unescape(into, text); ok && json.Valid(unescaped) {
 		return unescaped, nil
 	}
-	if json.Valid(text) {
+	if asItIs && json.Valid(text) {
 		return text, nil
 	}
 	return nil, fmt.Errorf("%w: not JSON, most likely another HashIV", ErrUnreadable)
@@ -118,13 +123,9 @@ func appendEscaped(dst, src []byte) []byte {
 }
 
 // unescape undoes [appendEscaped], and any other URL encoding of a query, as
-// [url.QueryUnescape] does; false if src is none. What needs no change is
-// returned as it is.
-func unescape(src []byte) ([]byte, bool) {
-	if bytes.IndexByte(src, '%') < 0 && bytes.IndexByte(src, '+') < 0 {
-		return src, true
-	}
-	dst := make([]byte, len(src))
+// [url.QueryUnescape] does; false if src is none. dst has room for src, and may be
+// src.
+func unescape(dst, src []byte) ([]byte, bool) {
 	n := 0
 	for i := 0; i < len(src); i++ {
 		b := src[i]

@@ -2,6 +2,8 @@ package ecpay
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -247,11 +249,37 @@ func FuzzUnescapeIsThatOfNetURL(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		want, err := url.QueryUnescape(s)
-		got, ok := unescape([]byte(s))
+		inPlace := []byte(s)
+		got, ok := unescape(make([]byte, len(s)), inPlace)
+		if again, okAgain := unescape(inPlace, inPlace); ok != okAgain || !bytes.Equal(got, again) {
+			t.Fatalf("unescape(%q) in place = %q, %v; else %q, %v", s, again, okAgain, got, ok)
+		}
 		if ok != (err == nil) || ok && string(got) != want {
 			t.Fatalf("unescape(%q) = %q, %v; net/url says %q, %v", s, got, ok, want, err)
 		}
 	})
+}
+
+func TestOpenTakesJSONThatWasNeverEscaped(t *testing.T) {
+	t.Parallel()
+	c := testCodec(t, "ejCk326UnaZWKisg", "q9jcZX8Ib9LM8wYk")
+	// encrypted as it is
+	seal := func(text string) string {
+		buf := []byte(text)
+		pad := aes.BlockSize - len(buf)%aes.BlockSize
+		buf = append(buf, bytes.Repeat([]byte{byte(pad)}, pad)...)
+		cipher.NewCBCEncrypter(c.block, c.iv[:]).CryptBlocks(buf, buf)
+		return base64.StdEncoding.EncodeToString(buf)
+	}
+	for text, want := range map[string]string{
+		`{"a":"100%"}`: `{"a":"100%"}`, `{"a":1}`: `{"a":1}`, `{"a":"+"}`: `{"a":" "}`, `{"a":"%22"}`: `{"a":"%22"}`,
+		"%7B%22a%22%3A1%7D": `{"a":1}`, "%7B%22a%22%3A1": "", `%7B%22a":"%`: "", "%7B%7D%7D": "", `%22"`: `""`, `%22%22"`: "",
+	} {
+		got, err := c.Open(seal(text))
+		if string(got) != want || (err == nil) != (want != "") {
+			t.Errorf("Open of %s = %s, %v; want %s", text, got, err, want)
+		}
+	}
 }
 
 func TestCodecAllocatesLittle(t *testing.T) {
