@@ -133,7 +133,7 @@ func (c *Client) trip(ctx context.Context, fill func(context.Context, redis.Pipe
 		return nil
 	}
 	answered, err := obey(ctx, c.own, func() (bool, error) {
-		_, _ = pipe.Exec(ctx) // the first error of the commands
+		record.ExecEach(ctx, pipe)
 		return true, nil
 	})
 	if !answered {

@@ -76,7 +76,7 @@ func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) 
 	for i, d := range all {
 		stored[i] = readTask(ctx, pipe, d.queue, d.id)
 	}
-	_, _ = pipe.Exec(ctx) // the first error of the commands
+	ExecEach(ctx, pipe)
 	for i, d := range all {
 		err := d.decode(s.rdb, stored[i])
 		if err == nil {
@@ -242,7 +242,7 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 		d.queue, d.id, _ = strings.Cut(m, "\x00")
 		all[i], stored[i] = d, pipe.HMGet(ctx, TaskKey(d.id), FieldUnsure, FieldHeaders)
 	}
-	_, _ = pipe.Exec(ctx) // the first error of the commands
+	ExecEach(ctx, pipe)
 	var unsure, known []*deposit
 	for i, d := range all {
 		v, err := stored[i].Result()

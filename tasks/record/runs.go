@@ -26,7 +26,7 @@ func runAll(ctx context.Context, rdb redis.UniversalClient, script *redis.Script
 		for _, r := range runs {
 			r.answer = call(pipe, r)
 		}
-		_, _ = pipe.Exec(ctx) // the first error of the calls
+		ExecEach(ctx, pipe)
 	}
 	trip(runs, func(pipe redis.Pipeliner, r *run) *redis.Cmd { return script.EvalSha(ctx, pipe, r.keys, r.args...) })
 	var forgotten []*run

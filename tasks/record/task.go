@@ -98,7 +98,7 @@ func (r *Reader) GetAll(ctx context.Context, ids []string) []Found {
 		q.ask(ctx, pipe)
 	}
 	if len(known) > 0 {
-		_, _ = pipe.Exec(ctx) // the first error of the commands
+		ExecEach(ctx, pipe)
 	}
 	// What asynq has is looked for in its lists after it was read.
 	runAll(ctx, r.rdb, place, places)

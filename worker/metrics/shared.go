@@ -216,7 +216,7 @@ func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
 			firsts[name] = pipe.ZRangeWithScores(ctx, key(name), 0, 0)
 		}
 	}
-	_, _ = pipe.Exec(ctx) // each answer has its own error
+	record.ExecEach(ctx, pipe)
 
 	depth := func(state string, n *redis.IntCmd) {
 		if n.Err() == nil {
@@ -296,7 +296,7 @@ func Conditions() []string {
 func readServer(ctx context.Context, node redis.Cmdable) (serverInfo, error) {
 	pipe := node.Pipeline()
 	ping, text, fsync := pipe.Ping(ctx), pipe.Info(ctx), pipe.ConfigGet(ctx, "appendfsync")
-	_, _ = pipe.Exec(ctx) // INFO and CONFIG may be refused
+	record.ExecEach(ctx, pipe) // INFO and CONFIG may be refused
 	info := serverInfo{durable: map[string]bool{}}
 	if ping.Err() != nil {
 		return info, ping.Err()
