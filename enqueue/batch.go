@@ -67,7 +67,7 @@ func (c *Client) Batch(ctx context.Context, items iter.Seq[Item], opts ...Option
 				break
 			}
 			if !item.Flush {
-				b.take(index, item, all)
+				b.take(ctx, index, item, all)
 				index++
 			}
 			if len(b.taken) == chunkSize && !b.send(ctx) || item.Flush && !(b.send(ctx) && b.deliverAll()) {
@@ -106,14 +106,16 @@ type entry struct {
 	command
 }
 
-func (b *batch) take(index int, item Item, o call) {
+func (b *batch) take(ctx context.Context, index int, item Item, o call) {
 	e := entry{index: index}
 	if item.Payload == nil {
 		e.err = errors.New("enqueue: no payload")
 	} else if err := item.Payload.Validate(); err != nil {
 		e.err = fmt.Errorf("enqueue: %w", err)
 	} else {
-		e.intent, e.err = b.c.intent(item.Payload, o.with(item.Options))
+		o = o.with(item.Options)
+		b.c.traceItem(ctx, item.Payload, &o)
+		e.intent, e.err = b.c.intent(item.Payload, o)
 		e.open = e.err == nil
 	}
 	if b.taken == nil {

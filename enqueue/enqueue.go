@@ -52,6 +52,8 @@ type Config struct {
 	// queue. It is best that of the workers. Defaults to 200 ms for all, as ECPay
 	// advises; 0 is none.
 	Interval func(merchantID string) time.Duration
+	// Trace begins a trace for every task; nil for none. See [Trace] for one call.
+	Trace TraceFunc
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -196,7 +198,11 @@ func (c *Client) Enqueue(ctx context.Context, p tasks.Payload, opts ...Option) (
 	if err := p.Validate(); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}
-	return c.enqueue(ctx, p, call{by: "enqueue"}.with(opts))
+	o := call{by: "enqueue"}.with(opts)
+	if c.cfg.Trace != nil {
+		return c.traced(ctx, p, o)
+	}
+	return c.enqueue(ctx, p, o)
 }
 
 func (o call) with(opts []Option) call {

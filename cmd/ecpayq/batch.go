@@ -87,7 +87,7 @@ func (p *program) enqueueBatch(ctx context.Context, c *cli.Command) error {
 		return usageError{err}
 	}
 	defer closeInput()
-	client, err := p.client()
+	client, err := p.client(ctx)
 	if err != nil {
 		return err
 	}

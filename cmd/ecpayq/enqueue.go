@@ -119,7 +119,7 @@ func (p *program) enqueue(ctx context.Context, c *cli.Command, t tasks.Type) err
 	}
 	payload := t.New()
 	fill(c, payload)
-	client, err := p.client()
+	client, err := p.client(ctx)
 	if err != nil {
 		return err
 	}

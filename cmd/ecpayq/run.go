@@ -19,6 +19,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/tracing"
 )
 
 // streams is the outside world.
@@ -123,6 +124,7 @@ func hintFor(err error) string {
 
 func newRoot(s streams) *cli.Command {
 	p := &program{streams: s, cfg: &config.Config{Env: s.env}}
+	p.traces = newTraces(s)
 	root := &cli.Command{
 		Name:    "ecpayq",
 		Usage:   "durable job queue worker for ECPay delayed-issue e-invoices (綠界科技電子發票)",
@@ -133,6 +135,7 @@ func newRoot(s streams) *cli.Command {
 		},
 		Suggest:        true,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run decides
+		After:          func(ctx context.Context, _ *cli.Command) error { p.traces.flush(ctx); return nil },
 	}
 	asUsage(root)
 	return root
@@ -173,7 +176,8 @@ func names(commands []*cli.Command) []string {
 // program is what the commands share.
 type program struct {
 	streams
-	cfg *config.Config
+	cfg    *config.Config
+	traces *traces
 }
 
 // noArgs refuses stray arguments, which are most often a forgotten "--".
@@ -190,7 +194,7 @@ func (p *program) confirm() enqueue.Confirm {
 }
 
 // client opens the producer's client.
-func (p *program) client() (*enqueue.Client, error) {
+func (p *program) client(ctx context.Context) (*enqueue.Client, error) {
 	if err := p.cfg.CheckRedisURL(); err != nil {
 		return nil, err
 	}
@@ -201,8 +205,16 @@ func (p *program) client() (*enqueue.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return enqueue.New(enqueue.Config{
+	cfg := enqueue.Config{
 		RedisURL: u, Retention: p.cfg.Retention,
 		Confirm: p.confirm(), Interval: tasks.Every(p.cfg.MerchantInterval),
-	})
+	}
+	provider, err := p.traces.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if provider != nil {
+		cfg.Trace = tracing.New(provider, nil).Producer
+	}
+	return enqueue.New(cfg)
 }

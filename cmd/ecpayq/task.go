@@ -25,7 +25,7 @@ func (p *program) taskCommand() *cli.Command {
 			{
 				Name: "show", Usage: "show a task now", ArgsUsage: "ID", Flags: flags(),
 				Action: func(ctx context.Context, c *cli.Command) error {
-					return p.withTask(c, func(client *enqueue.Client, id string) error {
+					return p.withTask(ctx, c, func(client *enqueue.Client, id string) error {
 						t, err := client.Task(ctx, id)
 						if err != nil {
 							return fmt.Errorf("task %s: %w", id, err)
@@ -38,14 +38,14 @@ func (p *program) taskCommand() *cli.Command {
 				Name: "wait", Usage: "wait until a task has ended, then show it; exit code 1 if it is dead", ArgsUsage: "ID",
 				Flags: append(flags(), &cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "give up after this time with exit code 1"}),
 				Action: func(ctx context.Context, c *cli.Command) error {
-					return p.withTask(c, func(client *enqueue.Client, id string) error { return p.waitTask(ctx, c, client, id) })
+					return p.withTask(ctx, c, func(client *enqueue.Client, id string) error { return p.waitTask(ctx, c, client, id) })
 				},
 			},
 		},
 	}
 }
 
-func (p *program) withTask(c *cli.Command, f func(*enqueue.Client, string) error) error {
+func (p *program) withTask(ctx context.Context, c *cli.Command, f func(*enqueue.Client, string) error) error {
 	if c.Args().Len() != 1 {
 		return usageError{fmt.Errorf("give one task id")}
 	}
@@ -53,7 +53,7 @@ func (p *program) withTask(c *cli.Command, f func(*enqueue.Client, string) error
 	if _, _, err := tasks.ParseID(id); err != nil {
 		return usageError{err}
 	}
-	client, err := p.client()
+	client, err := p.client(ctx)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,15 @@ func (p *program) work(ctx context.Context) error {
 		log.Warn().Msg(text)
 	}
 	app.UseLogger(log)
+	quiet := log.With().Str("component", "traces").Logger().Hook(worker.QuietHook())
+	p.traces.complain = func(err error) { quiet.Warn().Err(err).Msg("traces are not exported") }
+	provider, err := p.traces.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.traces.flush(ctx)
 	w, err := app.StartWorker(app.WorkerConfig{
+		Traces:   provider,
 		RedisURL: redisURL, BaseURL: base, Keys: dir, Codes: dir.Codes, HTTPTimeout: p.cfg.HTTPTimeout,
 		Worker: worker.Config{
 			Confirm: p.confirm(), Policy: p.cfg.Policy(), Concurrency: p.cfg.Concurrency, TaskTimeout: p.cfg.TaskTimeout,

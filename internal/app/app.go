@@ -16,11 +16,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/metrics"
+	"github.com/ecpayq/ecpayq/worker/tracing"
 )
 
 // WorkerConfig is what a worker process is made of.
@@ -36,8 +38,10 @@ type WorkerConfig struct {
 	AdminAddr string
 	// MetricsByMerchant adds series with a MerchantID to /metrics.
 	MetricsByMerchant bool
-	Logger            zerolog.Logger
-	Version           string
+	// Traces takes the spans of tasks and requests; nil for none.
+	Traces  trace.TracerProvider
+	Logger  zerolog.Logger
+	Version string
 }
 
 // Worker is a running worker process.
@@ -85,8 +89,17 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	if err != nil {
 		return nil, err
 	}
+	observer, exchange := m.Observer(), m.Exchange
+	if cfg.Traces != nil {
+		t := tracing.New(cfg.Traces, cfg.BaseURL)
+		observer = t.Observer(observer)
+		exchange = func(ctx context.Context, x ecpay.Exchange) {
+			m.Exchange(ctx, x)
+			t.Exchange(ctx, x)
+		}
+	}
 	client, err := ecpay.New(ecpay.Config{
-		BaseURL: cfg.BaseURL, Timeout: cfg.HTTPTimeout, Codes: cfg.Codes, Observe: m.Exchange,
+		BaseURL: cfg.BaseURL, Timeout: cfg.HTTPTimeout, Codes: cfg.Codes, Observe: exchange,
 		MaxConns: max(64, cfg.Worker.Concurrency), Now: cfg.Worker.Now,
 	})
 	if err != nil {
@@ -113,7 +126,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	w.onStop("sweeper of dead tasks", func() error { sweeper.Stop(); return nil })
 
 	wc := cfg.Worker
-	wc.Redis, wc.GateRedis, wc.ECPay, wc.Keys, wc.Logger, wc.Observer = clients.asynq, clients.gate, client, cfg.Keys, cfg.Logger, m.Observer()
+	wc.Redis, wc.GateRedis, wc.ECPay, wc.Keys, wc.Logger, wc.Observer = clients.asynq, clients.gate, client, cfg.Keys, cfg.Logger, observer
 	core, err := worker.New(wc)
 	if err != nil {
 		return nil, err

@@ -82,7 +82,7 @@ var levels = [][]string{
 	{"internal/bench"},
 	{"internal/app"},
 	{"internal/config", "internal/dashboard"},
-	{"worker/metrics", "worker/schedule"},
+	{"worker/metrics", "worker/schedule", "worker/tracing"},
 	{"worker"},
 	{"worker/deadletter"},
 	{"worker/gate"},
