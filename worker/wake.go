@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,6 +29,8 @@ type wakingClient struct {
 	queues map[string]*watchedQueue // by the key of its pending tasks
 	ctx    context.Context          // ends with stop
 	stop   context.CancelFunc
+	began  time.Time
+	asked  atomic.Int64 // when a Server asked for a task last, in nanoseconds after began
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when a queue is to be asked again
@@ -58,7 +61,7 @@ const (
 )
 
 func newWakingClient(rdb redis.UniversalClient, queues map[string]int) *wakingClient {
-	c := &wakingClient{UniversalClient: rdb, queues: map[string]*watchedQueue{}, changed: make(chan struct{})}
+	c := &wakingClient{UniversalClient: rdb, queues: map[string]*watchedQueue{}, changed: make(chan struct{}), began: time.Now()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	for name := range queues {
 		key := "asynq:{" + name + "}:pending"
@@ -78,6 +81,9 @@ func (c *wakingClient) watch() {
 // EvalSha answers asynq's question for a task of a queue that is empty.
 func (c *wakingClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	q := c.dequeued(keys)
+	if q != nil {
+		c.asks()
+	}
 	if q != nil && c.empty(q) {
 		cmd := redis.NewCmd(ctx)
 		cmd.SetErr(redis.Nil)
@@ -94,6 +100,13 @@ func (c *wakingClient) EvalSha(ctx context.Context, sha string, keys []string, a
 		c.foundEmpty(q)
 	}
 	return cmd
+}
+
+func (c *wakingClient) asks() { c.asked.Store(int64(time.Since(c.began))) }
+
+// silent is how long no Server has asked for a task, by the monotonic clock.
+func (c *wakingClient) silent() time.Duration {
+	return time.Since(c.began) - time.Duration(c.asked.Load())
 }
 
 // dequeued returns the queue that asynq's script asks for a task, nil if it is

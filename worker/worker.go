@@ -213,6 +213,7 @@ func (w *Worker) Start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.checkClock(ctx) // before the first request, so that a wrong clock is known
 	w.checkReplication(ctx)
+	w.redis.asks()
 	for i, s := range w.servers {
 		if err := s.Start(asynq.HandlerFunc(w.h.serve)); err != nil {
 			cancel()
@@ -242,6 +243,23 @@ func (w *Worker) Stop() {
 		w.cancel()
 		w.wg.Wait()
 	})
+}
+
+// longestSilence is far more than Servers are silent that work: one attempt, while all
+// places are taken, and 21 tries of five dials of 5 s each, while Redis is out of reach.
+const longestSilence = 15 * time.Minute
+
+// Alive returns an error when no Server has asked for a task for longer than load and
+// Redis can explain, so that a restart would help. A worker that is not started or
+// that stops is alive.
+func (w *Worker) Alive() error {
+	w.mu.Lock()
+	started := w.started
+	w.mu.Unlock()
+	if d := w.redis.silent(); started && w.redis.ctx.Err() == nil && d > longestSilence {
+		return fmt.Errorf("nobody has asked for a task for %s", d.Round(time.Second))
+	}
+	return nil
 }
 
 // shutdown stops Servers, all at once: each waits for its own attempts.

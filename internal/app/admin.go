@@ -18,19 +18,13 @@ type admin struct {
 	server *http.Server
 }
 
-func startAdmin(addr string, reg *prometheus.Registry, ready func(context.Context) error, log zerolog.Logger) (*admin, error) {
+func startAdmin(addr string, reg *prometheus.Registry, live func() error, ready func(context.Context) error, log zerolog.Logger) (*admin, error) {
 	if addr == "" {
 		return &admin{}, nil
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := ready(r.Context()); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
+	mux.HandleFunc("GET /livez", probe(func(context.Context) error { return live() }))
+	mux.HandleFunc("GET /readyz", probe(ready))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{
 		ErrorHandling:       promhttp.ContinueOnError, // one part that is broken does not take the others along
 		MaxRequestsInFlight: maxScrapes,
@@ -46,6 +40,17 @@ func startAdmin(addr string, reg *prometheus.Registry, ready func(context.Contex
 		}
 	}()
 	return a, nil
+}
+
+// probe answers 503 with what is wrong.
+func probe(check func(context.Context) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := check(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	}
 }
 
 // maxScrapes bounds what impatient scrapers cost a Redis that is slow.

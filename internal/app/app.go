@@ -48,6 +48,7 @@ type WorkerConfig struct {
 type Worker struct {
 	log      zerolog.Logger
 	admin    *admin
+	core     atomic.Pointer[worker.Worker] // nil until it runs
 	draining atomic.Bool
 	cleanups []cleanup
 }
@@ -115,7 +116,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	}
 
 	// The admin server outlives the worker, so that a drain can be watched.
-	w.admin, err = startAdmin(cfg.AdminAddr, reg, w.ready(clients.gate), cfg.Logger)
+	w.admin, err = startAdmin(cfg.AdminAddr, reg, w.live, w.ready(clients.gate), cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +136,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 		return nil, err
 	}
 	w.onStop("worker", func() error { core.Stop(); return nil })
+	w.core.Store(core)
 	cfg.Logger.Info().Str("version", cfg.Version).Str("ecpay", cfg.BaseURL.String()).Str("admin", w.AdminAddr()).Msg("worker is running")
 	return w, nil
 }
@@ -147,12 +149,23 @@ func (w *Worker) AdminAddr() string {
 	return w.admin.addr
 }
 
+// live reports why a restart would help, nil when it would not.
+func (w *Worker) live() error {
+	if core := w.core.Load(); core != nil {
+		return core.Alive()
+	}
+	return nil
+}
+
 // ready reports why the worker is not ready, nil when it is. ECPay being away
 // does not make a worker unready: that must not block a deployment.
 func (w *Worker) ready(rdb redis.UniversalClient) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if w.draining.Load() {
+		switch {
+		case w.draining.Load():
 			return errors.New("draining")
+		case w.core.Load() == nil:
+			return errors.New("starting")
 		}
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
