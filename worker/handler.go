@@ -39,6 +39,7 @@ type handler struct {
 	random    func() float64 // in [0, 1), for jitter
 	log       zerolog.Logger
 	observer  Observer
+	said      *said
 }
 
 // attempt is what one run knows. Its fields are filled in on the way, in the
@@ -338,19 +339,21 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 // maxResult bounds the stored answer, in bytes; the largest known is under 1 KiB.
 const maxResult = 8 << 10
 
-// report writes the one line of a finished attempt, and counts it.
+// report writes the one line of a finished attempt, and counts it. A line that says
+// what the task's last one said is for debugging.
 func (h *handler) report(ctx context.Context, a *attempt, v Verdict, err error, took time.Duration) {
-	e := h.log.Info()
-	if v.Action == Dead || err != nil {
-		e = h.log.Warn()
+	code := int64(0)
+	if a.resp != nil {
+		code, _ = a.resp.Result()
 	}
-	e.Str("task_id", a.id).Str("type", a.typeName).Str("queue", a.queue).Int("attempt", a.history.Attempts).
-		Stringer("verdict", v.Action).Stringer("kind", v.Kind).Stringer("duration", took.Round(10*time.Microsecond))
 	if a.err != nil {
-		e.Int64("rtn_code", a.err.RtnCode).Int("trans_code", a.err.TransCode).Int("http_status", a.err.HTTPStatus).Str("error", a.err.Error())
-	} else if a.resp != nil {
-		code, _ := a.resp.Result()
-		e.Int64("rtn_code", code)
+		code = a.err.RtnCode
+	}
+	e := h.log.WithLevel(h.said.level(a.id, v, a.err, err))
+	e.Str("task_id", a.id).Str("type", a.typeName).Str("queue", a.queue).Int("attempt", a.history.Attempts).
+		Stringer("verdict", v.Action).Stringer("kind", v.Kind).Int64("rtn_code", code).Stringer("duration", took.Round(10*time.Microsecond))
+	if a.err != nil {
+		e.Int("trans_code", a.err.TransCode).Int("http_status", a.err.HTTPStatus).Str("error", a.err.Error())
 	}
 	if v.Action == Retry || v.Action == Hold {
 		e.Stringer("next_in", v.Delay.Round(time.Millisecond))

@@ -140,6 +140,7 @@ type Worker struct {
 	redis   *wakingClient
 	servers []*asynq.Server
 	h       *handler
+	quiet   zerolog.Logger // for what is said again and again
 
 	mu      sync.Mutex
 	started bool
@@ -155,11 +156,11 @@ func New(cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{
-		cfg: cfg,
+		cfg: cfg, quiet: cfg.Logger.Hook(QuietHook()),
 		h: &handler{
 			gate: gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate), ecpay: cfg.ECPay, turns: newTurns(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
-			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer,
+			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, said: &said{},
 		},
 	}
 	w.redis = newWakingClient(cfg.Redis, tasks.Queues())
@@ -312,7 +313,7 @@ func (w *Worker) checkClock(ctx context.Context) {
 	offset := at.Sub(before.Add(took / 2).Round(0))
 	w.cfg.ECPay.ObserveReference(offset)
 	if offset.Abs() > clockWarning {
-		w.cfg.Logger.Warn().Stringer("offset", offset).Msg("our clock differs from Redis' clock; check NTP")
+		w.quiet.Warn().Stringer("offset", offset).Msg("our clock differs from Redis' clock; check NTP")
 	}
 }
 

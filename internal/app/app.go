@@ -122,7 +122,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	}
 	w.onStop("admin server", w.admin.stop)
 
-	sweeper := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: clients.gate, Logger: cfg.Logger, Observe: m.Sweep})
+	sweeper := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: clients.gate, Logger: cfg.Logger.Hook(worker.QuietHook()), Observe: m.Sweep})
 	sweeper.Start()
 	w.onStop("sweeper of dead tasks", func() error { sweeper.Stop(); return nil })
 
