@@ -217,7 +217,7 @@ func subjectOf(p tasks.Payload) string {
 
 // runAgain presses Run on the dashboard, by its own API.
 func (t *tour) runAgain(ctx context.Context, p tasks.Payload) error {
-	path := "api/queues/" + tasks.TypeOf(p).Queue + "/archived_tasks/" + tasks.ID(p) + ":run"
+	path := "asynq/api/queues/" + tasks.TypeOf(p).Queue + "/archived_tasks/" + tasks.ID(p) + ":run"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.dashboard.URL()+path, nil)
 	if err != nil {
 		return err
@@ -228,7 +228,7 @@ func (t *tour) runAgain(ctx context.Context, p tasks.Payload) error {
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4096))
-	t.p.say("  POST /asynq/" + path + " -> " + resp.Status)
+	t.p.say("  POST /" + path + " -> " + resp.Status)
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("dashboard: %s", resp.Status)
 	}

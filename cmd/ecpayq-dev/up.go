@@ -17,6 +17,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/app"
+	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/worker"
 )
@@ -141,7 +142,9 @@ func startStack(ctx context.Context, once bool, log zerolog.Logger) (s *stack, e
 		return nil, err
 	}
 	s.cleanups = append(s.cleanups, func() { _ = s.worker.Stop() })
-	if s.dashboard, err = app.StartDashboard(s.redisURL, pick("127.0.0.1:8980", once), false, log); err != nil {
+	if s.dashboard, err = app.StartDashboard(app.DashboardConfig{
+		RedisURL: s.redisURL, Addr: pick("127.0.0.1:8980", once), Page: dashboard.Config{Logger: log},
+	}); err != nil {
 		return nil, err
 	}
 	s.cleanups = append(s.cleanups, func() { _ = s.dashboard.Stop() })

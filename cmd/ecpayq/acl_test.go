@@ -116,8 +116,15 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	for _, id := range []string{corrected, word, replaced, resolved, run.ID} {
 		b.waitFor(id, "completed")
 	}
-	if got := len(b.audit()); got != 4 {
-		t.Errorf("%d acts in the audit, want 4", got)
+	if got := len(b.audit()); got != 5 {
+		t.Errorf("%d acts in the audit, want 5", got)
+	}
+	cancelled := b.enqueue("trigger-issue", "--tsr", "ACLCANCEL", "--process-in", "2h").ID
+	if r := b.run("task", "cancel", cancelled, "--note", "n"); r.code != 0 {
+		t.Errorf("task cancel: %+v", r)
+	}
+	if r := b.run("task", "list"); r.code != 0 || !strings.Contains(r.stdout, "ACL3") || strings.Contains(r.stdout, cancelled) {
+		t.Errorf("task list: %+v", r)
 	}
 
 	// A worker that was restarted sweeps what asynq archived by itself, and an
@@ -148,6 +155,11 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	}
 	for _, page := range pages {
 		if status, body := d.get("/asynq/api" + page); status != http.StatusOK {
+			t.Errorf("GET %s: status %d\n%s", page, status, body)
+		}
+	}
+	for _, page := range []string{"/", "/waiting", "/audit", "/dead?id=" + archived.ID} {
+		if status, body := d.get(page); status != http.StatusOK {
 			t.Errorf("GET %s: status %d\n%s", page, status, body)
 		}
 	}

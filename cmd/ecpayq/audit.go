@@ -18,8 +18,8 @@ import (
 
 func (p *program) auditCommand() *cli.Command {
 	return &cli.Command{
-		Name: "audit", Usage: "list who replayed, corrected, replaced or resolved which dead task, the newest first",
-		Description: "Fields are named, values are never kept. Run and Delete on the dashboard are not listed.",
+		Name: "audit", Usage: "list who did what to which task, here and on the dashboard, the newest first",
+		Description: "Fields are named, values are never kept. A delete was refused: nothing is deleted.",
 		Flags: append(append(p.cfg.Flags(config.Reader), jsonFlag()),
 			&cli.StringFlag{Name: "id", Usage: "only this task"},
 			&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant"},
@@ -70,7 +70,7 @@ func (p *program) audit(ctx context.Context, c *cli.Command) func(*deadletter.Le
 		switch {
 		case !p.wantsTable(c):
 		case len(rows) == 0:
-			fmt.Fprintln(p.err, "ecpayq: nothing was done to a dead task / 沒有操作紀錄")
+			fmt.Fprintln(p.err, "ecpayq: nothing was done to a task / 沒有操作紀錄")
 		default:
 			p.printTable(table.Row{"at (Asia/Taipei)", "who", "what", "id", "fields", "note"}, rows)
 		}

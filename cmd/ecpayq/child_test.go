@@ -175,13 +175,19 @@ func (b *bench) workerOf(path string, changes ...env) *child {
 // dashboard starts ecpayq dashboard and returns when it listens.
 func (b *bench) dashboard(args ...string) *child {
 	b.Helper()
-	d := start(b.T, b.env, append([]string{"dashboard", "--addr", "127.0.0.1:0"}, args...)...)
+	return b.dashboardOn("127.0.0.1:0", args...)
+}
+
+// dashboardOn is dashboard at an address.
+func (b *bench) dashboardOn(addr string, args ...string) *child {
+	b.Helper()
+	d := start(b.T, b.env, append([]string{"dashboard", "--addr", addr}, args...)...)
 	const prefix = "ecpayq: dashboard on "
 	eventually(b.T, "the dashboard listens", func() bool {
 		_, url, ok := strings.Cut(d.err.String(), prefix)
 		d.url, _, _ = strings.Cut(url, "\n")
-		d.url = strings.TrimSuffix(d.url, "/asynq/")
-		return ok && strings.HasSuffix(d.err.String(), "\n")
+		d.url = strings.TrimSuffix(d.url, "/")
+		return ok && strings.Contains(url, "\n")
 	})
 	return d
 }

@@ -116,7 +116,7 @@ func TestAMistakeOnTheCommandLineEndsWithExitCode2(t *testing.T) {
 	}{
 		{"unknown command", "wroker", `"wroker"`},
 		{"unknown subcommand", "enqueue issue", `"issue"`},
-		{"unknown command in task", "task list", `"list"`},
+		{"unknown command in task", "task eat", `"eat"`},
 		{"help of an unknown command", "help wroker", "wroker"},
 		{"unknown flag", "worker --speed 9", "speed"},
 		{"unknown global flag", "--speed 9", "speed"},

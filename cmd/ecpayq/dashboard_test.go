@@ -1,10 +1,23 @@
 package main_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
 	"net/http"
+	"net/http/cookiejar"
+	neturl "net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 )
@@ -69,17 +82,14 @@ func TestTheDashboardShowsTheQueuesAndItsPage(t *testing.T) {
 	r := b.enqueue("invalid", "--invoice-number", "VG11000051", "--invoice-date", invoiceDate, "--reason", "訂單取消")
 	d := b.dashboard()
 	status, body := d.get("/asynq/api/queues/invalid/pending_tasks")
-	if status != http.StatusOK || !strings.Contains(body, r.ID) || !strings.Contains(body, "訂單取消") {
-		t.Errorf("pending tasks: got status %d and %s, want the task with its payload", status, body)
+	if status != http.StatusOK || !strings.Contains(body, r.ID) || !strings.Contains(body, "VG11000051") || strings.Contains(body, "訂單取消") {
+		t.Errorf("pending tasks: got status %d and %s, want the task with its number and without its words", status, body)
 	}
 	if status, body := d.get("/asynq/"); status != http.StatusOK || !strings.Contains(body, "<html") {
 		t.Errorf("page: got status %d, want 200 and HTML", status)
 	}
-	resp, err := plainHTTP.Get(d.url + "/")
-	b.must(err)
-	resp.Body.Close()
-	if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusFound || got != "/asynq/" {
-		t.Errorf("GET /: got status %d to %q, want 302 to /asynq/", resp.StatusCode, got)
+	if status, body := d.get("/"); status != http.StatusOK || !strings.Contains(body, "Nothing is dead.") {
+		t.Errorf("our page: got status %d and %s, want 200 and that nothing is dead", status, body)
 	}
 	if got := d.stdout.String(); got != "" {
 		t.Errorf("got %q on stdout, want nothing", got)
@@ -122,6 +132,111 @@ func TestTheDashboardListensOnLoopbackOnly(t *testing.T) {
 			t.Errorf("--addr %q: got %q, want a hint that names 127.0.0.1", addr, r.stderr)
 		}
 	}
+}
+
+// dashboardUsers makes the YAML of a viewer and an operator, by ecpayq itself.
+func (b *bench) dashboardUsers(viewer, operator string) string {
+	b.Helper()
+	hash := func(password string) string {
+		in, err := os.Open(writeFile(b.T, filepath.Join(b.TempDir(), "password"), password+"\n"))
+		b.must(err)
+		defer in.Close()
+		r := startWith(b.T, in, b.env, "dashboard", "password").wait(time.Minute)
+		if r.code != 0 || strings.Contains(r.stdout, password) {
+			b.Fatalf("dashboard password: %+v", r)
+		}
+		return strings.TrimSpace(r.stdout)
+	}
+	return "dashboard:\n  users:\n" +
+		"    - {name: vera, role: viewer, password_hash: " + hash(viewer) + "}\n" +
+		"    - {name: olga, role: operator, password_hash: " + hash(operator) + "}\n"
+}
+
+func TestWithUsersTheDashboardMayBePublicAndAsksForALogin(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	cert, key := selfSigned(t)
+	// It needs no keys of merchants: their files are not even read.
+	b.set(env{"ECPAYQ_CONFIG": writeFile(t, filepath.Join(t.TempDir(), "ecpayq.yaml"), b.dashboardUsers("looks", "does-things")+
+		"merchants:\n  - {merchant_id: \"1\", hash_key_file: /nowhere, hash_iv_file: /nowhere, interval: 1s}\n")})
+	b.set(noMerchant)
+	d := b.dashboardOn("0.0.0.0:0", "--tls-cert", cert, "--tls-key", key)
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(d.url, "https://"))
+	b.must(err)
+	jar, err := cookiejar.New(nil)
+	b.must(err)
+	client := &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	url := "https://127.0.0.1:" + port
+	get := func(path string) (int, string, string) {
+		resp, err := client.Get(url + path)
+		b.must(err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		b.must(err)
+		return resp.StatusCode, resp.Request.URL.Path, string(body)
+	}
+	if status, path, _ := get("/"); status != http.StatusOK || path != "/login" {
+		t.Errorf("before the login: got status %d at %s, want the login page", status, path)
+	}
+	if status, _, _ := get("/asynq/api/queues"); status != http.StatusUnauthorized {
+		t.Errorf("the API before the login: got status %d, want 401", status)
+	}
+	resp, err := client.PostForm(url+"/login", neturl.Values{"user": {"vera"}, "password": {"looks"}})
+	b.must(err)
+	resp.Body.Close()
+	for _, c := range resp.Request.Response.Cookies() {
+		if !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode {
+			t.Errorf("got cookie %+v, want Secure, HttpOnly, SameSite=Strict", c)
+		}
+	}
+	if status, path, body := get("/"); status != http.StatusOK || path != "/" || !strings.Contains(body, "vera") {
+		t.Errorf("after the login: got status %d at %s, want our page", status, path)
+	}
+}
+
+func TestMistakesInTheUsersOfTheDashboardAreSaidWithoutTheHash(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	for _, row := range []struct{ yaml, want string }{
+		{"dashboard: {users: [{name: a, role: viewer, password_hash: S3CRETpassword}]}", "bcrypt"},
+		{"dashboard: {users: [{name: a, role: king, password_hash: S3CRETpassword}]}", "viewer or operator"},
+		{"dashboard: {users: [{name: a, role: viewer, password: S3CRETpassword}]}", "unknown field"},
+		{"dashboard: {users: S3CRETpassword}", "cannot unmarshal"},
+	} {
+		r := b.runWith(env{"ECPAYQ_CONFIG": writeFile(t, filepath.Join(t.TempDir(), "f.yaml"), row.yaml)}, "dashboard", "--addr", "127.0.0.1:0")
+		if r.code == 0 || !strings.Contains(r.stderr, row.want) || strings.Contains(r.stderr, "S3CRET") {
+			t.Errorf("%s: got %+v, want %q", row.yaml, r, row.want)
+		}
+	}
+	in, err := os.Open(writeFile(t, filepath.Join(t.TempDir(), "empty"), "\n"))
+	b.must(err)
+	defer in.Close()
+	if r := startWith(t, in, b.env, "dashboard", "password").wait(time.Minute); r.code != 2 || r.stdout != "" {
+		t.Errorf("an empty password: %+v, want exit code 2", r)
+	}
+}
+
+// selfSigned writes a certificate for 127.0.0.1 and its key.
+func selfSigned(t *testing.T) (cert, key string) {
+	t.Helper()
+	pub, priv, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, pub, priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := func(name, kind string, b []byte) string {
+		return writeFile(t, filepath.Join(dir, name), string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b})))
+	}
+	return file("cert.pem", "CERTIFICATE", der), file("key.pem", "PRIVATE KEY", raw)
 }
 
 func TestTheDashboardEndsOnSIGTERM(t *testing.T) {

@@ -104,6 +104,15 @@ func filter(c *cli.Command) (deadletter.Filter, error) {
 
 // withLedger runs f, unless parsing the command line made it an error.
 func (p *program) withLedger(c *cli.Command, f func(*deadletter.Ledger) error) error {
+	return p.withRedis(func(rdb redis.UniversalClient) error {
+		return f(deadletter.New(deadletter.Config{
+			Redis: rdb, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL, Interval: tasks.Every(p.cfg.MerchantInterval),
+		}))
+	})
+}
+
+// withRedis runs f and says of its errors what a person can do.
+func (p *program) withRedis(f func(redis.UniversalClient) error) error {
 	if err := p.cfg.CheckRedisURL(); err != nil {
 		return err
 	}
@@ -122,16 +131,14 @@ func (p *program) withLedger(c *cli.Command, f func(*deadletter.Ledger) error) e
 	o.DialTimeout = 2 * time.Second
 	rdb := redis.NewUniversalClient(o)
 	defer rdb.Close()
-	err = f(deadletter.New(deadletter.Config{
-		Redis: rdb, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL, Interval: tasks.Every(p.cfg.MerchantInterval),
-	}))
+	err = f(rdb)
 	var usage usageError
 	var invalid *ecpay.ValidationError
 	var set *deadletter.SetError
 	switch {
 	case errors.As(err, &invalid), errors.As(err, &set), errors.Is(err, record.ErrOtherID):
 		return usageError{errors.New(err.Error())} // of --set, not of a flag for each field
-	case err == nil, errors.Is(err, errSilent), errors.As(err, &usage), errors.Is(err, deadletter.ErrNotFound), errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, errSilent), errors.As(err, &usage), errors.Is(err, deadletter.ErrNotFound), errors.Is(err, deadletter.ErrBegun), errors.Is(err, context.Canceled):
 		return err
 	}
 	var refused redis.Error

@@ -113,7 +113,7 @@ func hintFor(err error) string {
 	case errors.Is(err, app.ErrRedisTooOld):
 		return "upgrade Redis to " + app.MinRedis + " or newer"
 	case errors.Is(err, dashboard.ErrPublicAddress):
-		return "listen on 127.0.0.1 and reach it by an SSH tunnel"
+		return "listen on 127.0.0.1 and reach it by an SSH tunnel, or configure users (dashboard, users in the file of ECPAYQ_CONFIG)"
 	case errors.Is(err, record.ErrNotFound):
 		return "ecpayq enqueue prints ids; what is finished is forgotten after ECPAYQ_RETENTION"
 	case errors.As(err, &usage):

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -15,12 +20,13 @@ import (
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
 func (p *program) taskCommand() *cli.Command {
 	flags := func() []cli.Flag { return append(p.cfg.Flags(config.Reader), jsonFlag()) }
 	return &cli.Command{
-		Name: "task", Usage: "show what became of a task",
+		Name: "task", Usage: "show what became of a task; list and cancel those that wait",
 		Commands: []*cli.Command{
 			{
 				Name: "show", Usage: "show a task now", ArgsUsage: "ID", Flags: flags(),
@@ -40,6 +46,22 @@ func (p *program) taskCommand() *cli.Command {
 				Action: func(ctx context.Context, c *cli.Command) error {
 					return p.withTask(ctx, c, func(client *enqueue.Client, id string) error { return p.waitTask(ctx, c, client, id) })
 				},
+			},
+			{
+				Name: "list", Usage: "list tasks that wait: for later, for their turn, held or to be retried, in each queue those whose time comes first in front",
+				Flags: append(flags(),
+					&cli.StringFlag{Name: "state", Usage: "only one of " + strings.Join(waitingStates, ", ")},
+					&cli.StringFlag{Name: "type", Usage: "only this task type, like b2b:invalid"},
+					&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant"},
+					&cli.IntFlag{Name: "limit", Usage: "at most this many; 0 for all"},
+				),
+				Action: func(ctx context.Context, c *cli.Command) error { return p.listTasks(ctx, c) },
+			},
+			{
+				Name: "cancel", Usage: "withdraw tasks for later that were never begun; the same intent may be enqueued again", ArgsUsage: "ID…",
+				Flags: append(flags(), p.cfg.FlagOf("ECPAYQ_RETENTION"),
+					&cli.StringFlag{Name: "note", Usage: "why they are not wanted any more; required"}),
+				Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.cancelTasks(ctx, c)) },
 			},
 		},
 	}
@@ -141,4 +163,97 @@ func meaning(t record.Task) string {
 		return ""
 	}
 	return row.En + " / " + row.ZhTW
+}
+
+var waitingStates = []string{record.StateScheduled, record.StatePending, record.StateHeld, record.StateRetry}
+
+func (p *program) listTasks(ctx context.Context, c *cli.Command) error {
+	f, err := filter(c) // of dead tasks, whose words are the same
+	if err == nil {
+		err = noArgs(c)
+	}
+	if err != nil {
+		return err
+	}
+	state, limit := c.String("state"), f.Limit
+	if state != "" && !slices.Contains(waitingStates, state) {
+		return usageError{fmt.Errorf("--state is %q; it must be one of %s", state, strings.Join(waitingStates, ", "))}
+	}
+	if limit == 0 && p.wantsTable(c) {
+		limit = tableLimit
+	}
+	var rows []table.Row
+	shown := 0
+	err = p.withRedis(func(rdb redis.UniversalClient) error {
+		for t, err := range waiting(ctx, record.NewReader(rdb)) {
+			switch {
+			case err != nil:
+				return err
+			case state != "" && t.State != state, f.Type != "" && t.Type != f.Type, f.MerchantID != "" && record.Owner(t.ID) != f.MerchantID:
+				continue
+			case !p.wantsTable(c):
+				if err := p.printJSON(t); err != nil {
+					return err
+				}
+			default:
+				next := ""
+				if t.NextAt != nil {
+					next = t.NextAt.In(ecpay.Taipei).Format(time.DateTime)
+				}
+				rows = append(rows, table.Row{clean(t.ID), clean(t.Type), t.State, next, t.Attempts, clean(t.Reason)})
+			}
+			if shown++; shown == limit {
+				return nil
+			}
+		}
+		return nil
+	})
+	if len(rows) > 0 {
+		p.printTable(table.Row{"id", "type", "state", "until (Asia/Taipei)", "attempts", "reason"}, rows)
+	} else if err == nil && p.wantsTable(c) {
+		fmt.Fprintln(p.err, "ecpayq: nothing waits / 沒有等待中的任務")
+	}
+	return err
+}
+
+// waiting yields what waits in all queues.
+func waiting(ctx context.Context, r *record.Reader) iter.Seq2[record.Task, error] {
+	return func(yield func(record.Task, error) bool) {
+		for _, q := range slices.Sorted(maps.Keys(tasks.Queues())) {
+			for _, later := range []bool{true, false} {
+				for t, err := range r.Waiting(ctx, q, later) {
+					if !yield(t, err) || err != nil {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+func (p *program) cancelTasks(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
+	return func(l *deadletter.Ledger) error {
+		note := strings.TrimSpace(c.String("note"))
+		switch {
+		case !c.Args().Present():
+			return usageError{errors.New("give the ids of the tasks to cancel")}
+		case note == "":
+			return usageError{errors.New("--note is required: say why they are not wanted any more")}
+		}
+		out := p.outcomes(c)
+		for _, id := range c.Args().Slice() {
+			v, err := l.Cancel(ctx, id, p.who(), note)
+			if err != nil {
+				return fmt.Errorf("%s: %w", id, err)
+			}
+			out.add(outcome{ID: id, Outcome: v}, nil)
+		}
+		if err := out.finish(); err != nil {
+			return err
+		}
+		if out.counts[deadletter.Busy]+out.counts[deadletter.AlreadyDone] > 0 {
+			return errors.New("not all of them waited for later; ecpayq task show ID says where they are")
+		}
+		return nil
+	}
 }

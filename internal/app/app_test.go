@@ -388,10 +388,10 @@ func TestTheDashboardRefusesAPublicAddressAndStopsCleanly(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t, redistest.Options{AppendFsync: "no"})
 	client := rdb.Client()
-	if _, err := app.StartDashboard(rdb.URL(), "0.0.0.0:0", false, zerolog.Nop()); !errors.Is(err, dashboard.ErrPublicAddress) {
+	if _, err := app.StartDashboard(app.DashboardConfig{RedisURL: rdb.URL(), Addr: "0.0.0.0:0"}); !errors.Is(err, dashboard.ErrPublicAddress) {
 		t.Errorf("0.0.0.0:0: got error %v, want ErrPublicAddress", err)
 	}
-	d, err := app.StartDashboard(rdb.URL(), "127.0.0.1:0", false, zerolog.Nop())
+	d, err := app.StartDashboard(app.DashboardConfig{RedisURL: rdb.URL(), Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

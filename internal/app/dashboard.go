@@ -2,49 +2,80 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 )
 
+// DashboardConfig is what a dashboard process is made of.
+type DashboardConfig struct {
+	RedisURL string
+	// Addr must be a loopback address unless users are configured.
+	Addr string
+	// CertFile and KeyFile are for TLS; both or neither.
+	CertFile, KeyFile string
+	// Page is filled in except for Redis.
+	Page dashboard.Config
+}
+
 // Dashboard is a running dashboard.
 type Dashboard struct {
-	addr   string
+	url    string
 	server *http.Server
 	ui     *dashboard.Dashboard
 }
 
-// StartDashboard serves asynq's dashboard on a loopback address.
-func StartDashboard(redisURL, addr string, readOnly bool, log zerolog.Logger) (*Dashboard, error) {
-	if err := dashboard.CheckAddr(addr); err != nil {
+// StartDashboard serves the dashboard.
+func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
+	if err := dashboard.CheckAddr(cfg.Addr, cfg.Page.Users); err != nil {
 		return nil, err
 	}
-	o, err := enqueue.ParseRedisURL(redisURL)
+	o, err := enqueue.ParseRedisURL(cfg.RedisURL)
 	if err != nil {
 		return nil, err
 	}
-	ln, err := listen(addr)
-	if err != nil {
-		return nil, err
+	o.ContextTimeoutEnabled = true
+	o.DialTimeout = 2 * time.Second
+	var keys *tls.Config
+	if cfg.CertFile != "" || cfg.KeyFile != "" {
+		cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("certificate of the dashboard: %w", err)
+		}
+		keys = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
 	}
-	ui := dashboard.New(dashboard.Config{Redis: redis.NewUniversalClient(o), ReadOnly: readOnly})
-	d := &Dashboard{addr: ln.Addr().String(), server: newServer(ui), ui: ui}
+	cfg.Page.Redis = redis.NewUniversalClient(o)
+	ui, err := dashboard.New(cfg.Page)
+	if err != nil {
+		return nil, errors.Join(err, cfg.Page.Redis.Close())
+	}
+	ln, err := listen(cfg.Addr)
+	if err != nil {
+		return nil, errors.Join(err, ui.Close())
+	}
+	d := &Dashboard{url: "http://" + ln.Addr().String() + "/", server: newServer(ui), ui: ui}
+	serve := func() error { return d.server.Serve(ln) }
+	if keys != nil {
+		d.url, d.server.TLSConfig = "https://"+ln.Addr().String()+"/", keys
+		serve = func() error { return d.server.ServeTLS(ln, "", "") }
+	}
 	go func() {
-		if err := d.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			log.Error().Err(err).Msg("dashboard ended")
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+			cfg.Page.Logger.Error().Err(err).Msg("dashboard ended")
 		}
 	}()
 	return d, nil
 }
 
-// URL is where the dashboard is.
-func (d *Dashboard) URL() string { return "http://" + d.addr + dashboard.Path + "/" }
+// URL is where the dashboard is, with a slash at its end.
+func (d *Dashboard) URL() string { return d.url }
 
 // Stop ends the dashboard.
 func (d *Dashboard) Stop() error {

@@ -22,6 +22,9 @@ type file struct {
 	Platforms []platform      `yaml:"platforms"`
 	Merchants []merchant      `yaml:"merchants"`
 	Codes     []ecpay.CodeRow `yaml:"codes"`
+	Dashboard struct {
+		Users []User `yaml:"users"`
+	} `yaml:"dashboard"`
 }
 
 type keyPair struct {

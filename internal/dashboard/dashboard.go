@@ -1,27 +1,44 @@
-// Package dashboard serves asynq's own dashboard (asynqmon) behind the guard
-// that it lacks: it answers this machine only and no other site's pages.
+// Package dashboard is what ops look at: a page of our own about dead letters,
+// waiting tasks, schedules and the audit, with asynq's own dashboard (asynqmon)
+// below it, and the guard that asynqmon lacks: login and roles, no changes by
+// other sites' pages, an audit of every change, nothing deleted, no payload that
+// could hold a buyer's data.
 package dashboard
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
-	"strings"
+	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
 // Config configures the dashboard.
 type Config struct {
 	// Redis is a client of the dashboard's own: asynqmon closes it.
 	Redis redis.UniversalClient
-	// ReadOnly refuses every change.
+	// Users may log in. Without any, nobody needs to, everybody is an operator, and
+	// the dashboard answers to loopback names only.
+	Users []User
+	// ReadOnly refuses every change, whoever asks for it.
 	ReadOnly bool
+	// Codes says what ECPay's codes mean. Defaults to the built-in table.
+	Codes *ecpay.Codes
+	// Retention, FinishTTL and Interval are those of [deadletter.Config].
+	Retention, FinishTTL time.Duration
+	Interval             func(merchantID string) time.Duration
+	// Logger gets a line for each login and each error.
+	Logger zerolog.Logger
+	// Now is the clock of sessions. Defaults to [time.Now].
+	Now func() time.Time
 }
 
 // Path is where asynqmon is mounted.
@@ -30,27 +47,89 @@ const Path = "/asynq"
 // Dashboard is an [http.Handler].
 type Dashboard struct {
 	http.Handler
-	mon *asynqmon.HTTPHandler
+	cfg      Config
+	rdb      redis.UniversalClient
+	store    *record.Store
+	reader   *record.Reader
+	ledger   *deadletter.Ledger
+	queues   *asynq.Inspector
+	sessions *sessions
+	// mon answers operators, lookOnly viewers; they share one client.
+	mon, lookOnly *asynqmon.HTTPHandler
+	monPage       map[bool]*monPage // by whether it is for looking only
 }
 
 // New returns the dashboard.
-func New(cfg Config) *Dashboard {
-	mon := asynqmon.New(asynqmon.Options{
-		RootPath:         Path,
-		RedisConnOpt:     conn{cfg.Redis},
-		ReadOnly:         cfg.ReadOnly,
-		PayloadFormatter: asynqmon.PayloadFormatterFunc(formatPayload),
+func New(cfg Config) (*Dashboard, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Codes == nil {
+		codes, err := ecpay.NewCodes()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Codes = codes
+	}
+	if err := checkUsers(cfg.Users); err != nil {
+		return nil, err
+	}
+	d := &Dashboard{
+		cfg: cfg, rdb: cfg.Redis, store: record.NewStore(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
+		ledger: deadletter.New(deadletter.Config{Redis: cfg.Redis, Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
+		queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
+		mon: newMon(cfg.Redis, false), lookOnly: newMon(cfg.Redis, true), monPage: map[bool]*monPage{},
+	}
+	for _, readOnly := range []bool{false, true} {
+		page, err := readMonPage(d.monitor(readOnly))
+		if err != nil {
+			return nil, err
+		}
+		d.monPage[readOnly] = page
+	}
+	d.Handler = d.guard(d.routes())
+	return d, nil
+}
+
+func newMon(rdb redis.UniversalClient, readOnly bool) *asynqmon.HTTPHandler {
+	return asynqmon.New(asynqmon.Options{
+		RootPath: Path, RedisConnOpt: conn{rdb}, ReadOnly: readOnly,
+		PayloadFormatter: asynqmon.PayloadFormatterFunc(mask), ResultFormatter: asynqmon.ResultFormatterFunc(mask),
 	})
-	mux := http.NewServeMux()
-	mux.Handle(Path+"/", mon)
+}
+
+func (d *Dashboard) monitor(readOnly bool) *asynqmon.HTTPHandler {
+	if readOnly {
+		return d.lookOnly
+	}
+	return d.mon
+}
+
+func (d *Dashboard) routes() http.Handler {
+	open, known := http.NewServeMux(), http.NewServeMux()
+	open.HandleFunc("GET /static/style.css", serveStyle)
+	open.HandleFunc("GET /login", d.loginPage)
+	open.HandleFunc("POST /login", d.login)
+	open.HandleFunc("POST /logout", d.logout)
+	open.Handle("/", d.loggedIn(known))
+
+	known.HandleFunc("GET /{$}", d.deadPage)
+	known.HandleFunc("GET /dead", d.letterPage)
+	known.HandleFunc("GET /waiting", d.waitingPage)
+	known.HandleFunc("GET /audit", d.auditPage)
+	for pattern, act := range map[string]http.HandlerFunc{
+		"POST /dead/replay": d.replay, "POST /dead/resolve": d.resolve, "POST /waiting/cancel": d.cancel,
+	} {
+		known.Handle(pattern, d.operatorsOnly(act))
+	}
+	known.HandleFunc(Path+"/", d.asynq)
 	// Scripts written for a stand-alone asynqmon find its API where they expect it.
-	mux.Handle("/api/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	known.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		r2 := r.Clone(r.Context())
 		r2.URL.Path, r2.URL.RawPath = Path+r.URL.Path, ""
-		mon.ServeHTTP(w, r2)
-	}))
-	mux.Handle("GET /{$}", http.RedirectHandler(Path+"/", http.StatusFound))
-	return &Dashboard{Handler: guard(mux), mon: mon}
+		d.asynq(w, r2)
+	})
+	return open
 }
 
 // Close closes the client. asynqmon closes it through each of its parts, so that
@@ -67,50 +146,13 @@ type conn struct{ rdb redis.UniversalClient }
 // MakeRedisClient implements asynq.RedisConnOpt.
 func (c conn) MakeRedisClient() any { return c.rdb }
 
-// formatPayload shows a payload in one line, and nothing of what is not JSON.
-func formatPayload(_ string, payload []byte) string {
-	var out bytes.Buffer
-	if err := json.Compact(&out, payload); err != nil {
-		return fmt.Sprintf("(%d bytes that are no JSON)", len(payload))
-	}
-	return out.String()
-}
+// ErrPublicAddress refuses an address that others can reach while nobody has to
+// log in.
+var ErrPublicAddress = errors.New("no users are configured, so the dashboard listens on loopback addresses only")
 
-// guard refuses what a browser sends on behalf of another site: cross-origin
-// changes, and requests under a name that is not this machine's (DNS rebinding).
-func guard(next http.Handler) http.Handler {
-	next = http.NewCrossOriginProtection().Handler(next)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !loopbackName(r.Host) {
-			http.Error(w, "this dashboard answers to loopback names only, like 127.0.0.1", http.StatusForbidden)
-			return
-		}
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		next.ServeHTTP(w, r)
-	})
-}
-
-func loopbackName(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && addr.IsLoopback()
-}
-
-// ErrPublicAddress refuses an address that others can reach: there is no login.
-var ErrPublicAddress = errors.New("the dashboard has no login and listens on loopback addresses only")
-
-// CheckAddr refuses addresses that are not loopback.
-func CheckAddr(addr string) error {
-	if !loopbackName(addr) {
+// CheckAddr refuses addresses that are not loopback where nobody has to log in.
+func CheckAddr(addr string, users []User) error {
+	if len(users) == 0 && !loopbackName(addr) {
 		return fmt.Errorf("%w, not on %q", ErrPublicAddress, addr)
 	}
 	return nil

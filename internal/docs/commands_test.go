@@ -206,6 +206,8 @@ func dashboardVariables(t *testing.T, p *program) {
 	for _, line := range []string{
 		`--addr string .*\(default: "127.0.0.1:8980"\) \[\$ECPAYQ_DASHBOARD_ADDR\]`,
 		`--read-only .*\[\$ECPAYQ_DASHBOARD_READ_ONLY\]`,
+		`--tls-cert string .*\[\$ECPAYQ_DASHBOARD_TLS_CERT\]`,
+		`--tls-key string .*\[\$ECPAYQ_DASHBOARD_TLS_KEY\]`,
 	} {
 		if !regexp.MustCompile(line).MatchString(help) {
 			t.Errorf("the help of ecpayq dashboard lacks %s:\n%s", line, help)

@@ -156,6 +156,8 @@ func TestConfigurationTableIsThatOfTheCode(t *testing.T) {
 	// The dashboard's own, which are no settings; its help is looked at below.
 	row("ECPAYQ_DASHBOARD_ADDR", "addr", "127.0.0.1:8980", "dashboard")
 	row("ECPAYQ_DASHBOARD_READ_ONLY", "read-only", "false", "dashboard")
+	row("ECPAYQ_DASHBOARD_TLS_CERT", "tls-cert", "", "dashboard")
+	row("ECPAYQ_DASHBOARD_TLS_KEY", "tls-key", "", "dashboard")
 	for _, name := range readmes {
 		var got [][]string
 		for _, cells := range readPage(t, name).tableWith(t, config.Settings()[0].Env, 5)[1:] {

@@ -20,19 +20,34 @@ const (
 	ActNotExecuted = "not-executed" // on a person's word that the write in flight did not happen
 	ActReplace     = "replace"      // a new payload was enqueued in the place of the dead one
 	ActResolve     = "resolve"      // ended by a person's word
+	ActCancel      = "cancel"       // a task for later that was never sent was withdrawn
+
+	// Pressed on asynq's pages, on tasks in any state or on a whole queue.
+	ActRun       = "run"
+	ActArchive   = "archive"
+	ActInterrupt = "interrupt" // the attempt that runs was told to end; the task is retried
+	ActDelete    = "delete"    // refused: nothing may vanish
+	ActPause     = "pause"     // a queue
+	ActResume    = "resume"    // a queue
 )
 
 // Acts lists them.
-func Acts() []string { return []string{ActReplay, ActSet, ActNotExecuted, ActReplace, ActResolve} }
+func Acts() []string {
+	return []string{
+		ActReplay, ActSet, ActNotExecuted, ActReplace, ActResolve, ActCancel,
+		ActRun, ActArchive, ActInterrupt, ActDelete, ActPause, ActResume,
+	}
+}
 
-// AuditEntry is one act of a person or a program on a dead task. It never holds
-// a payload.
+// AuditEntry is one act of a person or a program on a task or a queue. It never
+// holds a payload.
 type AuditEntry struct {
 	At time.Time `json:"at"`
 	// Who is as the caller says.
 	Who string `json:"who"`
 	// What is one of [Acts]; several are joined by commas.
 	What string `json:"what"`
+	// ID is the task's; empty for an act on many, of which Note names the queue.
 	ID   string `json:"id"`
 	Note string `json:"note,omitempty"`
 	// Fields names what was corrected or replaced, without the values.

@@ -21,6 +21,7 @@ const (
 
 	PlaceArchived  Place = "archived"
 	PlaceCompleted Place = "completed"
+	PlaceScheduled Place = "scheduled"
 )
 
 // Dead reports whether asynq will not run the task by itself, nor could.

@@ -10,7 +10,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// AuditEntry is one act on a dead task.
+// AuditEntry is one act on a task.
 type AuditEntry = record.AuditEntry
 
 // AuditFilter selects entries of the audit; its zero value selects all.
@@ -34,7 +34,7 @@ func (f AuditFilter) matches(e AuditEntry) bool {
 		(f.MerchantID == "" || record.Owner(e.ID) == f.MerchantID)
 }
 
-// Audit yields who did what to which dead task, the newest first. After an error
+// Audit yields who did what to which task, the newest first. After an error
 // it ends.
 func (l *Ledger) Audit(ctx context.Context, f AuditFilter) iter.Seq2[AuditEntry, error] {
 	return func(yield func(AuditEntry, error) bool) {

@@ -27,6 +27,8 @@ type Filter struct {
 	MerchantID string
 	// OlderThan is the least time since death.
 	OlderThan time.Duration
+	// DiedBefore, when not zero, is the latest time of death.
+	DiedBefore time.Time
 	// Limit ends the list after that many; 0 for no end.
 	Limit int
 	// Live asks for the state in asynq too.
@@ -124,7 +126,11 @@ func (l *Ledger) scope(ctx context.Context, f Filter) (owners []string, latest i
 			return nil, 0, fmt.Errorf("read merchants with dead letters: %w", err)
 		}
 	}
-	return owners, now.Add(-f.OlderThan).UnixMilli(), nil
+	latest = now.Add(-f.OlderThan).UnixMilli()
+	if !f.DiedBefore.IsZero() {
+		latest = min(latest, f.DiedBefore.UnixMilli())
+	}
+	return owners, latest, nil
 }
 
 // pages yields ids, oldest death first, over all owners.

@@ -1,0 +1,282 @@
+package dashboard
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// monPage is the one HTML page of asynqmon, a program that runs in the browser,
+// without what it would fetch from other hosts.
+type monPage struct{ html string }
+
+// nonceMark is replaced by a random text for each answer.
+const nonceMark = "ECPAYQ-NONCE"
+
+// wayBack leads from asynqmon to our page.
+const wayBack = `<style nonce="` + nonceMark + `">#ecpayq{position:fixed;right:1rem;top:1.2rem;z-index:2000;font:500 1rem system-ui,sans-serif}</style>` +
+	`<a id="ecpayq" href="/">ecpayq ↩</a>`
+
+var (
+	foreignSheet = regexp.MustCompile(`<link rel="stylesheet" href="https?://[^>]*>`)
+	inlineScript = regexp.MustCompile(`<script>`)
+	foreignFetch = regexp.MustCompile(`(src|href)="?(https?:)?//`)
+)
+
+// readMonPage takes the page from asynqmon v0.7.2.
+func readMonPage(mon http.Handler) (*monPage, error) {
+	r, err := http.NewRequest(http.MethodGet, Path+"/", nil)
+	if err != nil {
+		return nil, err
+	}
+	w := &answer{header: http.Header{}}
+	mon.ServeHTTP(w, r)
+	html := foreignSheet.ReplaceAllString(w.body.String(), "")
+	if !strings.Contains(html, "<head>") || foreignFetch.MatchString(html) {
+		return nil, errors.New("the page of asynqmon is not what is expected of v0.7.2: it fetches from other hosts")
+	}
+	html = inlineScript.ReplaceAllString(html, `<script nonce="`+nonceMark+`">`)
+	// Its styles are made by script, which takes the nonce from here.
+	html = strings.Replace(html, "<head>", `<head><meta property="csp-nonce" content="`+nonceMark+`"/>`, 1)
+	html = strings.Replace(html, "<body>", `<body>`+wayBack, 1)
+	return &monPage{html}, nil
+}
+
+func (p *monPage) serve(w http.ResponseWriter) {
+	nonce := rand.Text()
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'self'; script-src 'self' 'nonce-"+nonce+"'; style-src 'self' 'nonce-"+nonce+
+		"'; img-src 'self' data:; connect-src 'self'; form-action 'none'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'")
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = io.WriteString(w, strings.ReplaceAll(p.html, nonceMark, nonce))
+}
+
+// answer keeps what a handler answers.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements [http.ResponseWriter].
+func (a *answer) Header() http.Header { return a.header }
+
+// WriteHeader implements [http.ResponseWriter].
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+// Write implements [http.ResponseWriter].
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(p)
+}
+
+// asynq answers for everything below [Path].
+func (d *Dashboard) asynq(w http.ResponseWriter, r *http.Request) {
+	mon, path := d.monitor(!d.mayChange(r)), strings.TrimPrefix(r.URL.Path, Path)
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		d.change(w, r, mon, strings.TrimPrefix(path, "/api"))
+	case path == "/api/queues":
+		d.listQueues(w, r, mon)
+	case strings.HasPrefix(path, "/api/"), strings.HasPrefix(path, "/static/"), strings.Count(path, "/") == 1 && strings.Contains(path, "."):
+		w.Header().Set("Cache-Control", map[bool]string{true: "no-store", false: "private, max-age=3600"}[strings.HasPrefix(path, "/api/")])
+		mon.ServeHTTP(w, r)
+	default: // what its script shows
+		d.monPage[!d.mayChange(r)].serve(w)
+	}
+}
+
+// verbs are the changes that asynqmon knows, by how its routes end, and what the
+// audit calls them.
+var verbs = map[string]string{
+	"run": record.ActRun, "run_all": record.ActRun, "batch_run": record.ActRun,
+	"archive": record.ActArchive, "archive_all": record.ActArchive, "batch_archive": record.ActArchive,
+	"cancel": record.ActInterrupt, "cancel_all": record.ActInterrupt, "batch_cancel": record.ActInterrupt,
+	"delete": record.ActDelete, "delete_all": record.ActDelete, "batch_delete": record.ActDelete,
+	"pause": record.ActPause, "resume": record.ActResume,
+}
+
+// press is a change that is asked for on asynq's pages.
+type press struct {
+	act string
+	ids []string // empty for a queue, or all of a list
+	on  string   // the queue and the list
+}
+
+// parsePress reads a route of asynqmon's: queues/Q[:verb], queues/Q/LIST[:verb],
+// queues/Q/LIST/ID[:verb], and groups/G before a list.
+func parsePress(method, path string, body []byte) (p press, ok bool) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	if len(parts) < 2 || parts[0] != "queues" {
+		return press{}, false
+	}
+	parts = parts[1:]
+	last := len(parts) - 1
+	name, verb := parts[last], "delete"
+	switch i := strings.LastIndexByte(name, ':'); {
+	case method == http.MethodDelete:
+		name = strings.TrimSuffix(name, ":delete_all")
+	case method != http.MethodPost || i < 0:
+		return press{}, false
+	default:
+		name, verb = name[:i], name[i+1:]
+	}
+	p.act = verbs[verb]
+	if last > 0 && !strings.HasSuffix(name, "_tasks") {
+		p.ids, parts = []string{name}, parts[:last]
+	} else {
+		parts[last] = name
+	}
+	p.on = strings.Join(parts, " ")
+	if strings.HasPrefix(verb, "batch_") {
+		var list struct {
+			IDs []string `json:"task_ids"`
+		}
+		if json.Unmarshal(body, &list) != nil || len(list.IDs) == 0 {
+			return press{}, false
+		}
+		p.ids = list.IDs
+	}
+	return p, p.act != ""
+}
+
+// change lets asynqmon do what operators ask for, after it is in the audit. It
+// deletes nothing: what is deleted in asynq leaves no trace, and would never reach
+// ECPay or a person.
+func (d *Dashboard) change(w http.ResponseWriter, r *http.Request, mon http.Handler, path string) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	p, ok := parsePress(r.Method, path, body)
+	switch {
+	case !d.mayChange(r):
+		http.Error(w, "you may look, but not change anything here", http.StatusForbidden)
+		return
+	case !ok:
+		http.Error(w, "no such change", http.StatusNotFound)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), actLimit)
+	defer cancel()
+	if err := d.auditPress(ctx, r, p); err != nil {
+		d.cfg.Logger.Error().Err(err).Msg("change refused: it cannot be audited")
+		http.Error(w, "the audit cannot be written, so nothing was changed", http.StatusServiceUnavailable)
+		return
+	}
+	if p.act == record.ActDelete {
+		refuseDelete(w, p)
+		return
+	}
+	mon.ServeHTTP(w, r)
+}
+
+func (d *Dashboard) auditPress(ctx context.Context, r *http.Request, p press) error {
+	ids := p.ids
+	if len(ids) == 0 {
+		ids = []string{""}
+	}
+	note := p.on
+	if p.act == record.ActDelete {
+		note += ", refused"
+	}
+	for _, id := range ids {
+		if err := d.store.Audit(ctx, record.AuditEntry{Who: who(r), What: p.act, ID: clip(id), Note: clip(note)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuseDelete says what to do instead. asynqmon shows the text beside the status.
+func refuseDelete(w http.ResponseWriter, p press) {
+	link := "/"
+	if len(p.ids) == 1 {
+		link = "/dead?id=" + url.QueryEscape(p.ids[0])
+	}
+	if !strings.Contains(p.on, "archived_tasks") && strings.Contains(p.on, "_tasks") {
+		link = "/waiting"
+	}
+	w.Header().Set("Link", "<"+link+`>; rel="alternate"`)
+	http.Error(w, "nothing is deleted here; resolve or cancel it at "+link+" / 此處不可刪除，請至 "+link+" 結案或取消", http.StatusForbidden)
+}
+
+const maxText = 500
+
+func clip(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText], "") + "…"
+}
+
+// listQueues is asynqmon's list of queues, queue by queue: one that asynq cannot
+// sum up would blank it. Of such a one the lengths are shown.
+func (d *Dashboard) listQueues(w http.ResponseWriter, r *http.Request, mon http.Handler) {
+	names, err := d.rdb.SMembers(r.Context(), "asynq:queues").Result()
+	if err != nil {
+		d.cfg.Logger.Warn().Err(err).Msg("queues not listed")
+		http.Error(w, "redis is not available", http.StatusInternalServerError)
+		return
+	}
+	slices.Sort(names)
+	list := []json.RawMessage{}
+	for _, q := range names {
+		sub := r.Clone(r.Context())
+		sub.URL.Path, sub.URL.RawPath = Path+"/api/queues/"+q, ""
+		a := &answer{header: http.Header{}}
+		mon.ServeHTTP(a, sub)
+		var one struct {
+			Current json.RawMessage `json:"current"`
+		}
+		if a.status != http.StatusOK || json.Unmarshal(a.body.Bytes(), &one) != nil || one.Current == nil {
+			one.Current = d.lengths(r.Context(), q)
+		}
+		list = append(list, one.Current)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_ = json.NewEncoder(w).Encode(map[string]any{"queues": list})
+}
+
+// lengths is the form in which asynqmon sums up a queue, with what can be had of a
+// broken one.
+func (d *Dashboard) lengths(ctx context.Context, queue string) json.RawMessage {
+	pipe := d.rdb.Pipeline()
+	pending, active := pipe.LLen(ctx, record.AsynqKey(queue, "pending")), pipe.LLen(ctx, record.AsynqKey(queue, "active"))
+	scheduled, retry := pipe.ZCard(ctx, record.AsynqKey(queue, "scheduled")), pipe.ZCard(ctx, record.AsynqKey(queue, "retry"))
+	archived, completed := pipe.ZCard(ctx, record.AsynqKey(queue, "archived")), pipe.ZCard(ctx, record.AsynqKey(queue, "completed"))
+	paused := pipe.Exists(ctx, record.AsynqKey(queue, "paused"))
+	_ = record.Exec(ctx, pipe) // what cannot be read is 0
+	size := int64(0)
+	for _, n := range []int64{pending.Val(), active.Val(), scheduled.Val(), retry.Val(), archived.Val(), completed.Val()} {
+		size += n
+	}
+	b, err := json.Marshal(map[string]any{
+		"queue": queue, "memory_usage_bytes": 0, "size": size, "groups": 0, "latency_msec": 0, "display_latency": "?",
+		"active": active.Val(), "pending": pending.Val(), "aggregating": 0, "scheduled": scheduled.Val(), "retry": retry.Val(),
+		"archived": archived.Val(), "completed": completed.Val(), "processed": 0, "succeeded": 0, "failed": 0,
+		"paused": paused.Val() == 1, "timestamp": d.cfg.Now().UTC().Format(time.RFC3339),
+	})
+	if err != nil {
+		return json.RawMessage(fmt.Sprintf("{%q:%q}", "queue", queue))
+	}
+	return b
+}

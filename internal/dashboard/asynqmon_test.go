@@ -1,0 +1,155 @@
+package dashboard_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/hibiken/asynq"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+)
+
+func (w *world) audit() (all []deadletter.AuditEntry) {
+	w.Helper()
+	for e, err := range w.ledger.Audit(w.Context(), deadletter.AuditFilter{}) {
+		w.must(err)
+		all = append(all, e)
+	}
+	return all
+}
+
+func TestEveryChangeOnAsynqsPagesIsInTheAuditAndNothingIsDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withUsers(t))
+	c := w.login("olga", operatorPassword)
+	entry := func(what, id, note string) deadletter.AuditEntry {
+		return deadletter.AuditEntry{Who: "dashboard:olga", What: what, ID: id, Note: note}
+	}
+	w.put("b2c.a.1.x:y", "{}")
+	rows := []struct {
+		method, path, body string
+		status             int
+		want               []deadletter.AuditEntry
+	}{
+		{"POST", "/queues/q:pause", "", 204, []deadletter.AuditEntry{entry("pause", "", "q")}},
+		{"POST", "/queues/q:resume", "", 204, []deadletter.AuditEntry{entry("resume", "", "q")}},
+		{"POST", "/queues/q/pending_tasks/b2c.a.1.x:y:archive", "", 204, []deadletter.AuditEntry{entry("archive", "b2c.a.1.x:y", "q pending_tasks")}},
+		{"DELETE", "/queues/q/archived_tasks/b2c.a.1.x:y", "", 403, []deadletter.AuditEntry{entry("delete", "b2c.a.1.x:y", "q archived_tasks, refused")}},
+		{"POST", "/queues/q/archived_tasks/b2c.a.1.x:y:run", "", 204, []deadletter.AuditEntry{entry("run", "b2c.a.1.x:y", "q archived_tasks")}},
+		{"POST", "/queues/q/pending_tasks:archive_all", "", 200, []deadletter.AuditEntry{entry("archive", "", "q pending_tasks")}},
+		{"POST", "/queues/q/archived_tasks:batch_run", `{"task_ids":["b2c.a.1.x:y","gone"]}`, 200,
+			[]deadletter.AuditEntry{entry("run", "gone", "q archived_tasks"), entry("run", "b2c.a.1.x:y", "q archived_tasks")}},
+		{"POST", "/queues/q/pending_tasks:batch_delete", `{"task_ids":["b2c.a.1.x:y"]}`, 403, []deadletter.AuditEntry{entry("delete", "b2c.a.1.x:y", "q pending_tasks, refused")}},
+		{"DELETE", "/queues/q/pending_tasks:delete_all", "", 403, []deadletter.AuditEntry{entry("delete", "", "q pending_tasks, refused")}},
+		{"DELETE", "/queues/q/groups/g/aggregating_tasks/1", "", 403, []deadletter.AuditEntry{entry("delete", "1", "q groups g aggregating_tasks, refused")}},
+		{"DELETE", "/queues/q", "", 403, []deadletter.AuditEntry{entry("delete", "", "q, refused")}},
+		{"POST", "/queues/q/active_tasks/1:cancel", "", 204, []deadletter.AuditEntry{entry("interrupt", "1", "q active_tasks")}},
+		{"POST", "/queues/q/archived_tasks:batch_run", "no json", 404, nil},
+		{"POST", "/queues/q/archived_tasks:purge", "", 404, nil},
+		{"PUT", "/queues/q", "", 404, nil},
+		{"POST", "/queues", "", 404, nil},
+	}
+	var want []deadletter.AuditEntry
+	for _, row := range rows {
+		for _, prefix := range []string{"/asynq/api", "/api"} {
+			if prefix == "/api" && row.status != 403 { // done once already
+				continue
+			}
+			r := request{method: row.method, path: prefix + row.path, cookie: c}
+			got := w.doBody(r, row.body)
+			if got.Code != row.status {
+				t.Errorf("%s %s: got status %d, want %d\n%s", row.method, r.path, got.Code, row.status, got.Body)
+			}
+			if row.status == http.StatusForbidden && (!strings.Contains(got.Body.String(), "resolve or cancel it at /") || got.Header().Get("Link") == "") {
+				t.Errorf("%s %s: got %q, want where to resolve", row.method, r.path, got.Body)
+			}
+			want = append(append([]deadletter.AuditEntry{}, row.want...), want...)
+		}
+	}
+	if diff := cmp.Diff(want, w.audit(), cmpopts.IgnoreFields(deadletter.AuditEntry{}, "At")); diff != "" {
+		t.Errorf("audit, newest first (-want +got):\n%s", diff)
+	}
+	if _, err := asynq.NewInspectorFromRedisClient(w.redis.Client()).GetTaskInfo("q", "b2c.a.1.x:y"); err != nil {
+		t.Errorf("the task: %v", err)
+	}
+}
+
+func TestWithoutAnAuditNothingIsChanged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.put("1", "{}")
+	w.must(w.redis.Client().Set(t.Context(), record.AuditKey, "no stream", 0).Err())
+	if got := w.do(request{method: "POST", path: "/asynq/api/queues/q/pending_tasks/1:archive"}); got.Code != http.StatusServiceUnavailable {
+		t.Errorf("got status %d, want 503", got.Code)
+	}
+	if info, err := asynq.NewInspectorFromRedisClient(w.redis.Client()).GetTaskInfo("q", "1"); err != nil || info.State != asynq.TaskStatePending {
+		t.Errorf("the task: %+v, %v, want it pending", info, err)
+	}
+}
+
+func TestABrokenQueueBlanksNoPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.put("1", "{}")
+	w.put("2", "{}")
+	client := asynq.NewClientFromRedisClient(w.redis.Client())
+	if _, err := client.Enqueue(asynq.NewTask("a", nil), asynq.Queue("good")); err != nil {
+		t.Fatal(err)
+	}
+	rdb := w.redis.Client()
+	w.must(rdb.Del(t.Context(), record.AsynqTaskKey("q", "1")).Err()) // an id without a task, as after an eviction
+	w.must(rdb.Set(t.Context(), "asynq:{q}:scheduled", "no list", 0).Err())
+	if got := w.get("/asynq/api/queues/q").Code; got != 500 {
+		t.Fatalf("the queue is not broken: got status %d", got)
+	}
+	a := w.get("/asynq/api/queues")
+	var list struct {
+		Queues []struct {
+			Queue         string
+			Size, Pending int
+		}
+	}
+	if err := json.Unmarshal(a.Body.Bytes(), &list); err != nil || a.Code != 200 {
+		t.Fatalf("got status %d and %v\n%s", a.Code, err, a.Body)
+	}
+	if len(list.Queues) != 2 || list.Queues[0].Queue != "good" || list.Queues[0].Pending != 1 || list.Queues[1].Queue != "q" || list.Queues[1].Pending != 2 {
+		t.Errorf("got %+v, want both queues with their lengths", list.Queues)
+	}
+	for _, path := range []string{"/", "/waiting"} {
+		if got := w.get(path); got.Code != 200 || !strings.Contains(got.Body.String(), "q: cannot be summed up") || strings.Contains(got.Body.String(), "good: cannot") {
+			t.Errorf("GET %s: got status %d, want 200 and a note on the queue", path, got.Code)
+		}
+	}
+}
+
+func TestOnlyNumbersDatesAndCodesOfPayloadsAndResultsAreShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for id, row := range map[string]struct{ payload, want string }{
+		"bytes":   {"\x00\xffs3cret", "(8 bytes that are no JSON object)"},
+		"array":   {`["s3cret"]`, "(10 bytes that are no JSON object)"},
+		"text":    {`"s3cret"`, "(8 bytes that are no JSON object)"},
+		"null":    {`null`, "(4 bytes that are no JSON object)"},
+		"ours":    {"{\n \"Tsr\": \"T1\", \"DelayDay\": 3 , \"UntilConfirmed\":true}", `{"Tsr":"T1","DelayDay":3,"UntilConfirmed":true}`},
+		"words":   {`{"Reason":"s3cret 王小明","Remark":"s3cret","InvoiceNumber":"VG1"}`, `{"Reason":"(10 characters)","Remark":"(6 characters)","InvoiceNumber":"VG1"}`},
+		"foreign": {`{"CustomerEmail":"s3cret@example.com","n":12345,"o":{"Tsr":"s3cret"},"a":["s3cret"],"x":null}`, `{"CustomerEmail":"(18 characters)","n":"(not shown)","o":"(not shown)","a":"(not shown)","x":"(not shown)"}`},
+		"long":    {`{"Tsr":"` + strings.Repeat("s3cret", 20) + `"}`, `{"Tsr":"(120 characters)"}`},
+		"nested":  {`{"Tsr":{"Name":"s3cret"},"HashKey":"s3cret0123456789"}`, `{"Tsr":"(not shown)","HashKey":"(16 characters)"}`},
+		"twice":   {`{"Tsr":"A","Tsr":"B","Remark":"s3cret"}`, `{"Tsr":"B","Remark":"(6 characters)"}`},
+	} {
+		w.put(id, row.payload)
+		var task struct{ Payload string }
+		body := w.get("/asynq/api/queues/q/tasks/" + id).Body.Bytes()
+		if err := json.Unmarshal(body, &task); err != nil || task.Payload != row.want || strings.Contains(string(body), "s3cret") {
+			t.Errorf("%s: got %s, %v, want %s", id, body, err, row.want)
+		}
+		if list := w.get("/asynq/api/queues/q/pending_tasks?size=50").Body.String(); strings.Contains(list, "s3cret") {
+			t.Errorf("%s: the list holds what is not to be shown: %s", id, list)
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package dashboard
+
+import (
+	"net/http"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/language"
+)
+
+// lang is a language of the page.
+type lang string
+
+const (
+	english lang = "en"
+	chinese lang = "zh-TW"
+)
+
+const langCookie = "ecpayq_lang"
+
+var matcher = language.NewMatcher([]language.Tag{language.English, language.TraditionalChinese})
+
+// langOf is the one that the user switched to, else what the browser prefers.
+func langOf(r *http.Request) lang {
+	if l := lang(r.URL.Query().Get("lang")); l == english || l == chinese {
+		return l
+	}
+	if c, err := r.Cookie(langCookie); err == nil && (c.Value == string(english) || c.Value == string(chinese)) {
+		return lang(c.Value)
+	}
+	tags, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
+	if err != nil || len(tags) == 0 {
+		return english
+	}
+	if _, i, _ := matcher.Match(tags...); i == 1 {
+		return chinese
+	}
+	// Whoever reads simplified characters reads these more easily than English.
+	if base, _ := tags[0].Base(); base.String() == "zh" {
+		return chinese
+	}
+	return english
+}
+
+// remember keeps the language that was switched to.
+func (l lang) remember(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("lang") == string(l) {
+		http.SetCookie(w, &http.Cookie{
+			Name: langCookie, Value: string(l), Path: "/", MaxAge: 365 * 24 * 3600,
+			HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
+		})
+	}
+}
+
+// side takes the half of a stored text that is in the language: "English / 中文".
+// A text in one language is returned as it is.
+func (l lang) side(text string) string {
+	en, zh, ok := strings.Cut(text, " / ")
+	switch han := func(s string) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+	}; {
+	case !ok || !han(zh) || han(en):
+		return text
+	case l == chinese:
+		return zh
+	default:
+		return en
+	}
+}
+
+// say translates a text of the page.
+func (l lang) say(text string) string {
+	if l == chinese {
+		if zh, ok := inChinese[text]; ok {
+			return zh
+		}
+	}
+	return text
+}
+
+// inChinese has every text of the page; a test holds it to the templates.
+var inChinese = map[string]string{
+	"Log in": "登入", "Log out": "登出", "User": "使用者", "Password": "密碼",
+	"Wrong user or password.":                     "使用者或密碼錯誤。",
+	"Too many failed logins. Wait a minute.":      "登入失敗次數過多，請稍候一分鐘。",
+	"You may look, but not change anything here.": "您的權限僅供檢視，不可變更。",
+	"viewer": "檢視者", "operator": "操作者", "no login": "免登入",
+
+	"Dead letters": "終止的任務", "Dead letter": "終止的任務", "Waiting": "等待中", "Audit": "操作紀錄", "Queues": "佇列", "asynq's pages": "asynq 頁面",
+	"Nothing is dead.": "沒有待處理的終止的任務。", "Nothing matches.": "沒有符合條件的項目。",
+	"Type": "類型", "Kind": "種類", "Merchant": "特店", "Died": "終止時間", "Task": "任務", "Why": "原因", "What to do": "處理方式",
+	"State": "狀態", "Attempts": "嘗試次數", "Code": "代碼", "any": "不限", "Show": "顯示", "Older than": "終止超過",
+	"1 hour": "1 小時", "1 day": "1 天", "7 days": "7 天", "30 days": "30 天",
+	"shown of": "筆，共", "dead letters in all.": "筆終止的任務。",
+	"select": "選取", "Note": "備註", "Replay selected": "重送所選", "Resolve selected": "結案所選",
+	"a note is needed to resolve": "結案須填備註",
+	"Replay":                      "重送", "Resolve": "結案", "Cancel": "取消",
+	"Replay runs the task again with a fresh budget.":                                              "重送會以全新的重試預算重新執行此任務。",
+	"Resolve is your word that nothing more has to happen: the effect is there, or is not wanted.": "結案表示您確認不需再處理：作業已生效，或已不需要。",
+	"It did not happen at ECPay: send again without asking.":                                       "已確認綠界未生效：不查詢，直接重送。",
+	"Correct a field": "修正欄位", "New value": "新值", "leave as it is": "不修正",
+	"Message of ECPay": "綠界訊息", "Meaning": "意義", "HTTP status": "HTTP 狀態", "archived by": "封存者", "First attempt": "首次嘗試",
+	"Last attempt": "最近嘗試", "unanswered since": "自此時起未獲回覆", "asynq says": "asynq 訊息", "Payload": "內容", "not yet run correction": "尚未執行的修正",
+	"Free text and what may be a buyer's data is not shown.": "自由文字及可能含買方資料的欄位不予顯示。",
+	"In asynq's pages": "在 asynq 頁面查看", "Back": "返回",
+	"This task is not in the ledger.": "此任務不在帳冊中。", "It is now": "目前狀態",
+	"What was done to it": "操作歷程", "Nobody did anything to it.": "尚無操作紀錄。",
+	"When": "時間", "Who": "操作者", "What": "操作", "Fields": "欄位",
+	"Nothing was done yet.": "尚無操作紀錄。", "The newest": "最近", "entries; ecpayq audit lists all.": "筆；完整紀錄請用 ecpayq audit。",
+	"Until": "等待至", "Nothing waits.": "沒有等待中的任務。", "For later": "預約執行", "Held or to be retried": "暫停或等待重試",
+	"asynq calls these retry. A hold spends no budget.": "asynq 稱之為 retry；暫停不消耗重試預算。",
+	"Why it is not wanted":                              "為何不需要",
+	"Times are those of Asia/Taipei.":                   "時間為台北時區（Asia/Taipei）。",
+	"cannot be summed up by asynq":                      "asynq 無法統計",
+	"Redis is not available; try again.":                "Redis 目前無法使用，請稍後再試。",
+	"This could not be done":                            "無法完成",
+	"replayed":                                          "已重送", "busy": "執行中，未變更", "done": "已完成，未變更", "not_found": "查無此任務", "resolved": "已結案", "cancelled": "已取消",
+	"Choose at least one task.":                               "請至少選取一項任務。",
+	"A note is required: say why nothing more has to happen.": "須填備註：說明為何不需再處理。",
+	"pending": "待執行", "scheduled": "預約", "active": "執行中", "retry": "等待重試", "held": "暫停", "completed": "完成", "dead": "終止", "missing": "遺失", "archived": "已封存",
+	"The search took too long and was ended: there may be more. Choose a merchant or an age, which are fast.": "搜尋時間過長而提前結束，可能還有其他項目；請改以特店或終止時間篩選，速度較快。",
+	"cannot be listed": "無法列出",
+}

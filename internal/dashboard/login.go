@@ -1,0 +1,302 @@
+package dashboard
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// Role says what a user may do.
+type Role string
+
+// The roles.
+const (
+	Viewer   Role = "viewer"   // looks
+	Operator Role = "operator" // looks and changes
+)
+
+// User may log in.
+type User struct {
+	// Name is 1 to 64 letters, digits and any of "._@-".
+	Name string
+	// PasswordHash is bcrypt's, of cost 10 or more; `ecpayq dashboard password` makes one.
+	PasswordHash string
+	Role         Role
+}
+
+var userName = regexp.MustCompile(`^[A-Za-z0-9._@-]{1,64}$`)
+
+func checkUsers(users []User) error {
+	seen := map[string]bool{}
+	for i, u := range users {
+		if !userName.MatchString(u.Name) {
+			return fmt.Errorf("user %d: the name must be 1 to 64 letters, digits and any of ._@-", i+1)
+		}
+		if seen[u.Name] {
+			return fmt.Errorf("user %s is there twice", u.Name)
+		}
+		seen[u.Name] = true
+		if u.Role != Viewer && u.Role != Operator {
+			return fmt.Errorf("user %s: the role is %q; it must be viewer or operator", u.Name, u.Role)
+		}
+		if cost, err := bcrypt.Cost([]byte(u.PasswordHash)); err != nil || cost < bcrypt.DefaultCost {
+			return fmt.Errorf("user %s: the password hash is not one of bcrypt with cost %d or more", u.Name, bcrypt.DefaultCost)
+		}
+	}
+	return nil
+}
+
+// MaxPassword is how many bytes of a password bcrypt takes.
+const MaxPassword = 72
+
+// HashPassword makes a [User.PasswordHash].
+func HashPassword(password string) (string, error) {
+	if password == "" {
+		return "", errors.New("the password is empty")
+	}
+	h, err := bcrypt.GenerateFromPassword([]byte(password), 12)
+	if errors.Is(err, bcrypt.ErrPasswordTooLong) {
+		return "", fmt.Errorf("the password has more than %d bytes", MaxPassword)
+	}
+	return string(h), err
+}
+
+const (
+	sessionCookie = "ecpayq_session"
+	sessionLife   = 12 * time.Hour
+	maxSessions   = 10_000
+	// Failed logins of one address before the next must wait, and for how long.
+	maxFailures = 10
+	failureWait = time.Minute
+	maxWatched  = 10_000
+)
+
+// sessions are who is logged in. They end with the process.
+type sessions struct {
+	users map[string]User
+	now   func() time.Time
+	// hashing bounds how many passwords are compared at once: each takes a core for
+	// a quarter of a second.
+	hashing chan struct{}
+	// nobody is compared with when there is no such user, so that it takes as long.
+	nobody []byte
+
+	mu       sync.Mutex
+	open     map[string]session
+	failures map[string]failure
+}
+
+type session struct {
+	user User
+	ends time.Time
+}
+
+type failure struct {
+	n    int
+	last time.Time
+}
+
+func newSessions(users []User, now func() time.Time) *sessions {
+	s := &sessions{
+		users: map[string]User{}, now: now, hashing: make(chan struct{}, 2),
+		open: map[string]session{}, failures: map[string]failure{},
+	}
+	for _, u := range users {
+		s.users[u.Name] = u
+		s.nobody = []byte(u.PasswordHash)
+	}
+	return s
+}
+
+// errTooMany means that an address has failed too often.
+var errTooMany = errors.New("too many failed logins from this address")
+
+// begin checks a password and returns a session's token, empty when it is wrong.
+func (s *sessions) begin(ctx context.Context, from, name, password string) (token string, err error) {
+	if s.watched(from) {
+		return "", errTooMany
+	}
+	select {
+	case s.hashing <- struct{}{}:
+		defer func() { <-s.hashing }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	u, known := s.users[name]
+	hash := []byte(u.PasswordHash)
+	if !known {
+		hash = s.nobody
+	}
+	right := bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if !known || !right {
+		if len(s.failures) >= maxWatched {
+			clear(s.failures)
+		}
+		f := s.failures[from]
+		s.failures[from] = failure{f.n + 1, now}
+		return "", nil
+	}
+	delete(s.failures, from)
+	for t, old := range s.open {
+		if !now.Before(old.ends) || len(s.open) >= maxSessions {
+			delete(s.open, t)
+		}
+	}
+	token = rand.Text()
+	s.open[token] = session{u, now.Add(sessionLife)}
+	return token, nil
+}
+
+// watched reports whether an address must wait.
+func (s *sessions) watched(from string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.failures[from]
+	if f.n > 0 && s.now().Sub(f.last) >= failureWait {
+		delete(s.failures, from)
+		return false
+	}
+	return f.n >= maxFailures
+}
+
+func (s *sessions) of(r *http.Request) (User, bool) {
+	c, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return User{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	got, ok := s.open[c.Value]
+	return got.user, ok && s.now().Before(got.ends)
+}
+
+func (s *sessions) end(r *http.Request) {
+	if c, err := r.Cookie(sessionCookie); err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.open, c.Value)
+	}
+}
+
+type userKey struct{}
+
+// userOf is who asks; without users configured it is somebody without a name.
+func userOf(r *http.Request) User {
+	u, _ := r.Context().Value(userKey{}).(User)
+	return u
+}
+
+// who is what the audit calls the user.
+func who(r *http.Request) string {
+	if u := userOf(r); u.Name != "" {
+		return "dashboard:" + u.Name
+	}
+	return "dashboard"
+}
+
+func (d *Dashboard) mayChange(r *http.Request) bool {
+	return !d.cfg.ReadOnly && userOf(r).Role == Operator
+}
+
+func isAPI(path string) bool {
+	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, Path+"/api/")
+}
+
+func (d *Dashboard) loggedIn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u, ok := User{Role: Operator}, true
+		if len(d.cfg.Users) > 0 {
+			u, ok = d.sessions.of(r)
+		}
+		switch {
+		case ok:
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, u)))
+		case isAPI(r.URL.Path) || r.Method != http.MethodGet:
+			http.Error(w, "log in first", http.StatusUnauthorized)
+		default:
+			http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+		}
+	})
+}
+
+func (d *Dashboard) operatorsOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !d.mayChange(r) {
+			d.problem(w, r, http.StatusForbidden, "You may look, but not change anything here.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// localPath keeps a login from leading to another site.
+func localPath(next string) string {
+	if u, err := url.Parse(next); err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.Contains(next, `\`) {
+		return "/"
+	}
+	return next
+}
+
+func (d *Dashboard) loginPage(w http.ResponseWriter, r *http.Request) {
+	if len(d.cfg.Users) == 0 {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	d.showLogin(w, r, http.StatusOK, "")
+}
+
+type loginData struct{ Next, Problem string }
+
+func (d *Dashboard) showLogin(w http.ResponseWriter, r *http.Request, status int, problem string) {
+	d.show(w, r, status, "login", "Log in", loginData{localPath(r.FormValue("next")), problem})
+}
+
+func (d *Dashboard) login(w http.ResponseWriter, r *http.Request) {
+	from, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		from = r.RemoteAddr
+	}
+	name := r.PostFormValue("user")
+	token, err := d.sessions.begin(r.Context(), from, name, r.PostFormValue("password"))
+	log := d.cfg.Logger.Info().Str("from", from)
+	if _, known := d.sessions.users[name]; known {
+		log = log.Str("user", name) // another word may be a password in the wrong field
+	}
+	switch {
+	case errors.Is(err, errTooMany):
+		log.Msg("login refused: too many failed logins from this address")
+		d.showLogin(w, r, http.StatusTooManyRequests, "Too many failed logins. Wait a minute.")
+		return
+	case err != nil: // the browser has gone
+		return
+	case token == "":
+		log.Msg("login failed")
+		d.showLogin(w, r, http.StatusUnauthorized, "Wrong user or password.")
+		return
+	}
+	log.Msg("login")
+	http.SetCookie(w, &http.Cookie{
+		Name: sessionCookie, Value: token, Path: "/", MaxAge: int(sessionLife.Seconds()),
+		HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
+	})
+	http.Redirect(w, r, localPath(r.PostFormValue("next")), http.StatusSeeOther)
+}
+
+func (d *Dashboard) logout(w http.ResponseWriter, r *http.Request) {
+	d.sessions.end(r)
+	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode})
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}

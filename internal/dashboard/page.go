@@ -1,0 +1,449 @@
+package dashboard
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+)
+
+//go:embed page/*.html
+var pageFiles embed.FS
+
+//go:embed page/style.css
+var styleSheet []byte
+
+// pages are the templates of each page, with the layout that all have.
+var pages = func() map[string]*template.Template {
+	all := map[string]*template.Template{}
+	for _, name := range []string{"login", "dead", "letter", "waiting", "audit", "problem"} {
+		all[name] = template.Must(template.ParseFS(pageFiles, "page/layout.html", "page/"+name+".html"))
+	}
+	return all
+}()
+
+func serveStyle(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Cache-Control", "max-age=3600")
+	_, _ = w.Write(styleSheet)
+}
+
+const (
+	// readLimit and actLimit bound what one page, or one change, may take.
+	readLimit = 10 * time.Second
+	actLimit  = 60 * time.Second
+)
+
+// view is what every template gets.
+type view struct {
+	Lang      lang
+	Title     string
+	Page      string
+	User      User
+	LoggedIn  bool
+	CanChange bool
+	Done      []string // what a change came to
+	Switch    string   // this page in the other language
+	Broken    []string // queues that asynq cannot sum up
+	Data      any
+}
+
+// T translates.
+func (v view) T(text string) string { return v.Lang.say(text) }
+
+// Side takes the half of a stored text in two languages.
+func (v view) Side(text string) string { return v.Lang.side(text) }
+
+// Time shows a time.
+func (v view) Time(t any) string {
+	switch t := t.(type) {
+	case time.Time:
+		if !t.IsZero() {
+			return t.In(ecpay.Taipei).Format(time.DateTime)
+		}
+	case *time.Time:
+		if t != nil {
+			return t.In(ecpay.Taipei).Format(time.DateTime)
+		}
+	}
+	return "–"
+}
+
+func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, status int, page, title string, data any) {
+	l := langOf(r)
+	l.remember(w, r)
+	v := view{
+		Lang: l, Title: title, Page: page, User: userOf(r), LoggedIn: userOf(r).Name != "", CanChange: d.mayChange(r),
+		Done: doneWords(l, r.URL.Query().Get("done")), Switch: switched(r.URL, l), Data: data,
+	}
+	if page == "dead" || page == "waiting" {
+		v.Broken = d.brokenQueues(r.Context())
+	}
+	var out bytes.Buffer
+	if err := pages[page].ExecuteTemplate(&out, "layout", v); err != nil {
+		d.cfg.Logger.Error().Err(err).Str("page", page).Msg("page not shown")
+		http.Error(w, "this page cannot be shown", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(out.Bytes())
+}
+
+// switched is the address of this page in the other language.
+func switched(u *url.URL, l lang) string {
+	q := u.Query()
+	q.Del("done")
+	q.Set("lang", map[lang]string{english: string(chinese), chinese: string(english)}[l])
+	return u.Path + "?" + q.Encode()
+}
+
+// doneWords reads "replayed.3,busy.1", as [counted] made it.
+func doneWords(l lang, text string) []string {
+	var words []string
+	for part := range strings.SplitSeq(text, ",") {
+		name, number, _ := strings.Cut(part, ".")
+		n, err := strconv.Atoi(number)
+		if err == nil && n > 0 && slices.Contains(outcomes, deadletter.Outcome(name)) {
+			words = append(words, fmt.Sprintf("%s: %d", l.say(name), n))
+		}
+	}
+	return words
+}
+
+var outcomes = []deadletter.Outcome{
+	deadletter.Replayed, deadletter.Resolved, deadletter.Cancelled, deadletter.Busy, deadletter.AlreadyDone, deadletter.NotFound,
+}
+
+func counted(n map[deadletter.Outcome]int) string {
+	var parts []string
+	for _, o := range outcomes {
+		if n[o] > 0 {
+			parts = append(parts, fmt.Sprintf("%s.%d", o, n[o]))
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+// problem shows what went wrong, in words of ours.
+func (d *Dashboard) problem(w http.ResponseWriter, r *http.Request, status int, text string) {
+	d.show(w, r, status, "problem", "This could not be done", text)
+}
+
+// failed tells an error that is the user's to mend from one that is not.
+func (d *Dashboard) failed(w http.ResponseWriter, r *http.Request, err error) {
+	var invalid *ecpay.ValidationError
+	var set *deadletter.SetError
+	if errors.As(err, &invalid) || errors.As(err, &set) || errors.Is(err, record.ErrOtherID) || errors.Is(err, deadletter.ErrBegun) {
+		d.problem(w, r, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	d.cfg.Logger.Warn().Err(err).Str("path", r.URL.Path).Msg("page not shown")
+	d.problem(w, r, http.StatusServiceUnavailable, "Redis is not available; try again.")
+}
+
+// brokenQueues names the queues that asynq cannot sum up, which its own pages and
+// lists cannot show.
+func (d *Dashboard) brokenQueues(ctx context.Context) []string {
+	names, err := d.rdb.SMembers(ctx, "asynq:queues").Result()
+	if err != nil {
+		return nil // the page itself says so
+	}
+	var broken []string
+	for _, q := range names {
+		if _, err := d.queues.GetQueueInfo(q); err != nil {
+			broken = append(broken, q)
+		}
+	}
+	slices.Sort(broken)
+	return broken
+}
+
+// deadData is the list of dead letters.
+type deadData struct {
+	Letters []row
+	Total   int
+	// Partial means that the search took too long to come to its end.
+	Partial bool
+	// What was asked for, and what may be.
+	Type, Kind, Merchant, Older string
+	Limit                       int
+	Types                       []string
+	Kinds                       []ecpay.Kind
+	Ages                        []age
+}
+
+type age struct{ Value, Words string }
+
+// row is a letter with what its code means.
+type row struct {
+	deadletter.Letter
+	Meaning string
+}
+
+var ages = []age{{"", "any"}, {"1h", "1 hour"}, {"24h", "1 day"}, {"168h", "7 days"}, {"720h", "30 days"}}
+
+const (
+	listed    = 100 // letters on a page
+	maxListed = 1000
+)
+
+func (d *Dashboard) deadPage(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	q := r.URL.Query()
+	data := deadData{
+		Type: q.Get("type"), Kind: q.Get("kind"), Merchant: strings.TrimSpace(q.Get("merchant")), Older: q.Get("older"),
+		Limit: listed, Kinds: ecpay.Kinds(), Ages: ages,
+	}
+	for _, t := range tasks.Types() {
+		data.Types = append(data.Types, t.Name)
+	}
+	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 {
+		data.Limit = min(n, maxListed)
+	}
+	f := deadletter.Filter{Type: data.Type, MerchantID: data.Merchant, Limit: data.Limit, Live: true}
+	if k, err := ecpay.ParseKind(data.Kind); err == nil && data.Kind != "" {
+		f.Kind = &k
+	}
+	if age, err := time.ParseDuration(data.Older); err == nil && age > 0 {
+		f.OlderThan = age
+	}
+	for l, err := range d.ledger.List(ctx, f) {
+		if data.Partial = errors.Is(ctx.Err(), context.DeadlineExceeded); data.Partial {
+			break
+		}
+		if err != nil {
+			d.failed(w, r, err)
+			return
+		}
+		data.Letters = append(data.Letters, row{l, d.meaning(l, langOf(r))})
+	}
+	var err error
+	if data.Total, err = d.ledger.Size(r.Context()); err != nil {
+		d.failed(w, r, err)
+		return
+	}
+	d.show(w, r, http.StatusOK, "dead", "Dead letters", data)
+}
+
+// meaning is what the code table says of a letter's code.
+func (d *Dashboard) meaning(letter deadletter.Letter, l lang) string {
+	typ, ok := tasks.ByName(letter.Type)
+	if !ok {
+		return ""
+	}
+	code, ok := d.cfg.Codes.Lookup(typ.Operation.Name, letter.RtnCode, letter.TransCode)
+	switch {
+	case !ok:
+		return ""
+	case l == chinese && code.ZhTW != "":
+		return code.ZhTW
+	default:
+		return code.En
+	}
+}
+
+// letterData is one dead letter, or what became of it.
+type letterData struct {
+	ID string
+	// Letter is nil when the ledger does not have it; then State says where it is.
+	Letter  *row
+	State   string
+	Payload string
+	// Fields may be corrected.
+	Fields []string
+	Acts   []deadletter.AuditEntry
+}
+
+func (d *Dashboard) letterPage(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	data := letterData{ID: r.URL.Query().Get("id")}
+	since := 30 * 24 * time.Hour
+	status := http.StatusOK
+	letter, err := d.ledger.Get(ctx, data.ID)
+	switch {
+	case errors.Is(err, deadletter.ErrNotFound):
+		status = http.StatusNotFound
+		if t, err := d.reader.Get(ctx, data.ID); err == nil {
+			status, data.State = http.StatusOK, t.State
+		}
+	case err != nil:
+		d.failed(w, r, err)
+		return
+	default:
+		data.Letter = &row{letter, d.meaning(letter, langOf(r))}
+		data.Payload = mask(letter.Type, letter.Payload)
+		data.Fields, _, _ = object(letter.Payload)
+		since = time.Since(letter.DiedAt) + 24*time.Hour
+	}
+	for e, err := range d.ledger.Audit(ctx, deadletter.AuditFilter{ID: data.ID, NewerThan: since, Limit: 20}) {
+		if err != nil {
+			d.failed(w, r, err)
+			return
+		}
+		data.Acts = append(data.Acts, e)
+	}
+	d.show(w, r, status, "letter", "Dead letter", data)
+}
+
+// back leads to where a form came from, with what it came to.
+func back(w http.ResponseWriter, r *http.Request, n map[deadletter.Outcome]int) {
+	u, err := url.Parse(localPath(r.PostFormValue("back")))
+	if err != nil {
+		u = &url.URL{Path: "/"}
+	}
+	q := u.Query()
+	q.Set("done", counted(n))
+	u.RawQuery = q.Encode()
+	http.Redirect(w, r, u.String(), http.StatusSeeOther)
+}
+
+// chosen returns the ids of a form, or answers that there are none.
+func (d *Dashboard) chosen(w http.ResponseWriter, r *http.Request) []string {
+	_ = r.ParseForm()
+	ids := r.PostForm["id"]
+	if len(ids) == 0 {
+		d.problem(w, r, http.StatusUnprocessableEntity, "Choose at least one task.")
+	}
+	return ids
+}
+
+func (d *Dashboard) replay(w http.ResponseWriter, r *http.Request) {
+	ids := d.chosen(w, r)
+	if len(ids) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), actLimit)
+	defer cancel()
+	o := deadletter.ReplayOptions{By: who(r), Note: clip(strings.TrimSpace(r.PostFormValue("note")))}
+	if len(ids) == 1 { // a person's word, and a correction, are about one task
+		o.NotExecuted = r.PostFormValue("not_executed") == "1"
+		if field := r.PostFormValue("field"); field != "" {
+			o.Set = map[string]string{field: r.PostFormValue("value")}
+		}
+	}
+	n := map[deadletter.Outcome]int{}
+	var wrong error
+	err := d.ledger.ReplayAll(ctx, deadletter.Filter{IDs: ids}, o, func(res deadletter.Result) {
+		if wrong = errors.Join(wrong, res.Err); res.Err == nil {
+			n[res.Outcome]++
+		}
+	})
+	if err = errors.Join(err, wrong); err != nil {
+		d.failed(w, r, err)
+		return
+	}
+	back(w, r, n)
+}
+
+func (d *Dashboard) resolve(w http.ResponseWriter, r *http.Request) {
+	d.each(w, r, d.ledger.Resolve)
+}
+
+func (d *Dashboard) cancel(w http.ResponseWriter, r *http.Request) {
+	d.each(w, r, d.ledger.Cancel)
+}
+
+// each does what needs a note to the tasks of a form.
+func (d *Dashboard) each(w http.ResponseWriter, r *http.Request, act func(ctx context.Context, id, by, note string) (deadletter.Outcome, error)) {
+	ids := d.chosen(w, r)
+	if len(ids) == 0 {
+		return
+	}
+	note := clip(strings.TrimSpace(r.PostFormValue("note")))
+	if note == "" {
+		d.problem(w, r, http.StatusUnprocessableEntity, "A note is required: say why nothing more has to happen.")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), actLimit)
+	defer cancel()
+	n := map[deadletter.Outcome]int{}
+	for _, id := range ids {
+		out, err := act(ctx, id, who(r), note)
+		if err != nil {
+			d.failed(w, r, err)
+			return
+		}
+		n[out]++
+	}
+	back(w, r, n)
+}
+
+// waitingData is what waits for a time.
+type waitingData struct {
+	Later, Held []record.Task
+	Broken      []string
+}
+
+const waitingListed = 100 // of each list of each queue
+
+func (d *Dashboard) waitingPage(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	var data waitingData
+	var errs []error
+	for q := range tasks.Queues() {
+		for later, list := range map[bool]*[]record.Task{false: &data.Held, true: &data.Later} {
+			n := 0
+			for t, err := range d.reader.Waiting(ctx, q, later) {
+				if err != nil { // one queue does not blank the page
+					d.cfg.Logger.Warn().Err(err).Str("queue", q).Msg("queue not shown")
+					data.Broken, errs = append(data.Broken, q), append(errs, err)
+					break
+				}
+				*list = append(*list, t)
+				if n++; n == waitingListed {
+					break
+				}
+			}
+		}
+	}
+	if len(errs) == 2*len(tasks.Queues()) {
+		d.failed(w, r, errors.Join(errs...))
+		return
+	}
+	for _, list := range [][]record.Task{data.Later, data.Held} {
+		slices.SortStableFunc(list, func(a, b record.Task) int { return next(a).Compare(next(b)) })
+	}
+	slices.Sort(data.Broken)
+	data.Broken = slices.Compact(data.Broken)
+	d.show(w, r, http.StatusOK, "waiting", "Waiting", data)
+}
+
+func next(t record.Task) time.Time {
+	if t.NextAt == nil {
+		return time.Time{}
+	}
+	return *t.NextAt
+}
+
+const acts = 200 // entries of the audit on its page
+
+func (d *Dashboard) auditPage(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	var list []deadletter.AuditEntry
+	for e, err := range d.ledger.Audit(ctx, deadletter.AuditFilter{Limit: acts}) {
+		if err != nil {
+			d.failed(w, r, err)
+			return
+		}
+		list = append(list, e)
+	}
+	d.show(w, r, http.StatusOK, "audit", "Audit", list)
+}

@@ -1,0 +1,263 @@
+package dashboard_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/dashboard"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// doBody sends a body that is no form.
+func (w *world) doBody(q request, body string) *httptest.ResponseRecorder {
+	w.Helper()
+	r := httptest.NewRequest(q.method, "http://127.0.0.1:8980"+q.path, strings.NewReader(body))
+	if q.cookie != nil {
+		r.AddCookie(q.cookie)
+	}
+	rec := httptest.NewRecorder()
+	w.d.ServeHTTP(rec, r)
+	return rec
+}
+
+const buyer = "王小明 0912345678"
+
+func void(number string) *tasks.Invalid {
+	return &tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{
+		MerchantID: "2000132", InvoiceNumber: number, InvoiceDate: "2026-11-01", Reason: "訂單取消", Remark: buyer,
+	}}
+}
+
+// died puts a dead void into asynq's archive and the ledger, as a worker does.
+func (w *world) died(number string, fields map[string]any) string {
+	w.Helper()
+	client, err := enqueue.New(enqueue.Config{Redis: w.redis.Client(), Interval: tasks.Every(0)})
+	w.must(err)
+	r, err := client.Enqueue(w.Context(), void(number))
+	w.must(err)
+	rdb := w.redis.Client()
+	w.must(asynq.NewInspectorFromRedisClient(rdb).ArchiveTask(r.Queue, r.ID))
+	if _, err := record.NewStore(rdb, time.Hour, time.Now).Deposit(w.Context(), r.Queue, r.ID, "token"); err != nil {
+		w.Fatal(err)
+	}
+	if len(fields) > 0 {
+		w.must(rdb.HSet(w.Context(), record.TaskKey(r.ID), fields).Err())
+	}
+	return r.ID
+}
+
+var rejected = map[string]any{
+	"d_kind": "Rejected", "d_rtn_code": 2103005, "d_rtn_msg": "發票作廢原因格式錯誤", "d_trans_code": 1, "attempts": 1, "by": "worker",
+	"d_reason": "ECPay refuses what is asked for; correct it, then run the task again / 綠界拒絕此內容，請修正後重新執行",
+}
+
+func wantText(t *testing.T, page string, a *httptest.ResponseRecorder, want []string, no ...string) {
+	t.Helper()
+	body := a.Body.String()
+	for _, text := range want {
+		if !strings.Contains(body, text) {
+			t.Errorf("%s: got status %d and no %q in\n%s", page, a.Code, text, body)
+			return
+		}
+	}
+	for _, text := range no {
+		if strings.Contains(body, text) {
+			t.Errorf("%s: %q is in\n%s", page, text, body)
+			return
+		}
+	}
+}
+
+func TestADeadLetterIsExplainedInBothLanguagesAndWithoutTheBuyer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	id := w.died("VG00000001", rejected)
+	zh := map[string]string{"Accept-Language": "zh-TW,zh;q=0.9,en;q=0.8"}
+	for _, path := range []string{"/", "/dead?id=" + id} {
+		en, tw := w.get(path), w.do(request{method: "GET", path: path, headers: zh})
+		wantText(t, "en "+path, en, []string{id, "Rejected", "2103005", `lang="en"`, "correct it and send it again", "What to do"}, "修正後重送", "王小明", "0912345678")
+		wantText(t, "zh "+path, tw, []string{id, "Rejected", "2103005", `lang="zh-TW"`, "修正後重送", "處理方式"}, "correct it and", "王小明", "0912345678")
+	}
+	wantText(t, "detail", w.get("/dead?id="+id), []string{
+		"發票作廢原因格式錯誤", "ECPay refuses what is asked for", "&#34;InvoiceNumber&#34;:&#34;VG00000001&#34;", "(14 characters)", "/asynq/queues/invalid/tasks/" + id,
+	}, "綠界拒絕此內容")
+
+	// The switch is remembered, and goes before what the browser prefers.
+	a := w.do(request{method: "GET", path: "/?lang=zh-TW"})
+	var kept *http.Cookie
+	for _, c := range a.Result().Cookies() {
+		kept = c
+	}
+	wantText(t, "switched", a, []string{"終止的任務"})
+	if kept == nil || kept.Value != "zh-TW" || !kept.HttpOnly {
+		t.Fatalf("the language is not remembered: %+v", kept)
+	}
+	wantText(t, "remembered", w.do(request{method: "GET", path: "/waiting", cookie: kept}), []string{"等待中", "lang=en"})
+	for header, want := range map[string]string{
+		"": "en", "en-GB": "en", "zh": "zh-TW", "zh-Hant-HK": "zh-TW", "zh-CN": "zh-TW", "fr, zh-TW;q=0.5": "zh-TW", "de": "en", "en, zh-TW;q=0.9": "en", ";;;": "en",
+	} {
+		wantText(t, header, w.do(request{method: "GET", path: "/", headers: map[string]string{"Accept-Language": header}}), []string{`<html lang="` + want + `"`})
+	}
+}
+
+func TestFiltersSelectDeadLetters(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	a, b := w.died("VG00000001", rejected), w.died("VG00000002", nil)
+	for query, want := range map[string][2]bool{
+		"": {true, true}, "?kind=Rejected": {true, false}, "?kind=Unknown": {false, true}, "?type=b2b:invalid": {true, true}, "?type=b2c:trigger_issue": {false, false},
+		"?merchant=2000132": {true, true}, "?merchant=1": {false, false}, "?older=1h": {false, false}, "?kind=nonsense&older=x&limit=-1": {true, true}, "?limit=1": {true, false},
+	} {
+		body := w.get("/" + query).Body.String()
+		if got := [2]bool{strings.Contains(body, a), strings.Contains(body, b)}; got != want {
+			t.Errorf("%s: got %v, want %v", query, got, want)
+		}
+	}
+	w.redis.Kill()
+	if got := w.get("/"); got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Body.String(), "Redis is not available") {
+		t.Errorf("without Redis: got status %d, want 503 in words", got.Code)
+	}
+}
+
+func TestReplayAndResolveOnThePageAgreeWithTheLedgerAndAreAudited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withUsers(t))
+	olga := w.login("olga", operatorPassword)
+	post := func(path string, form url.Values) *httptest.ResponseRecorder {
+		return w.do(request{method: "POST", path: path, form: form, cookie: olga, headers: map[string]string{"Sec-Fetch-Site": "same-origin"}})
+	}
+	state := func(id string) string {
+		got, err := record.NewReader(w.redis.Client()).Get(t.Context(), id)
+		w.must(err)
+		return got.State
+	}
+	one, two, three, four := w.died("VG00000001", rejected), w.died("VG00000002", rejected), w.died("VG00000003", rejected), w.died("VG00000004", rejected)
+
+	if a := post("/dead/replay", url.Values{"id": {one, two}, "note": {"ticket 1"}, "back": {"/?kind=Rejected"}}); a.Code != http.StatusSeeOther || a.Header().Get("Location") != "/?done=replayed.2&kind=Rejected" {
+		t.Errorf("replay: got status %d to %q", a.Code, a.Header().Get("Location"))
+	}
+	if a := post("/dead/replay", url.Values{"id": {one}}); a.Header().Get("Location") != "/?done=busy.1" {
+		t.Errorf("replay again: got status %d to %q", a.Code, a.Header().Get("Location"))
+	}
+	wantText(t, "after", w.do(request{method: "GET", path: "/?done=replayed.2,busy.1,hacked.3,replayed.x", cookie: olga}), []string{"replayed: 2 · busy: 1"}, "hacked")
+	post("/dead/replay", url.Values{"id": {three}, "field": {"Reason"}, "value": {"更正後原因"}})
+	for id, want := range map[string]string{one: "pending", two: "pending", three: "pending", four: "dead"} {
+		if got := state(id); got != want {
+			t.Errorf("%s: got state %s, want %s", id, got, want)
+		}
+	}
+	if a := post("/dead/replay", url.Values{"id": {four}, "field": {"InvoiceNumber"}, "value": {"VG99999999"}}); a.Code != http.StatusUnprocessableEntity {
+		t.Errorf("a correction that makes another task: got status %d, want 422", a.Code)
+	}
+	for name, a := range map[string]*httptest.ResponseRecorder{
+		"nothing chosen": post("/dead/replay", url.Values{}), "no note": post("/dead/resolve", url.Values{"id": {four}, "note": {"  "}}),
+	} {
+		if a.Code != http.StatusUnprocessableEntity {
+			t.Errorf("%s: got status %d, want 422", name, a.Code)
+		}
+	}
+	if a := post("/dead/resolve", url.Values{"id": {four}, "note": {"by hand"}, "back": {"//evil.example"}}); a.Header().Get("Location") != "/?done=resolved.1" {
+		t.Errorf("resolve: got status %d to %q", a.Code, a.Header().Get("Location"))
+	}
+	if got := state(four); got != "completed" {
+		t.Errorf("resolved: got state %s, want completed", got)
+	}
+	wantText(t, "resolved", w.do(request{method: "GET", path: "/dead?id=" + four, cookie: olga}), []string{"not in the ledger", "completed", "dashboard:olga", "by hand"})
+	if a := w.do(request{method: "GET", path: "/dead?id=nothing", cookie: olga}); a.Code != http.StatusNotFound {
+		t.Errorf("unknown id: got status %d, want 404", a.Code)
+	}
+
+	var got []string
+	for _, e := range w.audit() {
+		got = append(got, e.Who+" "+e.What+" "+e.ID+" "+strings.Join(e.Fields, ",")+" "+e.Note)
+	}
+	want := []string{
+		"dashboard:olga resolve " + four + "  by hand", "dashboard:olga replay,set " + three + " Reason ",
+		"dashboard:olga replay " + two + "  ticket 1", "dashboard:olga replay " + one + "  ticket 1",
+	}
+	less := func(a, b string) bool { return a < b }
+	if diff := cmp.Diff(want, got, sorted(less)); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+	page := w.do(request{method: "GET", path: "/audit", cookie: olga})
+	wantText(t, "audit", page, []string{"dashboard:olga", "replay,set", "Reason", "ticket 1"}, "更正後原因", "王小明")
+}
+
+func TestWhatWaitsShowsUntilWhenAndWhyAndForLaterCanBeCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	client, err := enqueue.New(enqueue.Config{Redis: w.redis.Client()})
+	w.must(err)
+	later, err := client.Enqueue(t.Context(), void("VG00000005"), enqueue.ProcessAt(time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)))
+	w.must(err)
+	held, err := client.Enqueue(t.Context(), void("VG00000006"))
+	w.must(err)
+	// As a worker leaves it: asynq calls it a retry.
+	rdb := w.redis.Client()
+	w.must(rdb.LRem(t.Context(), record.AsynqKey(held.Queue, "pending"), 0, held.ID).Err())
+	w.must(rdb.HSet(t.Context(), record.AsynqTaskKey(held.Queue, held.ID), "state", "retry").Err())
+	w.must(rdb.ZAdd(t.Context(), record.AsynqKey(held.Queue, "retry"), zAt(held.ID, time.Date(2098, 1, 1, 0, 0, 0, 0, time.UTC))).Err())
+	w.must(rdb.HSet(t.Context(), record.TaskKey(held.ID), "state", "held", "kind", "Operator", "rtn_code", 5070350, "reason", "a person must act at ECPay first / 須先於綠界處理").Err())
+
+	wantText(t, "waiting", w.get("/waiting"), []string{
+		later.ID, "2099-01-02 11:04:05", "scheduled", held.ID, "2098-01-01 08:00:00", "held", "Operator", "5070350", "a person must act at ECPay first",
+	}, "王小明", "須先")
+	cancel := func(id string) string {
+		return w.do(request{method: "POST", path: "/waiting/cancel", form: url.Values{"id": {id}, "note": {"ordered twice"}, "back": {"/waiting"}}}).Header().Get("Location")
+	}
+	if got := cancel(held.ID); got != "/waiting?done=busy.1" {
+		t.Errorf("a held task: got %q, want busy", got)
+	}
+	if got := cancel(later.ID); got != "/waiting?done=cancelled.1" {
+		t.Errorf("a task for later: got %q, want cancelled", got)
+	}
+	wantText(t, "waiting", w.get("/waiting"), []string{held.ID}, later.ID)
+	if a := w.audit(); len(a) != 1 || a[0].What != "cancel" || a[0].Who != "dashboard" || a[0].Note != "ordered twice" {
+		t.Errorf("audit: %+v", a)
+	}
+}
+
+func TestEveryTextOfThePagesIsTranslated(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("page/*.html")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d pages, %v", len(files), err)
+	}
+	literal, seen := regexp.MustCompile(`\.T "([^"]+)"`), 0
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range literal.FindAllStringSubmatch(string(b), -1) {
+			seen++
+			if !dashboard.Translated(m[1]) {
+				t.Errorf("%s: %q has no Chinese", f, m[1])
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d texts were found", seen)
+	}
+}
+
+func sorted(less func(a, b string) bool) cmp.Option { return cmpopts.SortSlices(less) }
+
+func zAt(member string, at time.Time) redis.Z {
+	return redis.Z{Score: float64(at.Unix()), Member: member}
+}

@@ -1,0 +1,91 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+const waitingPage = 250
+
+// Waiting yields the tasks of a queue that wait for a time, those whose time comes
+// first in front: with later, those that were scheduled, for their turn or for a
+// time that was asked for; else those that are held or to be retried. What comes or
+// goes during the walk may be missed. A queue that no task was ever put into has
+// none. After an error it ends.
+func (r *Reader) Waiting(ctx context.Context, queue string, later bool) iter.Seq2[Task, error] {
+	inspector := asynq.NewInspectorFromRedisClient(r.rdb)
+	list := inspector.ListRetryTasks
+	if later {
+		list = inspector.ListScheduledTasks
+	}
+	return func(yield func(Task, error) bool) {
+		for page := 1; ; page++ {
+			infos, err := listed(ctx, func() ([]*asynq.TaskInfo, error) {
+				return list(queue, asynq.PageSize(waitingPage), asynq.Page(page))
+			})
+			if err == nil {
+				var waiting []Task
+				waiting, err = r.joinAll(ctx, queue, infos)
+				for _, t := range waiting {
+					if !yield(t, nil) {
+						return
+					}
+				}
+			}
+			if err != nil {
+				yield(Task{}, fmt.Errorf("list queue %s: %w", queue, err))
+				return
+			}
+			if len(infos) < waitingPage {
+				return
+			}
+		}
+	}
+}
+
+// listed asks asynq, whose Inspector takes no context.
+func listed(ctx context.Context, list func() ([]*asynq.TaskInfo, error)) ([]*asynq.TaskInfo, error) {
+	type answer struct {
+		infos []*asynq.TaskInfo
+		err   error
+	}
+	ch := make(chan answer, 1)
+	go func() {
+		infos, err := list()
+		ch <- answer{infos, err}
+	}()
+	select {
+	case a := <-ch:
+		if errors.Is(a.err, asynq.ErrQueueNotFound) {
+			return nil, nil
+		}
+		return a.infos, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// joinAll joins what asynq has with our records, in one round trip.
+func (r *Reader) joinAll(ctx context.Context, queue string, infos []*asynq.TaskInfo) ([]Task, error) {
+	pipe := r.rdb.Pipeline()
+	records := make([]*redis.MapStringStringCmd, len(infos))
+	for i, info := range infos {
+		records[i] = pipe.HGetAll(ctx, TaskKey(info.ID))
+	}
+	if err := Exec(ctx, pipe); err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
+	all := make([]Task, len(infos))
+	for i, info := range infos {
+		m := records[i].Val()
+		all[i] = join(tasks.Type{Name: info.Type, Queue: queue}, info.ID, info, parse(m), len(m) > 0)
+	}
+	return all, nil
+}

@@ -1,0 +1,99 @@
+package deadletter_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// later stores a void for tomorrow.
+func (b *bench) later(i int) string {
+	b.Helper()
+	r, err := b.producer.Invalid(b.Context(), void(number(i)), enqueue.ProcessIn(24*time.Hour))
+	b.must(err)
+	return r.ID
+}
+
+func (b *bench) cancel(id string, want deadletter.Outcome) {
+	b.Helper()
+	if out, err := b.ledger.Cancel(b.Context(), id, "ops", "not wanted"); err != nil || out != want {
+		b.Errorf("cancel %s: got %s, %v, want %s", id, out, err, want)
+	}
+}
+
+func TestOnlyATaskForLaterThatWasNeverBegunIsCancelled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.later(1)
+	if _, err := b.ledger.Cancel(t.Context(), id, "ops", " "); err == nil {
+		t.Error("cancelled without a note")
+	}
+	b.cancel(id, deadletter.Cancelled)
+	if b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id), record.AsynqTaskKey(queue, id)).Val() != 0 {
+		t.Error("a cancelled task left something behind")
+	}
+	b.cancel(id, deadletter.NotFound)
+	// It may be enqueued again, and cancelled again.
+	if again := b.later(1); again != id {
+		t.Fatalf("enqueued as %s", again)
+	}
+	b.cancel(id, deadletter.Cancelled)
+
+	b.cancel(b.enqueued(2), deadletter.Busy) // it waits for nothing but a worker
+	b.cancel("no id of ours", deadletter.NotFound)
+	b.cancel("b2b.invalid.2000132.VG99999999.2026-11-01", deadletter.NotFound)
+	dead := b.died(3, 0)
+	b.cancel(dead, deadletter.NotFound)
+
+	// A write went out: whoever cancelled it would forget that.
+	begun := b.later(4)
+	a := gate.Attempt{ID: begun, Token: "t", Start: time.Now(), LockFor: time.Minute}
+	if _, err := b.gate.Begin(t.Context(), a, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	b.must(b.entered(a))
+	if out, err := b.ledger.Cancel(t.Context(), begun, "ops", "n"); !errors.Is(err, deadletter.ErrBegun) {
+		t.Errorf("begun: got %s, %v, want ErrBegun", out, err)
+	}
+	// The mark of a write may be lost: Redis has changed since it was enqueued.
+	lost := b.later(5)
+	b.must(b.rdb.HSet(t.Context(), record.ReplicationKey(b.rdb, lost), record.FieldReplID, "x", record.FieldChanged, time.Now().Add(time.Minute).UnixMilli()).Err())
+	if out, err := b.ledger.Cancel(t.Context(), lost, "ops", "n"); !errors.Is(err, deadletter.ErrBegun) || !b.inLedger(lost) {
+		t.Errorf("perhaps begun: got %s, %v, want ErrBegun and a letter for a person", out, err)
+	}
+}
+
+func TestCancelInterruptedAfterAnyCommandLosesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.everyFault(b.later,
+		func(rdb redis.UniversalClient, id string) error {
+			_, err := deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)}).Cancel(t.Context(), id, "ops", "not wanted")
+			return err
+		},
+		func(id string) {
+			b.sweep()
+			at, err := record.NewStore(b.rdb, time.Hour, time.Now).Place(t.Context(), queue, id)
+			b.must(err)
+			switch {
+			case at == record.PlaceScheduled: // it did not come to it
+				b.cancel(id, deadletter.Cancelled)
+			case b.inLedger(id): // a person sees it, and who wanted it gone
+				if out, err := b.ledger.Resolve(t.Context(), id, "ops", "not wanted"); err != nil || out != deadletter.Resolved {
+					t.Errorf("resolve: %s, %v", out, err)
+				}
+			default:
+				if r, err := record.Get(t.Context(), b.rdb, id); err != nil || r.State != record.Done || r.Note != "not wanted" || at != record.PlaceNone {
+					t.Errorf("%s is %+v in %s, %v, want it cancelled", id, r, at, err)
+				}
+			}
+		})
+}
