@@ -66,7 +66,7 @@ func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 	cfg := app.DashboardConfig{
 		RedisURL: redisURL, Addr: c.String("addr"), CertFile: c.String("tls-cert"), KeyFile: c.String("tls-key"),
 		Page: dashboard.Config{
-			ReadOnly: c.Bool("read-only"), Codes: page.Codes, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
+			ReadOnly: c.Bool("read-only"), Codes: page.Codes, Schedules: page.Schedules, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
 			Interval: page.Interval, Logger: log,
 		},
 	}

@@ -131,7 +131,7 @@ func newRoot(s streams) *cli.Command {
 		Version: version,
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
-			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.auditCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(),
+			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.scheduleCommand(), p.auditCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(),
 		},
 		Suggest:        true,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run decides

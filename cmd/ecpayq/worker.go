@@ -65,6 +65,10 @@ func (p *program) work(ctx context.Context) error {
 	for _, text := range p.cfg.Warnings() {
 		log.Warn().Msg(text)
 	}
+	page, err := p.cfg.Page()
+	if err != nil {
+		return err
+	}
 	app.UseLogger(log)
 	quiet := log.With().Str("component", "traces").Logger().Hook(worker.QuietHook())
 	p.traces.complain = func(err error) { quiet.Warn().Err(err).Msg("traces are not exported") }
@@ -81,6 +85,7 @@ func (p *program) work(ctx context.Context) error {
 			ShutdownTimeout: p.cfg.ShutdownMax, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
 		},
 		AdminAddr: p.cfg.AdminAddr, MetricsByMerchant: p.cfg.MetricsByMerchant, Logger: log, Version: version,
+		Schedules: page.Schedules, Interval: page.Interval,
 	})
 	if err != nil {
 		return err

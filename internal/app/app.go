@@ -22,6 +22,7 @@ import (
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/metrics"
+	"github.com/ecpayq/ecpayq/worker/schedule"
 	"github.com/ecpayq/ecpayq/worker/tracing"
 )
 
@@ -34,6 +35,10 @@ type WorkerConfig struct {
 	HTTPTimeout time.Duration
 	// Worker is filled in except for the parts that are assembled here.
 	Worker worker.Config
+	// Schedules are fired by this worker, or another one that has them.
+	Schedules []schedule.Entry
+	// Interval is that of [deadletter.Config], for what they replay.
+	Interval func(merchantID string) time.Duration
 	// AdminAddr serves /livez, /readyz and /metrics; empty for none.
 	AdminAddr string
 	// MetricsByMerchant adds series with a MerchantID to /metrics.
@@ -137,8 +142,21 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	}
 	w.onStop("worker", func() error { core.Stop(); return nil })
 	w.core.Store(core)
+	w.startSchedules(cfg, clients.gate)
 	cfg.Logger.Info().Str("version", cfg.Version).Str("ecpay", cfg.BaseURL.String()).Str("admin", w.AdminAddr()).Msg("worker is running")
 	return w, nil
+}
+
+func (w *Worker) startSchedules(cfg WorkerConfig, rdb redis.UniversalClient) {
+	if len(cfg.Schedules) == 0 {
+		return
+	}
+	s := schedule.NewScheduler(schedule.Config{
+		Redis: rdb, Entries: cfg.Schedules, Logger: cfg.Logger,
+		Ledger: deadletter.New(deadletter.Config{Redis: rdb, Retention: cfg.Worker.Retention, Interval: cfg.Interval}),
+	})
+	s.Start()
+	w.onStop("schedules", func() error { s.Stop(); return nil })
 }
 
 // AdminAddr is the address of the admin server, empty without one.

@@ -19,9 +19,10 @@ import (
 
 // file is the YAML file.
 type file struct {
-	Platforms []platform      `yaml:"platforms"`
-	Merchants []merchant      `yaml:"merchants"`
-	Codes     []ecpay.CodeRow `yaml:"codes"`
+	Platforms []platform       `yaml:"platforms"`
+	Merchants []merchant       `yaml:"merchants"`
+	Codes     []ecpay.CodeRow  `yaml:"codes"`
+	Schedules []replaySchedule `yaml:"schedules"`
 	Dashboard struct {
 		Users []User `yaml:"users"`
 	} `yaml:"dashboard"`
@@ -175,6 +176,9 @@ func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 	codes, err := ecpay.NewCodes(f.Codes...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
+	}
+	if _, err := f.schedules(); err != nil {
+		return nil, nil, err
 	}
 	all := map[string]worker.Merchant{}
 	add := func(cfg ecpay.MerchantConfig, tsr, retrigger bool, interval *time.Duration) error {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/worker/schedule"
 )
 
 // User may log in to the dashboard.
@@ -19,8 +20,9 @@ type User struct {
 // Page is what programs without keys read of the file: the dashboard need not be
 // able to read the files that hold them.
 type Page struct {
-	Users []User
-	Codes *ecpay.Codes
+	Users     []User
+	Schedules []schedule.Entry
+	Codes     *ecpay.Codes
 	// Interval is a merchant's own, or the one of all.
 	Interval func(merchantID string) time.Duration
 }
@@ -37,6 +39,9 @@ func (c *Config) Page() (Page, error) {
 	p := Page{Users: f.Dashboard.Users}
 	if p.Codes, err = ecpay.NewCodes(f.Codes...); err != nil {
 		return Page{}, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
+	}
+	if p.Schedules, err = f.schedules(); err != nil {
+		return Page{}, err
 	}
 	own := map[string]time.Duration{}
 	for _, m := range f.Merchants {

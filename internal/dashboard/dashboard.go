@@ -19,6 +19,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/schedule"
 )
 
 // Config configures the dashboard.
@@ -32,6 +33,8 @@ type Config struct {
 	ReadOnly bool
 	// Codes says what ECPay's codes mean. Defaults to the built-in table.
 	Codes *ecpay.Codes
+	// Schedules are those that workers fire.
+	Schedules []schedule.Entry
 	// Retention, FinishTTL and Interval are those of [deadletter.Config].
 	Retention, FinishTTL time.Duration
 	Interval             func(merchantID string) time.Duration
@@ -116,9 +119,11 @@ func (d *Dashboard) routes() http.Handler {
 	known.HandleFunc("GET /{$}", d.deadPage)
 	known.HandleFunc("GET /dead", d.letterPage)
 	known.HandleFunc("GET /waiting", d.waitingPage)
+	known.HandleFunc("GET /schedules", d.schedulesPage)
 	known.HandleFunc("GET /audit", d.auditPage)
 	for pattern, act := range map[string]http.HandlerFunc{
 		"POST /dead/replay": d.replay, "POST /dead/resolve": d.resolve, "POST /waiting/cancel": d.cancel,
+		"POST /schedules/run": d.runSchedule,
 	} {
 		known.Handle(pattern, d.operatorsOnly(act))
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/schedule"
 )
 
 //go:embed page/*.html
@@ -29,7 +30,7 @@ var styleSheet []byte
 // pages are the templates of each page, with the layout that all have.
 var pages = func() map[string]*template.Template {
 	all := map[string]*template.Template{}
-	for _, name := range []string{"login", "dead", "letter", "waiting", "audit", "problem"} {
+	for _, name := range []string{"login", "dead", "letter", "waiting", "schedules", "audit", "problem"} {
 		all[name] = template.Must(template.ParseFS(pageFiles, "page/layout.html", "page/"+name+".html"))
 	}
 	return all
@@ -66,6 +67,17 @@ func (v view) T(text string) string { return v.Lang.say(text) }
 
 // Side takes the half of a stored text in two languages.
 func (v view) Side(text string) string { return v.Lang.side(text) }
+
+// Local shows a time where it is.
+func (v view) Local(t any) string {
+	switch t := t.(type) {
+	case time.Time:
+		return t.Format(time.DateTime)
+	case *time.Time:
+		return t.Format(time.DateTime)
+	}
+	return "–"
+}
 
 // Time shows a time.
 func (v view) Time(t any) string {
@@ -126,6 +138,7 @@ func doneWords(l lang, text string) []string {
 
 var outcomes = []deadletter.Outcome{
 	deadletter.Replayed, deadletter.Resolved, deadletter.Cancelled, deadletter.Busy, deadletter.AlreadyDone, deadletter.NotFound,
+	deadletter.Skipped, failedReplay,
 }
 
 func counted(n map[deadletter.Outcome]int) string {
@@ -431,6 +444,42 @@ func next(t record.Task) time.Time {
 	}
 	return *t.NextAt
 }
+
+func (d *Dashboard) schedulesPage(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	all, err := schedule.List(ctx, d.rdb, d.cfg.Schedules)
+	if err != nil {
+		d.failed(w, r, err)
+		return
+	}
+	d.show(w, r, http.StatusOK, "schedules", "Schedules", all)
+}
+
+// runSchedule replays now what a schedule would. What a minute does not suffice for
+// is left, and pressing it again goes on.
+func (d *Dashboard) runSchedule(w http.ResponseWriter, r *http.Request) {
+	name := r.PostFormValue("name")
+	i := slices.IndexFunc(d.cfg.Schedules, func(e schedule.Entry) bool { return e.Name == name })
+	if i < 0 {
+		d.problem(w, r, http.StatusNotFound, "There is no such schedule.")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), actLimit)
+	defer cancel()
+	o := deadletter.ReplayOptions{By: who(r), Note: clip(strings.TrimSpace("schedule " + name + " " + r.PostFormValue("note")))}
+	report, err := schedule.Once(ctx, d.rdb, d.ledger, d.cfg.Schedules[i], o, func(id string, err error) {
+		d.cfg.Logger.Warn().Err(err).Str("task_id", id).Msg("dead task not replayed")
+	})
+	if err != nil && report == (schedule.Report{}) {
+		d.failed(w, r, err)
+		return
+	}
+	back(w, r, map[deadletter.Outcome]int{deadletter.Replayed: report.Replayed, deadletter.Skipped: report.Left, failedReplay: report.Failed})
+}
+
+// failedReplay is an outcome of a run.
+const failedReplay deadletter.Outcome = "failed"
 
 const acts = 200 // entries of the audit on its page
 

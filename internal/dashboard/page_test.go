@@ -1,6 +1,8 @@
 package dashboard_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,6 +23,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/schedule"
 )
 
 // doBody sends a body that is no form.
@@ -230,6 +233,40 @@ func TestWhatWaitsShowsUntilWhenAndWhyAndForLaterCanBeCancelled(t *testing.T) {
 	if a := w.audit(); len(a) != 1 || a[0].What != "cancel" || a[0].Who != "dashboard" || a[0].Note != "ordered twice" {
 		t.Errorf("audit: %+v", a)
 	}
+}
+
+func TestSchedulesShowTheirNextAndLastRunsAndAreRunByHand(t *testing.T) {
+	t.Parallel()
+	e, err := schedule.New("refused", "30 3 1 1 *", nil, schedule.Filter{Kinds: []ecpay.Kind{ecpay.Rejected}, OlderThan: time.Nanosecond, Limit: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, func(cfg *dashboard.Config) { cfg.Schedules = []schedule.Entry{e} })
+	id := w.died("VG00000007", rejected)
+	year := time.Now().In(ecpay.Taipei).Year() + 1
+	wantText(t, "schedules", w.get("/schedules"), []string{"refused", "30 3 1 1 *", "Asia/Taipei", fmt.Sprintf("%d-01-01 03:30:00", year), "Rejected", "at most 5", "not yet", "Run now"})
+	run := func(name string) *httptest.ResponseRecorder {
+		return w.do(request{method: "POST", path: "/schedules/run", form: url.Values{"name": {name}, "back": {"/schedules"}}})
+	}
+	if a := run("refused"); a.Header().Get("Location") != "/schedules?done=replayed.1" {
+		t.Errorf("run: got status %d to %q", a.Code, a.Header().Get("Location"))
+	}
+	if a := run("nothing"); a.Code != http.StatusNotFound {
+		t.Errorf("no such schedule: got status %d, want 404", a.Code)
+	}
+	if a := w.audit(); len(a) != 1 || a[0].ID != id || a[0].Who != "dashboard" || a[0].Note != "schedule refused" {
+		t.Errorf("audit: %+v", a)
+	}
+	w.must(w.redis.Client().Del(t.Context(), record.AsynqTaskKey("invalid", id)).Err())
+	// A worker fires it.
+	s := schedule.NewScheduler(schedule.Config{Redis: w.redis.Client(), Ledger: w.ledger, Now: func(context.Context) (time.Time, error) { return w.now, nil }})
+	for _, at := range []time.Time{time.Now(), time.Date(year, 1, 1, 4, 0, 0, 0, ecpay.Taipei)} {
+		w.now = at
+		if _, err := s.Tick(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantText(t, "schedules", w.get("/schedules"), []string{fmt.Sprintf("%d-01-01 03:30:00", year), "replayed: 1 · skipped: 0"}, "not yet")
 }
 
 func TestEveryTextOfThePagesIsTranslated(t *testing.T) {

@@ -100,6 +100,10 @@ const (
 	AuditKey = prefix + "{audit}"
 )
 
+// ScheduleKey is the state of a replay schedule with certain times, a hash; see
+// claim.lua in worker/schedule for what is in it.
+func ScheduleKey(name, spec string) string { return prefix + "{schedule}:" + name + ":" + spec }
+
 // Fields of the hash at [TaskKey]. Times are Unix milliseconds by Redis' clock.
 const (
 	FieldState    = "state"     // a State

@@ -25,6 +25,9 @@ type ReplayOptions struct {
 	// NotExecuted is a person's word that what was sent without an answer did not
 	// happen: it is sent again without asking.
 	NotExecuted bool
+	// Died, when not zero, is the death it is about: a task that died again since is
+	// left alone.
+	Died time.Time
 	// By and Note are for the audit.
 	By, Note string
 }
@@ -44,11 +47,7 @@ func (o ReplayOptions) what() string {
 // for why it may be interrupted anywhere and run twice at once. The letter stays
 // until the task is done.
 func (l *Ledger) Replay(ctx context.Context, id string, o ReplayOptions) (Outcome, error) {
-	return l.replay(ctx, id, time.Time{}, o)
-}
-
-func (l *Ledger) replay(ctx context.Context, id string, died time.Time, o ReplayOptions) (Outcome, error) {
-	r := record.Revival{Died: died, NotExecuted: o.NotExecuted, DryRun: o.DryRun}
+	r := record.Revival{Died: o.Died, NotExecuted: o.NotExecuted, DryRun: o.DryRun}
 	if len(o.Set) > 0 {
 		r.Correct = func(letter record.Letter) (tasks.Payload, error) { return corrected(letter, o.Set) }
 	}
@@ -160,7 +159,9 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 	for range parallel {
 		wg.Go(func() {
 			for letter := range jobs {
-				out, err := l.replay(ctx, letter.ID, letter.DiedAt, o)
+				o := o
+				o.Died = letter.DiedAt
+				out, err := l.Replay(ctx, letter.ID, o)
 				if err != nil && !isOwn(err) {
 					cancel(err)
 					continue
@@ -202,7 +203,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 			continue
 		}
 		seen[id] = true
-		out, err := l.replay(ctx, id, time.Time{}, o)
+		out, err := l.Replay(ctx, id, o)
 		if err != nil && !isOwn(err) {
 			return err
 		}

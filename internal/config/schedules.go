@@ -1,0 +1,77 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	_ "time/tzdata" // the image has no files of time zones
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/worker/schedule"
+)
+
+// replaySchedule is one row under schedules.
+type replaySchedule struct {
+	Name       string        `yaml:"name"`
+	Cron       string        `yaml:"cron"`
+	TimeZone   string        `yaml:"time_zone"`
+	Kind       kinds         `yaml:"kind"`
+	Type       string        `yaml:"type"`
+	MerchantID string        `yaml:"merchant_id"`
+	OlderThan  time.Duration `yaml:"older_than"`
+	Limit      int           `yaml:"limit"`
+}
+
+// kinds is one kind or a list of them.
+type kinds []ecpay.Kind
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (k *kinds) UnmarshalYAML(n *yaml.Node) error {
+	names := []string{n.Value}
+	if n.Kind != yaml.ScalarNode {
+		if err := n.Decode(&names); err != nil {
+			return err
+		}
+	}
+	for _, name := range names {
+		i, err := ecpay.ParseKind(name)
+		if err != nil {
+			return fmt.Errorf("line %d: a kind must be one of %v", n.Line, ecpay.Kinds())
+		}
+		*k = append(*k, i)
+	}
+	return nil
+}
+
+// schedules checks and returns them.
+func (f file) schedules() ([]schedule.Entry, error) {
+	var all []schedule.Entry
+	seen := map[string]bool{}
+	for _, s := range f.Schedules {
+		zone := ecpay.Taipei
+		if s.TimeZone != "" && s.TimeZone != zone.String() {
+			var err error
+			if zone, err = time.LoadLocation(s.TimeZone); err != nil || s.TimeZone == "Local" { // machines differ in theirs
+				return nil, fmt.Errorf("ECPAYQ_CONFIG: schedule %s: there is no time zone %q; it looks like Asia/Taipei", s.Name, s.TimeZone)
+			}
+		}
+		if _, known := tasks.ByName(s.Type); s.Type != "" && !known && !strings.Contains(s.Type, ":") {
+			return nil, fmt.Errorf("ECPAYQ_CONFIG: schedule %s: type is %q; it looks like b2b:invalid", s.Name, s.Type)
+		}
+		e, err := schedule.New(s.Name, s.Cron, zone, schedule.Filter{
+			Kinds: s.Kind, Type: s.Type, MerchantID: s.MerchantID, OlderThan: s.OlderThan, Limit: s.Limit,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
+		}
+		if seen[s.Name] {
+			return nil, fmt.Errorf("ECPAYQ_CONFIG: schedule %s is there twice", s.Name)
+		}
+		seen[s.Name] = true
+		all = append(all, e)
+	}
+	return all, nil
+}

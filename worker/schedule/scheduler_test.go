@@ -1,0 +1,467 @@
+package schedule_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/schedule"
+)
+
+// bench is a Redis with dead letters, and a clock that the test sets.
+type bench struct {
+	*testing.T
+	srv *redistest.Server
+	rdb *redis.Client
+	now atomic.Pointer[time.Time]
+
+	mu   sync.Mutex
+	runs []schedule.Run
+}
+
+func newBench(t *testing.T, now time.Time) *bench {
+	t.Helper()
+	srv := redistest.New(t, redistest.Options{AppendFsync: "no"})
+	b := &bench{T: t, srv: srv, rdb: srv.Client()}
+	b.now.Store(&now)
+	return b
+}
+
+func (b *bench) must(err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (b *bench) set(now time.Time) { b.now.Store(&now) }
+
+// scheduler is one worker's. Its runs are kept.
+func (b *bench) scheduler(rdb redis.UniversalClient, change func(*schedule.Config)) *schedule.Scheduler {
+	cfg := schedule.Config{
+		Redis: rdb, Ledger: deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)}), Pause: time.Microsecond,
+		Now: func(context.Context) (time.Time, error) { return *b.now.Load(), nil },
+		Observe: func(r schedule.Run) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.runs = append(b.runs, r)
+		},
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	return schedule.NewScheduler(cfg)
+}
+
+func (b *bench) tick(s *schedule.Scheduler, e schedule.Entry) {
+	b.Helper()
+	if _, err := s.Tick(b.Context(), e); err != nil {
+		b.Errorf("tick: %v", err)
+	}
+}
+
+const queue = "invalid"
+
+func id(merchant, n int) string { return fmt.Sprintf("b2b.invalid.%d.VG%08d.2026-11-01", merchant, n) }
+
+// dies makes a task dead at a time, in the ledger only, as after a sweep; what asynq
+// has of it goes.
+func (b *bench) dies(id string, at time.Time, kind ecpay.Kind) {
+	b.Helper()
+	_, merchant, err := tasks.ParseID(id)
+	b.must(err)
+	payload := fmt.Sprintf(`{"MerchantID":%q,"InvoiceNumber":%q,"InvoiceDate":"2026-11-01","Reason":"r"}`, merchant, strings.Split(id, ".")[3])
+	ctx := b.Context()
+	b.must(record.NoteOwner(ctx, b.rdb, id))
+	pipe := b.rdb.Pipeline()
+	pipe.LRem(ctx, record.AsynqKey(queue, "pending"), 0, id)
+	pipe.Del(ctx, record.AsynqTaskKey(queue, id))
+	pipe.HSet(ctx, record.TaskKey(id), record.FieldState, "dead", record.FieldKind, kind.String(), record.FieldType, "b2b:invalid", record.FieldQueue, queue,
+		record.FieldPayload, payload, record.FieldHeaders, "{}", record.FieldDied, at.UnixMilli(), record.FieldBy, "worker")
+	pipe.ZAdd(ctx, record.DeadKey(id), redis.Z{Score: float64(at.UnixMilli()), Member: id})
+	_, err = pipe.Exec(ctx)
+	b.must(err)
+}
+
+// pending are the ids that were put back into asynq, in order.
+func (b *bench) pending() []string {
+	b.Helper()
+	infos, err := asynq.NewInspectorFromRedisClient(b.rdb).ListPendingTasks(queue, asynq.PageSize(1000))
+	if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
+		b.Fatal(err)
+	}
+	ids := []string{}
+	for _, i := range infos {
+		ids = append(ids, i.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (b *bench) status(e schedule.Entry) schedule.Status {
+	b.Helper()
+	all, err := schedule.List(b.Context(), b.rdb, []schedule.Entry{e})
+	b.must(err)
+	return all[0]
+}
+
+// started is a bench whose schedule was seen before its first slot, which is now due.
+func started(t *testing.T, e schedule.Entry) (*bench, time.Time) {
+	t.Helper()
+	slot := time.Now().Add(-time.Hour).Truncate(time.Minute)
+	b := newBench(t, slot.Add(-time.Second))
+	b.tick(b.scheduler(b.rdb, nil), e)
+	if b.status(e).Runs != 0 {
+		t.Fatal("it ran when it was seen first")
+	}
+	b.set(slot)
+	return b, slot
+}
+
+func TestThreeWorkersFireEachOfTenTimesExactlyOnce(t *testing.T) {
+	t.Parallel()
+	e := entry(t, "* * * * *", schedule.Filter{})
+	b, first := started(t, e)
+	workers := []*schedule.Scheduler{b.scheduler(b.rdb, nil), b.scheduler(b.srv.Client(), nil), b.scheduler(b.srv.Client(), nil)}
+	var want []schedule.Run
+	for i := range 10 {
+		slot := first.Add(time.Duration(i) * time.Minute)
+		b.set(slot.Add(time.Duration(i) * time.Second))             // somewhat late
+		b.dies(id(1, 1), slot.Add(-time.Second), ecpay.Unavailable) // each time anew
+		var wg sync.WaitGroup
+		for _, w := range workers {
+			wg.Go(func() {
+				for range 3 {
+					b.tick(w, e)
+				}
+			})
+		}
+		wg.Wait()
+		if got := b.pending(); len(got) != 1 {
+			t.Errorf("slot %d: pending %v, want the task once", i, got)
+		}
+		want = append(want, schedule.Run{Name: "night", Slot: slot, Report: schedule.Report{Replayed: 1}})
+	}
+	sameTime := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
+	if diff := cmp.Diff(want, b.runs, sameTime); diff != "" {
+		t.Errorf("runs (-want +got):\n%s", diff)
+	}
+	if s := b.status(e); s.Runs != 10 || !s.LastSlot.Equal(first.Add(9*time.Minute)) || s.Replayed != 1 || s.Running != nil {
+		t.Errorf("status: %+v", s)
+	}
+	n := 0
+	for a, err := range deadletter.New(deadletter.Config{Redis: b.rdb}).Audit(t.Context(), deadletter.AuditFilter{What: record.ActReplay}) {
+		b.must(err)
+		if n++; a.Who != "schedule:night" || a.ID != id(1, 1) || a.Note == "" {
+			t.Errorf("audit: %+v", a)
+		}
+	}
+	if n != 10 {
+		t.Errorf("%d replays in the audit, want 10", n)
+	}
+}
+
+func TestTimesThatWereMissedAreCaughtUpWithOnce(t *testing.T) {
+	t.Parallel()
+	e := entry(t, "* * * * *", schedule.Filter{})
+	b, first := started(t, e)
+	b.dies(id(1, 1), first.Add(-time.Second), ecpay.Unavailable)
+	b.set(first.Add(7*time.Minute + 20*time.Second))
+	w := b.scheduler(b.rdb, nil)
+	for range 5 {
+		b.tick(w, e)
+	}
+	if len(b.runs) != 1 || !b.runs[0].Slot.Equal(first.Add(7*time.Minute)) || len(b.pending()) != 1 {
+		t.Errorf("got runs %+v and pending %v, want one run for the last time that was missed", b.runs, b.pending())
+	}
+	// Times that are changed are as if they had never been seen.
+	changed := entry(t, "* 0-23 * * *", schedule.Filter{})
+	b.tick(w, changed)
+	if len(b.runs) != 1 {
+		t.Errorf("a new expression ran at once: %+v", b.runs)
+	}
+	b.set(first.Add(8 * time.Minute))
+	b.tick(w, changed)
+	if len(b.runs) != 2 {
+		t.Errorf("a new expression did not run at its time: %+v", b.runs)
+	}
+}
+
+func TestWhatAPersonMustDecideIsReplayedOnlyWhereItIsNamed(t *testing.T) {
+	t.Parallel()
+	kinds := ecpay.Kinds()
+	all := func(b *bench, slot time.Time) {
+		for i, k := range kinds {
+			b.dies(id(1+i%2, i), slot.Add(-time.Duration(1+i)*time.Minute), k)
+		}
+		b.dies(id(1, 98), slot, ecpay.Unavailable) // at the time itself, and after it
+		b.dies(id(1, 99), slot.Add(time.Second), ecpay.Unavailable)
+	}
+	of := func(match func(i int, k ecpay.Kind) bool) []string {
+		ids := []string{}
+		for i, k := range kinds {
+			if match(i, k) {
+				ids = append(ids, id(1+i%2, i))
+			}
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	decided := func(k ecpay.Kind) bool { return k != ecpay.Rejected && k != ecpay.Ambiguous }
+	for name, row := range map[string]struct {
+		f    schedule.Filter
+		want []string
+	}{
+		"all":      {schedule.Filter{}, of(func(_ int, k ecpay.Kind) bool { return decided(k) })},
+		"named":    {schedule.Filter{Kinds: []ecpay.Kind{ecpay.Rejected, ecpay.Ambiguous}}, of(func(_ int, k ecpay.Kind) bool { return !decided(k) })},
+		"one":      {schedule.Filter{Kinds: []ecpay.Kind{ecpay.NotFound}}, of(func(_ int, k ecpay.Kind) bool { return k == ecpay.NotFound })},
+		"merchant": {schedule.Filter{MerchantID: "2"}, of(func(i int, k ecpay.Kind) bool { return decided(k) && i%2 == 1 })},
+		"type":     {schedule.Filter{Type: "b2c:trigger_issue"}, []string{}},
+		"age":      {schedule.Filter{OlderThan: 4 * time.Minute}, of(func(i int, k ecpay.Kind) bool { return decided(k) && i >= 4 })},
+	} {
+		e := entry(t, "* * * * *", row.f)
+		b, slot := started(t, e)
+		all(b, slot)
+		b.tick(b.scheduler(b.rdb, nil), e)
+		if diff := cmp.Diff(row.want, b.pending()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	// The longest dead come first, and what runs already does not count.
+	e := entry(t, "* * * * *", schedule.Filter{Limit: 3})
+	b, slot := started(t, e)
+	for i := range 8 {
+		b.dies(id(1, i), slot.Add(-time.Hour+time.Duration(i)*time.Minute), ecpay.Unavailable)
+	}
+	for i := range 3 {
+		b.set(slot.Add(time.Duration(i) * time.Minute))
+		b.tick(b.scheduler(b.rdb, nil), e)
+		if got := b.pending(); len(got) != min(8, 3*(i+1)) || got[0] != id(1, 0) {
+			t.Errorf("slot %d with a limit of 3: pending %v", i, got)
+		}
+	}
+}
+
+// fault lets the n-th command fail, before or after Redis executes it, and all that
+// follow: the process is dead.
+type fault struct {
+	n     int64
+	after bool
+	count atomic.Int64
+}
+
+var errDead = errors.New("the process is dead")
+
+func (f *fault) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (f *fault) do(run func() error) error {
+	switch n := f.count.Add(1); {
+	case n > f.n || n == f.n && !f.after:
+		return errDead
+	case n == f.n:
+		_ = run()
+		return errDead
+	}
+	return run()
+}
+
+func (f *fault) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := f.do(func() error { return next(ctx, cmd) })
+		if err != nil {
+			cmd.SetErr(err)
+		}
+		return err
+	}
+}
+
+func (f *fault) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := f.do(func() error { return next(ctx, cmds) })
+		if err == errDead {
+			for _, c := range cmds {
+				c.SetErr(err)
+			}
+		}
+		return err
+	}
+}
+
+func TestARunWhoseWorkerDiesAnywhereIsEndedByAnotherAndReplaysNothingTwice(t *testing.T) {
+	t.Parallel()
+	e := entry(t, "* * * * *", schedule.Filter{})
+	const letters = 3
+	died := 0
+	for _, after := range []bool{false, true} {
+		for n := int64(1); ; n++ {
+			b, slot := started(t, e)
+			for i := range letters {
+				b.dies(id(1, i), slot.Add(-time.Hour), ecpay.Unavailable)
+			}
+			f := &fault{n: n, after: after}
+			rdb := redis.NewClient(&redis.Options{Addr: b.srv.Addr(), MaxRetries: -1})
+			rdb.AddHook(f)
+			// A claim that lasts a moment only: the others need not wait.
+			_, err := b.scheduler(rdb, func(c *schedule.Config) { c.Lease = time.Millisecond }).Tick(t.Context(), e)
+			_ = rdb.Close()
+			if f.count.Load() < n {
+				if err != nil {
+					t.Fatalf("nothing failed, and yet: %v", err)
+				}
+				break
+			}
+			died++
+			// What was replayed dies again at once, before another worker looks: it is
+			// dead of another death, and this slot is not for it.
+			again := b.pending()
+			for _, id := range again {
+				b.dies(id, time.Now(), ecpay.Unavailable)
+			}
+			want := []string{}
+			for i := range letters {
+				if !slices.Contains(again, id(1, i)) {
+					want = append(want, id(1, i))
+				}
+			}
+			other := b.scheduler(b.rdb, nil)
+			for deadline := time.Now().Add(time.Minute); b.status(e).Runs == 0; {
+				b.tick(other, e)
+				if time.Now().After(deadline) {
+					t.Fatal("nobody ends the run")
+				}
+			}
+			b.tick(other, e)
+			if s := b.status(e); s.Runs != 1 || !s.LastSlot.Equal(slot) {
+				t.Fatalf("command %d failed, after Redis executed it %v: status %+v, want one run", n, after, s)
+			}
+			if diff := cmp.Diff(want, b.pending()); diff != "" {
+				t.Fatalf("command %d failed, after Redis executed it %v (-want +got):\n%s", n, after, diff)
+			}
+			if n > 200 {
+				t.Fatal("more than 200 commands")
+			}
+		}
+	}
+	if died < 20 {
+		t.Errorf("a worker died in only %d places", died)
+	}
+	t.Logf("%d deaths", died)
+}
+
+func TestAWorkerThatWasFrozenOverItsClaimReplaysNothingMore(t *testing.T) {
+	t.Parallel()
+	e := entry(t, "* * * * *", schedule.Filter{Limit: 4})
+	b, slot := started(t, e)
+	for i := range 6 {
+		b.dies(id(1, i), slot.Add(-time.Hour+time.Duration(i)*time.Minute), ecpay.Unavailable)
+	}
+	// It freezes with the claim, after a few replays.
+	rdb := b.srv.Client()
+	frozen, thaw, seen := make(chan struct{}), make(chan struct{}), atomic.Int64{}
+	rdb.AddHook(hook(func() {
+		if len(b.pending()) == 2 && seen.Add(1) == 1 {
+			close(frozen)
+			<-thaw
+		}
+	}))
+	ended := make(chan error)
+	go func() {
+		_, err := b.scheduler(rdb, func(c *schedule.Config) { c.Lease = time.Millisecond }).Tick(t.Context(), e)
+		ended <- err
+	}()
+	<-frozen
+	other := b.scheduler(b.rdb, nil)
+	for deadline := time.Now().Add(time.Minute); b.status(e).Runs == 0; {
+		b.tick(other, e)
+		if time.Now().After(deadline) {
+			t.Fatal("nobody takes over")
+		}
+	}
+	close(thaw)
+	if err := <-ended; err != nil {
+		t.Errorf("the frozen one: %v", err)
+	}
+	// Both together stay within the limit.
+	if got := b.pending(); len(got) != 4 && len(got) != 3 || got[0] != id(1, 0) || b.status(e).Runs != 1 || len(b.runs) != 1 {
+		t.Errorf("pending %v, runs %+v, want at most 4 in one run", got, b.runs)
+	}
+}
+
+// hook runs before every command.
+type hook func()
+
+func (h hook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { h(); return next(ctx, cmd) }
+}
+
+func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func TestStopGivesTheSlotBackAndStartFiresByTheClockOfRedis(t *testing.T) {
+	t.Parallel()
+	e := entry(t, "* * * * * *", schedule.Filter{})
+	b := newBench(t, time.Now())
+	b.dies(id(1, 1), time.Now().Add(-time.Hour), ecpay.Unavailable)
+	s := b.scheduler(b.rdb, func(c *schedule.Config) {
+		c.Entries = []schedule.Entry{e}
+		c.Now = nil
+	})
+	s.Stop()
+	s = b.scheduler(b.rdb, func(c *schedule.Config) {
+		c.Entries = []schedule.Entry{e}
+		c.Now = nil
+	})
+	s.Start()
+	for deadline := time.Now().Add(time.Minute); len(b.pending()) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not fire")
+		}
+	}
+	s.Stop()
+	s.Stop()
+
+	// In the middle of a run.
+	minutely := entry(t, "* * * * *", schedule.Filter{})
+	b, slot := started(t, minutely)
+	for i := range 50 {
+		b.dies(id(1, i), slot.Add(-time.Hour), ecpay.Unavailable)
+	}
+	rdb := b.srv.Client()
+	ctx, cancel := context.WithCancel(t.Context())
+	rdb.AddHook(hook(func() {
+		if len(b.pending()) > 3 {
+			cancel()
+		}
+	}))
+	if _, err := b.scheduler(rdb, func(c *schedule.Config) { c.Lease = time.Hour }).Tick(ctx, minutely); !errors.Is(err, context.Canceled) {
+		t.Errorf("got error %v, want that it was cancelled", err)
+	}
+	if n := len(b.pending()); n > 10 {
+		t.Fatalf("%d were replayed after it was told to stop", n)
+	}
+	b.tick(b.scheduler(b.rdb, nil), minutely) // although the claim was for an hour
+	if n := len(b.pending()); n != 50 || b.status(minutely).Runs != 1 {
+		t.Errorf("%d pending, want all 50 in one run", n)
+	}
+}

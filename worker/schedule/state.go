@@ -1,0 +1,144 @@
+package schedule
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+var (
+	//go:embed claim.lua
+	claimLua string
+	//go:embed keep.lua
+	keepLua string
+	//go:embed finish.lua
+	finishLua string
+
+	claim  = record.NewScript(claimLua)
+	keep   = record.NewScript(keepLua)
+	finish = record.NewScript(finishLua)
+)
+
+// stateLife is how long the state of a schedule that nobody has any more is kept,
+// longer than the longest time between two slots that anybody waits for.
+const stateLife = 400 * 24 * time.Hour
+
+func key(e Entry) string { return record.ScheduleKey(e.Name, e.spec()) }
+
+// Answers of a claim.
+const (
+	claimNew  = "new"
+	claimDone = "done"
+	claimBusy = "busy"
+	claimOK   = "ok"
+)
+
+func (s *Scheduler) claim(ctx context.Context, e Entry, slot time.Time, token string) (answer string, used int, err error) {
+	v, err := claim.Run(ctx, s.cfg.Redis, []string{key(e)}, slot.UnixMilli(), token, s.cfg.Lease.Milliseconds(), stateLife.Milliseconds()).Slice()
+	if err == nil && len(v) == 2 {
+		answer, _ = v[0].(string)
+		n, _ := v[1].(int64)
+		return answer, int(n), nil
+	}
+	return "", 0, fmt.Errorf("claim slot: %w", err)
+}
+
+func (s *Scheduler) keep(ctx context.Context, e Entry, token string, n int) (bool, error) {
+	ok, err := keep.Run(ctx, s.cfg.Redis, []string{key(e)}, token, s.cfg.Lease.Milliseconds(), n).Bool()
+	if err != nil {
+		return false, fmt.Errorf("keep slot: %w", err)
+	}
+	return ok, nil
+}
+
+func (s *Scheduler) finish(ctx context.Context, e Entry, token string, slot time.Time, r Report, all bool) (bool, error) {
+	done := "0"
+	if all {
+		done = "1"
+	}
+	ok, err := finish.Run(ctx, s.cfg.Redis, []string{key(e)}, token, slot.UnixMilli(), done, r.Replayed, r.Left, r.Failed).Bool()
+	if err != nil {
+		return false, fmt.Errorf("end slot: %w", err)
+	}
+	return ok, nil
+}
+
+// Status is a schedule with what is known of its runs.
+type Status struct {
+	Name       string       `json:"name"`
+	Cron       string       `json:"cron"`
+	TimeZone   string       `json:"time_zone"`
+	Kinds      []ecpay.Kind `json:"kind,omitempty"`
+	Type       string       `json:"type,omitempty"`
+	MerchantID string       `json:"merchant_id,omitempty"`
+	OlderThan  string       `json:"older_than,omitempty"`
+	Limit      int          `json:"limit,omitempty"`
+	NextAt     time.Time    `json:"next_at"`
+	// Runs, and what follows, is of the runs by its times, not of those by hand. All is
+	// empty before the first.
+	Runs int `json:"runs"`
+	// LastSlot is the time of the last run, LastAt when it ended.
+	LastSlot *time.Time `json:"last_slot,omitempty"`
+	LastAt   *time.Time `json:"last_at,omitempty"`
+	Report
+	// Running is the time of the run that goes on now.
+	Running *time.Time `json:"running,omitempty"`
+}
+
+// List reads the state of schedules.
+func List(ctx context.Context, rdb redis.UniversalClient, entries []Entry) ([]Status, error) {
+	now, err := rdb.Time(ctx).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read clock: %w", err)
+	}
+	pipe := rdb.Pipeline()
+	states := make([]*redis.MapStringStringCmd, len(entries))
+	for i, e := range entries {
+		states[i] = pipe.HGetAll(ctx, key(e))
+	}
+	if err := record.Exec(ctx, pipe); err != nil {
+		return nil, fmt.Errorf("read schedules: %w", err)
+	}
+	all := make([]Status, len(entries))
+	for i, e := range entries {
+		all[i] = status(e, states[i].Val(), now)
+	}
+	return all, nil
+}
+
+func status(e Entry, m map[string]string, now time.Time) Status {
+	number := func(field string) int {
+		n, _ := strconv.Atoi(m[field]) // what is not there is 0
+		return n
+	}
+	at := func(field string) *time.Time {
+		ms := number(field)
+		if ms == 0 {
+			return nil
+		}
+		t := time.UnixMilli(int64(ms)).In(e.Zone)
+		return &t
+	}
+	s := Status{
+		Name: e.Name, Cron: e.Cron, TimeZone: e.Zone.String(), Kinds: e.Kinds, Type: e.Type, MerchantID: e.MerchantID, Limit: e.Limit,
+		NextAt: e.Next(now), Runs: number("runs"),
+	}
+	if e.OlderThan > 0 {
+		s.OlderThan = e.OlderThan.String()
+	}
+	if s.Runs > 0 {
+		s.LastSlot, s.LastAt = at("last"), at("ended")
+		s.Report = Report{Replayed: number("replayed"), Left: number("left"), Failed: number("failed")}
+	}
+	if ends := at("ends"); ends != nil && ends.After(now) {
+		s.Running = at("slot")
+	}
+	return s
+}
