@@ -16,8 +16,9 @@ test: ## run every test with the race detector; gets redis-server and gcc if the
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
 .PHONY: slow
-slow: ## run the tests of minutes: workers killed and frozen, poisonous tasks, Redis lost, rules broken
+slow: ## run the tests of minutes: workers killed and frozen, poisonous tasks, Redis lost, rules broken, a browser
 	@.ci/need redis-server redis-server "run the tests against a real Redis"
+	@.ci/need chromium chromium "press the buttons of the dashboard in a real browser"
 	go test -tags slow -timeout 20m -v -run '^TestSlow' ./cmd/ecpayq ./worker
 
 .PHONY: sim

@@ -25,9 +25,11 @@ type monPage struct{ html string }
 // nonceMark is replaced by a random text for each answer.
 const nonceMark = "ECPAYQ-NONCE"
 
-// wayBack leads from asynqmon to our page.
-const wayBack = `<style nonce="` + nonceMark + `">#ecpayq{position:fixed;right:1rem;top:1.2rem;z-index:2000;font:500 1rem system-ui,sans-serif}</style>` +
-	`<a id="ecpayq" href="/">ecpayq ↩</a>`
+// wayBack leads from asynqmon to our page, and has room for what asynq.js shows.
+const wayBack = `<style nonce="` + nonceMark + `">` +
+	`#ecpayq,#ecpayq-note{position:fixed;right:1rem;z-index:2000;font:500 1rem system-ui,sans-serif}` +
+	`#ecpayq{top:1.2rem}#ecpayq-note{bottom:1rem;max-width:36rem;padding:1rem;border-radius:.4rem;background:#fdecea}#ecpayq-note a{color:#b3261e}</style>` +
+	`<a id="ecpayq" href="/">ecpayq ↩</a><div id="ecpayq-note" role="alert" hidden></div>`
 
 var (
 	foreignSheet = regexp.MustCompile(`<link rel="stylesheet" href="https?://[^>]*>`)
@@ -49,7 +51,7 @@ func readMonPage(mon http.Handler) (*monPage, error) {
 	}
 	html = inlineScript.ReplaceAllString(html, `<script nonce="`+nonceMark+`">`)
 	// Its styles are made by script, which takes the nonce from here.
-	html = strings.Replace(html, "<head>", `<head><meta property="csp-nonce" content="`+nonceMark+`"/>`, 1)
+	html = strings.Replace(html, "<head>", `<head><meta property="csp-nonce" content="`+nonceMark+`"/><script src="/static/asynq.js"></script>`, 1)
 	html = strings.Replace(html, "<body>", `<body>`+wayBack, 1)
 	return &monPage{html}, nil
 }

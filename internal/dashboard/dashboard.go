@@ -110,7 +110,8 @@ func (d *Dashboard) monitor(readOnly bool) *asynqmon.HTTPHandler {
 
 func (d *Dashboard) routes() http.Handler {
 	open, known := http.NewServeMux(), http.NewServeMux()
-	open.HandleFunc("GET /static/style.css", serveStyle)
+	open.HandleFunc("GET /static/style.css", serveFile("text/css", styleSheet))
+	open.HandleFunc("GET /static/asynq.js", serveFile("text/javascript", asynqScript))
 	open.HandleFunc("GET /login", d.loginPage)
 	open.HandleFunc("POST /login", d.login)
 	open.HandleFunc("POST /logout", d.logout)

@@ -34,7 +34,7 @@ func TestNobodySeesAnythingWithoutALogin(t *testing.T) {
 			t.Errorf("%s %s: got status %d, want 401", q.method, q.path, a.Code)
 		}
 	}
-	for _, path := range []string{"/login", "/static/style.css"} {
+	for _, path := range []string{"/login", "/static/style.css", "/static/asynq.js"} {
 		if a := w.get(path); a.Code != http.StatusOK {
 			t.Errorf("GET %s: got status %d, want 200", path, a.Code)
 		}

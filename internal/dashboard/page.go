@@ -24,8 +24,12 @@ import (
 //go:embed page/*.html
 var pageFiles embed.FS
 
-//go:embed page/style.css
-var styleSheet []byte
+var (
+	//go:embed page/style.css
+	styleSheet []byte
+	//go:embed page/asynq.js
+	asynqScript []byte
+)
 
 // pages are the templates of each page, with the layout that all have.
 var pages = func() map[string]*template.Template {
@@ -36,10 +40,13 @@ var pages = func() map[string]*template.Template {
 	return all
 }()
 
-func serveStyle(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "max-age=3600")
-	_, _ = w.Write(styleSheet)
+// serveFile serves what everybody may see.
+func serveFile(kind string, content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind+"; charset=utf-8")
+		w.Header().Set("Cache-Control", "max-age=3600")
+		_, _ = w.Write(content)
+	}
 }
 
 const (
