@@ -22,7 +22,7 @@ func TestAWorkerWhoseServersAskForNothingIsNotAlive(t *testing.T) {
 	if err := w.Alive(); err != nil {
 		t.Errorf("before the start: %v", err)
 	}
-	w.started = true
+	w.redis.asked.Store(1)
 	if err := w.Alive(); err == nil || !strings.Contains(err.Error(), "16m") {
 		t.Errorf("got %v, want that nobody has asked for 16 minutes", err)
 	}
@@ -40,5 +40,18 @@ func TestAWorkerWhoseServersAskForNothingIsNotAlive(t *testing.T) {
 	w.shutdown([]*asynq.Server{s})
 	if stuck(); w.Alive() != nil {
 		t.Errorf("after stopping: %v", w.Alive())
+	}
+	// Stop holds the worker's lock as long as attempts take: a probe must not wait.
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	answered := make(chan struct{})
+	go func() {
+		_ = w.Alive()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+	case <-time.After(30 * time.Second):
+		t.Error("while it stops: no answer")
 	}
 }

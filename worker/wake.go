@@ -30,7 +30,7 @@ type wakingClient struct {
 	ctx    context.Context          // ends with stop
 	stop   context.CancelFunc
 	began  time.Time
-	asked  atomic.Int64 // when a Server asked for a task last, in nanoseconds after began
+	asked  atomic.Int64 // when a Server asked for a task last, in nanoseconds after began; 0 for never
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when a queue is to be asked again
@@ -104,9 +104,14 @@ func (c *wakingClient) EvalSha(ctx context.Context, sha string, keys []string, a
 
 func (c *wakingClient) asks() { c.asked.Store(int64(time.Since(c.began))) }
 
-// silent is how long no Server has asked for a task, by the monotonic clock.
+// silent is how long no Server has asked for a task, by the monotonic clock; 0 when
+// none ever has.
 func (c *wakingClient) silent() time.Duration {
-	return time.Since(c.began) - time.Duration(c.asked.Load())
+	asked := time.Duration(c.asked.Load())
+	if asked == 0 {
+		return 0
+	}
+	return time.Since(c.began) - asked
 }
 
 // dequeued returns the queue that asynq's script asks for a task, nil if it is

@@ -252,12 +252,9 @@ const longestSilence = 15 * time.Minute
 
 // Alive returns an error when no Server has asked for a task for longer than load and
 // Redis can explain, so that a restart would help. A worker that is not started or
-// that stops is alive.
+// that stops is alive; this waits for neither.
 func (w *Worker) Alive() error {
-	w.mu.Lock()
-	started := w.started
-	w.mu.Unlock()
-	if d := w.redis.silent(); started && w.redis.ctx.Err() == nil && d > longestSilence {
+	if d := w.redis.silent(); w.redis.ctx.Err() == nil && d > longestSilence {
 		return fmt.Errorf("nobody has asked for a task for %s", d.Round(time.Second))
 	}
 	return nil
