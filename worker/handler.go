@@ -40,6 +40,7 @@ type handler struct {
 	log       zerolog.Logger
 	observer  Observer
 	said      *said
+	keeper    *keeper
 }
 
 // attempt is what one run knows. Its fields are filled in on the way, in the
@@ -65,8 +66,12 @@ type attempt struct {
 	// none.
 	requests int
 	banned   time.Duration
-	resp     ecpay.Response
-	err      *ecpay.Error
+	// key is the fingerprint of the merchant's keys, and scope what ECPay may refuse for
+	// them. probes means that they were refused and that the last request tried them.
+	key, scope string
+	probes     bool
+	resp       ecpay.Response
+	err        *ecpay.Error
 }
 
 // errNotRecorded means that the verdict could not be written: the task must come
@@ -85,7 +90,7 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	carry, cancel := context.WithTimeout(ctx, h.timeout-reserve(h.timeout))
 	v, counted := h.carry(carry, a)
 	cancel()
-	v = v.unaccounted(a.open, a.doubt)
+	v = v.unaccounted(a.open, a.doubt).of(a.key)
 	var err error
 	if counted {
 		// The answer must be recorded even when the task's context has ended, for
@@ -190,15 +195,49 @@ func (h *handler) decode(a *attempt) (Verdict, bool) {
 // merchant finds the keys. Nothing dies of a key that is missing.
 func (h *handler) merchant(ctx context.Context, a *attempt) (Merchant, Verdict, bool) {
 	m, err := h.keys.Merchant(ctx, a.payload.Request().Merchant())
+	a.key = gate.NoKeys
+	if err == nil {
+		a.key = m.KeyFingerprint()
+	}
+	a.scope = gate.Scope(a.op.Category, a.key)
 	if err == nil {
 		return m, Verdict{}, true
 	}
-	kind := ecpay.Unavailable
+	a.err = &ecpay.Error{Op: a.op.Name, Kind: ecpay.Unavailable, Execution: ecpay.NotSent, Err: err}
 	if errors.Is(err, ErrUnknownMerchant) {
-		kind = ecpay.Denied
+		a.err.Kind = ecpay.Denied
+		h.answered(ctx, a, a.err)
 	}
-	a.err = &ecpay.Error{Op: a.op.Name, Kind: kind, Execution: ecpay.NotSent, Err: err}
 	return Merchant{}, h.decide(a), false
+}
+
+// answered tells the others of the merchant what an answer says about its keys, where
+// that is news.
+func (h *handler) answered(ctx context.Context, a *attempt, e *ecpay.Error) {
+	var says gate.Answer
+	var why string
+	switch {
+	case e != nil && e.Kind == ecpay.Denied:
+		says, why = gate.KeysRefused, e.Error()
+	case !a.probes:
+		return
+	case e == nil || e.RtnCode != 0: // its Data was sealed with these keys
+		says = gate.KeysWork
+	default:
+		says = gate.KeysUnsure
+	}
+	a.probes = false
+	pause, began, err := h.gate.Answered(ctx, a.gate, a.scope, says, why)
+	switch {
+	case err != nil:
+		h.log.Warn().Str("task_id", a.id).Str("key", a.key).Err(err).Msg("the merchant's other tasks are not told about its keys")
+	case says == gate.KeysWork:
+		h.keeper.lift(a.payload.Request().Merchant())
+	case says == gate.KeysRefused && began:
+		e.RetryAfter = pause
+	case says == gate.KeysRefused:
+		e.RetryAfter = pause + longer(h.random())
+	}
 }
 
 // request talks to ECPay: asks first while an earlier write is not accounted
@@ -233,6 +272,7 @@ func (h *handler) do(ctx context.Context, a *attempt, m Merchant, req ecpay.Requ
 	if h.left(a) <= 0 {
 		return nil, &ecpay.Error{Op: req.Operation().Name, Kind: ecpay.Unavailable, Execution: ecpay.NotSent, Err: errOver}
 	}
+	h.keeper.sent(m.ID())
 	resp, err := h.ecpay.Do(ctx, m.Merchant, req)
 	var e *ecpay.Error
 	if err != nil && !errors.As(err, &e) {
@@ -241,6 +281,7 @@ func (h *handler) do(ctx context.Context, a *attempt, m Merchant, req ecpay.Requ
 	if e != nil && e.Kind == ecpay.Throttled {
 		a.banned = h.policy.pause(e.RetryAfter)
 	}
+	h.answered(ctx, a, e)
 	return resp, e
 }
 
@@ -248,11 +289,12 @@ func (h *handler) decide(a *attempt) Verdict { return h.judge(a, a.err) }
 
 func (h *handler) judge(a *attempt, e *ecpay.Error) Verdict {
 	var away redisError
+	var turn noTurnError
 	switch {
 	case e != nil && errors.As(e.Err, &away):
 		return h.redisAway(away.error)
-	case e != nil && errors.Is(e.Err, errNoTurn):
-		return queued(e.RetryAfter)
+	case e != nil && errors.As(e.Err, &turn):
+		return queued(turn.why, e.RetryAfter, h.random())
 	}
 	out := Outcome{Kind: ecpay.OK, CanFindOut: a.ask != nil || a.mayRepeat}
 	if e != nil {
@@ -300,7 +342,7 @@ func (h *handler) leave(ctx context.Context, a *attempt, v Verdict) error {
 func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	res := gate.Result{
 		Spends: v.Action != Hold, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Reason,
-		Settled: !a.open, History: a.history, Banned: a.banned,
+		Settled: !a.open, History: a.history, Banned: a.banned, Held: v.Held,
 	}
 	switch v.Action {
 	case Done:
@@ -322,6 +364,9 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	}
 	if e := a.err; e != nil {
 		res.HTTPStatus, res.TransCode, res.RtnCode, res.RtnMsg = e.HTTPStatus, e.TransCode, e.RtnCode, e.Msg
+		if a.banned > 0 {
+			res.BanWhy = e.Error()
+		}
 		res.Stale = e.Kind == ecpay.Stale
 		if e.Err != nil {
 			res.Reason = strings.TrimSuffix(e.Error()+"; "+v.Reason, "; ")

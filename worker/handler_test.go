@@ -223,7 +223,7 @@ func TestThrottledHoldsAndSpendsNothing(t *testing.T) {
 		// Whoever runs it before its time, asynq or a person: nothing is sent.
 		calls := len(w.fake.Calls())
 		w.advance(10 * time.Minute)
-		if early := w.once(j); early.Action != Hold || early.Kind != ecpay.Throttled || early.Delay != 20*time.Minute-wakeEarly || len(w.fake.Calls()) != calls {
+		if early := w.once(j); early.Action != Hold || early.Kind != ecpay.Throttled || early.Delay != 20*time.Minute-gate.WakeEarly || len(w.fake.Calls()) != calls {
 			t.Fatalf("run early: %s(%s) for %s with %d calls more, want hold for the rest", early.Action, early.Kind, early.Delay, len(w.fake.Calls())-calls)
 		}
 		w.advance(20 * time.Minute)
@@ -266,11 +266,16 @@ func TestMissingKeysHoldUntilTheyCome(t *testing.T) {
 	}
 	j := w.job(x.payload)
 	w.keys.err = fmt.Errorf("%w: %s", ErrUnknownMerchant, testMerchant)
-	if v := w.once(j); v.Action != Hold || v.Kind != ecpay.Denied || v.Delay != time.Minute {
-		t.Errorf("%s(%s) for %s", v.Action, v.Kind, v.Delay)
-	}
-	if v := w.once(j); v.Delay != 2*time.Minute {
-		t.Errorf("second hold for %s, want 2m", v.Delay)
+	for _, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+		pause *= time.Minute
+		if v := w.once(j); v.Action != Hold || v.Kind != ecpay.Denied || v.Delay != pause || !strings.Contains(v.Reason, "key fingerprint none") {
+			t.Errorf("%s(%s) for %s: %s, want hold(Denied) for %s", v.Action, v.Kind, v.Delay, v.Reason, pause)
+		}
+		// Whoever comes meanwhile asks nobody, and waits for being woken.
+		if v := w.once(j); v.Action != Hold || v.Kind != ecpay.Denied || v.Delay < pause+time.Hour {
+			t.Errorf("during the pause: %s(%s) for %s, want hold(Denied) for an hour more", v.Action, v.Kind, v.Delay)
+		}
+		w.advance(pause)
 	}
 	w.keys.err = errors.New("vault is sealed")
 	if v := w.once(j); v.Action != Retry || v.Kind != ecpay.Unavailable {

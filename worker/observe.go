@@ -116,7 +116,7 @@ func (v Verdict) Wait() Wait {
 	switch {
 	case v.Action != Hold:
 		return ""
-	case v.Queued:
+	case v.Queued && v.Reason == reasonQueued:
 		return WaitTurn
 	case v.Reason == reasonBusy:
 		return WaitSubject

@@ -14,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 func TestEveryHoldHasAWordForWhatItWaitsFor(t *testing.T) {
@@ -27,7 +28,9 @@ func TestEveryHoldHasAWordForWhatItWaitsFor(t *testing.T) {
 		{Verdict{Action: Done}, ""},
 		{Verdict{Action: Retry, Kind: ecpay.Unavailable}, ""},
 		{Verdict{Action: Dead, Kind: ecpay.Denied}, ""},
-		{queued(time.Minute), WaitTurn},
+		{queued(gate.ForTurn, time.Minute, 0), WaitTurn},
+		{queued(gate.ForBan, time.Minute, 0), WaitBan},
+		{queued(gate.ForDenial, time.Minute, 0).of("1a2b3c4d"), WaitKeys},
 		{hold(ecpay.Unavailable, reasonBusy), WaitSubject},
 		{hold(ecpay.Throttled, reasonThrottled), WaitBan},
 		{hold(ecpay.Denied, reasonDenied), WaitKeys},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 func TestARepeatedFailureIsLoggedOncePerChangeAndEveryAttemptAtDebug(t *testing.T) {
@@ -75,9 +76,9 @@ func TestWhatWasSaidIsForgottenAtTheEndAndBeforeItGrowsTooLarge(t *testing.T) {
 	}{
 		{"the same", hold, zerolog.DebugLevel},
 		{"the same, of another length", Verdict{Action: Hold, Kind: ecpay.Denied, Reason: reasonDenied, Delay: time.Hour}, zerolog.DebugLevel},
-		{"another", queued(time.Minute), zerolog.InfoLevel},
+		{"another", queued(gate.ForTurn, time.Minute, 0), zerolog.InfoLevel},
 		{"dead", Verdict{Action: Dead}, zerolog.WarnLevel},
-		{"run again", queued(time.Minute), zerolog.InfoLevel},
+		{"run again", queued(gate.ForTurn, time.Minute, 0), zerolog.InfoLevel},
 		{"done", Verdict{Action: Done}, zerolog.InfoLevel},
 	} {
 		if got := level(fmt.Sprint(saidMost), row.v); got != row.want {

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -23,23 +22,40 @@ func newTurns(requests, sleepers int) *turns {
 
 const (
 	// longestNap is how long an attempt sleeps in place for its turn; what takes longer
-	// is a hold, from which asynq wakes it a little early, since asynq counts in whole
-	// seconds.
+	// is a hold, from which asynq wakes it [gate.WakeEarly].
 	longestNap = 3 * time.Second
-	wakeEarly  = 2500 * time.Millisecond
 	// slotWait is how long an attempt waits for one of the process' requests.
 	slotWait = 5 * time.Second
+	// deniedLonger is how much longer than a pause for refused keys a task is held at
+	// least: one request tries the keys again, and when they work the tasks are woken.
+	deniedLonger = time.Hour
 )
 
-// errNoTurn means that it is not the turn of a request.
-var errNoTurn = errors.New("waits for its turn")
+// noTurnError means that it is not the turn of a request, and what it waits for.
+type noTurnError struct{ why gate.Why }
+
+func (noTurnError) Error() string { return "waits for its turn" }
 
 // queued is the verdict on a task whose turn comes after a while.
-func queued(wait time.Duration) Verdict {
-	if wait > longestNap {
-		wait -= wakeEarly
+func queued(why gate.Why, wait time.Duration, jitter float64) Verdict {
+	v := Verdict{Action: Hold, Queued: true, Kind: ecpay.Throttled, Delay: wait, Pauses: true, Reason: reasonQueued}
+	switch why {
+	case gate.ForBan:
+		v.Held, v.Reason = true, reasonThrottled
+	case gate.ForDenial:
+		v.Held, v.Kind, v.Reason = true, ecpay.Denied, reasonDenied
+		v.Delay += longer(jitter)
+		return v
 	}
-	return Verdict{Action: Hold, Queued: true, Kind: ecpay.Throttled, Delay: wait, Pauses: true, Reason: reasonQueued}
+	if wait > longestNap {
+		v.Delay -= gate.WakeEarly
+	}
+	return v
+}
+
+// longer is [deniedLonger], not the same for all.
+func longer(jitter float64) time.Duration {
+	return deniedLonger + time.Duration(jitter*float64(deniedLonger/4))
 }
 
 // turn waits until one request of the attempt may be sent. It returns nil, and then
@@ -48,7 +64,7 @@ func queued(wait time.Duration) Verdict {
 func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Request) (done func(), held *ecpay.Error) {
 	a.requests++
 	r.Name = fmt.Sprint(a.requests)
-	r.Interval, r.InFlight = m.interval(h.policy), h.policy.InFlight
+	r.Interval, r.InFlight, r.Scope = m.interval(h.policy), h.policy.InFlight, a.scope
 	notSent := func(kind ecpay.Kind, wait time.Duration, err error) *ecpay.Error {
 		return &ecpay.Error{Op: a.op.Name, Kind: kind, Execution: ecpay.NotSent, RetryAfter: wait, Err: err}
 	}
@@ -57,22 +73,27 @@ func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Reque
 			return nil, notSent(ecpay.Unavailable, 0, errOver)
 		}
 		if !h.turns.slot(ctx) {
-			return nil, notSent(ecpay.Throttled, time.Second, errNoTurn)
+			return nil, notSent(ecpay.Throttled, time.Second, noTurnError{gate.ForTurn})
 		}
 		r.Now, r.Life = h.now(), h.left(a)
 		if r.Write {
 			r.Stamp = h.ecpay.Stamp()
 		}
-		wait, err := h.gate.Enter(ctx, a.gate, r)
-		if err == nil && wait == 0 {
+		t, err := h.gate.Enter(ctx, a.gate, r)
+		if err == nil && t.Wait == 0 {
+			a.probes = t.Probes
 			return h.turns.release, nil
 		}
 		h.turns.release()
 		if err != nil {
 			return nil, notSent(ecpay.Unavailable, 0, redisError{err})
 		}
-		if wait > longestNap || wait > h.left(a)/2 || !h.turns.nap(ctx, wait) {
-			return nil, notSent(ecpay.Throttled, wait, errNoTurn)
+		if t.Wait > longestNap || t.Wait > h.left(a)/2 || !h.turns.nap(ctx, t.Wait) {
+			kind := ecpay.Throttled
+			if t.Why == gate.ForDenial {
+				kind = ecpay.Denied
+			}
+			return nil, notSent(kind, t.Wait, noTurnError{t.Why})
 		}
 	}
 }

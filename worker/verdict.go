@@ -34,8 +34,11 @@ type Verdict struct {
 	Delay time.Duration
 	// Pauses makes the clock of age stand still while waiting.
 	Pauses bool
-	// Queued is a hold for nothing but the task's turn.
+	// Queued is a hold before anything was sent: for the task's turn, or for others of its
+	// merchant that met trouble.
 	Queued bool
+	// Held is a hold because of the merchant, which ends when the merchant's trouble does.
+	Held bool
 	// Reason says why it is held or dead and what to do about it, for people.
 	Reason string
 }
@@ -76,9 +79,8 @@ func (p Policy) pause(asked time.Duration) time.Duration {
 const MaxCrashes = 5
 
 const (
-	deniedPause    = time.Minute // doubles with every hold, up to deniedPauseMax
-	deniedPauseMax = 30 * time.Minute
-	operatorPause  = time.Hour
+	deniedPause   = time.Minute // when the fleet's own pause is not known
+	operatorPause = time.Hour
 )
 
 // Outcome is what an attempt brought.
@@ -99,8 +101,8 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 		v.Action, v.Delay = Retry, backoff(p, h.Attempts, jitter)
 		return v
 	}
-	hold := func(d time.Duration, pauses bool, reason string) Verdict {
-		v.Action, v.Delay, v.Pauses, v.Reason = Hold, d, pauses, reason
+	hold := func(d time.Duration, reason string) Verdict {
+		v.Action, v.Delay, v.Pauses, v.Held, v.Reason = Hold, d, true, true, reason
 		return v
 	}
 	dead := func(reason string) Verdict {
@@ -137,11 +139,15 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 	case ecpay.Conflict:
 		return dead(reasonConflict)
 	case ecpay.Denied:
-		return hold(grow(deniedPause, deniedPauseMax, h.Holds), true, reasonDenied)
+		pause := out.RetryAfter
+		if pause == 0 {
+			pause = deniedPause
+		}
+		return hold(pause, reasonDenied)
 	case ecpay.Operator:
-		return hold(operatorPause, true, reasonOperator)
+		return hold(operatorPause, reasonOperator)
 	case ecpay.Throttled:
-		return hold(p.pause(out.RetryAfter), true, reasonThrottled)
+		return hold(p.pause(out.RetryAfter), reasonThrottled)
 	case ecpay.Stale:
 		if h.Stale == 0 {
 			v.Action = Retry // at once: the clock is corrected by now where it can be
@@ -177,6 +183,14 @@ func (v Verdict) unaccounted(open, doubt bool) Verdict {
 		why = reasonAmbiguous
 	}
 	v.Kind, v.Reason = ecpay.Ambiguous, why+"; "+v.Reason
+	return v
+}
+
+// of names the keys of which a verdict speaks, by their fingerprint.
+func (v Verdict) of(key string) Verdict {
+	if v.Kind == ecpay.Denied && key != "" {
+		v.Reason += fmt.Sprintf("; key fingerprint %s / 金鑰指紋 %s", key, key)
+	}
 	return v
 }
 

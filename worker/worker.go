@@ -161,6 +161,7 @@ func New(cfg Config) (*Worker, error) {
 			gate: gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate), ecpay: cfg.ECPay, turns: newTurns(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, said: &said{},
+			keeper: newKeeper(gate.NewMerchants(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
 		},
 	}
 	w.redis = newWakingClient(cfg.Redis, tasks.Queues())
@@ -226,6 +227,7 @@ func (w *Worker) Start() error {
 	w.started, w.cancel = true, cancel
 	w.wg.Go(func() { every(ctx, w.cfg.ClockCheck, w.checkClock) })
 	w.wg.Go(func() { every(ctx, replicationCheck, w.checkReplication) })
+	w.wg.Go(func() { w.h.keeper.run(ctx) })
 	return nil
 }
 

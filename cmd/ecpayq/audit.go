@@ -18,7 +18,7 @@ import (
 
 func (p *program) auditCommand() *cli.Command {
 	return &cli.Command{
-		Name: "audit", Usage: "list who did what to which task, here and on the dashboard, the newest first",
+		Name: "audit", Usage: "list who did what to which task or merchant, here and on the dashboard, the newest first",
 		Description: "Fields are named, values are never kept. A delete was refused: nothing is deleted.",
 		Flags: append(append(p.cfg.Flags(config.Reader), jsonFlag()),
 			&cli.StringFlag{Name: "id", Usage: "only this task"},
@@ -63,16 +63,16 @@ func (p *program) audit(ctx context.Context, c *cli.Command) func(*deadletter.Le
 				}
 			default:
 				rows = append(rows, table.Row{
-					e.At.Format(time.DateTime), clean(e.Who), clean(e.What), clean(e.ID), clean(strings.Join(e.Fields, ", ")), clean(e.Note),
+					e.At.Format(time.DateTime), clean(e.Who), clean(e.What), clean(e.ID + e.MerchantID), clean(strings.Join(e.Fields, ", ")), clean(e.Note),
 				})
 			}
 		}
 		switch {
 		case !p.wantsTable(c):
 		case len(rows) == 0:
-			fmt.Fprintln(p.err, "ecpayq: nothing was done to a task / 沒有操作紀錄")
+			fmt.Fprintln(p.err, "ecpayq: nothing was done to a task or a merchant / 沒有操作紀錄")
 		default:
-			p.printTable(table.Row{"at (Asia/Taipei)", "who", "what", "id", "fields", "note"}, rows)
+			p.printTable(table.Row{"at (Asia/Taipei)", "who", "what", "id or merchant", "fields", "note"}, rows)
 		}
 		return nil
 	}

@@ -28,7 +28,7 @@ const (
 	ActInterrupt = "interrupt" // the attempt that runs was told to end; the task is retried
 	ActDelete    = "delete"    // refused: nothing may vanish
 	ActPause     = "pause"     // a queue
-	ActResume    = "resume"    // a queue
+	ActResume    = "resume"    // a queue; of a merchant, its holds were ended
 )
 
 // Acts lists them.
@@ -39,17 +39,19 @@ func Acts() []string {
 	}
 }
 
-// AuditEntry is one act of a person or a program on a task or a queue. It never
-// holds a payload.
+// AuditEntry is one act of a person or a program on a task, a queue or a merchant. It
+// never holds a payload.
 type AuditEntry struct {
 	At time.Time `json:"at"`
 	// Who is as the caller says.
 	Who string `json:"who"`
 	// What is one of [Acts]; several are joined by commas.
 	What string `json:"what"`
-	// ID is the task's; empty for an act on many, of which Note names the queue.
-	ID   string `json:"id"`
-	Note string `json:"note,omitempty"`
+	// ID is the task's, and MerchantID the merchant's of an act that is about one; both are
+	// empty for an act on many, of which Note names the queue.
+	ID         string `json:"id"`
+	MerchantID string `json:"merchant_id,omitempty"`
+	Note       string `json:"note,omitempty"`
 	// Fields names what was corrected or replaced, without the values.
 	Fields []string `json:"fields,omitempty"`
 }
@@ -59,18 +61,30 @@ const (
 	auditPage = 1_000
 )
 
+// Owner is the merchant that an entry is about, or [NoOwner].
+func (e AuditEntry) Owner() string {
+	if e.MerchantID != "" {
+		return e.MerchantID
+	}
+	return Owner(e.ID)
+}
+
 // Audit writes an entry. It comes before the act: an act without an entry is
 // worse than an entry without an act.
-func (s *Store) Audit(ctx context.Context, e AuditEntry) error {
-	err := s.rdb.XAdd(ctx, &redis.XAddArgs{
-		Stream: AuditKey, MaxLen: maxAudit, Approx: true,
-		Values: []any{"who", e.Who, "what", e.What, "id", e.ID, "note", e.Note, "fields", strings.Join(e.Fields, ",")},
-	}).Err()
+func Audit(ctx context.Context, rdb redis.UniversalClient, e AuditEntry) error {
+	values := []any{"who", e.Who, "what", e.What, "id", e.ID, "note", e.Note, "fields", strings.Join(e.Fields, ",")}
+	if e.MerchantID != "" {
+		values = append(values, "merchant", e.MerchantID)
+	}
+	err := rdb.XAdd(ctx, &redis.XAddArgs{Stream: AuditKey, MaxLen: maxAudit, Approx: true, Values: values}).Err()
 	if err != nil {
 		return fmt.Errorf("write audit: %w", err)
 	}
 	return nil
 }
+
+// Audit writes an entry, as the function of that name does.
+func (s *Store) Audit(ctx context.Context, e AuditEntry) error { return Audit(ctx, s.rdb, e) }
 
 // Audits yields the entries that were written since a time, zero for all, the
 // newest first. After an error it ends.
@@ -101,7 +115,7 @@ func (s *Store) Audits(ctx context.Context, since time.Time) iter.Seq2[AuditEntr
 
 func auditEntry(m redis.XMessage) AuditEntry {
 	text := func(name string) string { s, _ := m.Values[name].(string); return s }
-	e := AuditEntry{Who: text("who"), What: text("what"), ID: text("id"), Note: text("note")}
+	e := AuditEntry{Who: text("who"), What: text("what"), ID: text("id"), MerchantID: text("merchant"), Note: text("note")}
 	if f := text("fields"); f != "" {
 		e.Fields = strings.Split(f, ",")
 	}

@@ -1,8 +1,8 @@
--- Notes that an owner has dead letters, before each is written; or forgets an
--- owner without any, unless one may be on its way.
+-- Notes a name, for example of an owner that has dead letters; or forgets it, unless
+-- it was noted lately.
 --
--- KEYS: owners
--- ARGV: owner, how long ago the last one must be to forget it (ms, 0 to note it)
+-- KEYS: names
+-- ARGV: name, how long ago the last one must be to forget it (ms, 0 to note it)
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 if ARGV[2] == '0' then

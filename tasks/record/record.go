@@ -50,6 +50,20 @@ func PaceKey(id string) string { return prefix + tag(id) + ":pace" }
 // FlightKey is the set of the requests of a task's merchant that are on their way.
 func FlightKey(id string) string { return prefix + tag(id) + ":flight" }
 
+// HeldKey is a sorted set of the tasks of a task's merchant that are held because of
+// the merchant (wrong keys, a pause that ECPay asked for, a person who must act
+// first) and not of their own, by when they run again.
+func HeldKey(id string) string { return prefix + tag(id) + ":held" }
+
+// MerchantKeys are the keys of a merchant that are about no task of its.
+type MerchantKeys struct{ Pace, Flight, Held string }
+
+// KeysOf returns those of a MerchantID.
+func KeysOf(merchantID string) MerchantKeys {
+	p := prefix + "{" + merchantID + "}:"
+	return MerchantKeys{Pace: p + "pace", Flight: p + "flight", Held: p + "held"}
+}
+
 // ReplicationKey is where the replication id of the Redis that holds a task's keys
 // is remembered, a hash of FieldReplID and FieldChanged. On a cluster each
 // merchant's slot has its own, since the slots are on different masters.
@@ -96,6 +110,11 @@ const (
 	ScanKey = prefix + "{dead}:scan"
 	// TallyKey is how many letters there are, by kind and type.
 	TallyKey = prefix + "{dead}:tally"
+	// MerchantsKey is a sorted set of the merchants for which something was sent lately,
+	// by when, and DeniedKey one of those with keys that ECPay refuses, by when it did
+	// last.
+	MerchantsKey = prefix + "{merchants}:seen"
+	DeniedKey    = prefix + "{merchants}:denied"
 	// AuditKey is a stream of who replayed, corrected, replaced and resolved what.
 	AuditKey = prefix + "{audit}"
 )
@@ -125,6 +144,7 @@ const (
 	FieldLast     = "last"      // last attempt
 	FieldNext     = "next"      // when it runs again
 	FieldPlace    = "place"     // when its turn is in the merchant's line, in microseconds
+	FieldWoken    = "woken"     // that place, if it was given by waking the task
 	FieldKind     = "kind"
 	FieldHTTP     = "http_status"
 	FieldTrans    = "trans_code"

@@ -42,19 +42,29 @@ var (
 // NewScript returns a script that may use what prelude.lua defines.
 func NewScript(lua string) *redis.Script { return redis.NewScript(preludeLua + lua) }
 
+// Note puts a name into a sorted set of names by when they were noted last.
+func Note(ctx context.Context, rdb redis.UniversalClient, key, name string) error {
+	return owner.Run(ctx, rdb, []string{key}, name, 0).Err()
+}
+
+// Forget takes a name out of such a set. It does nothing when the name was noted
+// within the last hour, far longer than any attempt takes.
+func Forget(ctx context.Context, rdb redis.UniversalClient, key, name string) error {
+	return owner.Run(ctx, rdb, []string{key}, name, time.Hour.Milliseconds()).Err()
+}
+
 // NoteOwner is called before a letter is written, so that no index is without
 // its owner in [OwnersKey].
 func NoteOwner(ctx context.Context, rdb redis.UniversalClient, id string) error {
-	if err := owner.Run(ctx, rdb, []string{OwnersKey}, Owner(id), 0).Err(); err != nil {
+	if err := Note(ctx, rdb, OwnersKey, Owner(id)); err != nil {
 		return fmt.Errorf("note owner of dead letter: %w", err)
 	}
 	return nil
 }
 
-// ForgetOwner is called for an owner without letters. It does nothing when one
-// was noted within the last hour, far longer than any attempt takes.
+// ForgetOwner is called for an owner without letters.
 func ForgetOwner(ctx context.Context, rdb redis.UniversalClient, name string) error {
-	return owner.Run(ctx, rdb, []string{OwnersKey}, name, time.Hour.Milliseconds()).Err()
+	return Forget(ctx, rdb, OwnersKey, name)
 }
 
 // Store moves dead tasks between asynq and the ledger. It is safe for concurrent

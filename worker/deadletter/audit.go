@@ -10,7 +10,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// AuditEntry is one act on a task.
+// AuditEntry is one act on a task, a queue or a merchant.
 type AuditEntry = record.AuditEntry
 
 // AuditFilter selects entries of the audit; its zero value selects all.
@@ -31,10 +31,10 @@ type AuditFilter struct {
 func (f AuditFilter) matches(e AuditEntry) bool {
 	return (f.ID == "" || e.ID == f.ID) && (f.Who == "" || e.Who == f.Who) &&
 		(f.What == "" || slices.Contains(strings.Split(e.What, ","), f.What)) &&
-		(f.MerchantID == "" || record.Owner(e.ID) == f.MerchantID)
+		(f.MerchantID == "" || e.Owner() == f.MerchantID)
 }
 
-// Audit yields who did what to which task, the newest first. After an error
+// Audit yields who did what to which task or merchant, the newest first. After an error
 // it ends.
 func (l *Ledger) Audit(ctx context.Context, f AuditFilter) iter.Seq2[AuditEntry, error] {
 	return func(yield func(AuditEntry, error) bool) {

@@ -97,10 +97,10 @@ func TestADeathIsAmbiguousWhileALaterWriteIsUnanswered(t *testing.T) {
 	later := gate.Attempt{ID: id, Token: "later", Start: time.Now(), LockFor: time.Minute}
 	_, err = b.gate.Begin(ctx, later, time.Now())
 	b.must(err)
-	wait, err := b.gate.Enter(ctx, later, gate.Request{Name: "invalid", InFlight: 8, Life: time.Minute, Now: time.Now(), Write: true, Stamp: time.Now()})
+	turn, err := b.gate.Enter(ctx, later, gate.Request{Name: "invalid", InFlight: 8, Life: time.Minute, Now: time.Now(), Write: true, Stamp: time.Now()})
 	b.must(err)
-	if wait != 0 {
-		t.Fatalf("the write waits for %s, want that it may go out", wait)
+	if turn.Wait != 0 {
+		t.Fatalf("the write waits for %s, want that it may go out", turn.Wait)
 	}
 	during, err := b.ledger.Get(ctx, id)
 	b.must(err)

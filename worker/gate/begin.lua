@@ -3,9 +3,9 @@
 -- execute twice: the second execution finds its own token and changes nothing,
 -- also when it comes after the attempt has left.
 --
--- KEYS: record, finish marker, lock, replication history
+-- KEYS: record, finish marker, lock, replication history, tasks that are held for the merchant
 -- ARGV: attempt token, when it was enqueued (ms, 0 for unknown), start of the age clock by the task's headers
---       (ms, 0 for unknown), the worker's clock (ms), life of the lock (ms)
+--       (ms, 0 for unknown), the worker's clock (ms), life of the lock (ms), task id
 -- Returns: status (0 go on, 1 finished, 2 the lock is held), rest of the lock's life when it is held,
 --          attempts, crashes, age, holds, stale, how often a write was repeated that is still unanswered,
 --          time since the last unanswered write (-1 for none) by Redis' clock, the same by the worker's clock,
@@ -51,6 +51,7 @@ if token ~= ARGV[1] then
   elseif token ~= '' then
     crashes = crashes + 1 -- the attempt before this one never left
   end
+  if state == 'held' or state == 'queued' then redis.call('ZREM', KEYS[5], ARGV[6]) end
   if paused_at > 0 then
     paused, paused_at = paused + math.max(0, now - paused_at), 0
   end

@@ -26,8 +26,8 @@ func BenchmarkGate(b *testing.B) {
 		if _, err := g.Begin(b.Context(), a, now); err != nil {
 			b.Fatal(err)
 		}
-		if wait, err := g.Enter(b.Context(), a, write(now)); err != nil || wait != 0 {
-			b.Fatal(wait, err)
+		if turn, err := g.Enter(b.Context(), a, write(now)); err != nil || turn.Wait != 0 {
+			b.Fatal(turn, err)
 		}
 		if err := g.Leave(b.Context(), a, gate.Result{
 			State: record.Done, Spends: true, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour, Kind: ecpay.OK, RtnCode: 4000004,

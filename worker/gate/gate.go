@@ -35,12 +35,16 @@ var enterLua string
 //go:embed leave.lua
 var leaveLua string
 
+//go:embed denied.lua
+var deniedLua string
+
 // Gate is safe for concurrent use.
 type Gate struct {
 	rdb                       redis.UniversalClient
 	confirm                   record.Confirm
 	begin, enter, leave, look *redis.Script
 	took                      func(step string, d time.Duration)
+	denied                    *redis.Script
 }
 
 // New returns a Gate that uses rdb and never closes it. With confirm, a write's
@@ -49,7 +53,7 @@ func New(rdb redis.UniversalClient, confirm record.Confirm) *Gate {
 	return &Gate{
 		rdb: rdb, confirm: confirm,
 		begin: record.NewScript(replicationLua + beginLua), enter: record.NewScript(paceLua + enterLua), leave: record.NewScript(paceLua + leaveLua),
-		look: record.NewScript(replicationLua + "return lost_writes(KEYS[1], redis_now())"),
+		denied: record.NewScript(paceLua + deniedLua), look: record.NewScript(replicationLua + "return lost_writes(KEYS[1], redis_now())"),
 		took: func(string, time.Duration) {},
 	}
 }
@@ -127,8 +131,8 @@ func (e *BusyError) Error() string { return "another attempt on the same subject
 // worker's clock. It returns a [*BusyError] while another attempt holds the lock.
 func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, error) {
 	defer g.since(stepBegin, time.Now())
-	keys := []string{record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), record.ReplicationKey(g.rdb, a.ID)}
-	v, err := g.begin.Run(ctx, g.rdb, keys, a.Token, unixMilli(a.Enqueued), unixMilli(a.Start), now.UnixMilli(), ms(a.LockFor)).Int64Slice()
+	keys := []string{record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), record.ReplicationKey(g.rdb, a.ID), record.HeldKey(a.ID)}
+	v, err := g.begin.Run(ctx, g.rdb, keys, a.Token, unixMilli(a.Enqueued), unixMilli(a.Start), now.UnixMilli(), ms(a.LockFor), a.ID).Int64Slice()
 	switch {
 	case err != nil:
 		return History{}, fmt.Errorf("count attempt: %w", err)
@@ -178,6 +182,8 @@ type Request struct {
 	Life time.Duration
 	// Now is the worker's clock.
 	Now time.Time
+	// Scope names the keys that seal it, see [Scope].
+	Scope string
 
 	// Write marks a write, by the clock that stamps it; Repeats means that an earlier one
 	// is still unanswered.
@@ -186,17 +192,41 @@ type Request struct {
 	Repeats bool
 }
 
+// Scope names what ECPay may refuse for the keys of a merchant: a service of it, for
+// which each is enabled apart, with one key pair.
+func Scope(c ecpay.Category, fingerprint string) string { return string(c) + ":" + fingerprint }
+
+// Why says for what a request has to wait.
+type Why uint8
+
+// The reasons, as pace.lua has them.
+const (
+	ForTurn   Why = iota + 1 // its turn at the merchant's pace, or one of its requests in flight
+	ForBan                   // the end of a pause that ECPay asked for
+	ForDenial                // the end of a pause because ECPay refuses the keys
+)
+
+// Turn is the answer to a request that wants to go out.
+type Turn struct {
+	// Wait is how long to wait before asking again; 0 is the permission, which holds for
+	// this moment.
+	Wait time.Duration
+	Why  Why
+	// Probes means that the keys were refused and that this request is the one that
+	// tries them again: [Gate.Answered] has to be told what it brings.
+	Probes bool
+}
+
 // Enter permits a request, by the merchant's pace in the fleet and outside of the
-// pauses that ECPay asks for, and marks a write with it. It says how long to wait
-// before asking again; 0 is the permission, which holds for this moment. It
-// returns [ErrSuperseded], [record.ErrNotConfirmed] or a Redis error when nothing
+// pauses that ECPay asks for or that its refusals cause, and marks a write with it.
+// It returns [ErrSuperseded], [record.ErrNotConfirmed] or a Redis error when nothing
 // must be sent.
-func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (wait time.Duration, err error) {
+func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 	defer g.since(stepEnter, time.Now())
 	keys := []string{record.TaskKey(a.ID), record.LockKey(a.ID), record.PaceKey(a.ID), record.FlightKey(a.ID)}
 	args := []any{
 		a.Token, r.Now.UnixMilli(), a.Token + ":" + r.Name, r.Interval.Microseconds(), r.InFlight, flag(r.Ahead), r.Life.Microseconds(),
-		flag(r.Write), unixMilli(r.Stamp), flag(r.Repeats),
+		flag(r.Write), unixMilli(r.Stamp), flag(r.Repeats), r.Scope,
 	}
 	confirm := g.confirm
 	if !r.Write {
@@ -205,13 +235,46 @@ func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (wait time.Durat
 	v, err := confirm.Run(ctx, g.rdb, g.enter, keys, args...)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("mark request: %w", err)
-	case len(v) != 2:
-		return 0, fmt.Errorf("mark request: %d values in the answer", len(v))
+		return Turn{}, fmt.Errorf("mark request: %w", err)
+	case len(v) != 4:
+		return Turn{}, fmt.Errorf("mark request: %d values in the answer", len(v))
 	case v[0] == 0:
-		return 0, ErrSuperseded
+		return Turn{}, ErrSuperseded
 	}
-	return time.Duration(v[1]) * time.Microsecond, nil
+	return Turn{Wait: time.Duration(v[1]) * time.Microsecond, Why: Why(v[2]), Probes: v[3] == 1}, nil
+}
+
+// Answer is what an answer says about the keys by which it was asked for.
+type Answer string
+
+// The answers.
+const (
+	KeysRefused Answer = "refused"
+	KeysWork    Answer = "work"
+	KeysUnsure  Answer = "unsure" // it says nothing about them
+)
+
+// Answered records what an answer of ECPay says about the keys of the task's merchant,
+// or that there are none. While keys are refused, all that would be sent with them
+// is held, for 1 minute, which doubles up to 30, and then one request tries them
+// again. It returns how long the pause is still, and whether it began with this
+// answer. why is stored; it must hold no key.
+func (g *Gate) Answered(ctx context.Context, a Attempt, scope string, says Answer, why string) (pause time.Duration, began bool, err error) {
+	v, err := g.denied.Run(ctx, g.rdb, []string{record.PaceKey(a.ID)}, a.Token, scope, string(says), why).Int64Slice()
+	switch {
+	case err != nil:
+		return 0, false, fmt.Errorf("record what became of the keys: %w", err)
+	case len(v) != 2:
+		return 0, false, fmt.Errorf("record what became of the keys: %d values in the answer", len(v))
+	}
+	pause, began = duration(v[0]), v[1] == 1
+	if began {
+		// After the pause: were this lost, the next refusal would note it.
+		if err := record.Note(ctx, g.rdb, record.DeniedKey, record.Owner(a.ID)); err != nil {
+			return pause, began, fmt.Errorf("note merchant: %w", err)
+		}
+	}
+	return pause, began, nil
 }
 
 // Result is how an attempt ended.
@@ -232,6 +295,10 @@ type Result struct {
 	// Banned is how long ECPay wants no request of this merchant, 0 for nothing of the
 	// kind.
 	Banned time.Duration
+	BanWhy string // in its words
+	// Held means that the task waits because of its merchant and not of its own, so that
+	// it is woken when that is over.
+	Held bool
 	// RecordTTL is how long the record stays, 0 for ever; DoneTTL how long the
 	// finish marker does, 0 for none.
 	RecordTTL, DoneTTL time.Duration
@@ -263,7 +330,8 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	defer g.since(stepLeave, time.Now())
 	id := a.ID
 	args := []any{
-		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id, r.History.mark, r.Banned.Microseconds(),
+		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id, r.History.mark,
+		r.Banned.Microseconds(), r.BanWhy, flag(r.Held),
 		record.FieldKind, r.Kind.String(),
 		record.FieldHTTP, r.HTTPStatus,
 		record.FieldTrans, r.TransCode,
@@ -282,7 +350,7 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 		}
 		args = append(args, letter...)
 	}
-	keys := []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id), record.DeadKey(id), record.PaceKey(id), record.FlightKey(id)}
+	keys := []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id), record.DeadKey(id), record.PaceKey(id), record.FlightKey(id), record.HeldKey(id)}
 	ok, err := g.leave.Run(ctx, g.rdb, keys, args...).Int()
 	switch {
 	case err != nil:

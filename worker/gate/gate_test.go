@@ -43,8 +43,8 @@ func begin(t *testing.T, g *gate.Gate, a gate.Attempt, now time.Time) gate.Histo
 
 func enter(t *testing.T, g *gate.Gate, a gate.Attempt, now time.Time) {
 	t.Helper()
-	if wait, err := g.Enter(t.Context(), a, write(now)); err != nil || wait != 0 {
-		t.Fatalf("Enter %s: wait %s, %v", a.Token, wait, err)
+	if turn, err := g.Enter(t.Context(), a, write(now)); err != nil || turn.Wait != 0 {
+		t.Fatalf("Enter %s: wait %s, %v", a.Token, turn.Wait, err)
 	}
 }
 

@@ -2,36 +2,46 @@
 -- brings it; any other outcome only by the attempt that is current. Safe to
 -- execute twice.
 --
--- KEYS: record, finish marker, lock, index of the ledger of dead letters, pace, requests in flight
+-- KEYS: record, finish marker, lock, index of the ledger of dead letters, pace, requests in flight, tasks that are
+--       held for the merchant
 -- ARGV: attempt token, state, ttl of the record (ms, 0 for none), ttl of the finish marker (ms, 0 for none),
 --       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms), task id,
 --       the mark that the attempt found when it began (0 for none), how long ECPay wants a pause (µs, 0 for none),
+--       why in its words, is held for the merchant (1/0),
 --       then kind, http_status, trans_code, rtn_code, rtn_msg and reason, each after its name, and other fields likewise;
 --       of a dead task headers and payload are the last two
+local first = 15 -- of the named fields
 local now = redis_now()
-local token = redis.call('HGET', KEYS[1], 'token') or ''
+local r = redis.call('HMGET', KEYS[1], 'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight')
 if lock_of(KEYS[3]) == ARGV[1] then
   redis.call('DEL', KEYS[3])
 end
-request_over(KEYS[5], KEYS[6], ARGV[1], tonumber(ARGV[12]))
-if token ~= ARGV[1] and ARGV[2] ~= 'done' then
-  if redis.call('HGET', KEYS[1], 'left') == ARGV[1] then
-    return 1
-  end
-  return 0
+request_over(KEYS[5], KEYS[6], ARGV[1], tonumber(ARGV[12]), ARGV[13])
+if (r[1] or '') ~= ARGV[1] and ARGV[2] ~= 'done' then
+  return r[2] == ARGV[1] and 1 or 0
 end
-local fields = {'state', ARGV[2], 'left', ARGV[1], 'token', '', 'last', now}
+local holds = tonumber(r[4]) or 0
+if ARGV[2] == 'held' then
+  holds = holds + 1
+elseif ARGV[2] ~= 'queued' then
+  holds = 0
+end
+local fields = {
+  'state', ARGV[2], 'left', ARGV[1], 'token', '', 'last', now, 'next', ARGV[9] == '0' and 0 or now + ARGV[9],
+  'attempts', (tonumber(r[3]) or 0) - (ARGV[5] == '0' and 1 or 0), 'holds', holds,
+  'stale', ARGV[8] == '1' and (tonumber(r[5]) or 0) + 1 or 0, 'paused_at', ARGV[6] == '1' and now or 0,
+}
 local last = #ARGV
 if ARGV[2] == 'dead' then
-  local r = redis.call('HMGET', KEYS[1], 'fix', 'payload')
-  if r[1] == '1' and r[2] ~= ARGV[#ARGV] then
+  local f = redis.call('HMGET', KEYS[1], 'fix', 'payload')
+  if f[1] == '1' and f[2] ~= ARGV[#ARGV] then
     last = #ARGV - 4 -- a correction waits to be run, and this was not it
   else
     redis.call('HDEL', KEYS[1], 'fix')
   end
   fields[#fields + 1] = 'died'
   fields[#fields + 1] = now
-  for i = 13, 23, 2 do -- what it died of stays, whatever a later run brings
+  for i = first, first + 10, 2 do -- what it died of stays, whatever a later run brings
     fields[#fields + 1] = 'd_' .. ARGV[i]
     fields[#fields + 1] = ARGV[i + 1]
   end
@@ -42,32 +52,15 @@ elseif ARGV[2] == 'done' then
   redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
     'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason')
 end
-for i = 13, last do fields[#fields + 1] = ARGV[i] end
+for i = first, last do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', KEYS[1], unpack(fields))
-if ARGV[5] == '0' then
-  redis.call('HINCRBY', KEYS[1], 'attempts', -1)
-end
-if ARGV[2] == 'held' then
-  redis.call('HINCRBY', KEYS[1], 'holds', 1)
-elseif ARGV[2] ~= 'queued' then
-  redis.call('HSET', KEYS[1], 'holds', 0)
-end
-if ARGV[8] == '1' then
-  redis.call('HINCRBY', KEYS[1], 'stale', 1)
-else
-  redis.call('HSET', KEYS[1], 'stale', 0)
-end
-redis.call('HSET', KEYS[1], 'paused_at', ARGV[6] == '1' and now or 0)
-if ARGV[9] ~= '0' then
-  redis.call('HSET', KEYS[1], 'next', now + ARGV[9])
-else
-  redis.call('HDEL', KEYS[1], 'next')
+if ARGV[14] == '1' then
+  redis.call('ZADD', KEYS[7], now + ARGV[9], ARGV[10])
 end
 if ARGV[7] == '1' then
   -- What settles a write that this attempt sent, or found, settles no later one: an
   -- attempt may come a second time, late.
-  local m = redis.call('HMGET', KEYS[1], 'marked', 'in_flight')
-  if ARGV[2] == 'done' or m[1] == ARGV[1] or m[2] == ARGV[11] then
+  if ARGV[2] == 'done' or r[6] == ARGV[1] or r[7] == ARGV[11] then
     redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats')
   end
 end

@@ -2,26 +2,47 @@
 -- ECPay wants some time between the calls of a merchant, and none at all for a
 -- while after a 403. Times are in microseconds, by Redis' clock.
 --
--- A merchant's pace is a hash: last, when the last permission was given, and to, to
--- whom; ban, when the pause that ECPay asked for ends; probe, who tries first after
--- it, and probe_end. A place only says when to wake: line is the last one that was
--- given to newcomers, near the last one to those whose time had come and who found
--- somebody else before them. So nothing is lost when those who wait go away, and
--- nothing fires at once when all of them are late. The set of a merchant's requests
--- in flight has the attempts, by when they end at the latest.
+-- A merchant's pace is a hash: last, when the last permission was given, to, to whom,
+-- and interval, by which interval; ban, when the pause that ECPay asked for ends,
+-- ban_since and ban_why; probe, who tries first after it, and probe_end. A place only
+-- says when to wake: line is the last one that was given to newcomers, near the last
+-- one to those whose time had come and who found somebody else before them. So nothing
+-- is lost when those who wait go away, and nothing fires at once when all of them are
+-- late. The set of a merchant's requests in flight has the attempts, by when they end
+-- at the latest.
+--
+-- What ECPay refuses of a merchant for its keys is in the same hash, in one field for
+-- each scope, which is a service (B2C, B2B) and the fingerprint of a key pair:
+-- "SINCE UNTIL PAUSES PROBE_END PROBE WHY". Probe is who tries first after the pause, or,
+-- with a probe_end of 0, whose refusal began it.
 local function micros()
   local t = redis.call('TIME')
   return t[1] * 1000000 + t[2]
 end
 
+local function denial_of(v)
+  if not v then return nil end
+  local since, ends, pauses, probe_end, probe, why = string.match(v, '^(%d+) (%d+) (%d+) (%d+) (%S+) (.*)$')
+  if not since then return nil end
+  return {since = tonumber(since), ends = tonumber(ends), pauses = tonumber(pauses), probe_end = tonumber(probe_end), probe = probe, why = why}
+end
+
+local function set_denial(pace, scope, d)
+  redis.call('HSET', pace, 'denied:' .. scope, string.format('%.0f %.0f %.0f %.0f %s %s', d.since, d.ends, d.pauses, d.probe_end, d.probe, d.why))
+end
+
+local GO, TURN, BANNED, DENIED = 0, 1, 2, 3 -- why to wait; see Why in gate.go
+
 -- me: the attempt; request: each of an attempt has its own; interval: the least time
 -- between two; cap: how many in flight; ahead: goes before those who wait; place: of the
--- task, 0 for none; life: how long the request may take
--- Returns: how long to wait (0: go), and the place of the task
-local function permission(pace, flight, me, request, interval, cap, ahead, place, life)
+-- task, 0 for none; life: how long the request may take; scope: of its keys
+-- Returns: how long to wait (0: go), the place of the task, why to wait, and whether the
+-- request is the first one after a refusal of these keys
+local function permission(pace, flight, me, request, interval, cap, ahead, place, life, scope)
   local now = micros()
-  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end')
-  if p[2] == request then return 0, 0 end -- given, and the answer was lost
+  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope)
+  local denied = denial_of(p[8])
+  if p[2] == request then return 0, 0, GO, denied ~= nil end -- given, and the answer was lost
   local last, ban = math.min(tonumber(p[1]) or 0, now), tonumber(p[5]) or 0
   local line, near = tonumber(p[3]) or 0, tonumber(p[4]) or 0
   if ban <= now and last + 2 * interval + 3000000 < now then
@@ -31,49 +52,58 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
   local function wait_in(name, at)
     redis.call('HSET', pace, name, at)
     redis.call('PEXPIRE', pace, math.floor(math.max(0, at - now) / 1000) + 86400000)
-    return math.max(1000, at - now), at
+    return math.max(1000, at - now), at, ban > now and BANNED or TURN
+  end
+  if denied and not (denied.probe == me and denied.probe_end > 0) then
+    if denied.ends > now then return denied.ends - now, place, DENIED end
+    if denied.probe_end > now then return 1000000, place, DENIED end
   end
   if ban > now then
-    if place >= ban then return place - now, place end
+    if place >= ban then return place - now, place, BANNED end
     return wait_in('line', math.max(line, near, free - interval, ban - interval) + interval)
   end
   if ban > 0 and p[6] and p[6] ~= me and (tonumber(p[7]) or 0) > now then
-    return 1000000, place
+    return 1000000, place, BANNED
   end
   redis.call('ZREMRANGEBYSCORE', flight, '-inf', now)
   if not redis.call('ZSCORE', flight, me) and redis.call('ZCARD', flight) >= cap then
-    return 1000000, place
+    return 1000000, place, TURN
   end
   if not ahead then
-    if place > now then return place - now, place end
+    if place > now then return place - now, place, TURN end
     if place == 0 and (line > now or free > now) then
       return wait_in('line', math.max(line, near, last) + interval)
     end
   end
   if free > now then
-    if ahead then return free - now, place end
+    if ahead then return free - now, place, TURN end
     return wait_in('near', math.max(near, last) + interval)
   end
-  redis.call('HSET', pace, 'last', now, 'to', request, 'line', line, 'near', near)
+  redis.call('HSET', pace, 'last', now, 'to', request, 'line', line, 'near', near, 'interval', interval)
   if ban > 0 then
     redis.call('HSET', pace, 'probe', me, 'probe_end', now + life)
   end
   redis.call('PEXPIRE', pace, math.floor(math.max(0, line - now) / 1000) + 86400000)
+  if denied then
+    denied.probe, denied.probe_end = me, now + life
+    set_denial(pace, scope, denied)
+  end
   redis.call('ZADD', flight, now + life, me)
   redis.call('PEXPIRE', flight, math.floor(life / 1000) + 60000)
-  return 0, 0
+  return 0, 0, GO, denied ~= nil
 end
 
 -- The end of an attempt's requests; banned is how long ECPay wants a pause, 0 for
--- none.
-local function request_over(pace, flight, me, banned)
+-- none, and why in its words.
+local function request_over(pace, flight, me, banned, why)
   redis.call('ZREM', flight, me)
   if banned > 0 then
     local now = micros()
-    redis.call('HSET', pace, 'ban', math.max(tonumber(redis.call('HGET', pace, 'ban')) or 0, now + banned))
+    local b = redis.call('HMGET', pace, 'ban', 'ban_since')
+    redis.call('HSET', pace, 'ban', math.max(tonumber(b[1]) or 0, now + banned), 'ban_since', b[2] or now, 'ban_why', why)
     redis.call('HDEL', pace, 'probe', 'probe_end')
     redis.call('PEXPIRE', pace, math.floor(banned / 1000) + 86400000)
   elseif redis.call('HGET', pace, 'probe') == me then
-    redis.call('HDEL', pace, 'ban', 'probe', 'probe_end') -- it was answered: the others may go, at their pace
+    redis.call('HDEL', pace, 'ban', 'ban_since', 'ban_why', 'probe', 'probe_end') -- it was answered: the others may go, at their pace
   end
 end

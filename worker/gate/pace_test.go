@@ -35,11 +35,11 @@ func (r *runner) ask(change func(*gate.Request)) time.Duration {
 	if change != nil {
 		change(&q)
 	}
-	wait, err := r.g.Enter(r.t.Context(), r.a, q)
+	turn, err := r.g.Enter(r.t.Context(), r.a, q)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return wait
+	return turn.Wait
 }
 
 func (r *runner) leave(banned time.Duration) {
@@ -171,12 +171,12 @@ func TestAPermissionWhoseAnswerWasLostIsGivenOnce(t *testing.T) {
 	q := write(time.Now())
 	q.Interval = time.Minute
 	for range 2 {
-		if wait, err := g.Enter(t.Context(), r.a, q); wait != 0 || err != nil {
-			t.Errorf("got %s, %v; want the same permission", wait, err)
+		if turn, err := g.Enter(t.Context(), r.a, q); turn.Wait != 0 || err != nil {
+			t.Errorf("got %s, %v; want the same permission", turn.Wait, err)
 		}
 	}
 	q.Name = "2"
-	if wait, err := g.Enter(t.Context(), r.a, q); wait == 0 || err != nil {
-		t.Errorf("another request: got %s, %v; want to wait", wait, err)
+	if turn, err := g.Enter(t.Context(), r.a, q); turn.Wait == 0 || err != nil {
+		t.Errorf("another request: got %s, %v; want to wait", turn.Wait, err)
 	}
 }

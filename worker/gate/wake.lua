@@ -1,0 +1,33 @@
+-- Gives held tasks of a merchant places in its line, those of which the caller wants to
+-- wake. Safe to execute twice, and after an interruption: a place that waking gave is
+-- given again.
+--
+-- KEYS: pace, then the records
+-- ARGV: interval when none is known (µs), at most how many, then kinds to wake
+-- Returns: the place of each (µs), 0 for one that does not wait for the merchant
+local now = micros()
+local p = redis.call('HMGET', KEYS[1], 'last', 'line', 'near', 'interval')
+local interval = tonumber(p[4]) or tonumber(ARGV[1])
+local before = tonumber(p[2]) or 0
+local line = math.max(before, tonumber(p[3]) or 0, tonumber(p[1]) or 0, now - interval)
+local kinds, left, places = {}, tonumber(ARGV[2]), {}
+for i = 3, #ARGV do kinds[ARGV[i]] = true end
+for i = 2, #KEYS do
+  local r = redis.call('HMGET', KEYS[i], 'state', 'kind', 'place', 'woken')
+  places[i - 1] = 0
+  if left > 0 and (r[1] == 'held' or r[1] == 'queued') and kinds[r[2]] then
+    left = left - 1
+    local place = tonumber(r[3]) or 0
+    if r[3] ~= r[4] or place < now then
+      line = line + interval
+      place = line
+      redis.call('HSET', KEYS[i], 'place', place, 'woken', place)
+    end
+    places[i - 1] = place
+  end
+end
+if line > before then
+  redis.call('HSET', KEYS[1], 'line', line)
+  redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), math.floor(math.max(0, line - now) / 1000) + 86400000))
+end
+return places
