@@ -15,8 +15,10 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 // poke lets the driver look again.
@@ -220,17 +222,52 @@ func (s *sim) deliver(p *simProc, m message) {
 			s.finish(p, m, s.perform(p, m))
 			return
 		}
+		key := p.keys.key()
 		v, text, err := p.h.run(context.Background(), job{id: m.id, typeName: m.typeName, queue: m.queue, payload: m.payload, headers: m.headers})
 		s.logf("%s: %s is %s(%s) next in %s: %s %v", p.name, m.id, v.Action, v.Kind, v.Delay, text, err)
-		if v.Action == Hold && v.Kind == ecpay.Throttled && !v.Queued && err == nil {
-			// As it is recorded: the process may have been frozen since.
-			until, _ := strconv.ParseInt(s.redis.text("HGET", record.PaceKey(m.id), "ban"), 10, 64)
-			s.mu.Lock()
-			s.bans = append(s.bans, ban{time.Now(), time.UnixMicro(until)})
-			s.mu.Unlock()
+		if v.Action == Hold && !v.Queued && err == nil {
+			s.paused(m, v, key)
 		}
 		s.finish(p, m, toAsynq(v, text, err))
 	})
+}
+
+// paused notes a pause that a verdict began, as it is recorded: the process may have
+// been frozen since.
+func (s *sim) paused(m message, v Verdict, key string) {
+	b, pace := ban{from: time.Now()}, s.redis.hash(record.PaceKey(m.id))
+	until := ""
+	switch v.Kind {
+	case ecpay.Throttled:
+		until = pace["ban"]
+	case ecpay.Denied:
+		t, _, _ := tasks.ParseID(m.id)
+		b.scope = gate.Scope(t.Operation.Category, key)
+		if w := strings.Fields(pace["denied:"+b.scope]); len(w) > 1 {
+			until = w[1]
+		}
+	}
+	n, err := strconv.ParseInt(until, 10, 64)
+	if err != nil {
+		return // it is over, or its record is lost
+	}
+	b.until = time.UnixMicro(n)
+	s.mu.Lock()
+	s.bans = append(s.bans, b)
+	s.mu.Unlock()
+}
+
+// resume is what a person does who knows that the pauses are not needed any more.
+func (s *sim) resume(p *simProc) {
+	s.mu.Lock()
+	for i := range s.bans { // it may be interrupted, and nobody knows where
+		if now := time.Now(); s.bans[i].until.After(now) {
+			s.bans[i].until = now
+		}
+	}
+	s.mu.Unlock()
+	r, err := gate.NewMerchants(p.rdb).Resume(context.Background(), testMerchant, "sim", "")
+	s.logf("%s: resume: %+v %v", p.name, r, err)
 }
 
 // finish tells asynq, whose client is patient; but what it cannot write within the

@@ -10,6 +10,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 // judge holds what happened to what is promised.
@@ -108,21 +109,29 @@ func (s *sim) judgeCalls(c *simCounts) {
 		}
 		ids[call.RqID] = true
 		owner := s.ownerOf(call)
-		if owner == nil {
+		unreadable := call.Subject == "" && from.key == s.wrongMerchant.KeyFingerprint()
+		if owner == nil && !unreadable {
 			s.violated("%s on %s is of no intent", call.Operation, call.Subject)
 			continue
 		}
-		if call.Operation != owner.op {
-			c.asked.Add(1)
-		}
 		s.judgeStamp(call, from)
-		s.judgeLock(call, from, owner)
+		if unreadable {
+			c.refused.Add(1)
+		} else {
+			if call.Operation != owner.op {
+				c.asked.Add(1)
+			}
+			s.judgeLock(call, from, owner)
+		}
 		if s.wrong || s.lossy || s.froze.Load() {
 			continue // a permission is for the moment, and a clock that jumps ends a pause
 		}
 		for _, b := range s.bans {
+			if b.scope != "" && b.scope != gate.Scope(ecpay.Category(call.Path[1:4]), from.key) {
+				continue
+			}
 			if from.at.After(b.from.Add(slowest)) && from.at.Before(b.until) {
-				s.violated("%s on %s at %s, inside a ban that lasts until %s", call.Operation, call.Subject, from.at.Sub(s.start), b.until.Sub(s.start))
+				s.violated("%s on %s at %s, inside a ban %sthat lasts until %s", call.Operation, call.Subject, from.at.Sub(s.start), b.scope, b.until.Sub(s.start))
 			}
 		}
 		if !last.IsZero() && from.at.Sub(last) < s.policy.Interval-slowest {

@@ -84,6 +84,11 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`inside a ban`,
 		},
 		{
+			"no pause for keys that are refused", "gate/pace.lua",
+			"if denied.ends > now then", "if false then",
+			`inside a ban B2[BC]:`,
+		},
+		{
 			"no pace", "gate/pace.lua",
 			"local free = last + interval", "local free = 0",
 			`after another call`,

@@ -232,6 +232,15 @@ func (s *sim) plan() {
 			s.at(d, "a shop enqueues "+i.name, func() { s.accept(i) })
 		}
 	}
+	if chance(s.rng, 200) { // the first workers have keys that are no more, or none yet
+		for range 1 + s.rng.IntN(2) {
+			var m *Merchant
+			if chance(s.rng, 700) {
+				m = &s.wrongMerchant
+			}
+			s.outdated = append(s.outdated, m)
+		}
+	}
 	for range 2 {
 		s.newWorker()
 	}
@@ -248,6 +257,23 @@ func (s *sim) plan() {
 	for d := time.Duration(0); d < faults; d += within(s.rng, 5*time.Second, 3*time.Minute) {
 		s.at(d, "workers are looked after", s.lookAfter)
 	}
+	// Workers are told of new keys one after the other, or started with them.
+	if len(s.outdated) > 0 {
+		s.at(during(), "keys are rotated", func() {
+			s.rotated = true
+			for _, p := range s.workers {
+				s.at(within(s.rng, 0, 2*time.Minute), "a worker reloads its keys", func() { p.keys.current.Store(&s.merchant) })
+			}
+		})
+	}
+	for range 8 {
+		s.at(within(s.rng, 0, 2*faults), "a worker looks after held tasks", func() {
+			if p := s.anyWorker(); p != nil {
+				p.lookAfter()
+			}
+		})
+	}
+	some(2, 100, "a person resumes the merchant", func() { s.background("person", s.resume) })
 	some(3, 300, "a worker is killed", func() {
 		if p := s.anyWorker(); p != nil {
 			p.kill("by SIGKILL")

@@ -41,6 +41,26 @@ type simProc struct {
 	rdb    *redis.Client
 	h      *handler
 	client *ecpay.Client
+	keys   *simKeys
+}
+
+// simKeys are those of a worker, which may change while it runs.
+type simKeys struct{ current atomic.Pointer[Merchant] }
+
+// Merchant implements [KeyProvider].
+func (k *simKeys) Merchant(context.Context, string) (Merchant, error) {
+	if m := k.current.Load(); m != nil {
+		return *m, nil
+	}
+	return Merchant{}, ErrUnknownMerchant
+}
+
+// key is the fingerprint of the keys that the worker has.
+func (k *simKeys) key() string {
+	if m := k.current.Load(); m != nil {
+		return m.KeyFingerprint()
+	}
+	return gate.NoKeys
 }
 
 func (s *sim) newProc(name string) *simProc {
@@ -69,8 +89,11 @@ func (s *sim) newWorker() *simProc {
 	if p.client, err = ecpay.New(ecpay.Config{BaseURL: base, Now: p.now, Dial: p.dial}); err != nil {
 		panic(err)
 	}
+	p.keys = &simKeys{}
+	p.keys.current.Store(s.keysOf(len(s.workers)))
 	p.h = &handler{
-		gate: gate.New(p.rdb, record.Confirm{}), ecpay: p.client, turns: newTurns(simConcurrency, simConcurrency), keys: &testKeys{merchant: s.merchant}, policy: s.policy,
+		gate: gate.New(p.rdb, record.Confirm{}), ecpay: p.client, turns: newTurns(simConcurrency, simConcurrency), keys: p.keys, policy: s.policy,
+		keeper:  newKeeper(gate.NewMerchants(p.rdb), p.keys, zerolog.Nop()),
 		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,
 		now: p.now, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 		random: func() float64 { return float64(p.roll("jitter")>>11) / (1 << 53) },
@@ -81,6 +104,27 @@ func (s *sim) newWorker() *simProc {
 		s.watch(p)
 	}
 	return p
+}
+
+// keysOf are the keys that the n-th of the workers is started with.
+func (s *sim) keysOf(n int) *Merchant {
+	if s.rotated || n >= len(s.outdated) {
+		return &s.merchant
+	}
+	return s.outdated[n]
+}
+
+// lookAfter lets a worker look for held tasks that may go on, as it does every two
+// seconds; here more rarely.
+func (p *simProc) lookAfter() {
+	done := p.work(message{})
+	later := p.draw("later", 0, 5*time.Millisecond)
+	go func() {
+		defer done()
+		time.Sleep(later)
+		err := p.h.keeper.look(context.Background())
+		p.sim.logf("%s looks after held tasks: %v", p.name, err)
+	}()
 }
 
 // watch lets a worker look for another replication id, as it does at its start and
@@ -245,11 +289,11 @@ func (p *simProc) kill(when string) {
 }
 
 // seen notes the token of each attempt, from the command that begins it: a script
-// with four keys, of which the third is the lock.
+// with five keys, of which the third is the lock.
 func (p *simProc) seen(cmd []string) []string {
-	if len(cmd) > 7 && cmd[2] == "4" && strings.Contains(cmd[5], ":lock:") {
+	if len(cmd) > 8 && cmd[2] == "5" && strings.Contains(cmd[5], ":lock:") {
 		p.sim.mu.Lock()
-		p.sim.tokens[cmd[7]] = p
+		p.sim.tokens[cmd[8]] = p
 		p.sim.mu.Unlock()
 	}
 	return cmd

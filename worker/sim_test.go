@@ -82,21 +82,21 @@ func TestSimulation(t *testing.T) {
 
 // simCounts is what schedules met, to show that they met it.
 type simCounts struct {
-	intents, done, dead, ambiguous, runs, calls, unanswered, crashes, asked, twice atomic.Int64
+	intents, done, dead, ambiguous, runs, calls, unanswered, crashes, asked, twice, refused atomic.Int64
 }
 
 func (c *simCounts) add(o *simCounts) {
 	for _, f := range []struct{ to, from *atomic.Int64 }{
 		{&c.intents, &o.intents}, {&c.done, &o.done}, {&c.dead, &o.dead}, {&c.ambiguous, &o.ambiguous}, {&c.runs, &o.runs},
-		{&c.calls, &o.calls}, {&c.unanswered, &o.unanswered}, {&c.crashes, &o.crashes}, {&c.asked, &o.asked}, {&c.twice, &o.twice},
+		{&c.calls, &o.calls}, {&c.unanswered, &o.unanswered}, {&c.crashes, &o.crashes}, {&c.asked, &o.asked}, {&c.twice, &o.twice}, {&c.refused, &o.refused},
 	} {
 		f.to.Add(f.from.Load())
 	}
 }
 
 func (c *simCounts) String() string {
-	return fmt.Sprintf("%d intents: %d done, %d dead(Ambiguous), %d dead otherwise; %d runs, %d crashes, %d requests, %d of them questions, %d unanswered; %d effects twice that a failover may cost",
-		c.intents.Load(), c.done.Load(), c.ambiguous.Load(), c.dead.Load(), c.runs.Load(), c.crashes.Load(), c.calls.Load(), c.asked.Load(), c.unanswered.Load(), c.twice.Load())
+	return fmt.Sprintf("%d intents: %d done, %d dead(Ambiguous), %d dead otherwise; %d runs, %d crashes, %d requests, %d of them questions, %d unanswered, %d with wrong keys; %d effects twice that a failover may cost",
+		c.intents.Load(), c.done.Load(), c.ambiguous.Load(), c.dead.Load(), c.runs.Load(), c.crashes.Load(), c.calls.Load(), c.asked.Load(), c.unanswered.Load(), c.refused.Load(), c.twice.Load())
 }
 
 // mustHaveSeen demands that the simulation was about something.
@@ -104,7 +104,7 @@ func (c *simCounts) mustHaveSeen(t *testing.T) {
 	t.Helper()
 	for name, n := range map[string]int64{
 		"intents that are done": c.done.Load(), "ambiguous ends": c.ambiguous.Load(), "other dead ends": c.dead.Load(),
-		"crashes": c.crashes.Load(), "questions": c.asked.Load(), "unanswered requests": c.unanswered.Load(),
+		"crashes": c.crashes.Load(), "questions": c.asked.Load(), "unanswered requests": c.unanswered.Load(), "requests with wrong keys": c.refused.Load(),
 	} {
 		if n == 0 {
 			t.Errorf("the schedules had no %s", name)

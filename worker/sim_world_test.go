@@ -37,6 +37,12 @@ type sim struct {
 	web      *http.Server
 	listener *simListener
 	merchant Merchant
+	// wrongMerchant is the same with keys that ECPay does not take.
+	wrongMerchant Merchant
+	// outdated are the keys of the first workers until they are rotated: wrong ones, or
+	// nil for none.
+	outdated []*Merchant
+	rotated  bool
 	policy   Policy
 	odds     odds
 	window   time.Duration // for which ECPay takes a request after its stamp
@@ -77,11 +83,16 @@ type sending struct {
 	proc  *simProc
 	at    time.Time         // when it was sent
 	clock time.Time         // of the process then
+	key   string            // the fingerprint of its keys then
 	locks map[string]string // who held each lock then, and until when
 }
 
-// ban is a pause of the merchant that is recorded.
-type ban struct{ from, until time.Time }
+// ban is a pause of the merchant that is recorded; scope is what it is for when ECPay
+// refused keys, and empty when it asked for it.
+type ban struct {
+	from, until time.Time
+	scope       string
+}
 
 type event struct {
 	at   time.Time
@@ -144,7 +155,10 @@ func (s *sim) front(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	p, _ := r.Context().Value(procKey{}).(*simProc)
 	if err == nil && p != nil {
-		from := sending{p, time.Now(), p.now(), map[string]string{}}
+		from := sending{proc: p, at: time.Now(), clock: p.now(), locks: map[string]string{}}
+		if p.keys != nil {
+			from.key = p.keys.key()
+		}
 		for _, key := range s.redis.list("KEYS", "ecpayq:*:lock:*") {
 			from.locks[key] = s.redis.text("GET", key)
 		}
@@ -195,6 +209,13 @@ func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 		panic(err)
 	}
 	s.merchant = Merchant{Merchant: m}
+	m, err = ecpay.NewMerchant(ecpay.MerchantConfig{
+		MerchantID: ecpaytest.StageMerchantID, HashKey: ecpay.NewSecret("WrongHashKey0000"), HashIV: ecpay.NewSecret(ecpaytest.StageHashIV),
+	})
+	if err != nil {
+		panic(err)
+	}
+	s.wrongMerchant = Merchant{Merchant: m}
 	return s
 }
 
