@@ -131,7 +131,7 @@ func (s *sim) judgeCalls(c *simCounts) {
 				continue
 			}
 			if from.at.After(b.from.Add(slowest)) && from.at.Before(b.until) {
-				s.violated("%s on %s at %s, inside a ban %sthat lasts until %s", call.Operation, call.Subject, from.at.Sub(s.start), b.scope, b.until.Sub(s.start))
+				s.violated("%s on %s at %s, inside a ban %s that lasts until %s", call.Operation, call.Subject, from.at.Sub(s.start), b.scope, b.until.Sub(s.start))
 			}
 		}
 		if !last.IsZero() && from.at.Sub(last) < s.policy.Interval-slowest {

@@ -18,6 +18,7 @@ import (
 type auditEntry struct {
 	At            time.Time
 	Who, What, ID string
+	MerchantID    string `json:"merchant_id"`
 	Note          string
 	Fields        []string
 }

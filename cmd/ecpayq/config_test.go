@@ -74,7 +74,6 @@ func TestATaskOfAnUnknownMerchantIsHeldUntilItsKeysAreThere(t *testing.T) {
 	if line := w.awaitLog("configuration reloaded"); line["merchants"] != 2.0 {
 		t.Errorf("got %v merchants after the reload, want 2", line["merchants"])
 	}
-	b.dashboard().runTask("/asynq", "retry_tasks", r.Queue, r.ID)
 	if got := b.waitFor(r.ID, "completed"); got.Attempts != 1 {
 		t.Errorf("got %d attempts, want 1: the hold has spent none", got.Attempts)
 	}
@@ -100,7 +99,6 @@ func TestAWrongKeyHoldsTheTaskUntilItIsMended(t *testing.T) {
 	writeFile(t, key, "  "+ecpaytest.StageHashKey+" \n") // as editors leave it
 	w.signal(syscall.SIGHUP)
 	w.awaitLog("configuration reloaded")
-	b.dashboard().runTask("/asynq", "retry_tasks", r.Queue, r.ID)
 	b.waitFor(r.ID, "completed")
 	b.wantEffects("WRONG1", "issued")
 }
@@ -133,7 +131,6 @@ func TestAnUnansweredWriteIsStillAskedAboutAfterAHoldForMissingKeys(t *testing.T
 	writeFile(t, file, both)
 	w.signal(syscall.SIGHUP)
 	b.eventually("the keys are back", func() bool { return strings.Count(w.err.String(), `"configuration reloaded"`) == 2 })
-	d.runTask("/asynq", "retry_tasks", r.Queue, r.ID)
 	if got := b.waitFor(r.ID, "completed"); got.Kind != "AlreadyDone" {
 		t.Errorf("got kind %s, want AlreadyDone: ECPay was asked", got.Kind)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 func (p *program) deadCommand() *cli.Command {
@@ -138,7 +139,7 @@ func (p *program) withRedis(f func(redis.UniversalClient) error) error {
 	switch {
 	case errors.As(err, &invalid), errors.As(err, &set), errors.Is(err, record.ErrOtherID):
 		return usageError{errors.New(err.Error())} // of --set, not of a flag for each field
-	case err == nil, errors.Is(err, errSilent), errors.As(err, &usage), errors.Is(err, deadletter.ErrNotFound), errors.Is(err, deadletter.ErrBegun), errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, errSilent), errors.As(err, &usage), errors.Is(err, deadletter.ErrNotFound), errors.Is(err, deadletter.ErrBegun), errors.Is(err, gate.ErrNoMerchant), errors.Is(err, context.Canceled):
 		return err
 	}
 	var refused redis.Error

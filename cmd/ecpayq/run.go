@@ -19,6 +19,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/tracing"
 )
 
@@ -110,6 +111,8 @@ func hintFor(err error) string {
 		return "check ECPAYQ_REDIS_URL and that Redis is running; running the same command again is safe"
 	case errors.Is(err, deadletter.ErrNotFound):
 		return "ecpayq dead list shows what is dead; a task that asynq archived by itself shows up within a minute or two"
+	case errors.Is(err, gate.ErrNoMerchant):
+		return "ecpayq merchant list shows those for which something was sent lately or that are held"
 	case errors.Is(err, app.ErrRedisTooOld):
 		return "upgrade Redis to " + app.MinRedis + " or newer"
 	case errors.Is(err, dashboard.ErrPublicAddress):
@@ -131,7 +134,7 @@ func newRoot(s streams) *cli.Command {
 		Version: version,
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
-			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.scheduleCommand(), p.auditCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(),
+			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.merchantCommand(), p.scheduleCommand(), p.auditCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(),
 		},
 		Suggest:        true,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run decides

@@ -101,6 +101,20 @@ func TestPeopleAtATerminalGetTablesAndProgramsGetJSON(t *testing.T) {
 	if one := b.onTerminal(nil, "audit", "--json"); !strings.HasPrefix(one, "{") {
 		t.Errorf("audit --json on a terminal: got %q, want JSON", one)
 	}
+	b.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{TransCode: 115, TransMsg: "B2C/B2B功能尚未開通\x1b[2J"})
+	b.await(b.enqueue("cancel-delay-issue", "--tsr", "TERMINAL1").ID, "held")
+	merchants := b.onTerminal(nil, "merchant", "list")
+	for _, want := range []string{"│", merchantID, "200ms", "B2C: key ", "refused since", "尚未開通", "\x1b["} {
+		if !strings.Contains(merchants, want) {
+			t.Errorf("merchant list on a terminal: got\n%qwant a table in colour with %q", merchants, want)
+		}
+	}
+	if strings.Contains(merchants, "\x1b[2J") {
+		t.Errorf("ECPay's message drives the terminal: %q", merchants)
+	}
+	if got := b.onTerminal(nil, "merchant", "resume", merchantID); !strings.Contains(got, "│") || !strings.Contains(strings.ToLower(got), "tasks woken") {
+		t.Errorf("merchant resume on a terminal: got\n%swant a table", got)
+	}
 	doctor := b.onTerminal(nil, "doctor")
 	for _, want := range []string{"│", "configuration", "redis durability", "warning", "hint: "} {
 		if !strings.Contains(strings.ToLower(doctor), want) {

@@ -350,6 +350,11 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 		}
 		args = append(args, letter...)
 	}
+	if r.Banned > 0 { // so that it is listed at once
+		if err := record.Note(ctx, g.rdb, record.MerchantsKey, record.Owner(id)); err != nil {
+			return fmt.Errorf("note merchant: %w", err)
+		}
+	}
 	keys := []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id), record.DeadKey(id), record.PaceKey(id), record.FlightKey(id), record.HeldKey(id)}
 	ok, err := g.leave.Run(ctx, g.rdb, keys, args...).Int()
 	switch {
