@@ -41,6 +41,7 @@ type handler struct {
 	observer  Observer
 	said      *said
 	keeper    *keeper
+	egress    *egress
 }
 
 // attempt is what one run knows. Its fields are filled in on the way, in the
@@ -70,8 +71,11 @@ type attempt struct {
 	// them. probes means that they were refused and that the last request tried them.
 	key, scope string
 	probes     bool
-	resp       ecpay.Response
-	err        *ecpay.Error
+	// first means that the last request was the first one after a pause of the egress, and
+	// unheard that ECPay did not answer it: that is not the task's fault.
+	first, unheard bool
+	resp           ecpay.Response
+	err            *ecpay.Error
 }
 
 // errNotRecorded means that the verdict could not be written: the task must come
@@ -282,6 +286,9 @@ func (h *handler) do(ctx context.Context, a *attempt, m Merchant, req ecpay.Requ
 		a.banned = h.policy.pause(e.RetryAfter)
 	}
 	h.answered(ctx, a, e)
+	h.egress.tell(ctx, a.gate, m.ID(), e, a.first, a.banned)
+	a.unheard = a.first && silent(e)
+	a.first = false
 	return resp, e
 }
 
@@ -341,7 +348,7 @@ func (h *handler) leave(ctx context.Context, a *attempt, v Verdict) error {
 
 func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	res := gate.Result{
-		Spends: v.Action != Hold, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Reason,
+		Spends: v.Action != Hold && !a.unheard, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Reason,
 		Settled: !a.open, History: a.history, Banned: a.banned, Held: v.Held,
 	}
 	switch v.Action {

@@ -96,7 +96,8 @@ type Wait string
 const (
 	WaitTurn        Wait = "turn"        // of the merchant's requests
 	WaitSubject     Wait = "subject"     // another task on it runs
-	WaitBan         Wait = "banned"      // ECPay wants no requests
+	WaitBan         Wait = "banned"      // ECPay wants no requests, of the merchant or of the address
+	WaitOutage      Wait = "outage"      // ECPay answers nobody
 	WaitKeys        Wait = "denied"      // wrong keys, or none
 	WaitOperator    Wait = "operator"    // somebody must act at ECPay
 	WaitAnswer      Wait = "unanswered"  // a write may still land
@@ -108,7 +109,7 @@ const (
 
 // Waits returns all of them.
 func Waits() []Wait {
-	return []Wait{WaitTurn, WaitSubject, WaitBan, WaitKeys, WaitOperator, WaitAnswer, WaitConfirm, WaitNewerWorker, WaitRedis, WaitOther}
+	return []Wait{WaitTurn, WaitSubject, WaitBan, WaitOutage, WaitKeys, WaitOperator, WaitAnswer, WaitConfirm, WaitNewerWorker, WaitRedis, WaitOther}
 }
 
 // Wait says what a hold waits for.
@@ -137,6 +138,9 @@ func (v Verdict) Wait() Wait {
 			return WaitNewerWorker
 		}
 	case ecpay.Unavailable:
+		if v.Reason == reasonOutage {
+			return WaitOutage
+		}
 		if strings.HasPrefix(v.Reason, redisWord) {
 			return WaitRedis
 		}

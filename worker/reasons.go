@@ -14,6 +14,8 @@ const (
 	reasonOperator    = "a person must act at ECPay first, for example add invoice numbers / 須先於綠界處理，例如新增字軌"
 	reasonQueued      = "waits for its turn among the requests of this merchant / 依特店的呼叫頻率排隊中"
 	reasonThrottled   = "ECPay asks for a pause / 綠界要求暫停呼叫"
+	reasonAddress     = "ECPay bans the address by which workers leave; nothing is sent until the pause is over / 綠界封鎖 worker 對外的位址，暫停結束前不送出任何呼叫"
+	reasonOutage      = "ECPay answers nobody at the moment; one request tries it now and then, and the rest waits / 綠界目前對所有特店都沒有回應，由一個呼叫不時試探，其餘等候"
 	reasonAmbiguous   = "sent, and nobody knows what became of it; look it up at ECPay before it is run again / 已送出但結果不明，重新執行前請先至綠界查詢"
 	reasonUnknown     = "ECPay answered with a code that is in no table; look it up at ECPay before it is run again / 綠界回覆未知代碼，重新執行前請先至綠界查詢"
 	reasonFence       = "unanswered; ECPay does not show it yet, it may still land / 未收到回覆，綠界尚未顯示，仍可能生效"

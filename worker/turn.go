@@ -38,12 +38,16 @@ func (noTurnError) Error() string { return "waits for its turn" }
 
 // queued is the verdict on a task whose turn comes after a while.
 func queued(why gate.Why, wait time.Duration, jitter float64) Verdict {
-	v := Verdict{Action: Hold, Queued: true, Kind: ecpay.Throttled, Delay: wait, Pauses: true, Reason: reasonQueued}
+	v := Verdict{Action: Hold, Queued: true, Kind: kindOf(why), Delay: wait, Pauses: true, Reason: reasonQueued}
 	switch why {
 	case gate.ForBan:
 		v.Held, v.Reason = true, reasonThrottled
+	case gate.ForAddress:
+		v.Reason = reasonAddress
+	case gate.ForOutage: // the clock of age goes on
+		v.Pauses, v.Reason = false, reasonOutage
 	case gate.ForDenial:
-		v.Held, v.Kind, v.Reason = true, ecpay.Denied, reasonDenied
+		v.Held, v.Reason = true, reasonDenied
 		v.Delay += longer(jitter)
 		return v
 	}
@@ -51,6 +55,18 @@ func queued(why gate.Why, wait time.Duration, jitter float64) Verdict {
 		v.Delay -= gate.WakeEarly
 	}
 	return v
+}
+
+// kindOf is the kind of what a request waits for.
+func kindOf(why gate.Why) ecpay.Kind {
+	switch why {
+	case gate.ForDenial:
+		return ecpay.Denied
+	case gate.ForOutage:
+		return ecpay.Unavailable
+	default:
+		return ecpay.Throttled
+	}
 }
 
 // longer is [deniedLonger], not the same for all.
@@ -79,7 +95,7 @@ func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Reque
 		if r.Write {
 			r.Stamp = h.ecpay.Stamp()
 		}
-		t, err := h.gate.Enter(ctx, a.gate, r)
+		t, err := h.permission(ctx, a, m, r)
 		if err == nil && t.Wait == 0 {
 			a.probes = t.Probes
 			return h.turns.release, nil
@@ -89,13 +105,38 @@ func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Reque
 			return nil, notSent(ecpay.Unavailable, 0, redisError{err})
 		}
 		if t.Wait > longestNap || t.Wait > h.left(a)/2 || !h.turns.nap(ctx, t.Wait) {
-			kind := ecpay.Throttled
-			if t.Why == gate.ForDenial {
-				kind = ecpay.Denied
-			}
-			return nil, notSent(kind, t.Wait, noTurnError{t.Why})
+			return nil, notSent(kindOf(t.Why), t.Wait, noTurnError{t.Why})
 		}
 	}
+}
+
+// permission asks the gate, and the egress before it where that is needed: its permission
+// is asked for once the merchant's could be had, since it would be lost otherwise.
+func (h *handler) permission(ctx context.Context, a *attempt, m Merchant, r gate.Request) (gate.Turn, error) {
+	state, ask, err := h.egress.current(ctx, m.ID())
+	if err != nil {
+		return gate.Turn{}, err
+	}
+	r.Egress = state
+	if !ask {
+		return h.gate.Enter(ctx, a.gate, r)
+	}
+	r.Peek = true
+	if t, err := h.gate.Enter(ctx, a.gate, r); err != nil || t.Wait > 0 {
+		return t, err
+	}
+	t, err := h.egress.ask(ctx, a.gate, r.Life)
+	if err != nil || t.Wait > 0 {
+		return t, err
+	}
+	a.first = t.Probes
+	r.Peek, r.Egress = false, gate.EgressState{}
+	t, err = h.gate.Enter(ctx, a.gate, r)
+	if a.first && (err != nil || t.Wait > 0) {
+		a.first = false
+		h.egress.unused(ctx, a.gate)
+	}
+	return t, err
 }
 
 // left is the time that the attempt still has, by the wall clock.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,6 +40,13 @@ type Config struct {
 	// Logger takes every log line, asynq's included.
 	Logger zerolog.Logger
 
+	// Egress names the address by which the requests of this process leave: processes with
+	// one name share one pause when ECPay bans the address or answers nobody. Defaults
+	// to [DefaultEgress], one for the fleet.
+	Egress string
+	// EgressRate is how many requests in a second may leave by it, of all processes
+	// together; 0 is no limit.
+	EgressRate float64
 	// Policy is the budget and the pauses; zero fields get their defaults.
 	Policy Policy
 	// Concurrency is how many requests to ECPay there are at once. Defaults to 32.
@@ -69,6 +77,9 @@ type Config struct {
 	Observer Observer
 }
 
+// DefaultEgress is the name of the egress of all processes that give no other.
+const DefaultEgress = "default"
+
 // Defaults of [Policy].
 func (p Policy) withDefaults() Policy {
 	setDefault(&p.BackoffBase, 5*time.Second)
@@ -91,6 +102,7 @@ func setDefault[T comparable](v *T, def T) {
 
 func (c Config) withDefaults() Config {
 	c.Policy = c.Policy.withDefaults()
+	setDefault(&c.Egress, DefaultEgress)
 	setDefault(&c.Concurrency, 32)
 	setDefault(&c.Sleepers, 512)
 	setDefault(&c.Servers, DefaultServers(c.Concurrency))
@@ -114,6 +126,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("worker: Concurrency is %d, want at least 1", c.Concurrency)
 	case c.Sleepers < 1 || c.Policy.InFlight < 1 || c.Policy.Interval < 0:
 		return fmt.Errorf("worker: Sleepers %d and InFlight %d must be at least 1, Interval %s not negative", c.Sleepers, c.Policy.InFlight, c.Policy.Interval)
+	case c.EgressRate < 0 || strings.ContainsAny(c.Egress, "{}"):
+		return fmt.Errorf("worker: EgressRate %g must not be negative, and Egress %q have no braces", c.EgressRate, c.Egress)
 	case c.Servers < 1 || c.Servers > c.Concurrency:
 		return fmt.Errorf("worker: Servers is %d, want 1 to Concurrency, which is %d", c.Servers, c.Concurrency)
 	case c.TaskTimeout+asynqMargin > tasks.Timeout:
@@ -162,6 +176,7 @@ func New(cfg Config) (*Worker, error) {
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, said: &said{},
 			keeper: newKeeper(gate.NewMerchants(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
+			egress: newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
 		},
 	}
 	w.redis = newWakingClient(cfg.Redis, tasks.Queues())
@@ -228,6 +243,7 @@ func (w *Worker) Start() error {
 	w.wg.Go(func() { every(ctx, w.cfg.ClockCheck, w.checkClock) })
 	w.wg.Go(func() { every(ctx, replicationCheck, w.checkReplication) })
 	w.wg.Go(func() { w.h.keeper.run(ctx) })
+	w.wg.Go(func() { every(ctx, egressLook, w.checkEgress) })
 	return nil
 }
 
@@ -282,6 +298,14 @@ func (w *Worker) checkReplication(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	_ = w.h.gate.Watch(ctx)
+}
+
+// checkEgress keeps what is known of the egress young. Redis being away is reported
+// where it matters.
+func (w *Worker) checkEgress(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_ = w.h.egress.look(ctx)
 }
 
 // every calls f from time to time until ctx ends.

@@ -268,6 +268,8 @@ func TestAWorkerWithAWrongConfigurationSaysWhatIsWrongAndStops(t *testing.T) {
 		{"plain http to another machine", env{"ECPAYQ_ECPAY_URL": "http://192.0.2.1"}, "loopback", true},
 		{"a time that is no duration", env{"ECPAYQ_FENCE": "eleven minutes"}, "ECPAYQ_FENCE", true},
 		{"a number that is none", env{"ECPAYQ_CONCURRENCY": "many"}, "ECPAYQ_CONCURRENCY", true},
+		{"a rate that is negative", env{"ECPAYQ_EGRESS_RATE": "-1"}, "ECPAYQ_EGRESS_RATE is -1", false},
+		{"an egress whose name has braces", env{"ECPAYQ_EGRESS": "{a}"}, "ECPAYQ_EGRESS", false},
 		{"timeouts that do not nest", env{"ECPAYQ_HTTP_TIMEOUT": "50s"}, "ECPAYQ_HTTP_TIMEOUT 50s must be less than ECPAYQ_TASK_TIMEOUT 45s", false},
 		{"a task timeout beyond asynq's", env{"ECPAYQ_TASK_TIMEOUT": "61s", "ECPAYQ_SHUTDOWN_TIMEOUT": "2m"}, "ECPAYQ_TASK_TIMEOUT", false},
 		{"a log level that is none", env{"ECPAYQ_LOG_LEVEL": "loud"}, "ECPAYQ_LOG_LEVEL", true},

@@ -81,7 +81,8 @@ func (p *program) work(ctx context.Context) error {
 		Traces:   provider,
 		RedisURL: redisURL, BaseURL: base, Keys: dir, Codes: dir.Codes, HTTPTimeout: p.cfg.HTTPTimeout,
 		Worker: worker.Config{
-			Confirm: p.confirm(), Policy: p.cfg.Policy(), Concurrency: p.cfg.Concurrency, TaskTimeout: p.cfg.TaskTimeout,
+			Confirm: p.confirm(), Policy: p.cfg.Policy(), Egress: p.cfg.Egress, EgressRate: float64(p.cfg.EgressRate),
+			Concurrency: p.cfg.Concurrency, TaskTimeout: p.cfg.TaskTimeout,
 			ShutdownTimeout: p.cfg.ShutdownMax, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
 		},
 		AdminAddr: p.cfg.AdminAddr, MetricsByMerchant: p.cfg.MetricsByMerchant, Logger: log, Version: version,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -40,6 +41,8 @@ type Config struct {
 	MaxAge                                time.Duration
 	Fence, NotFoundGrace                  time.Duration
 	BanPause                              time.Duration
+	Egress                                string
+	EgressRate                            int
 	HTTPTimeout, TaskTimeout, ShutdownMax time.Duration
 	Retention, FinishTTL                  time.Duration
 	AdminAddr                             string
@@ -127,6 +130,8 @@ func (c *Config) Validate() error {
 	errs = append(errs, c.CheckMerchantInterval())
 	relation(c.Concurrency > 0, "ECPAYQ_CONCURRENCY is %d; it must be at least 1", c.Concurrency)
 	relation(c.MerchantInFlight > 0, "ECPAYQ_MERCHANT_IN_FLIGHT is %d; it must be at least 1", c.MerchantInFlight)
+	relation(c.EgressRate >= 0, "ECPAYQ_EGRESS_RATE is %d; it must not be negative, and 0 is no limit", c.EgressRate)
+	relation(egressName.MatchString(c.Egress), "ECPAYQ_EGRESS is %q; it must be 1 to 64 letters, digits, dots, hyphens and underscores", c.Egress)
 	relation(c.MaxAttempts > 0, "ECPAYQ_MAX_ATTEMPTS is %d; it must be at least 1", c.MaxAttempts)
 	relation(c.BackoffBase <= c.BackoffMax, "ECPAYQ_BACKOFF_BASE %s must not be more than ECPAYQ_BACKOFF_MAX %s", c.BackoffBase, c.BackoffMax)
 	relation(c.HTTPTimeout < c.TaskTimeout, "ECPAYQ_HTTP_TIMEOUT %s must be less than ECPAYQ_TASK_TIMEOUT %s", c.HTTPTimeout, c.TaskTimeout)
@@ -139,6 +144,8 @@ func (c *Config) Validate() error {
 	errs = append(errs, c.CheckRedisURL(), c.checkLog())
 	return errors.Join(errs...)
 }
+
+var egressName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 const maxTaskTimeout = 60 * time.Second
 

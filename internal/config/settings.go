@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/ecpayq/ecpayq/worker"
 )
 
 // Role says which program reads a setting.
@@ -57,6 +59,8 @@ func Settings() []Setting {
 		{"retrigger-scheduled", "ECPAYQ_RETRIGGER_SCHEDULED", "false", Worker, "trigger once more when nothing can tell whether an invoice is scheduled", func(c *Config) any { return &c.RetriggerScheduled }},
 		{"concurrency", "ECPAYQ_CONCURRENCY", "32", Worker, "requests to ECPay at once, per process", func(c *Config) any { return &c.Concurrency }},
 		{"merchant-in-flight", "ECPAYQ_MERCHANT_IN_FLIGHT", "8", Worker, "requests of a merchant at once, by all workers together", func(c *Config) any { return &c.MerchantInFlight }},
+		{"egress", "ECPAYQ_EGRESS", worker.DefaultEgress, Worker, "name of the address by which requests leave; workers of one name pause together when ECPay bans it", func(c *Config) any { return &c.Egress }},
+		{"egress-rate", "ECPAYQ_EGRESS_RATE", "0", Worker, "requests in a second by that address, by all workers together (0: no limit)", func(c *Config) any { return &c.EgressRate }},
 		{"ban-pause", "ECPAYQ_BAN_PAUSE", "30m", Worker, "pause after HTTP 403 when ECPay names none", func(c *Config) any { return &c.BanPause }},
 		{"backoff-base", "ECPAYQ_BACKOFF_BASE", "5s", Worker, "ceiling of the first random pause between attempts; doubles", func(c *Config) any { return &c.BackoffBase }},
 		{"backoff-max", "ECPAYQ_BACKOFF_MAX", "15m", Worker, "longest ceiling of that pause", func(c *Config) any { return &c.BackoffMax }},

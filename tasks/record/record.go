@@ -95,6 +95,13 @@ func OwnerDeadKey(owner string) string { return prefix + "{" + owner + "}:dead" 
 // OwnerDoneKey is the [DoneKey] of a task of an owner.
 func OwnerDoneKey(owner, id string) string { return prefix + "{" + owner + "}:done:" + id }
 
+// EgressKeys are the keys of an egress, in a slot of their own: its state, and the
+// merchants that met a 403 or no answer lately; see egress.lua in worker/gate.
+func EgressKeys(name string) []string {
+	p := prefix + "{egress:" + name + "}:"
+	return []string{p + "state", p + "forbidden", p + "unavailable"}
+}
+
 // Keys that belong to no merchant.
 const (
 	// OwnersKey is a sorted set of the owners that have dead letters, by the time of

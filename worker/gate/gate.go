@@ -184,6 +184,11 @@ type Request struct {
 	Now time.Time
 	// Scope names the keys that seal it, see [Scope].
 	Scope string
+	// Egress is how the egress is known to be: nothing goes out before the end of its
+	// pause.
+	Egress EgressState
+	// Peek asks how long to wait, and takes no permission.
+	Peek bool
 
 	// Write marks a write, by the clock that stamps it; Repeats means that an earlier one
 	// is still unanswered.
@@ -199,11 +204,14 @@ func Scope(c ecpay.Category, fingerprint string) string { return string(c) + ":"
 // Why says for what a request has to wait.
 type Why uint8
 
-// The reasons, as pace.lua has them.
+// The reasons, as pace.lua and egress.lua have them.
 const (
-	ForTurn   Why = iota + 1 // its turn at the merchant's pace, or one of its requests in flight
-	ForBan                   // the end of a pause that ECPay asked for
-	ForDenial                // the end of a pause because ECPay refuses the keys
+	ForTurn    Why = iota + 1 // its turn at the merchant's pace, or one of its requests in flight
+	ForBan                    // the end of a pause that ECPay asked for
+	ForDenial                 // the end of a pause because ECPay refuses the keys
+	ForAddress                // the end of a pause because ECPay bans the address
+	ForOutage                 // the end of a pause because ECPay answers nobody
+	ForRate                   // its turn at the egress' rate
 )
 
 // Turn is the answer to a request that wants to go out.
@@ -227,9 +235,10 @@ func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 	args := []any{
 		a.Token, r.Now.UnixMilli(), a.Token + ":" + r.Name, r.Interval.Microseconds(), r.InFlight, flag(r.Ahead), r.Life.Microseconds(),
 		flag(r.Write), unixMilli(r.Stamp), flag(r.Repeats), r.Scope,
+		unixMicro(r.Egress.Until), int(r.Egress.Why), flag(r.Peek),
 	}
 	confirm := g.confirm
-	if !r.Write {
+	if !r.Write || r.Peek {
 		confirm = record.Confirm{}
 	}
 	v, err := confirm.Run(ctx, g.rdb, g.enter, keys, args...)
@@ -389,6 +398,13 @@ func unixMilli(t time.Time) int64 {
 		return 0
 	}
 	return t.UnixMilli()
+}
+
+func unixMicro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
 }
 
 func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

@@ -35,15 +35,18 @@ local GO, TURN, BANNED, DENIED = 0, 1, 2, 3 -- why to wait; see Why in gate.go
 
 -- me: the attempt; request: each of an attempt has its own; interval: the least time
 -- between two; cap: how many in flight; ahead: goes before those who wait; place: of the
--- task, 0 for none; life: how long the request may take; scope: of its keys
+-- task, 0 for none; life: how long the request may take; scope: of its keys; closed: until when the egress
+-- pauses, and shut, why; peek: changes nothing but places
 -- Returns: how long to wait (0: go), the place of the task, why to wait, and whether the
 -- request is the first one after a refusal of these keys
-local function permission(pace, flight, me, request, interval, cap, ahead, place, life, scope)
+local function permission(pace, flight, me, request, interval, cap, ahead, place, life, scope, closed, shut, peek)
   local now = micros()
   local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope)
   local denied = denial_of(p[8])
   if p[2] == request then return 0, 0, GO, denied ~= nil end -- given, and the answer was lost
   local last, ban = math.min(tonumber(p[1]) or 0, now), tonumber(p[5]) or 0
+  local waits = BANNED
+  if closed > now and closed > ban then ban, waits = closed, shut end
   local line, near = tonumber(p[3]) or 0, tonumber(p[4]) or 0
   if ban <= now and last + 2 * interval + 3000000 < now then
     line, near = math.min(line, now), math.min(near, now) -- nobody came: those who waited are gone
@@ -52,14 +55,14 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
   local function wait_in(name, at)
     redis.call('HSET', pace, name, at)
     redis.call('PEXPIRE', pace, math.floor(math.max(0, at - now) / 1000) + 86400000)
-    return math.max(1000, at - now), at, ban > now and BANNED or TURN
+    return math.max(1000, at - now), at, ban > now and waits or TURN
   end
   if denied and not (denied.probe == me and denied.probe_end > 0) then
     if denied.ends > now then return denied.ends - now, place, DENIED end
     if denied.probe_end > now then return 1000000, place, DENIED end
   end
   if ban > now then
-    if place >= ban then return place - now, place, BANNED end
+    if place >= ban then return place - now, place, waits end
     return wait_in('line', math.max(line, near, free - interval, ban - interval) + interval)
   end
   if ban > 0 and p[6] and p[6] ~= me and (tonumber(p[7]) or 0) > now then
@@ -79,6 +82,7 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
     if ahead then return free - now, place, TURN end
     return wait_in('near', math.max(near, last) + interval)
   end
+  if peek then return 0, place, GO, false end
   redis.call('HSET', pace, 'last', now, 'to', request, 'line', line, 'near', near, 'interval', interval)
   if ban > 0 then
     redis.call('HSET', pace, 'probe', me, 'probe_end', now + life)

@@ -1,0 +1,112 @@
+package gate
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+//go:embed egress.lua
+var egressLua string
+
+// Egress is what all requests of the fleet have in common that leave by one address. It
+// is safe for concurrent use.
+//
+// Its keys are in a slot of their own, so that asking it costs a round trip. While there
+// is no rate and nothing is wrong, workers do not ask for each request: they look once a
+// second.
+type Egress struct {
+	rdb    redis.UniversalClient
+	script *redis.Script
+	keys   []string
+	apart  time.Duration
+}
+
+// NewEgress returns the egress of a name, which permits so many requests in a second; 0
+// is no limit. It uses rdb and never closes it.
+func NewEgress(rdb redis.UniversalClient, name string, rate float64) *Egress {
+	e := &Egress{rdb: rdb, script: record.NewScript(microsLua + egressLua), keys: record.EgressKeys(name)}
+	if rate > 0 {
+		e.apart = time.Duration(float64(time.Second) / rate)
+	}
+	return e
+}
+
+const microsLua = `local function micros()
+  local t = redis.call('TIME')
+  return t[1] * 1000000 + t[2]
+end
+`
+
+// Limited reports whether there is a rate, so that every request has to ask.
+func (e *Egress) Limited() bool { return e.apart > 0 }
+
+// EgressState is how an egress is.
+type EgressState struct {
+	// Why says what pauses it, [ForAddress] or [ForOutage]; 0 for nothing.
+	Why Why
+	// Until is when the pause ends, by Redis' clock. It may have passed: then one request
+	// goes first, and who that is has to be asked.
+	Until time.Time
+}
+
+// Look returns the state. answered says that ECPay answered this process since it looked
+// last.
+func (e *Egress) Look(ctx context.Context, answered bool) (EgressState, error) {
+	_, s, err := e.run(ctx, "look", answered, "")
+	return s, err
+}
+
+// Ask asks for the permission of one request.
+func (e *Egress) Ask(ctx context.Context, a Attempt, life time.Duration) (Turn, EgressState, error) {
+	return e.run(ctx, "ask", false, a.Token, life.Microseconds(), e.apart.Microseconds())
+}
+
+// Forbidden tells that a request of a merchant met a 403, after which ECPay wants a pause.
+// Three merchants within a minute pause the egress, and so does a request that went
+// first after a pause.
+func (e *Egress) Forbidden(ctx context.Context, a Attempt, merchantID string, pause time.Duration) (EgressState, error) {
+	_, s, err := e.run(ctx, "forbidden", false, a.Token, merchantID, pause.Microseconds())
+	return s, err
+}
+
+// Unavailable tells that a request of a merchant was not answered, or answered by nothing
+// but that ECPay cannot. Three merchants within a minute pause the egress, when nobody
+// was answered for 10 seconds; so does a request that went first after a pause. The
+// pause is 15 seconds, and doubles up to 5 minutes. answered is as for Look.
+func (e *Egress) Unavailable(ctx context.Context, a Attempt, merchantID string, answered bool) (EgressState, error) {
+	_, s, err := e.run(ctx, "unavailable", answered, a.Token, merchantID)
+	return s, err
+}
+
+// Answered tells that the request that went first was answered: the pause is over.
+func (e *Egress) Answered(ctx context.Context, a Attempt) (EgressState, error) {
+	_, s, err := e.run(ctx, "answered", true, a.Token)
+	return s, err
+}
+
+// Unused tells that the request that was to go first was not sent.
+func (e *Egress) Unused(ctx context.Context, a Attempt) (EgressState, error) {
+	_, s, err := e.run(ctx, "unused", false, a.Token)
+	return s, err
+}
+
+func (e *Egress) run(ctx context.Context, op string, answered bool, args ...any) (Turn, EgressState, error) {
+	v, err := e.script.Run(ctx, e.rdb, e.keys, append([]any{op, flag(answered)}, args...)...).Int64Slice()
+	switch {
+	case err != nil:
+		return Turn{}, EgressState{}, fmt.Errorf("egress: %w", err)
+	case len(v) != 5:
+		return Turn{}, EgressState{}, fmt.Errorf("egress: %d values in the answer", len(v))
+	}
+	s := EgressState{Why: Why(v[0])}
+	if s.Why != 0 {
+		s.Until = time.UnixMicro(v[1])
+	}
+	return Turn{Wait: time.Duration(v[2]) * time.Microsecond, Why: Why(v[3]), Probes: v[4] == 1}, s, nil
+}

@@ -1,0 +1,89 @@
+-- What all requests that leave by one address have in common: ECPay bans addresses too,
+-- and when nobody is answered any more, the trouble is no merchant's. Times are in
+-- microseconds, by Redis' clock. Safe to execute twice.
+--
+-- The state is a hash: kind, of a pause, and ends, since and pauses, how many there were
+-- in a row; probe, who tries first after it, and probe_end; answered, when ECPay was last
+-- known to have answered anybody; rate_at, from when on the next request is within the
+-- rate, and rate_line, the last time for which somebody was told to come back.
+-- Two sorted sets have the merchants whose last requests met a 403, or no answer.
+--
+-- KEYS: state, merchants that met a 403, merchants that met no answer
+-- ARGV: what to do, whether somebody was answered lately (1/0), attempt token,
+--       for ask: how long the request may take (µs), time between two at the rate (µs, 0 for no rate);
+--       for forbidden: merchant, how long ECPay wants a pause (µs); for unavailable: merchant
+-- Returns: kind of the pause (0 none), when it ends (µs), how long to wait (µs), why, and whether the request is the
+--          first one after the pause (1/0)
+local FREE, ADDRESS, OUTAGE, RATE = 0, 4, 5, 6 -- see Why in gate.go
+local MANY, LATELY, SILENCE = 3, 60000000, 10000000
+local now, op, me = micros(), ARGV[1], ARGV[3]
+local s = redis.call('HMGET', KEYS[1], 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end', 'answered', 'rate_at', 'rate_line')
+local kind, ends, answered = tonumber(s[1]) or FREE, tonumber(s[2]) or 0, tonumber(s[7]) or 0
+local probing = s[5] and (tonumber(s[6]) or 0) > now
+if ARGV[2] == '1' then
+  answered = now
+  redis.call('HSET', KEYS[1], 'answered', now)
+end
+local function keep(ms)
+  redis.call('PEXPIRE', KEYS[1], math.max(ms, redis.call('PTTL', KEYS[1]), 86400000))
+end
+local function pause(of, length)
+  local pauses = (kind == of and tonumber(s[4]) or 0) + 1
+  kind, ends = of, math.max(ends, now + length(pauses))
+  redis.call('HSET', KEYS[1], 'kind', kind, 'ends', ends, 'since', s[3] or now, 'pauses', pauses)
+  redis.call('HDEL', KEYS[1], 'probe', 'probe_end')
+  keep(math.floor((ends - now) / 1000) + 86400000)
+end
+-- Counts merchants that met the same within a minute.
+local function met(key)
+  redis.call('ZADD', key, now, ARGV[4])
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - LATELY)
+  redis.call('PEXPIRE', key, LATELY / 1000)
+  return redis.call('ZCARD', key)
+end
+
+if op == 'ask' then
+  local probes = 0
+  if kind ~= FREE and s[5] ~= me then
+    if ends > now then return {kind, ends, ends - now, kind, 0} end
+    if probing then return {kind, ends, 1000000, kind, 0} end
+  end
+  local apart, at = tonumber(ARGV[5]), tonumber(s[8]) or 0
+  if apart > 0 then
+    local slack = math.max(apart, 100000) -- what was not used for a moment may be used after it
+    if at - slack + apart > now then
+      local line = math.max(tonumber(s[9]) or 0, now, at - slack) + apart
+      redis.call('HSET', KEYS[1], 'rate_line', line)
+      keep(0)
+      return {kind, ends, line - now, RATE, 0}
+    end
+    redis.call('HSET', KEYS[1], 'rate_at', math.max(at, now) + apart)
+    keep(0)
+  end
+  if kind ~= FREE then
+    redis.call('HSET', KEYS[1], 'probe', me, 'probe_end', now + ARGV[4])
+    probes = 1
+  end
+  return {kind, ends, 0, 0, probes}
+elseif op == 'forbidden' then
+  local n = met(KEYS[2])
+  local probe = kind ~= FREE and s[5] == me
+  if probe or n >= MANY and not (kind == ADDRESS and ends > now) then
+    pause(ADDRESS, function() return tonumber(ARGV[5]) end)
+  end
+elseif op == 'unavailable' then
+  local n = met(KEYS[3])
+  local probe = kind ~= FREE and s[5] == me
+  if probe or kind == FREE and n >= MANY and answered < now - SILENCE then
+    pause(OUTAGE, function(pauses) return math.min(15 * 2 ^ math.min(pauses - 1, 10), 300) * 1000000 end)
+  end
+elseif op == 'answered' then
+  if s[5] == me then
+    kind, ends = FREE, 0
+    redis.call('HDEL', KEYS[1], 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end')
+    redis.call('DEL', KEYS[2], KEYS[3])
+  end
+elseif op == 'unused' then
+  if s[5] == me then redis.call('HDEL', KEYS[1], 'probe', 'probe_end') end
+end
+return {kind, ends, 0, 0, 0}
