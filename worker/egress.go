@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"hash/fnv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +19,7 @@ type egress struct {
 	log      zerolog.Logger
 	answered atomic.Bool // since it was told last
 
-	mu    sync.Mutex
+	lock  chan struct{} // of what follows, held while it is read
 	state gate.EgressState
 	at    time.Time // when it was read
 }
@@ -35,12 +34,27 @@ const (
 	egressSpread = 15 * time.Second
 )
 
-func newEgress(g *gate.Egress, log zerolog.Logger) *egress { return &egress{gate: g, log: log} }
+func newEgress(g *gate.Egress, log zerolog.Logger) *egress {
+	return &egress{gate: g, log: log, lock: make(chan struct{}, 1)}
+}
+
+// locked takes the lock, unless ctx ends before, and returns what gives it back.
+func (e *egress) locked(ctx context.Context) (func(), error) {
+	select {
+	case e.lock <- struct{}{}:
+		return func() { <-e.lock }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
 
 // look reads the state.
 func (e *egress) look(ctx context.Context) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	unlock, err := e.locked(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	return e.read(ctx)
 }
 
@@ -75,8 +89,11 @@ func (e *egress) current(ctx context.Context, merchantID string) (s gate.EgressS
 	if e == nil {
 		return gate.EgressState{}, false, nil
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	unlock, err := e.locked(ctx)
+	if err != nil {
+		return gate.EgressState{}, false, err
+	}
+	defer unlock()
 	if time.Since(e.at) > egressOld {
 		if err := e.read(ctx); err != nil {
 			return gate.EgressState{}, false, err
@@ -95,44 +112,49 @@ func (e *egress) current(ctx context.Context, merchantID string) (s gate.EgressS
 func (e *egress) ask(ctx context.Context, a gate.Attempt, life time.Duration) (gate.Turn, error) {
 	t, s, err := e.gate.Ask(ctx, a, life)
 	if err == nil {
-		e.mu.Lock()
-		e.set(s)
-		e.mu.Unlock()
+		e.told(ctx, s, nil)
 	}
 	return t, err
 }
 
 // told takes over the state that a report brought.
-func (e *egress) told(s gate.EgressState, err error) {
+func (e *egress) told(ctx context.Context, s gate.EgressState, err error) {
 	if err != nil {
 		e.log.Warn().Err(err).Msg("other workers are not told what ECPay does to this address")
 		return
 	}
-	e.mu.Lock()
-	e.set(s)
-	e.mu.Unlock()
+	if unlock, err := e.locked(ctx); err == nil {
+		e.set(s)
+		unlock()
+	}
 }
 
 // tell reports what became of a request that was sent, where that is news: first means
 // that it was the first one after a pause, and pause how long ECPay wants none.
-func (e *egress) tell(ctx context.Context, a gate.Attempt, merchantID string, err *ecpay.Error, first bool, pause time.Duration) {
+func (e *egress) tell(ctx context.Context, a gate.Attempt, merchantID string, answer *ecpay.Error, first bool, pause time.Duration) {
 	if e == nil {
 		return
 	}
 	switch {
-	case forbidden(err):
-		e.told(e.gate.Forbidden(ctx, a, merchantID, pause))
-	case silent(err):
-		e.told(e.gate.Unavailable(ctx, a, merchantID, e.answered.Swap(false)))
+	case forbidden(answer):
+		s, err := e.gate.Forbidden(ctx, a, merchantID, pause)
+		e.told(ctx, s, err)
+	case silent(answer):
+		s, err := e.gate.Unavailable(ctx, a, merchantID, e.answered.Swap(false))
+		e.told(ctx, s, err)
 	case first:
-		e.told(e.gate.Answered(ctx, a))
+		s, err := e.gate.Answered(ctx, a)
+		e.told(ctx, s, err)
 	default:
 		e.answered.Store(true)
 	}
 }
 
 // unused says that a request that was to be the first after a pause was not sent.
-func (e *egress) unused(ctx context.Context, a gate.Attempt) { e.told(e.gate.Unused(ctx, a)) }
+func (e *egress) unused(ctx context.Context, a gate.Attempt) {
+	s, err := e.gate.Unused(ctx, a)
+	e.told(ctx, s, err)
+}
 
 // forbidden is what ECPay answers to an address, or to a merchant, that it bans.
 func forbidden(e *ecpay.Error) bool {

@@ -222,12 +222,13 @@ func (s *sim) deliver(p *simProc, m message) {
 			s.finish(p, m, s.perform(p, m))
 			return
 		}
-		key := p.keys.key()
+		key := p.keys.key(record.Owner(m.id))
 		v, text, err := p.h.run(context.Background(), job{id: m.id, typeName: m.typeName, queue: m.queue, payload: m.payload, headers: m.headers})
 		s.logf("%s: %s is %s(%s) next in %s: %s %v", p.name, m.id, v.Action, v.Kind, v.Delay, text, err)
 		if v.Action == Hold && !v.Queued && err == nil {
 			s.paused(m, v, key)
 		}
+		s.closed()
 		s.finish(p, m, toAsynq(v, text, err))
 	})
 }
@@ -235,7 +236,7 @@ func (s *sim) deliver(p *simProc, m message) {
 // paused notes a pause that a verdict began, as it is recorded: the process may have
 // been frozen since.
 func (s *sim) paused(m message, v Verdict, key string) {
-	b, pace := ban{from: time.Now()}, s.redis.hash(record.PaceKey(m.id))
+	b, pace := ban{from: time.Now(), merchant: record.Owner(m.id)}, s.redis.hash(record.PaceKey(m.id))
 	until := ""
 	switch v.Kind {
 	case ecpay.Throttled:
@@ -257,11 +258,30 @@ func (s *sim) paused(m message, v Verdict, key string) {
 	s.mu.Unlock()
 }
 
+// closed notes a pause of the egress, of which others may not know for a while.
+func (s *sim) closed() {
+	state := s.redis.hash(record.EgressKeys(DefaultEgress)[0])
+	n, err := strconv.ParseInt(state["ends"], 10, 64)
+	if err != nil {
+		return
+	}
+	b := ban{from: time.Now().Add(egressOld), until: time.UnixMicro(n)}
+	s.mu.Lock()
+	known := slices.ContainsFunc(s.bans, func(o ban) bool { return o.merchant == "" && o.until.Equal(b.until) })
+	if !known {
+		s.bans = append(s.bans, b)
+	}
+	s.mu.Unlock()
+	if !known {
+		s.logf("the egress pauses until %s", b.until.Sub(s.start))
+	}
+}
+
 // resume is what a person does who knows that the pauses are not needed any more.
 func (s *sim) resume(p *simProc) {
 	s.mu.Lock()
 	for i := range s.bans { // it may be interrupted, and nobody knows where
-		if now := time.Now(); s.bans[i].until.After(now) {
+		if now := time.Now(); s.bans[i].merchant == testMerchant && s.bans[i].until.After(now) {
 			s.bans[i].until = now
 		}
 	}

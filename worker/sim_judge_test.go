@@ -96,7 +96,7 @@ func (s *sim) sweepAll() {
 // judgeCalls looks at every request that arrived.
 func (s *sim) judgeCalls(c *simCounts) {
 	ids := map[string]bool{}
-	var last time.Time
+	last := map[string]time.Time{}
 	for _, call := range s.fake.Calls() {
 		c.calls.Add(1)
 		if call.HTTPStatus == 0 || call.Dropped {
@@ -127,17 +127,20 @@ func (s *sim) judgeCalls(c *simCounts) {
 			continue // a permission is for the moment, and a clock that jumps ends a pause
 		}
 		for _, b := range s.bans {
-			if b.scope != "" && b.scope != gate.Scope(ecpay.Category(call.Path[1:4]), from.key) {
+			if b.merchant != "" && b.merchant != call.MerchantID || b.scope != "" && b.scope != gate.Scope(ecpay.Category(call.Path[1:4]), from.key) {
 				continue
+			}
+			if b.merchant == "" && from.at.After(b.until) {
+				c.closed.Add(1)
 			}
 			if from.at.After(b.from.Add(slowest)) && from.at.Before(b.until) {
 				s.violated("%s on %s at %s, inside a ban %s that lasts until %s", call.Operation, call.Subject, from.at.Sub(s.start), b.scope, b.until.Sub(s.start))
 			}
 		}
-		if !last.IsZero() && from.at.Sub(last) < s.policy.Interval-slowest {
-			s.violated("%s on %s comes %s after another call", call.Operation, call.Subject, from.at.Sub(last))
+		if before, ok := last[call.MerchantID]; ok && from.at.Sub(before) < s.policy.Interval-slowest {
+			s.violated("%s on %s comes %s after another call", call.Operation, call.Subject, from.at.Sub(before))
 		}
-		last = from.at
+		last[call.MerchantID] = from.at
 	}
 }
 
@@ -147,12 +150,12 @@ const slowest = 80 * time.Millisecond
 // ownerOf is an intent on whose account a call was made.
 func (s *sim) ownerOf(call ecpaytest.Call) *simIntent {
 	for _, i := range s.intents {
-		if call.Subject == i.subject && call.Operation == i.op {
+		if call.MerchantID == i.merchant && call.Subject == i.subject && call.Operation == i.op {
 			return i
 		}
 	}
 	for _, i := range s.intents {
-		if call.Subject == i.subject || slices.Contains(i.asks, call.Subject) {
+		if call.MerchantID == i.merchant && (call.Subject == i.subject || slices.Contains(i.asks, call.Subject)) {
 			return i
 		}
 	}

@@ -89,6 +89,11 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`inside a ban B2[BC]:`,
 		},
 		{
+			"no pause of the egress", "egress.go",
+			"return s, s.Why != 0 || e.gate.Limited(), nil", "return gate.EgressState{}, false, nil",
+			`inside a ban`,
+		},
+		{
 			"no pace", "gate/pace.lua",
 			"local free = last + interval", "local free = 0",
 			`after another call`,

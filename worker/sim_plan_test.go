@@ -19,13 +19,14 @@ import (
 
 // simIntent is what a shop wants, with how to look at ECPay for it.
 type simIntent struct {
-	name    string
-	id      string
-	queue   string
-	make    func() tasks.Payload
-	subject string
-	asks    []string // the subjects of questions about it
-	op      string
+	name     string
+	merchant string
+	id       string
+	queue    string
+	make     func() tasks.Payload
+	subject  string
+	asks     []string // the subjects of questions about it
+	op       string
 	// askable: while it is unanswered, ECPay can tell.
 	askable bool
 	allowed int // effects
@@ -45,7 +46,7 @@ func (i *simIntent) payload() tasks.Payload {
 // effects counts what requests of this intent brought about, and reports whether
 // ECPay shows its effect now.
 func (i *simIntent) effects(s *sim) (n int, shown bool) {
-	for _, e := range s.fake.EffectsOn(testMerchant, i.subject) {
+	for _, e := range s.fake.EffectsOn(i.merchant, i.subject) {
 		mine := map[string][]string{
 			"TriggerIssue":     {ecpaytest.EffectIssued, ecpaytest.EffectScheduled, ecpaytest.EffectDelayReset},
 			"CancelDelayIssue": {ecpaytest.EffectCancelled}, "Invalid": {ecpaytest.EffectVoided}, "InvalidConfirm": {ecpaytest.EffectVoidConfirmed},
@@ -102,18 +103,19 @@ func (s *sim) draw() {
 			},
 		}
 	}
-	void := func(n int) *simIntent {
+	voidOf := func(merchant string, n int) *simIntent {
 		number := fmt.Sprintf("VG1100000%d", n)
 		return &simIntent{
-			name: "void", subject: number, op: "Invalid", askable: true, allowed: 1,
+			name: "void", merchant: merchant, subject: number, op: "Invalid", askable: true, allowed: 1,
 			make: func() tasks.Payload {
-				return &tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: testMerchant, InvoiceNumber: number, InvoiceDate: testDate, Reason: "r"}}
+				return &tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: merchant, InvoiceNumber: number, InvoiceDate: testDate, Reason: "r"}}
 			},
 			stage: func(f *ecpaytest.Server) error {
-				return f.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: testDate})
+				return f.StageInvoice(ecpaytest.Invoice{MerchantID: merchant, InvoiceNumber: number, InvoiceDate: testDate})
 			},
 		}
 	}
+	void := func(n int) *simIntent { return voidOf(testMerchant, n) }
 	confirm := func(n int) *simIntent {
 		number := fmt.Sprintf("VG1200000%d", n)
 		return &simIntent{
@@ -153,7 +155,15 @@ func (s *sim) draw() {
 	if chance(s.rng, 150) {
 		s.intents = append(s.intents, void(2))
 	}
+	if s.many = chance(s.rng, 200); s.many {
+		for n, id := range otherMerchants {
+			s.intents = append(s.intents, voidOf(id, 3+n))
+		}
+	}
 	for _, i := range s.intents {
+		if i.merchant == "" {
+			i.merchant = testMerchant
+		}
 		p := i.payload()
 		i.id, i.queue = tasks.ID(p), tasks.TypeOf(p).Queue
 		if !slices.Contains(s.queues, i.queue) {
@@ -210,7 +220,7 @@ func (s *sim) plan() {
 		}
 		i := i
 		stage := func() {
-			if !slices.ContainsFunc(s.intents, func(o *simIntent) bool { return o.subject == i.subject && o.staged }) {
+			if !slices.ContainsFunc(s.intents, func(o *simIntent) bool { return o.merchant == i.merchant && o.subject == i.subject && o.staged }) {
 				if err := i.stage(s.fake); err != nil {
 					panic(err)
 				}
@@ -271,6 +281,14 @@ func (s *sim) plan() {
 			if p := s.anyWorker(); p != nil {
 				p.lookAfter()
 			}
+		})
+	}
+	if s.many {
+		some(2, 600, "ecpay bans the address", func() {
+			s.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{HTTPStatus: http.StatusForbidden, Times: 3 + s.rng.IntN(6)})
+		})
+		some(1, 400, "the ministry is away", func() {
+			s.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{RtnCode: 9000001, Times: 5 + s.rng.IntN(20)})
 		})
 	}
 	some(2, 100, "a person resumes the merchant", func() { s.background("person", s.resume) })

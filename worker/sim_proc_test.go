@@ -45,19 +45,29 @@ type simProc struct {
 }
 
 // simKeys are those of a worker, which may change while it runs.
-type simKeys struct{ current atomic.Pointer[Merchant] }
+type simKeys struct {
+	current atomic.Pointer[Merchant] // of testMerchant
+	others  map[string]*Merchant
+}
 
 // Merchant implements [KeyProvider].
-func (k *simKeys) Merchant(context.Context, string) (Merchant, error) {
-	if m := k.current.Load(); m != nil {
+func (k *simKeys) Merchant(_ context.Context, id string) (Merchant, error) {
+	if m := k.of(id); m != nil {
 		return *m, nil
 	}
 	return Merchant{}, ErrUnknownMerchant
 }
 
-// key is the fingerprint of the keys that the worker has.
-func (k *simKeys) key() string {
-	if m := k.current.Load(); m != nil {
+func (k *simKeys) of(id string) *Merchant {
+	if m, ok := k.others[id]; ok {
+		return m
+	}
+	return k.current.Load()
+}
+
+// key is the fingerprint of the keys that the worker has of a merchant.
+func (k *simKeys) key(id string) string {
+	if m := k.of(id); m != nil {
 		return m.KeyFingerprint()
 	}
 	return gate.NoKeys
@@ -89,11 +99,12 @@ func (s *sim) newWorker() *simProc {
 	if p.client, err = ecpay.New(ecpay.Config{BaseURL: base, Now: p.now, Dial: p.dial}); err != nil {
 		panic(err)
 	}
-	p.keys = &simKeys{}
+	p.keys = &simKeys{others: s.others}
 	p.keys.current.Store(s.keysOf(len(s.workers)))
 	p.h = &handler{
 		gate: gate.New(p.rdb, record.Confirm{}), ecpay: p.client, turns: newTurns(simConcurrency, simConcurrency), keys: p.keys, policy: s.policy,
 		keeper:  newKeeper(gate.NewMerchants(p.rdb), p.keys, zerolog.Nop()),
+		egress:  newEgress(gate.NewEgress(p.rdb, DefaultEgress, 0), zerolog.Nop()),
 		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,
 		now: p.now, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 		random: func() float64 { return float64(p.roll("jitter")>>11) / (1 << 53) },

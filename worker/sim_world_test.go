@@ -43,6 +43,8 @@ type sim struct {
 	// nil for none.
 	outdated []*Merchant
 	rotated  bool
+	others   map[string]*Merchant // whose keys are always right
+	many     bool                 // they have intents too
 	policy   Policy
 	odds     odds
 	window   time.Duration // for which ECPay takes a request after its stamp
@@ -87,12 +89,20 @@ type sending struct {
 	locks map[string]string // who held each lock then, and until when
 }
 
-// ban is a pause of the merchant that is recorded; scope is what it is for when ECPay
-// refused keys, and empty when it asked for it.
+// ban is a pause that is recorded, of a merchant or of all; scope is what it is for when
+// ECPay refused keys, and empty when it asked for it.
 type ban struct {
-	from, until time.Time
-	scope       string
+	from, until     time.Time
+	merchant, scope string
 }
+
+// otherMerchants are there beside [testMerchant].
+var otherMerchants = []string{"1000001", "1000002", "1000003"}
+
+const (
+	otherKey = "abcdefgh12345678"
+	otherIV  = "12345678abcdefgh"
+)
 
 type event struct {
 	at   time.Time
@@ -156,14 +166,14 @@ func (s *sim) front(w http.ResponseWriter, r *http.Request) {
 	p, _ := r.Context().Value(procKey{}).(*simProc)
 	if err == nil && p != nil {
 		from := sending{proc: p, at: time.Now(), clock: p.now(), locks: map[string]string{}}
-		if p.keys != nil {
-			from.key = p.keys.key()
-		}
 		for _, key := range s.redis.list("KEYS", "ecpayq:*:lock:*") {
 			from.locks[key] = s.redis.text("GET", key)
 		}
-		var env struct{ Data string } // what differs between requests, and not between runs of a seed
+		var env struct{ MerchantID, Data string } // what differs between requests, and not between runs of a seed
 		_ = json.Unmarshal(body, &env)
+		if p.keys != nil {
+			from.key = p.keys.key(env.MerchantID)
+		}
 		time.Sleep(p.draw(r.URL.Path+env.Data, time.Millisecond, 50*time.Millisecond)) // on its way
 		s.mu.Lock()
 		s.sent[arrival(time.Now(), r.URL.Path)] = from
@@ -194,7 +204,17 @@ func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 	if chance(s.rng, 300) {
 		s.policy.Interval = 200 * time.Millisecond
 	}
-	s.fake = ecpaytest.New(ecpaytest.Config{Window: s.window})
+	known := []ecpaytest.Merchant{{MerchantID: testMerchant, HashKey: ecpaytest.StageHashKey, HashIV: ecpaytest.StageHashIV}}
+	s.others = map[string]*Merchant{}
+	for _, id := range otherMerchants {
+		known = append(known, ecpaytest.Merchant{MerchantID: id, HashKey: otherKey, HashIV: otherIV})
+		m, err := ecpay.NewMerchant(ecpay.MerchantConfig{MerchantID: id, HashKey: ecpay.NewSecret(otherKey), HashIV: ecpay.NewSecret(otherIV)})
+		if err != nil {
+			panic(err)
+		}
+		s.others[id] = &Merchant{Merchant: m}
+	}
+	s.fake = ecpaytest.New(ecpaytest.Config{Window: s.window, Merchants: known})
 	s.web = &http.Server{
 		Handler: http.HandlerFunc(s.front),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
