@@ -10,8 +10,9 @@ import (
 
 // KeyProvider finds the keys of a merchant. A platform vendor with thousands of
 // merchants plugs in its own; the command line reads them from configuration.
-// It is asked for every attempt, so it should answer from memory, and it may
-// change its answer at any time: nothing else holds keys.
+// It is asked for every attempt, and every two seconds about merchants whose keys were
+// refused or missing lately, so it should answer from memory. It may change its answer
+// at any time: nothing else holds keys.
 type KeyProvider interface {
 	// Merchant returns the merchant, [ErrUnknownMerchant], or another error when
 	// it cannot tell at the moment. The error text is stored in Redis and must

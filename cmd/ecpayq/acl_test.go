@@ -127,6 +127,19 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 		t.Errorf("task list: %+v", r)
 	}
 
+	// Held tasks, which are listed, woken by keys that work, and resumed.
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "ACLDENIED"}))
+	b.fake.Inject(ecpaytest.Match{Subject: "ACLDENIED"}, ecpaytest.Fault{TransCode: 115})
+	refused := b.enqueue("trigger-issue", "--tsr", "ACLDENIED").ID
+	b.await(refused, "held")
+	if list := b.merchants(); len(list) != 1 || len(list[0].Denied) != 1 {
+		t.Errorf("merchants: %+v, want one with a refusal", list)
+	}
+	if r := b.run("merchant", "resume", merchantID); r.code != 0 {
+		t.Errorf("resume: exit code %d\n%s", r.code, r.stderr)
+	}
+	b.waitFor(refused, "completed")
+
 	// A worker that was restarted sweeps what asynq archived by itself, and an
 	// orphan. The administrator makes both.
 	w.stop()

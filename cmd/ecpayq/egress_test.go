@@ -57,6 +57,9 @@ func TestA403ForThreeMerchantsStopsAllOthersInAllWorkersAndOneGoesFirst(t *testi
 	if got := b.await(ids[3], "held"); got.Kind != "Throttled" || !strings.Contains(got.Reason, "位址") {
 		t.Errorf("got %+v, want that a merchant who met no 403 waits for the address", got)
 	}
+	if r := b.run("merchant", "list"); r.code != 0 || !strings.Contains(r.stderr, "egress default: ECPay bans the address") {
+		t.Errorf("merchant list: exit code %d and %q, want that it says what keeps all merchants", r.code, r.stderr)
+	}
 	for _, id := range ids {
 		b.waitFor(id, "completed")
 	}

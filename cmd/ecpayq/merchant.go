@@ -22,9 +22,9 @@ func (p *program) merchantCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
 		return append(append(p.cfg.Flags(config.Reader), jsonFlag()), more...)
 	}
-	run := func(f func(context.Context, *cli.Command, *gate.Merchants) error) cli.ActionFunc {
+	run := func(f func(context.Context, *cli.Command, redis.UniversalClient) error) cli.ActionFunc {
 		return func(ctx context.Context, c *cli.Command) error {
-			return p.withRedis(func(rdb redis.UniversalClient) error { return f(ctx, c, gate.NewMerchants(rdb)) })
+			return p.withRedis(func(rdb redis.UniversalClient) error { return f(ctx, c, rdb) })
 		}
 	}
 	return &cli.Command{
@@ -34,7 +34,7 @@ func (p *program) merchantCommand() *cli.Command {
 				Name: "list", Usage: "list merchants with their pace, line, requests in flight, ban and refused keys", ArgsUsage: "[MERCHANT…]",
 				Description: "Listed is whoever something was sent for within two days, or whose tasks are held. Keys are\n" +
 					"named by their fingerprint: keys that are equal have the same one.",
-				Flags:  flags(&cli.BoolFlag{Name: "troubled", Usage: "only those that are banned, refused or have held tasks"}),
+				Flags:  flags(p.cfg.FlagOf("ECPAYQ_EGRESS"), &cli.BoolFlag{Name: "troubled", Usage: "only those that are banned, refused or have held tasks"}),
 				Action: run(p.merchantList),
 			},
 			{
@@ -48,7 +48,11 @@ func (p *program) merchantCommand() *cli.Command {
 	}
 }
 
-func (p *program) merchantList(ctx context.Context, c *cli.Command, m *gate.Merchants) error {
+func (p *program) merchantList(ctx context.Context, c *cli.Command, rdb redis.UniversalClient) error {
+	if err := p.warnOfEgress(ctx, rdb); err != nil {
+		return err
+	}
+	m := gate.NewMerchants(rdb)
 	var list []gate.Merchant
 	var err error
 	if c.Args().Present() {
@@ -80,6 +84,22 @@ func (p *program) merchantList(ctx context.Context, c *cli.Command, m *gate.Merc
 		fmt.Fprintln(p.err, "ecpayq: no merchant / 沒有特店")
 	default:
 		p.printTable(table.Row{"merchant", "interval", "last request (Asia/Taipei)", "in flight", "waiting", "held", "next place", "trouble / 狀況"}, rows)
+	}
+	return nil
+}
+
+// warnOfEgress says when it is no merchant's trouble that nothing goes.
+func (p *program) warnOfEgress(ctx context.Context, rdb redis.UniversalClient) error {
+	s, err := gate.NewEgress(rdb, p.cfg.Egress, 0).Look(ctx, false)
+	if err != nil {
+		return err
+	}
+	what := map[gate.Why]string{
+		gate.ForAddress: "ECPay bans the address / 綠界封鎖對外位址",
+		gate.ForOutage:  "ECPay answers nobody / 綠界對所有特店都沒有回應",
+	}[s.Why]
+	if what != "" {
+		fmt.Fprintf(p.err, "ecpayq: egress %s: %s: nothing is sent until %s (Asia/Taipei), then one request goes first\n", p.cfg.Egress, what, taipei(&s.Until))
 	}
 	return nil
 }
@@ -127,10 +147,11 @@ func taipei(t *time.Time) string {
 	return t.In(ecpay.Taipei).Format(time.DateTime)
 }
 
-func (p *program) merchantResume(ctx context.Context, c *cli.Command, m *gate.Merchants) error {
+func (p *program) merchantResume(ctx context.Context, c *cli.Command, rdb redis.UniversalClient) error {
 	if !c.Args().Present() {
 		return usageError{errors.New("give the MerchantID of whom to resume")}
 	}
+	m := gate.NewMerchants(rdb)
 	var rows []table.Row
 	for _, id := range c.Args().Slice() {
 		r, err := m.Resume(ctx, id, p.who(), c.String("note"))

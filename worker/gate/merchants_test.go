@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -371,5 +372,44 @@ func TestMerchantsAreListedForTwoDaysAfterTheirLastRequest(t *testing.T) {
 	}
 	if d, err := m.Denied(ctx); err != nil || len(d) != 1 || d[0].ID != "5" {
 		t.Errorf("denied: %+v, %v", d, err)
+	}
+}
+
+// A merchant, asynq's queues and the lists of merchants are in different slots.
+func TestMerchantsAreListedAndResumedOnARedisCluster(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.NewCluster(t, 3).Client()
+	g, m, ctx := gate.New(rdb, record.Confirm{}), gate.NewMerchants(rdb), t.Context()
+	exit := gate.NewEgress(rdb, "office", 0)
+	ids := []string{"1000001", "1000002", "1000003"}
+	for _, id := range ids {
+		r := newRunner(t, g, id, 0)
+		about(t, "the first request", r.ask(with(oldKeys)), 0)
+		r.answered(oldKeys, gate.KeysRefused)
+		leave(t, g, r.a, held(ecpay.Denied))
+		if err := rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(time.Hour).Unix()), Member: r.a.ID}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := exit.Forbidden(ctx, r.a, id, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Seen(ctx, ids); err != nil {
+		t.Fatal(err)
+	}
+	list, err := m.List(ctx)
+	if err != nil || len(list) != 3 {
+		t.Fatalf("got %+v, %v; want all three", list, err)
+	}
+	for _, one := range list {
+		if one.Held != 1 || one.Denies(oldKeys) == nil {
+			t.Errorf("got %+v, want one held task and a refusal", one)
+		}
+		if r, err := m.Resume(ctx, one.ID, "ops", ""); err != nil || r.Tasks != 1 || len(r.Denied) != 1 {
+			t.Errorf("resume %s: %+v, %v", one.ID, r, err)
+		}
+	}
+	if s, err := exit.Look(ctx, true); err != nil || s.Why != gate.ForAddress {
+		t.Errorf("egress: %+v, %v; want that it is paused", s, err)
 	}
 }
