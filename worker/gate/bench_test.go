@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +34,16 @@ func BenchmarkGate(b *testing.B) {
 			State: record.Done, Spends: true, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour, Kind: ecpay.OK, RtnCode: 4000004,
 		}); err != nil {
 			b.Fatal(err)
+		}
+	}
+	// What Redis itself is busy for: less noisy than the time of the whole.
+	for l := range strings.Lines(rdb.Info(b.Context(), "commandstats").Val()) {
+		if v, ok := strings.CutPrefix(l, "cmdstat_evalsha:"); ok {
+			_, v, _ = strings.Cut(v, "usec=")
+			v, _, _ = strings.Cut(v, ",")
+			if usec, err := strconv.ParseFloat(v, 64); err == nil {
+				b.ReportMetric(usec/float64(n), "redis-µs/op")
+			}
 		}
 	}
 }

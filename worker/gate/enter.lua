@@ -5,8 +5,8 @@
 -- KEYS: record, lock, pace, requests in flight
 -- ARGV: attempt token, the worker's clock (ms), name of the request, interval (µs), most requests in flight,
 --       goes ahead (1/0), how long it may take (µs), is a write (1/0), the clock by which it is stamped (ms),
---       repeats a write that is still unanswered (1/0), scope of the keys, until when the egress pauses (µs), why,
---       takes no permission (1/0)
+--       repeats a write that is still unanswered (1/0), scope of the keys; and where there is something to say
+--       about the egress: until when it pauses (µs), why, takes no permission (1/0)
 -- Returns: status (0 the attempt is over, 1 go), how long to wait first (µs), why, and whether it is the first
 --          request after its keys were refused (1/0)
 local now = redis_now()
@@ -20,7 +20,7 @@ if r[1] ~= ARGV[1] then
 end
 local ahead = ARGV[6] == '1'
 local wait, place, why, probes = permission(KEYS[3], KEYS[4], ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ahead, tonumber(r[2]) or 0, tonumber(ARGV[7]), ARGV[11],
-  tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14] == '1')
+  tonumber(ARGV[12]) or 0, tonumber(ARGV[13]), ARGV[14] == '1')
 if wait > 0 then
   if not ahead and place > 0 then redis.call('HSET', KEYS[1], 'place', place) end
   return {1, wait, why, 0}

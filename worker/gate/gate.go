@@ -235,7 +235,9 @@ func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 	args := []any{
 		a.Token, r.Now.UnixMilli(), a.Token + ":" + r.Name, r.Interval.Microseconds(), r.InFlight, flag(r.Ahead), r.Life.Microseconds(),
 		flag(r.Write), unixMilli(r.Stamp), flag(r.Repeats), r.Scope,
-		unixMicro(r.Egress.Until), int(r.Egress.Why), flag(r.Peek),
+	}
+	if r.Peek || r.Egress.Why != 0 {
+		args = append(args, unixMicro(r.Egress.Until), int(r.Egress.Why), flag(r.Peek))
 	}
 	confirm := g.confirm
 	if !r.Write || r.Peek {
