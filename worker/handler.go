@@ -64,9 +64,10 @@ type attempt struct {
 	// has told.
 	doubt bool
 	// requests counts those that wanted to go out, and banned is how long ECPay wants
-	// none.
+	// none, banWhy in its words.
 	requests int
 	banned   time.Duration
+	banWhy   string
 	// key is the fingerprint of the merchant's keys, and scope what ECPay may refuse for
 	// them. probes means that they were refused and that the last request tried them.
 	key, scope string
@@ -283,7 +284,7 @@ func (h *handler) do(ctx context.Context, a *attempt, m Merchant, req ecpay.Requ
 		e = &ecpay.Error{Op: req.Operation().Name, Kind: ecpay.Unknown, Err: err}
 	}
 	if e != nil && e.Kind == ecpay.Throttled {
-		a.banned = h.policy.pause(e.RetryAfter)
+		a.banned, a.banWhy = h.policy.pause(e.RetryAfter), e.Error()
 	}
 	h.answered(ctx, a, e)
 	h.egress.tell(ctx, a.gate, m.ID(), e, a.first, a.banned)
@@ -349,7 +350,7 @@ func (h *handler) leave(ctx context.Context, a *attempt, v Verdict) error {
 func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	res := gate.Result{
 		Spends: v.Action != Hold && !a.unheard, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Reason,
-		Settled: !a.open, History: a.history, Banned: a.banned, Held: v.Held,
+		Settled: !a.open, History: a.history, Banned: a.banned, BanWhy: a.banWhy, Held: v.Held,
 	}
 	switch v.Action {
 	case Done:
@@ -371,9 +372,6 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	}
 	if e := a.err; e != nil {
 		res.HTTPStatus, res.TransCode, res.RtnCode, res.RtnMsg = e.HTTPStatus, e.TransCode, e.RtnCode, e.Msg
-		if a.banned > 0 {
-			res.BanWhy = e.Error()
-		}
 		res.Stale = e.Kind == ecpay.Stale
 		if e.Err != nil {
 			res.Reason = strings.TrimSuffix(e.Error()+"; "+v.Reason, "; ")
