@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"hash/fnv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,7 @@ type egress struct {
 	log      zerolog.Logger
 	answered atomic.Bool // since it was told last
 
-	lock  chan struct{} // of what follows, held while it is read
+	mu    sync.Mutex
 	state gate.EgressState
 	at    time.Time // when it was read
 }
@@ -34,42 +35,27 @@ const (
 	egressSpread = 15 * time.Second
 )
 
-func newEgress(g *gate.Egress, log zerolog.Logger) *egress {
-	return &egress{gate: g, log: log, lock: make(chan struct{}, 1)}
-}
-
-// locked takes the lock, unless ctx ends before, and returns what gives it back.
-func (e *egress) locked(ctx context.Context) (func(), error) {
-	select {
-	case e.lock <- struct{}{}:
-		return func() { <-e.lock }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
+func newEgress(g *gate.Egress, log zerolog.Logger) *egress { return &egress{gate: g, log: log} }
 
 // look reads the state.
-func (e *egress) look(ctx context.Context) error {
-	unlock, err := e.locked(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return e.read(ctx)
-}
-
-func (e *egress) read(ctx context.Context) error {
-	answered := e.answered.Swap(false)
+func (e *egress) look(ctx context.Context) (gate.EgressState, error) {
+	start, answered := time.Now(), e.answered.Swap(false)
 	s, err := e.gate.Look(ctx, answered)
 	if err != nil {
 		e.answered.CompareAndSwap(false, answered)
-		return err
+		return s, err
 	}
-	e.set(s)
-	return nil
+	return e.set(start, s), nil
 }
 
-func (e *egress) set(s gate.EgressState) {
+// set takes over a state that was asked for at a time, and returns the one that counts:
+// that it is open is no news when something was learnt since it was asked for.
+func (e *egress) set(asked time.Time, s gate.EgressState) gate.EgressState {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s.Why == 0 && e.at.After(asked) {
+		return e.state
+	}
 	if s.Why != e.state.Why {
 		switch s.Why {
 		case gate.ForAddress:
@@ -81,6 +67,14 @@ func (e *egress) set(s gate.EgressState) {
 		}
 	}
 	e.state, e.at = s, time.Now()
+	return s
+}
+
+// known is the state, and whether it is young enough to be relied on.
+func (e *egress) known() (gate.EgressState, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state, time.Since(e.at) <= egressOld
 }
 
 // current is the state for a request of a merchant, and whether it has to ask for its
@@ -89,17 +83,12 @@ func (e *egress) current(ctx context.Context, merchantID string) (s gate.EgressS
 	if e == nil {
 		return gate.EgressState{}, false, nil
 	}
-	unlock, err := e.locked(ctx)
-	if err != nil {
-		return gate.EgressState{}, false, err
-	}
-	defer unlock()
-	if time.Since(e.at) > egressOld {
-		if err := e.read(ctx); err != nil {
+	s, young := e.known()
+	if !young {
+		if s, err = e.look(ctx); err != nil {
 			return gate.EgressState{}, false, err
 		}
 	}
-	s = e.state
 	if s.Why != 0 {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(merchantID))
@@ -110,23 +99,23 @@ func (e *egress) current(ctx context.Context, merchantID string) (s gate.EgressS
 
 // ask asks for the permission of a request.
 func (e *egress) ask(ctx context.Context, a gate.Attempt, life time.Duration) (gate.Turn, error) {
+	start := time.Now()
 	t, s, err := e.gate.Ask(ctx, a, life)
 	if err == nil {
-		e.told(ctx, s, nil)
+		e.set(start, s)
 	}
 	return t, err
 }
 
-// told takes over the state that a report brought.
-func (e *egress) told(ctx context.Context, s gate.EgressState, err error) {
+// report tells something, and takes over the state that it leads to.
+func (e *egress) report(tell func() (gate.EgressState, error)) {
+	start := time.Now()
+	s, err := tell()
 	if err != nil {
 		e.log.Warn().Err(err).Msg("other workers are not told what ECPay does to this address")
 		return
 	}
-	if unlock, err := e.locked(ctx); err == nil {
-		e.set(s)
-		unlock()
-	}
+	e.set(start, s)
 }
 
 // tell reports what became of a request that was sent, where that is news: first means
@@ -137,14 +126,13 @@ func (e *egress) tell(ctx context.Context, a gate.Attempt, merchantID string, an
 	}
 	switch {
 	case forbidden(answer):
-		s, err := e.gate.Forbidden(ctx, a, merchantID, pause)
-		e.told(ctx, s, err)
+		e.report(func() (gate.EgressState, error) { return e.gate.Forbidden(ctx, a, merchantID, pause) })
 	case silent(answer):
-		s, err := e.gate.Unavailable(ctx, a, merchantID, e.answered.Swap(false))
-		e.told(ctx, s, err)
+		e.report(func() (gate.EgressState, error) {
+			return e.gate.Unavailable(ctx, a, merchantID, e.answered.Swap(false))
+		})
 	case first:
-		s, err := e.gate.Answered(ctx, a)
-		e.told(ctx, s, err)
+		e.report(func() (gate.EgressState, error) { return e.gate.Answered(ctx, a) })
 	default:
 		e.answered.Store(true)
 	}
@@ -152,8 +140,7 @@ func (e *egress) tell(ctx context.Context, a gate.Attempt, merchantID string, an
 
 // unused says that a request that was to be the first after a pause was not sent.
 func (e *egress) unused(ctx context.Context, a gate.Attempt) {
-	s, err := e.gate.Unused(ctx, a)
-	e.told(ctx, s, err)
+	e.report(func() (gate.EgressState, error) { return e.gate.Unused(ctx, a) })
 }
 
 // forbidden is what ECPay answers to an address, or to a merchant, that it bans.

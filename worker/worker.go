@@ -305,7 +305,7 @@ func (w *Worker) checkReplication(ctx context.Context) {
 func (w *Worker) checkEgress(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	_ = w.h.egress.look(ctx)
+	_, _ = w.h.egress.look(ctx)
 }
 
 // every calls f from time to time until ctx ends.
