@@ -12,19 +12,20 @@ import (
 
 // scheduleStatus is what schedule list prints.
 type scheduleStatus struct {
-	Name, Cron        string
-	TimeZone          string   `json:"time_zone"`
-	Kind              []string `json:"kind"`
-	Type              string
-	MerchantID        string `json:"merchant_id"`
-	OlderThan         string `json:"older_than"`
-	Limit             int
-	NextAt            time.Time `json:"next_at"`
-	Runs              int
-	LastSlot, Running *time.Time
-	LastAt            *time.Time `json:"last_at"`
-	Replayed, Left    int
-	Failed            int
+	Name, Cron     string
+	TimeZone       string   `json:"time_zone"`
+	Kind           []string `json:"kind"`
+	Type           string
+	MerchantID     string `json:"merchant_id"`
+	OlderThan      string `json:"older_than"`
+	Limit          int
+	NextAt         time.Time `json:"next_at"`
+	Runs           int
+	LastSlot       *time.Time `json:"last_slot"`
+	Running        *time.Time
+	LastAt         *time.Time `json:"last_at"`
+	Replayed, Left int
+	Failed         int
 }
 
 func (b *bench) schedules(yaml string) {
