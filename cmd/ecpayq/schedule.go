@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
@@ -67,6 +68,9 @@ func (p *program) listSchedules(ctx context.Context, c *cli.Command) error {
 			}
 			if s.Failed > 0 {
 				last += fmt.Sprintf(", %d failed", s.Failed)
+			}
+			if s.DueSince != nil && s.Running == nil {
+				last += p.colour(text.FgYellow, " due since "+s.DueSince.Format(time.DateTime)+" / 應執行而未執行")
 			}
 			rows = append(rows, table.Row{s.Name, s.Cron, s.TimeZone, s.NextAt.Format(time.DateTime), last})
 		}

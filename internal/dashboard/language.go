@@ -120,7 +120,7 @@ var inChinese = map[string]string{
 	"pending": "待執行", "scheduled": "預約", "active": "執行中", "retry": "等待重試", "held": "暫停", "completed": "完成", "dead": "終止", "missing": "遺失", "archived": "已封存",
 	"The search took too long and was ended: there may be more. Choose a merchant or an age, which are fast.": "搜尋時間過長而提前結束，可能還有其他項目；請改以特店或終止時間篩選，速度較快。",
 	"cannot be listed": "無法列出",
-	"Schedules":        "排程", "Name": "名稱", "Times": "時間", "Which": "對象", "Next run": "下次執行", "Last run": "上次執行", "Run now": "立即執行", "not yet": "尚未執行", "runs now": "執行中",
+	"Schedules":        "排程", "Name": "名稱", "Times": "時間", "Which": "對象", "Next run": "下次執行", "Last run": "上次執行", "Run now": "立即執行", "not yet": "尚未執行", "due since": "應執行而未執行，自", "runs now": "執行中",
 	"all but Rejected and Ambiguous": "除 Rejected 與 Ambiguous 以外", "at most": "至多", "skipped": "略過", "failed": "失敗",
 	"No schedule is configured.": "沒有設定排程。", "There is no such schedule.": "沒有這個排程。",
 	"Workers replay dead tasks at these times. What a person must decide is left alone unless its kind is named.": "worker 於這些時間重送終止的任務；須由人決定的種類，除非指名否則略過。",

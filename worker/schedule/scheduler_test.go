@@ -183,6 +183,9 @@ func TestTimesThatWereMissedAreCaughtUpWithOnce(t *testing.T) {
 	b, first := started(t, e)
 	b.dies(id(1, 1), first.Add(-time.Second), ecpay.Unavailable)
 	b.set(first.Add(7*time.Minute + 20*time.Second))
+	if s := b.status(e); s.DueSince == nil || s.DueSince.Before(first) {
+		t.Errorf("status: %+v, want that it is due", s)
+	}
 	w := b.scheduler(b.rdb, nil)
 	for range 5 {
 		b.tick(w, e)

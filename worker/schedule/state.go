@@ -90,6 +90,9 @@ type Status struct {
 	Report
 	// Running is the time of the run that goes on now.
 	Running *time.Time `json:"running,omitempty"`
+	// DueSince is a time that has come and was not run for yet. Soon after it that is
+	// ordinary; else no worker that has the schedule is at work.
+	DueSince *time.Time `json:"due_since,omitempty"`
 }
 
 // List reads the state of schedules.
@@ -136,6 +139,11 @@ func status(e Entry, m map[string]string, now time.Time) Status {
 	if s.Runs > 0 {
 		s.LastSlot, s.LastAt = at("last"), at("ended")
 		s.Report = Report{Replayed: number("replayed"), Left: number("left"), Failed: number("failed")}
+	}
+	if slot, ok := e.Last(now); ok {
+		if last := at("last"); last != nil && slot.After(*last) {
+			s.DueSince = &slot
+		}
 	}
 	if ends := at("ends"); ends != nil && ends.After(now) {
 		s.Running = at("slot")
