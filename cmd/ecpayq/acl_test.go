@@ -71,6 +71,7 @@ func refusals(t *testing.T, admin *redis.Client) (list []string) {
 func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing.T) {
 	t.Parallel()
 	b, admin := newACLBench(t, documentedACL(t), nil)
+	b.schedules("schedules:\n  - {name: often, cron: '*/2 * * * * *', kind: Conflict}\n")
 	w := b.worker()
 	d := b.dashboard()
 
@@ -118,6 +119,12 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	}
 	if got := len(b.audit()); got != 5 {
 		t.Errorf("%d acts in the audit, want 5", got)
+	}
+	w.awaitLog("schedule ran")
+	for _, args := range [][]string{{"list"}, {"run", "often"}} {
+		if r := b.run(append([]string{"schedule"}, args...)...); r.code != 0 {
+			t.Errorf("schedule %v: %+v", args, r)
+		}
 	}
 	cancelled := b.enqueue("trigger-issue", "--tsr", "ACLCANCEL", "--process-in", "2h").ID
 	if r := b.run("task", "cancel", cancelled, "--note", "n"); r.code != 0 {
@@ -171,7 +178,7 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 			t.Errorf("GET %s: status %d\n%s", page, status, body)
 		}
 	}
-	for _, page := range []string{"/", "/waiting", "/audit", "/dead?id=" + archived.ID} {
+	for _, page := range []string{"/", "/waiting", "/schedules", "/audit", "/dead?id=" + archived.ID} {
 		if status, body := d.get(page); status != http.StatusOK {
 			t.Errorf("GET %s: status %d\n%s", page, status, body)
 		}
