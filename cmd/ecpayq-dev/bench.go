@@ -27,7 +27,7 @@ func benchCommand(out, errw io.Writer) *cli.Command {
 		Description: "Each figure is measured on a redis-server and a fake ECPay of its own, whose ledger is checked after each run:\n" +
 			"exit code 1 if anything was done twice or not at all. A goal that is missed is shown and is no failure.\n\nThe figures:" + figures.String(),
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "quick", Usage: "measure little and once: a check that takes less than a minute, whose numbers mean nothing"},
+			&cli.BoolFlag{Name: "quick", Usage: "measure little and once: a check that takes about a minute, whose numbers mean nothing"},
 			&cli.StringSliceFlag{Name: "only", Usage: "measure the figure `NAME` alone; may be repeated"},
 			&cli.IntFlag{Name: "runs", Usage: "runs of each variant, whose median counts (default: 5)"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON, with every single run"},

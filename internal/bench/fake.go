@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -17,7 +17,7 @@ import (
 )
 
 // merchants is how many there are. All have the same keys, which changes nothing.
-const merchants = 32
+const merchants = 101
 
 func merchantID(i int) string { return fmt.Sprintf("30%05d", i%merchants) }
 
@@ -66,9 +66,13 @@ type effect struct {
 
 // call is one line of ECPay's ledger of what it was asked.
 type call struct {
-	At      time.Time `json:"at"`
-	Subject string    `json:"subject"`
+	At         time.Time `json:"at"`
+	MerchantID string    `json:"merchant_id"`
+	Subject    string    `json:"subject"`
 }
+
+// of is which intent of a merchant the n-th is: the intents go round the merchants.
+func of(merchant, n int) int { return n*merchants + merchant }
 
 // control is ECPay's other side.
 type control struct{ url string }
@@ -78,19 +82,51 @@ const maxStaged = 20_000
 
 // stage makes the invoices of the first n intents known.
 func (c control) stage(ctx context.Context, n int) error {
-	for from := 0; from < n; from += maxStaged {
-		type delayed struct{ MerchantID, Tsr string }
-		var list []delayed
-		for i := from; i < min(n, from+maxStaged); i++ {
-			list = append(list, delayed{merchantID(i), subject(i)})
+	return c.stageAll(ctx, func(yield func(int) bool) {
+		for i := range n {
+			if !yield(i) {
+				return
+			}
 		}
+	})
+}
+
+// stageAll makes the invoices of intents known.
+func (c control) stageAll(ctx context.Context, intents iter.Seq[int]) error {
+	type delayed struct{ MerchantID, Tsr string }
+	var list []delayed
+	send := func() error {
 		body, err := json.Marshal(map[string][]delayed{"delayed": list})
 		if err != nil {
 			return err
 		}
+		list = list[:0]
 		if err := c.do(ctx, http.MethodPost, "stage", body, nil); err != nil {
 			return fmt.Errorf("stage invoices: %w", err)
 		}
+		return nil
+	}
+	for i := range intents {
+		if list = append(list, delayed{merchantID(i), subject(i)}); len(list) == maxStaged {
+			if err := send(); err != nil {
+				return err
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return send()
+}
+
+// fault makes ECPay answer a merchant in another way for ever, or for a time.
+func (c control) fault(ctx context.Context, merchant int, fault map[string]any) error {
+	body, err := json.Marshal(map[string]any{"match": map[string]string{"merchant_id": merchantID(merchant)}, "faults": fault})
+	if err != nil {
+		return err
+	}
+	if err := c.do(ctx, http.MethodPost, "faults", body, nil); err != nil {
+		return fmt.Errorf("inject a fault: %w", err)
 	}
 	return nil
 }
@@ -109,12 +145,15 @@ func (c control) calls(ctx context.Context) ([]call, error) {
 	return answer.Calls, err
 }
 
+// callsOf returns what ECPay was asked of a merchant.
+func (c control) callsOf(ctx context.Context, merchant int) ([]call, error) {
+	var answer struct{ Calls []call }
+	err := c.do(ctx, http.MethodGet, "calls?merchant_id="+merchantID(merchant), nil, &answer)
+	return answer.Calls, err
+}
+
 func (c control) do(ctx context.Context, method, path string, body []byte, into any) error {
-	target, err := url.JoinPath(c.url, "_fake", path)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, c.url+"/_fake/"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -144,6 +183,17 @@ func (e *WrongError) Error() string { return "the ledger of ECPay is wrong: " + 
 // check demands one effect for each of want intents, whichever they are, and no
 // other effect.
 func check(effects []effect, want int) error {
+	if err := once(effects); err != nil {
+		return err
+	}
+	if len(effects) != want {
+		return &WrongError{fmt.Sprintf("invoices for %d intents, want %d", len(effects), want)}
+	}
+	return nil
+}
+
+// once demands that no intent had its effect twice, and that there was no other.
+func once(effects []effect) error {
 	seen := make(map[string]int, len(effects))
 	for _, e := range effects {
 		if e.Name != ecpaytest.EffectIssued {
@@ -153,9 +203,6 @@ func check(effects []effect, want int) error {
 		if seen[key]++; seen[key] > 1 {
 			return &WrongError{fmt.Sprintf("%d invoices for %s", seen[key], key)}
 		}
-	}
-	if len(seen) != want {
-		return &WrongError{fmt.Sprintf("invoices for %d intents, want %d", len(seen), want)}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/ecpayq/ecpayq/internal/redistest"
 )
 
 // measureIdle measures a worker that has nothing to do: how long a task takes
@@ -52,7 +54,7 @@ func (l *lab) idle(ctx context.Context, s side, n int, gap time.Duration) (map[s
 		defer func() { err = errors.Join(err, worker.stop()) }()
 		returned := map[string]time.Time{}
 		for i := range n {
-			if err := sleep(ctx, 20*time.Millisecond+time.Duration(rand.Int64N(int64(gap)))); err != nil {
+			if err := redistest.Sleep(ctx, 20*time.Millisecond+time.Duration(rand.Int64N(int64(gap)))); err != nil {
 				return nil, err
 			}
 			if err := producer.enqueue(ctx, i, time.Time{}); err != nil {
@@ -109,7 +111,7 @@ func (w *world) watchIdle(ctx context.Context, worker *part) (map[string]float64
 	}
 	workerBefore, known := cpuSeconds(worker.cmd.Process.Pid)
 	start := time.Now()
-	if err := sleep(ctx, time.Duration(w.lab.sizes.idleSeconds)*time.Second); err != nil {
+	if err := redistest.Sleep(ctx, time.Duration(w.lab.sizes.idleSeconds)*time.Second); err != nil {
 		return nil, err
 	}
 	took := time.Since(start).Seconds()

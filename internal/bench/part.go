@@ -29,12 +29,17 @@ type order struct {
 	// CheckInterval is how often a plain worker looks for tasks; 0 is asynq's default.
 	CheckInterval time.Duration
 	Delay         time.Duration // of a round trip to Redis
+	Interval      time.Duration // between the requests of a merchant; 0 is none
+	BanPause      time.Duration // 0: the default
+	HTTPTimeout   time.Duration // 0: the default
+	Sleepers      int           // 0: the default
 }
 
 // ready is what a part answers on its standard output, in one line.
 type ready struct {
 	URL     string // of the fake, or of Redis
 	Servers int    // of a worker
+	Admin   string // the address of ecpayq's metrics
 	Error   string
 }
 

@@ -104,7 +104,7 @@ func newPlainHandler(o order) (*plainHandler, error) {
 		return nil, err
 	}
 	h := &plainHandler{}
-	if h.client, err = ecpay.New(ecpay.Config{BaseURL: base, MaxConns: max(64, o.Concurrency)}); err != nil {
+	if h.client, err = ecpay.New(ecpay.Config{BaseURL: base, Timeout: o.HTTPTimeout, MaxConns: max(64, o.Concurrency)}); err != nil {
 		return nil, err
 	}
 	h.merchants, err = merchantTable()

@@ -29,13 +29,17 @@ func startOurs(o order) (ready, func(), error) {
 	app.UseLogger(log)
 	w, err := app.StartWorker(app.WorkerConfig{
 		RedisURL: o.RedisURL, BaseURL: base, Keys: keys(table),
-		Worker:    worker.Config{Concurrency: o.Concurrency, Servers: o.Servers},
+		HTTPTimeout: o.HTTPTimeout,
+		Worker: worker.Config{
+			Concurrency: o.Concurrency, Servers: o.Servers, Sleepers: o.Sleepers,
+			Policy: worker.Policy{Interval: o.Interval, BanPause: o.BanPause},
+		},
 		AdminAddr: "127.0.0.1:0", Logger: log,
 	})
 	if err != nil {
 		return ready{}, nil, err
 	}
-	return ready{Servers: cmp.Or(o.Servers, worker.DefaultServers(o.Concurrency))}, func() { _ = w.Stop() }, nil
+	return ready{Servers: cmp.Or(o.Servers, worker.DefaultServers(o.Concurrency)), Admin: w.AdminAddr()}, func() { _ = w.Stop() }, nil
 }
 
 // keys implements [worker.KeyProvider].

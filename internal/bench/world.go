@@ -116,35 +116,39 @@ func (w *world) fillBy(ctx context.Context, p producer, from, to, goroutines int
 	if err != nil {
 		return 0, err
 	}
+	start := time.Now()
+	if err := inOrder(ctx, to-from, goroutines, func(k int) error { return p.enqueue(ctx, from+k, time.Time{}) }); err != nil {
+		return 0, err
+	}
+	took := time.Since(start)
+	after, err := w.pending(ctx)
+	if err == nil && after-before != to-from {
+		err = fmt.Errorf("%d tasks are pending, want %d", after-before, to-from)
+	}
+	return took, err
+}
+
+// inOrder calls f with 0 to n-1 from several goroutines.
+func inOrder(ctx context.Context, n, goroutines int, f func(k int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
-	next.Store(int64(from))
 	var wg sync.WaitGroup
-	start := time.Now()
 	for range goroutines {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				i := int(next.Add(1) - 1)
-				if i >= to {
+				k := int(next.Add(1) - 1)
+				if k >= n {
 					return
 				}
-				if err := p.enqueue(ctx, i, time.Time{}); err != nil {
+				if err := f(k); err != nil {
 					cancel(fmt.Errorf("enqueue: %w", err))
 				}
 			}
 		})
 	}
 	wg.Wait()
-	took := time.Since(start)
-	if ctx.Err() != nil {
-		return 0, context.Cause(ctx)
-	}
-	after, err := w.pending(ctx)
-	if err == nil && after-before != to-from {
-		err = fmt.Errorf("%d tasks are pending, want %d", after-before, to-from)
-	}
-	return took, err
+	return context.Cause(ctx)
 }
 
 func (w *world) pending(ctx context.Context) (int, error) {
@@ -171,22 +175,11 @@ func (w *world) await(ctx context.Context, n int) error {
 			return nil
 		}
 		if err == nil {
-			err = sleep(ctx, 10*time.Millisecond)
+			err = redistest.Sleep(ctx, 10*time.Millisecond)
 		}
 		if err != nil {
 			return fmt.Errorf("%d of %d tasks are completed: %w", done, n, err)
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -269,7 +269,7 @@ func (s *Server) Restart(ctx context.Context) error {
 		}
 		// Somebody holds our port, perhaps only as the near end of a
 		// connection of its own: it may be free again in a moment.
-		if sleep(ctx, pollEvery) != nil {
+		if Sleep(ctx, pollEvery) != nil {
 			return err
 		}
 	}
@@ -381,8 +381,8 @@ func noNotifications() *maintnotifications.Config {
 	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
-// sleep waits for d or for the end of ctx, whose error it then returns.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d or for the end of ctx, whose error it then returns.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -401,7 +401,7 @@ func await(ctx context.Context, what string, ok func(context.Context) error) err
 		if err == nil {
 			return nil
 		}
-		if stop := sleep(ctx, pollEvery); stop != nil {
+		if stop := Sleep(ctx, pollEvery); stop != nil {
 			return fmt.Errorf("redistest: %s: %w: last seen: %w", what, stop, err)
 		}
 	}
