@@ -116,7 +116,13 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 		return nil, err
 	}
 
-	if err := metrics.WatchShared(reg, metrics.SharedConfig{Redis: clients.gate, ByMerchant: cfg.MetricsByMerchant}); err != nil {
+	shared := metrics.SharedConfig{Redis: clients.gate, ByMerchant: cfg.MetricsByMerchant, Egress: cfg.Worker.Egress}
+	if len(cfg.Schedules) > 0 {
+		shared.Overdue = func(ctx context.Context) (map[string]time.Duration, error) {
+			return schedule.Overdue(ctx, clients.gate, cfg.Schedules)
+		}
+	}
+	if err := metrics.WatchShared(reg, shared); err != nil {
 		return nil, err
 	}
 

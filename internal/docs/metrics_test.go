@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,7 +31,12 @@ func gatherAll(t *testing.T) []*dto.MetricFamily {
 	if err := metrics.WatchSkew(reg, func() ecpay.Skew { return ecpay.Skew{} }); err != nil {
 		t.Fatal(err)
 	}
-	if err := metrics.WatchShared(reg, metrics.SharedConfig{Redis: rdb, ByMerchant: true}); err != nil {
+	if err := metrics.WatchShared(reg, metrics.SharedConfig{
+		Redis: rdb, ByMerchant: true,
+		Overdue: func(context.Context) (map[string]time.Duration, error) {
+			return map[string]time.Duration{"nightly": 0, "hourly": 0}, nil
+		},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	m.Observer().Attempt(context.Background(), worker.Finished{})

@@ -32,7 +32,7 @@ const (
 	purposeAsynq   = "asynq"          // what else asynq keeps
 	purposeRecords = "records"        // ours of a task, a dead letter's payload included
 	purposeMarkers = "finish_markers" // by which a second enqueue is recognised
-	purposePace    = "pace"           // pace and locks
+	purposePace    = "pace"           // pace, pauses and locks
 	purposeLedger  = "ledger"         // indexes of dead letters
 	purposeAudit   = "audit"
 )
@@ -56,7 +56,7 @@ func purposeOf(key string) string {
 		return purposeRecords
 	case "done":
 		return purposeMarkers
-	case "pace", "flight", "lock", "line":
+	case "pace", "flight", "lock", "held", "seen", "denied", "state", "forbidden", "unavailable":
 		return purposePace
 	case "dead", "owners", "unsure", "sweep", "scan", "tally":
 		return purposeLedger

@@ -13,7 +13,9 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 // SharedConfig configures a [Shared].
@@ -24,6 +26,11 @@ type SharedConfig struct {
 	Queues []string
 	// ByMerchant adds the dead letters of each merchant, see [Config].
 	ByMerchant bool
+	// Egress is the one that is shown. Defaults to [worker.DefaultEgress].
+	Egress string
+	// Overdue says of each replay schedule for how long it should have fired, 0 for not;
+	// nil without schedules.
+	Overdue func(context.Context) (map[string]time.Duration, error)
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -32,12 +39,14 @@ type SharedConfig struct {
 // worker shows the same. What cannot be read is absent, since no number would be
 // true, and takes nothing else with it: each queue is read by itself. A scrape
 // takes a few round trips, the longest chain of them ending after [scrapeTimeout],
-// however many merchants and tasks there are; only the merchants that have dead
-// letters cost one more for each 500.
+// however many tasks there are; of merchants, 500 that have dead letters cost one more,
+// and 500 that had requests lately two.
 type Shared struct {
-	cfg    SharedConfig
-	ledger *deadletter.Ledger
-	memory *memory
+	cfg         SharedConfig
+	ledger      *deadletter.Ledger
+	standing    *gate.Merchants
+	egressState *gate.Egress
+	memory      *memory
 }
 
 // scrapeTimeout keeps a scrape from waiting for Redis.
@@ -63,6 +72,10 @@ var (
 	lettersByKind   = desc("ecpayq_dead_letters_by_kind", "The same by task type and what they died of, as of the last sweep.", "type", "kind")
 	merchantLetters = desc("ecpayq_merchant_dead_letters", "Dead tasks in the ledger by merchant, of those that have some.", "merchant_id")
 
+	merchantStates = desc("ecpayq_merchants", "Merchants that had requests within two days or are held (known), and of those the ones that ECPay wants no requests of (banned) or whose keys it refuses (denied).", "state")
+	egressPaused   = desc("ecpayq_egress_paused", "1 while nothing of any merchant is sent by this address: ECPay bans it (address), or answers nobody (outage).", "reason")
+	overdue        = desc("ecpayq_schedule_overdue_seconds", "For how long a replay schedule should have fired and has not; 0 when it is in time.", "schedule")
+
 	redisMemory = desc("ecpayq_redis_memory_bytes", "Memory of Redis by purpose: estimated from a sample of keys, once a minute at most.", "purpose")
 )
 
@@ -76,8 +89,12 @@ func WatchShared(reg prometheus.Registerer, cfg SharedConfig) error {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Egress == "" {
+		cfg.Egress = worker.DefaultEgress
+	}
 	return reg.Register(&Shared{
 		cfg: cfg, ledger: deadletter.New(deadletter.Config{Redis: cfg.Redis}),
+		standing: gate.NewMerchants(cfg.Redis), egressState: gate.NewEgress(cfg.Redis, cfg.Egress, 0),
 		memory: &memory{rdb: cfg.Redis, queues: cfg.Queues, now: cfg.Now},
 	})
 }
@@ -86,7 +103,7 @@ func WatchShared(reg prometheus.Registerer, cfg SharedConfig) error {
 func (s *Shared) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		redisUp, redisDurable, redisUsed, redisMax, redisEvicted, queueTasks, queueAge, queuePaused, queueStranded,
-		letters, lettersByKind, merchantLetters, redisMemory,
+		letters, lettersByKind, merchantLetters, merchantStates, egressPaused, overdue, redisMemory,
 	} {
 		ch <- d
 	}
@@ -111,7 +128,7 @@ func (s *Shared) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	var parts sync.WaitGroup
-	for _, part := range []func(context.Context, sink){s.server, s.letters, s.lettersByKind, s.byPurpose} {
+	for _, part := range []func(context.Context, sink){s.server, s.letters, s.lettersByKind, s.merchants, s.egress, s.schedules, s.byPurpose} {
 		parts.Go(func() { part(ctx, ch) })
 	}
 	for _, q := range s.cfg.Queues {
@@ -191,6 +208,47 @@ func (s *Shared) lettersByKind(ctx context.Context, ch sink) {
 		for _, kind := range ecpay.Kinds() {
 			ch.gauge(lettersByKind, float64(byLabel[record.Cause{Type: typ, Kind: kind}]), typ, kind.String())
 		}
+	}
+}
+
+func (s *Shared) merchants(ctx context.Context, ch sink) {
+	all, err := s.standing.List(ctx)
+	if err != nil {
+		return
+	}
+	banned, denied := 0, 0
+	for _, m := range all {
+		if m.Ban != nil {
+			banned++
+		}
+		if len(m.Denied) > 0 {
+			denied++
+		}
+	}
+	ch.gauge(merchantStates, float64(len(all)), "known")
+	ch.gauge(merchantStates, float64(banned), "banned")
+	ch.gauge(merchantStates, float64(denied), "denied")
+}
+
+func (s *Shared) egress(ctx context.Context, ch sink) {
+	state, err := s.egressState.Look(ctx, false)
+	if err != nil {
+		return
+	}
+	ch.gauge(egressPaused, flag(state.Why == gate.ForAddress), "address")
+	ch.gauge(egressPaused, flag(state.Why == gate.ForOutage), "outage")
+}
+
+func (s *Shared) schedules(ctx context.Context, ch sink) {
+	if s.cfg.Overdue == nil {
+		return
+	}
+	late, err := s.cfg.Overdue(ctx)
+	if err != nil {
+		return
+	}
+	for name, d := range late {
+		ch.gauge(overdue, d.Seconds(), name)
 	}
 }
 

@@ -22,7 +22,9 @@ import (
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 // shared is a registry of a Redis of its own.
@@ -59,15 +61,19 @@ func dead(pipe redis.Pipeliner, id string, kind ecpay.Kind) {
 // merchants gives each of n a dead letter and a task that waits.
 func merchants(t testing.TB, rdb *redis.Client, n int) {
 	t.Helper()
+	var known []string
 	pipe := rdb.Pipeline()
 	for i := range n {
 		id := fmt.Sprintf("b2b.invalid.%d.VG11000001.2026-11-01", 1000000+i)
 		dead(pipe, id, ecpay.Rejected)
 		pipe.HSet(t.Context(), record.AsynqTaskKey("trigger_issue", id), "state", "pending", "pending_since", time.Now().UnixNano(), "msg", strings.Repeat("x", 300))
 		pipe.LPush(t.Context(), record.AsynqKey("trigger_issue", "pending"), id)
+		pipe.HSet(t.Context(), record.PaceKey(id), "last", time.Now().UnixMicro())
+		known = append(known, record.Owner(id))
 	}
 	_, err := pipe.Exec(t.Context())
 	must(t, err)
+	must(t, gate.NewMerchants(rdb).Seen(t.Context(), known))
 	_, err = deadletter.NewSweeper(deadletter.SweeperConfig{Redis: rdb, Logger: zerolog.Nop()}).Sweep(t.Context())
 	must(t, err)
 }
@@ -110,8 +116,9 @@ func TestAScrapeCostsTheSameForOneMerchantAndForAThousand(t *testing.T) {
 		t.Errorf("got %d series for one merchant and %d for 1000, want the same, and 200 at most", one, many)
 	}
 	// Two for each queue, one for the server, two for the ledger and its tally, three
-	// for the memory; and one for each 500 merchants with dead letters.
-	if limit := int64(2*len(tasks.Types()) + 1 + 2 + 3 + 2); oneTrips > limit || manyTrips > limit {
+	// for the memory, two for the egress, whose script Redis may not have, one for the
+	// merchants; and three for each 500 of them that have requests and dead letters.
+	if limit := int64(2*len(tasks.Types()) + 1 + 2 + 3 + 2 + 1 + 2*3); oneTrips > limit || manyTrips > limit {
 		t.Errorf("a scrape took %d round trips with one merchant and %d with 1000, want %d at most", oneTrips, manyTrips, limit)
 	}
 	if with, _ := cost(1000, true); with != many+1001 {
@@ -311,7 +318,7 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 	const id = "b2b.invalid.2000132.VG11000001.2026-11-01"
 	for key, want := range map[string]string{
 		record.TaskKey(id): purposeRecords, record.DoneKey(id): purposeMarkers, record.LockKey(id): purposePace, record.PaceKey(id): purposePace,
-		record.FlightKey(id): purposePace, record.DeadKey(id): purposeLedger, record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger,
+		record.FlightKey(id): purposePace, record.HeldKey(id): purposePace, record.MerchantsKey: purposePace, record.DeniedKey: purposePace, record.EgressKeys("default")[0]: purposePace, record.DeadKey(id): purposeLedger, record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger,
 		record.SweepKey: purposeLedger, record.ScanKey: purposeLedger, record.TallyKey: purposeLedger, record.AuditKey: purposeAudit,
 		record.AsynqTaskKey("invalid", id): purposeTasks, record.AsynqKey("invalid", "processed"): purposeAsynq, "asynq:queues": purposeAsynq,
 		"somebody else's": other, "ecpayq": other,
@@ -319,6 +326,65 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 		if got := purposeOf(key); got != want {
 			t.Errorf("%s: got %s, want %s", key, got, want)
 		}
+	}
+}
+
+func TestMerchantsThatAreHeldAndAPausedEgressAreShown(t *testing.T) {
+	t.Parallel()
+	reg, rdb, _ := shared(t, nil)
+	show := func(want map[string]float64) {
+		t.Helper()
+		if diff := cmp.Diff(want, series(t, reg, "ecpayq_merchants", "ecpayq_egress")); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	want := map[string]float64{
+		"ecpayq_merchants known": 0, "ecpayq_merchants banned": 0, "ecpayq_merchants denied": 0, "ecpayq_egress_paused address": 0, "ecpayq_egress_paused outage": 0,
+	}
+	show(want)
+	g := gate.New(rdb, record.Confirm{})
+	attempt := func(merchant, token string) gate.Attempt {
+		a := gate.Attempt{ID: "b2b.invalid." + merchant + ".VG11000001.2026-11-01", Token: token, LockFor: time.Minute}
+		_, err := g.Begin(t.Context(), a, time.Now())
+		must(t, err)
+		return a
+	}
+	for i, merchant := range []string{"1000001", "1000002", "1000003"} {
+		a := attempt(merchant, "t"+merchant)
+		_, err := g.Enter(t.Context(), a, gate.Request{Name: "1", InFlight: 8, Life: time.Minute, Now: time.Now()})
+		must(t, err)
+		must(t, gate.NewMerchants(rdb).Seen(t.Context(), []string{merchant}))
+		if i < 2 {
+			must(t, g.Leave(t.Context(), a, gate.Result{State: record.Held, Banned: time.Hour, Kind: ecpay.Throttled}))
+		}
+		want["ecpayq_merchants known"]++
+		want["ecpayq_merchants banned"] = float64(min(i+1, 2))
+		show(want)
+		_, err = gate.NewEgress(rdb, worker.DefaultEgress, 0).Forbidden(t.Context(), a, merchant, time.Hour)
+		must(t, err)
+	}
+	want["ecpayq_egress_paused address"] = 1
+	show(want)
+	if _, began, err := g.Answered(t.Context(), attempt("1000004", "t4"), gate.Scope("B2B", "F"), gate.KeysRefused, "110"); err != nil || !began {
+		t.Fatal(began, err)
+	}
+	want["ecpayq_merchants known"]++
+	want["ecpayq_merchants denied"] = 1
+	show(want)
+}
+
+func TestASchedulesDelayIsShown(t *testing.T) {
+	t.Parallel()
+	late, err := map[string]time.Duration{"nightly": 0, "hourly": time.Minute}, error(nil)
+	reg, _, _ := shared(t, func(c *SharedConfig) {
+		c.Overdue = func(context.Context) (map[string]time.Duration, error) { return late, err }
+	})
+	want := map[string]float64{"ecpayq_schedule_overdue_seconds nightly": 0, "ecpayq_schedule_overdue_seconds hourly": 60}
+	if diff := cmp.Diff(want, series(t, reg, "ecpayq_schedule")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err = context.DeadlineExceeded; len(series(t, reg, "ecpayq_schedule")) != 0 {
+		t.Error("shown although it is not known")
 	}
 }
 

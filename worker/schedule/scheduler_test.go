@@ -186,12 +186,28 @@ func TestTimesThatWereMissedAreCaughtUpWithOnce(t *testing.T) {
 	if s := b.status(e); s.DueSince == nil || s.DueSince.Before(first) {
 		t.Errorf("status: %+v, want that it is due", s)
 	}
+	overdue := func() time.Duration {
+		late, err := schedule.Overdue(t.Context(), b.rdb, []schedule.Entry{e})
+		b.must(err)
+		if len(late) != 1 {
+			t.Errorf("overdue: %v, want one schedule", late)
+		}
+		return late[e.Name]
+	}
+	least := time.Since(first).Truncate(time.Second) // by Redis' clock, which is an hour ahead here
+	before := overdue()
+	if most := time.Since(first) + time.Second; before < least || before > most {
+		t.Errorf("overdue for %s, want since the first time that was missed: %s to %s", before, least, most)
+	}
 	w := b.scheduler(b.rdb, nil)
 	for range 5 {
 		b.tick(w, e)
 	}
 	if len(b.runs) != 1 || !b.runs[0].Slot.Equal(first.Add(7*time.Minute)) || len(b.pending()) != 1 {
 		t.Errorf("got runs %+v and pending %v, want one run for the last time that was missed", b.runs, b.pending())
+	}
+	if after := overdue(); before-after < 7*time.Minute {
+		t.Errorf("overdue for %s before the run and %s after it, which caught up with 8 times", before, after)
 	}
 	// Times that are changed are as if they had never been seen.
 	changed := entry(t, "* 0-23 * * *", schedule.Filter{})

@@ -116,6 +116,33 @@ func List(ctx context.Context, rdb redis.UniversalClient, entries []Entry) ([]St
 	return all, nil
 }
 
+// Overdue says of each schedule for how long the first of its times has come that was
+// not run for, by Redis' clock; 0 when there is none.
+func Overdue(ctx context.Context, rdb redis.UniversalClient, entries []Entry) (map[string]time.Duration, error) {
+	now, err := rdb.Time(ctx).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read clock: %w", err)
+	}
+	pipe := rdb.Pipeline()
+	last := make([]*redis.StringCmd, len(entries))
+	for i, e := range entries {
+		last[i] = pipe.HGet(ctx, key(e), "last")
+	}
+	if err := record.Exec(ctx, pipe); err != nil {
+		return nil, fmt.Errorf("read schedules: %w", err)
+	}
+	late := make(map[string]time.Duration, len(entries))
+	for i, e := range entries {
+		late[e.Name] = 0
+		if ms, err := last[i].Int64(); err == nil {
+			if due := e.Next(time.UnixMilli(ms)); !due.IsZero() {
+				late[e.Name] = max(0, now.Sub(due))
+			}
+		}
+	}
+	return late, nil
+}
+
 func status(e Entry, m map[string]string, now time.Time) Status {
 	number := func(field string) int {
 		n, _ := strconv.Atoi(m[field]) // what is not there is 0
