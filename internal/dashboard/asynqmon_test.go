@@ -140,6 +140,7 @@ func TestOnlyNumbersDatesAndCodesOfPayloadsAndResultsAreShown(t *testing.T) {
 		"foreign": {`{"CustomerEmail":"s3cret@example.com","n":12345,"o":{"Tsr":"s3cret"},"a":["s3cret"],"x":null}`, `{"CustomerEmail":"(18 characters)","n":"(not shown)","o":"(not shown)","a":"(not shown)","x":"(not shown)"}`},
 		"long":    {`{"Tsr":"` + strings.Repeat("s3cret", 20) + `"}`, `{"Tsr":"(120 characters)"}`},
 		"nested":  {`{"Tsr":{"Name":"s3cret"},"HashKey":"s3cret0123456789"}`, `{"Tsr":"(not shown)","HashKey":"(16 characters)"}`},
+		"names":   {`{"s3cret 王小明":1,"":2,"Tsr":"T"}`, `{"…":"(not shown)","…":"(not shown)","Tsr":"T"}`},
 		"twice":   {`{"Tsr":"A","Tsr":"B","Remark":"s3cret"}`, `{"Tsr":"B","Remark":"(6 characters)"}`},
 	} {
 		w.put(id, row.payload)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"unicode/utf8"
 )
@@ -18,6 +19,9 @@ var shown = []string{
 // maxShown bounds a value that is shown, in bytes; ECPay's longest number has 50.
 const maxShown = 64
 
+// fieldName is how programs name fields; anything else may be a text.
+var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
+
 // mask shows a payload or result in one line: the names of its fields, and the
 // values of [shown] only.
 func mask(_ string, payload []byte) string {
@@ -31,7 +35,11 @@ func mask(_ string, payload []byte) string {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		out.Write(quoted(name))
+		if fieldName.MatchString(name) {
+			out.Write(quoted(name))
+		} else {
+			out.Write(quoted("…"))
+		}
 		out.WriteByte(':')
 		out.Write(maskValue(name, fields[name]))
 	}
@@ -72,9 +80,6 @@ func object(b []byte) (names []string, fields map[string]json.RawMessage, err er
 }
 
 func quoted(s string) []byte {
-	if len(s) > maxShown {
-		s = "…"
-	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
