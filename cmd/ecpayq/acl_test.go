@@ -178,7 +178,7 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 			t.Errorf("GET %s: status %d\n%s", page, status, body)
 		}
 	}
-	for _, page := range []string{"/", "/waiting", "/schedules", "/audit", "/dead?id=" + archived.ID} {
+	for _, page := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit", "/dead?id=" + archived.ID} {
 		if status, body := d.get(page); status != http.StatusOK {
 			t.Errorf("GET %s: status %d\n%s", page, status, body)
 		}

@@ -127,7 +127,7 @@ func TestSlowOpsMendAndRunDeadTasksInABrowser(t *testing.T) {
 	if strings.Contains(olga.text(), inAsynq) || strings.Contains(olga.text(), onPage) {
 		t.Errorf("tasks that are done are listed:\n%s", olga.text())
 	}
-	for _, page := range []string{"/waiting", "/schedules", "/audit", "/dead?id=" + ambiguous, "/asynq/", "/asynq/queues/trigger_issue?status=retry"} {
+	for _, page := range []string{"/waiting", "/merchants", "/schedules", "/audit", "/dead?id=" + ambiguous, "/asynq/", "/asynq/queues/trigger_issue?status=retry"} {
 		olga.open(d.url + page)
 		olga.until("it is drawn", "document.body.innerText.length > 100")
 		name := "desktop" + strings.NewReplacer("/", "-", "?", "-").Replace(strings.Split(page, "=")[0])
@@ -149,7 +149,7 @@ func TestSlowOpsMendAndRunDeadTasksInABrowser(t *testing.T) {
 	look(phone, "phone-login")
 	phone.fits("/login")
 	phone.login(d.url, "olga", operator)
-	for _, page := range []string{"/", "/dead?id=" + ambiguous, "/waiting", "/schedules", "/audit"} {
+	for _, page := range []string{"/", "/dead?id=" + ambiguous, "/waiting", "/merchants", "/schedules", "/audit"} {
 		phone.open(d.url + page)
 		look(phone, "phone"+strings.NewReplacer("/", "-", "?", "-").Replace(strings.Split(page, "=")[0]))
 		phone.fits(page)

@@ -1,5 +1,5 @@
-// Package dashboard is what ops look at: a page of our own about dead letters,
-// waiting tasks, schedules and the audit, with asynq's own dashboard (asynqmon)
+// Package dashboard is what ops look at: pages of our own about dead letters, waiting
+// tasks, merchants, schedules and the audit, with asynq's own dashboard (asynqmon)
 // below it, and the guard that asynqmon lacks: login and roles, no changes by
 // other sites' pages, an audit of every change, nothing deleted, no payload that
 // could hold a buyer's data.
@@ -19,6 +19,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/schedule"
 )
 
@@ -50,13 +51,14 @@ const Path = "/asynq"
 // Dashboard is an [http.Handler].
 type Dashboard struct {
 	http.Handler
-	cfg      Config
-	rdb      redis.UniversalClient
-	store    *record.Store
-	reader   *record.Reader
-	ledger   *deadletter.Ledger
-	queues   *asynq.Inspector
-	sessions *sessions
+	cfg       Config
+	rdb       redis.UniversalClient
+	store     *record.Store
+	reader    *record.Reader
+	ledger    *deadletter.Ledger
+	merchants *gate.Merchants
+	queues    *asynq.Inspector
+	sessions  *sessions
 	// mon answers operators, lookOnly viewers; they share one client.
 	mon, lookOnly *asynqmon.HTTPHandler
 	monPage       map[bool]*monPage // by whether it is for looking only
@@ -79,8 +81,8 @@ func New(cfg Config) (*Dashboard, error) {
 	}
 	d := &Dashboard{
 		cfg: cfg, rdb: cfg.Redis, store: record.NewStore(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
-		ledger: deadletter.New(deadletter.Config{Redis: cfg.Redis, Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
-		queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
+		ledger:    deadletter.New(deadletter.Config{Redis: cfg.Redis, Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
+		merchants: gate.NewMerchants(cfg.Redis), queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
 		mon: newMon(cfg.Redis, false), lookOnly: newMon(cfg.Redis, true), monPage: map[bool]*monPage{},
 	}
 	for _, readOnly := range []bool{false, true} {
@@ -120,11 +122,12 @@ func (d *Dashboard) routes() http.Handler {
 	known.HandleFunc("GET /{$}", d.deadPage)
 	known.HandleFunc("GET /dead", d.letterPage)
 	known.HandleFunc("GET /waiting", d.waitingPage)
+	known.HandleFunc("GET /merchants", d.merchantsPage)
 	known.HandleFunc("GET /schedules", d.schedulesPage)
 	known.HandleFunc("GET /audit", d.auditPage)
 	for pattern, act := range map[string]http.HandlerFunc{
 		"POST /dead/replay": d.replay, "POST /dead/resolve": d.resolve, "POST /waiting/cancel": d.cancel,
-		"POST /schedules/run": d.runSchedule,
+		"POST /schedules/run": d.runSchedule, "POST /merchants/resume": d.resumeMerchant,
 	} {
 		known.Handle(pattern, d.operatorsOnly(act))
 	}

@@ -131,6 +131,7 @@ func TestAViewerLooksAndChangesNothing(t *testing.T) {
 			{method: "POST", path: "/dead/replay", form: url.Values{"id": {"1"}}},
 			{method: "POST", path: "/dead/resolve", form: url.Values{"id": {"1"}, "note": {"n"}}},
 			{method: "POST", path: "/waiting/cancel", form: url.Values{"id": {"1"}, "note": {"n"}}},
+			{method: "POST", path: "/merchants/resume", form: url.Values{"merchant": {"1"}}},
 			{method: "POST", path: "/asynq/api/queues/q:pause"}, {method: "POST", path: "/api/queues/q:pause"},
 			{method: "POST", path: "/asynq/api/queues/q/pending_tasks/1:archive"}, {method: "DELETE", path: "/asynq/api/queues/q/pending_tasks/1"},
 			{method: "PUT", path: "/asynq/api/queues/q"}, {method: "PATCH", path: "/api/queues/q"},
@@ -140,7 +141,7 @@ func TestAViewerLooksAndChangesNothing(t *testing.T) {
 				t.Errorf("%s: %s %s: got status %d, want 403", name, q.method, q.path, got)
 			}
 		}
-		for _, path := range []string{"/", "/waiting", "/schedules", "/audit", "/asynq/", "/asynq/api/queues/q", "/api/queues/q/pending_tasks"} {
+		for _, path := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit", "/asynq/", "/asynq/api/queues/q", "/api/queues/q/pending_tasks"} {
 			if got := w.do(request{method: "GET", path: path, cookie: c}).Code; got != http.StatusOK {
 				t.Errorf("%s: GET %s: got status %d, want 200", name, path, got)
 			}

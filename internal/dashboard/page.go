@@ -34,7 +34,7 @@ var (
 // pages are the templates of each page, with the layout that all have.
 var pages = func() map[string]*template.Template {
 	all := map[string]*template.Template{}
-	for _, name := range []string{"login", "dead", "letter", "waiting", "schedules", "audit", "problem"} {
+	for _, name := range []string{"login", "dead", "letter", "waiting", "merchants", "schedules", "audit", "problem"} {
 		all[name] = template.Must(template.ParseFS(pageFiles, "page/layout.html", "page/"+name+".html"))
 	}
 	return all
@@ -145,7 +145,7 @@ func doneWords(l lang, text string) []string {
 
 var outcomes = []deadletter.Outcome{
 	deadletter.Replayed, deadletter.Resolved, deadletter.Cancelled, deadletter.Busy, deadletter.AlreadyDone, deadletter.NotFound,
-	deadletter.Skipped, failedReplay,
+	deadletter.Skipped, failedReplay, resumedMerchant, wokenTasks,
 }
 
 func counted(n map[deadletter.Outcome]int) string {

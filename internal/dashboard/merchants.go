@@ -1,0 +1,79 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// merchantsData is where merchants stand, those in trouble first.
+type merchantsData struct {
+	Merchant string // asked for
+	List     []merchantRow
+	Total    int
+}
+
+type merchantRow struct{ gate.Merchant }
+
+// Troubled reports whether something holds the merchant.
+func (m merchantRow) Troubled() bool { return m.Ban != nil || len(m.Denied) > 0 || m.Held > 0 }
+
+// Pace is the interval between requests.
+func (m merchantRow) Pace() string { return time.Duration(m.Interval).String() }
+
+const merchantsListed = 200
+
+func (d *Dashboard) merchantsPage(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	data := merchantsData{Merchant: strings.TrimSpace(r.URL.Query().Get("merchant"))}
+	all, err := d.merchants.List(ctx)
+	if err != nil {
+		d.failed(w, r, err)
+		return
+	}
+	data.Total = len(all)
+	for _, m := range all {
+		if data.Merchant == "" || m.ID == data.Merchant {
+			data.List = append(data.List, merchantRow{m})
+		}
+	}
+	slices.SortStableFunc(data.List, func(a, b merchantRow) int {
+		switch {
+		case a.Troubled() == b.Troubled():
+			return strings.Compare(a.ID, b.ID)
+		case a.Troubled():
+			return -1
+		default:
+			return 1
+		}
+	})
+	data.List = data.List[:min(len(data.List), merchantsListed)]
+	d.show(w, r, http.StatusOK, "merchants", "Merchants", data)
+}
+
+// What comes of a merchant that is resumed.
+const (
+	resumedMerchant deadletter.Outcome = "resumed"
+	wokenTasks      deadletter.Outcome = "woken"
+)
+
+func (d *Dashboard) resumeMerchant(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), actLimit)
+	defer cancel()
+	got, err := d.merchants.Resume(ctx, r.PostFormValue("merchant"), who(r), clip(strings.TrimSpace(r.PostFormValue("note"))))
+	switch {
+	case errors.Is(err, gate.ErrNoMerchant):
+		d.problem(w, r, http.StatusNotFound, "Nothing is known of this merchant.")
+	case err != nil:
+		d.failed(w, r, err)
+	default:
+		back(w, r, map[deadletter.Outcome]int{resumedMerchant: 1, wokenTasks: got.Tasks})
+	}
+}

@@ -1,0 +1,50 @@
+package dashboard_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+func TestMerchantsShowPaceBanAndRefusedKeysAndAreResumed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	rdb := w.redis.Client()
+	wantText(t, "no merchant", w.get("/merchants"), []string{"nothing is held"})
+	micro := func(d time.Duration) int64 { return time.Now().Add(d).UnixMicro() }
+	pace := func(id string, fields ...any) {
+		w.must(rdb.HSet(t.Context(), record.KeysOf(id).Pace, fields...).Err())
+	}
+	pace("1000001", "interval", 200_000, "last", micro(-time.Second))
+	pace("1000002", "interval", 50_000, "last", micro(-time.Minute), "ban", micro(time.Hour), "ban_since", micro(-time.Minute), "ban_why", "HTTP 403")
+	w.must(gate.NewMerchants(rdb).Seen(t.Context(), []string{"1000001", "1000002"}))
+
+	page := w.get("/merchants")
+	wantText(t, "merchants", page, []string{"1000001", "200ms", "1000002", "50ms", "banned", "HTTP 403", "Resume"})
+	if body := page.Body.String(); strings.Index(body, "1000002") > strings.Index(body, "1000001") || strings.Count(body, "Resume</button>") != 1 {
+		t.Errorf("who is in trouble is not first, or who is not can be resumed:\n%s", body)
+	}
+	wantText(t, "in Chinese", w.do(request{method: "GET", path: "/merchants?merchant=1000002", headers: map[string]string{"Accept-Language": "zh-TW"}}), []string{"綠界要求暫停", "恢復"}, "1000001")
+	resume := func(id string) *httptest.ResponseRecorder {
+		return w.do(request{method: "POST", path: "/merchants/resume", form: url.Values{"merchant": {id}, "note": {"ECPay agreed"}, "back": {"/merchants"}}})
+	}
+	if a := resume("1000002"); a.Header().Get("Location") != "/merchants?done=resumed.1" {
+		t.Errorf("resume: got status %d to %q", a.Code, a.Header().Get("Location"))
+	}
+	if a := resume("1000009"); a.Code != http.StatusNotFound {
+		t.Errorf("a merchant of which nothing is known: got status %d, want 404", a.Code)
+	}
+	if m, err := gate.NewMerchants(rdb).Get(t.Context(), "1000002"); err != nil || m.Ban != nil {
+		t.Errorf("after it: %+v, %v, want no ban", m, err)
+	}
+	if a := w.audit(); len(a) != 1 || a[0].MerchantID != "1000002" || a[0].What != "resume" || a[0].Who != "dashboard" || a[0].Note != "ECPay agreed" {
+		t.Errorf("audit: %+v", a)
+	}
+	wantText(t, "audit", w.get("/audit"), []string{"/merchants?merchant=1000002", "ECPay agreed"})
+}
