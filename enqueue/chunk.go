@@ -18,11 +18,12 @@ type chunk struct {
 	ids     map[string]bool
 	again   []*entry      // whose intent is in this chunk already, or in the one before
 	encoded chan struct{} // closed when its places in line are taken
+	stored  chan struct{} // closed when Redis has it
 	done    chan struct{} // closed when all is known
 }
 
 func newChunk(entries []entry, before *chunk) *chunk {
-	ch := &chunk{entries: entries, before: before, ids: make(map[string]bool, len(entries)), encoded: make(chan struct{}), done: make(chan struct{})}
+	ch := &chunk{entries: entries, before: before, ids: make(map[string]bool, len(entries)), encoded: make(chan struct{}), stored: make(chan struct{}), done: make(chan struct{})}
 	for i := range entries {
 		e := &entries[i]
 		if !e.open {
@@ -54,7 +55,11 @@ func (b *batch) carry(ctx context.Context, ch *chunk) {
 	}
 	b.encode(ctx, ch.entries)
 	close(ch.encoded)
+	if ch.before != nil {
+		<-ch.before.stored // the queue has the order of the items
+	}
 	there = append(there, b.store(ctx, ch.entries)...)
+	close(ch.stored)
 	if len(ch.again) > 0 && ch.before != nil {
 		<-ch.before.done
 	}
