@@ -27,10 +27,12 @@ type wakingClient struct {
 	redis.UniversalClient
 
 	queues map[string]*watchedQueue // by the key of its pending tasks
-	ctx    context.Context          // ends with stop
-	stop   context.CancelFunc
-	began  time.Time
-	asked  atomic.Int64 // when a Server asked for a task last, in nanoseconds after began; 0 for never
+	// recheck is how long a queue is taken for empty at most, in case a wake is lost.
+	recheck time.Duration
+	ctx     context.Context // ends with stop
+	stop    context.CancelFunc
+	began   time.Time
+	asked   atomic.Int64 // when a Server asked for a task last, in nanoseconds after began; 0 for never
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when a queue is to be asked again
@@ -46,9 +48,9 @@ type watchedQueue struct {
 }
 
 const (
-	// wakeRecheck is how long a queue is taken for empty at most, in case a wake is lost.
+	// wakeRecheck is the default of recheck.
 	wakeRecheck = time.Second
-	// deafRecheck is the same while nothing can wake us.
+	// deafRecheck takes its place while nothing can wake us.
 	deafRecheck = 50 * time.Millisecond
 	// wakeBlock is how long one blocked command waits. It bounds for how long it
 	// outlives stop.
@@ -61,7 +63,7 @@ const (
 )
 
 func newWakingClient(rdb redis.UniversalClient, queues map[string]int) *wakingClient {
-	c := &wakingClient{UniversalClient: rdb, queues: map[string]*watchedQueue{}, changed: make(chan struct{}), began: time.Now()}
+	c := &wakingClient{UniversalClient: rdb, queues: map[string]*watchedQueue{}, recheck: wakeRecheck, changed: make(chan struct{}), began: time.Now()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	for name := range queues {
 		key := "asynq:{" + name + "}:pending"
@@ -132,7 +134,7 @@ func (c *wakingClient) empty(q *watchedQueue) bool {
 		now := time.Now()
 		if !now.Before(q.emptyUntil) {
 			if !q.emptyUntil.IsZero() {
-				q.emptyUntil = now.Add(q.recheck()) // one Server is enough to find out
+				q.emptyUntil = now.Add(c.recheckOf(q)) // one Server is enough to find out
 			}
 			return false
 		}
@@ -168,18 +170,18 @@ func (c *wakingClient) nextLook(now time.Time) (next time.Time, all bool) {
 	return next, true
 }
 
-func (q *watchedQueue) recheck() time.Duration {
+func (c *wakingClient) recheckOf(q *watchedQueue) time.Duration {
 	if q.deaf {
 		return deafRecheck
 	}
-	return wakeRecheck
+	return c.recheck
 }
 
 // foundEmpty notes that q has no task, and lets its watcher wait for one. It is safe
 // that a task may have come since: the watcher finds it at once.
 func (c *wakingClient) foundEmpty(q *watchedQueue) {
 	c.mu.Lock()
-	q.emptyUntil = time.Now().Add(q.recheck())
+	q.emptyUntil = time.Now().Add(c.recheckOf(q))
 	c.mu.Unlock()
 	select {
 	case q.emptied <- struct{}{}:
