@@ -67,6 +67,10 @@ func (r *simRedis) close() { r.mr.Close() }
 // now is its clock.
 func (r *simRedis) now() time.Time { return time.Now().Add(time.Duration(r.offset.Load())) }
 
+// lineSize is the size of buffers over memory: a line fits in most cases. The usual
+// 4 KB for each command are a seventh of all that a schedule costs.
+const lineSize = 128
+
 // exec executes one command for a peer.
 func (r *simRedis) exec(p *server.Peer, args []string) {
 	r.mu.Lock()
@@ -89,7 +93,7 @@ func (r *simRedis) direct(args ...any) any {
 	r.out.Reset()
 	r.mr.Server().Dispatch(r.peer, words)
 	r.peer.Flush()
-	v, err := parseReply(bufio.NewReader(&r.out))
+	v, err := parseReply(bufio.NewReaderSize(&r.out, lineSize))
 	if err != nil {
 		panic(fmt.Sprintf("redis %v: %v", args, err))
 	}
@@ -155,7 +159,7 @@ func parseReply(in *bufio.Reader) (any, error) {
 
 // commands reads what a client wrote: whole commands, each a list of words.
 func commands(b []byte) (all [][]string) {
-	in := bufio.NewReader(bytes.NewReader(b))
+	in := bufio.NewReaderSize(bytes.NewReader(b), lineSize)
 	for {
 		v, err := parseReply(in)
 		if err != nil {
@@ -240,7 +244,7 @@ func newSimClient(p *simProc) *redis.Client {
 		Addr: "127.0.0.1:1", Protocol: 2, DisableIdentity: true, MaxRetries: 1, MinRetryBackoff: -1, MaxRetryBackoff: -1, // its jitter has no seed
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
 			c := &simConn{proc: p}
-			c.peer = server.NewPeer(bufio.NewWriter(&c.in))
+			c.peer = server.NewPeer(bufio.NewWriterSize(&c.in, lineSize))
 			return c, nil
 		},
 	})
