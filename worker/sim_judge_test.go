@@ -109,7 +109,16 @@ func (s *sim) judgeCalls(c *simCounts) {
 		}
 		ids[call.RqID] = true
 		owner := s.ownerOf(call)
-		unreadable := call.Subject == "" && from.key == s.wrongMerchant.KeyFingerprint()
+		// The keys are those of the attempt: its worker may have others by now.
+		other, isOther := s.others[call.MerchantID]
+		unreadable := call.Data == nil && !isOther
+		key := s.merchant.KeyFingerprint()
+		switch {
+		case isOther:
+			key = other.KeyFingerprint()
+		case unreadable:
+			key = s.wrongMerchant.KeyFingerprint()
+		}
 		if owner == nil && !unreadable {
 			s.violated("%s on %s is of no intent", call.Operation, call.Subject)
 			continue
@@ -127,7 +136,7 @@ func (s *sim) judgeCalls(c *simCounts) {
 			continue // a permission is for the moment, and a clock that jumps ends a pause
 		}
 		for _, b := range s.bans {
-			if b.merchant != "" && b.merchant != call.MerchantID || b.scope != "" && b.scope != gate.Scope(ecpay.Category(call.Path[1:4]), from.key) {
+			if b.merchant != "" && b.merchant != call.MerchantID || b.scope != "" && b.scope != gate.Scope(ecpay.Category(call.Path[1:4]), key) {
 				continue
 			}
 			if b.merchant == "" && from.at.After(b.until) {

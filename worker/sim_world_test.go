@@ -85,7 +85,6 @@ type sending struct {
 	proc  *simProc
 	at    time.Time         // when it was sent
 	clock time.Time         // of the process then
-	key   string            // the fingerprint of its keys then
 	locks map[string]string // who held each lock then, and until when
 }
 
@@ -169,11 +168,8 @@ func (s *sim) front(w http.ResponseWriter, r *http.Request) {
 		for _, key := range s.redis.list("KEYS", "ecpayq:*:lock:*") {
 			from.locks[key] = s.redis.text("GET", key)
 		}
-		var env struct{ MerchantID, Data string } // what differs between requests, and not between runs of a seed
+		var env struct{ Data string } // what differs between requests, and not between runs of a seed
 		_ = json.Unmarshal(body, &env)
-		if p.keys != nil {
-			from.key = p.keys.key(env.MerchantID)
-		}
 		time.Sleep(p.draw(r.URL.Path+env.Data, time.Millisecond, 50*time.Millisecond)) // on its way
 		s.mu.Lock()
 		s.sent[arrival(time.Now(), r.URL.Path)] = from
