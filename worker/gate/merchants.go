@@ -401,13 +401,14 @@ type Resumed struct {
 // returns [ErrNoMerchant] when nothing is known of the merchant.
 func (m *Merchants) Resume(ctx context.Context, id, by, note string) (Resumed, error) {
 	r := Resumed{ID: id}
-	if _, err := m.Get(ctx, id); err != nil {
+	shown, err := m.Get(ctx, id)
+	if err != nil {
 		return r, err
 	}
 	if err := record.Audit(ctx, m.rdb, record.AuditEntry{Who: by, What: record.ActResume, MerchantID: id, Note: note}); err != nil {
 		return r, err
 	}
-	was, err := m.lift.Run(ctx, m.rdb, []string{record.KeysOf(id).Pace}).Slice()
+	was, err := m.lift.Run(ctx, m.rdb, []string{record.KeysOf(id).Pace}, shown.pausedSince()).Slice()
 	if err != nil {
 		return r, fmt.Errorf("end pauses: %w", err)
 	}
@@ -437,6 +438,17 @@ func (m *Merchants) Resume(ctx context.Context, id, by, note string) (Resumed, e
 		}
 	}
 	return r, nil
+}
+
+// pausedSince is when the last of the merchant's pauses began, in microseconds.
+func (m Merchant) pausedSince() (last int64) {
+	if m.Ban != nil {
+		last = max(last, m.Ban.Since.UnixMicro())
+	}
+	for _, d := range m.Denied {
+		last = max(last, d.Since.UnixMicro())
+	}
+	return last
 }
 
 const (

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -411,5 +412,61 @@ func TestMerchantsAreListedAndResumedOnARedisCluster(t *testing.T) {
 	}
 	if s, err := exit.Look(ctx, true); err != nil || s.Why != gate.ForAddress {
 		t.Errorf("egress: %+v, %v; want that it is paused", s, err)
+	}
+}
+
+// keep remembers the last command of a client that is a script.
+type keep struct{ last []any }
+
+func (k *keep) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (k *keep) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (k *keep) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if strings.HasPrefix(cmd.Name(), "eval") && k.last == nil {
+			k.last = cmd.Args()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func TestAResumeThatComesASecondTimeLateLeavesANewerPause(t *testing.T) {
+	t.Parallel()
+	h := newHeldTasks(t)
+	ctx := t.Context()
+	person, seen := redis.NewClient(h.rdb.Options()), &keep{}
+	defer person.Close()
+	m := gate.NewMerchants(person)
+	pauses := 0
+	pause := func() {
+		pauses++
+		r := newRunner(t, h.g, "1", pauses)
+		about(t, "a request", r.ask(with(oldKeys)), 0)
+		r.answered(oldKeys, gate.KeysRefused)
+		r.leave(30 * time.Minute)
+	}
+	pause()
+	if _, err := m.Resume(ctx, "1", "ops", ""); err != nil { // Redis has the scripts
+		t.Fatal(err)
+	}
+	person.AddHook(seen)
+	pause()
+	if got, err := m.Resume(ctx, "1", "ops", ""); err != nil || got.Banned == nil || len(got.Denied) != 1 {
+		t.Fatalf("resume: %+v, %v", got, err)
+	}
+	pause()
+	for i, arg := range seen.last {
+		if arg == nil || i == 0 && arg != "evalsha" {
+			t.Fatalf("not the script: %v", seen.last)
+		}
+	}
+	if err := h.rdb.Do(ctx, seen.last...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.Get(ctx, "1"); err != nil || got.Ban == nil || len(got.Denied) != 1 {
+		t.Errorf("after the late one: %+v, %v; want the newer ban and refusal", got, err)
 	}
 }
