@@ -25,19 +25,20 @@ import (
 // which may be wrong and jump, and a replication id. It executes one command at a
 // time and needs no goroutine, so that a simulation is as fast as its scripts.
 type simRedis struct {
-	mu     sync.Mutex
-	mr     *miniredis.Miniredis
-	peer   *server.Peer // of direct
-	out    bytes.Buffer
-	offset atomic.Int64 // how far its clock is ahead, in nanoseconds
-	start  time.Time    // since when it is up
-	replID atomic.Int64
-	second atomic.Bool // it was promoted: it has had a master
-	down   atomic.Bool
+	mu      sync.Mutex
+	mr      *miniredis.Miniredis
+	peer    *server.Peer    // of direct
+	scripts map[string]bool // that it knows, by SHA-1
+	out     bytes.Buffer
+	offset  atomic.Int64 // how far its clock is ahead, in nanoseconds
+	start   time.Time    // since when it is up
+	replID  atomic.Int64
+	second  atomic.Bool // it was promoted: it has had a master
+	down    atomic.Bool
 }
 
 func newSimRedis() *simRedis {
-	r := &simRedis{mr: miniredis.NewMiniRedis(), start: time.Now()}
+	r := &simRedis{mr: miniredis.NewMiniRedis(), scripts: map[string]bool{}, start: time.Now()}
 	r.replID.Store(1)
 	conn, err := r.mr.Dial() // starts it without a listener
 	if err != nil {
@@ -47,7 +48,12 @@ func newSimRedis() *simRedis {
 	r.mr.SetTime(time.Now())
 	r.mr.ClockTTL(true)
 	r.mr.Server().SetPreHook(func(c *server.Peer, cmd string, args ...string) bool {
-		if cmd != "INFO" {
+		switch cmd {
+		case "INFO":
+		case "EVAL", "EVALSHA":
+			r.script(c, cmd, args)
+			return true
+		default:
 			return false
 		}
 		offset := "-1"

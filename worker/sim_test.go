@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	lua "github.com/yuin/gopher-lua"
 )
 
 var (
@@ -46,9 +45,7 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	t.Logf("%d schedules from seed %d", *simSchedules, first)
-	// miniredis makes a Lua of its own for every script.
-	defer debug.SetGCPercent(debug.SetGCPercent(800))
-	lua.RegistrySize = 1024
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // a schedule is small and soon over
 	var next, failed atomic.Int64
 	var total simCounts
 	t.Run("schedules", func(t *testing.T) {
