@@ -50,12 +50,13 @@ func Figures() []Figure {
 	return []Figure{
 		{"codec", "Seal and Open of Data, beside AES-CBC and base64 alone", measureCodec},
 		{"enqueue", "single enqueue from 1 and from 16 goroutines, beside asynq.Client", measureEnqueue},
-		{"batch", "many tasks enqueued by one call, beside a loop of plain calls", measureBatch},
+		{"batch", "many tasks enqueued by one call and from a file, beside a loop of plain calls", measureBatch},
 		{"throughput", "tasks carried to an ECPay that answers at once", measureThroughput},
 		{"rtt", "the same with 1 ms added to each round trip to Redis", measureRoundTrip},
 		{"idle", "latency and processor time of a worker that has nothing to do", measureIdle},
 		{"scheduled", "how late a scheduled task reaches ECPay", measureScheduled},
 		{"pace", "how exactly workers keep the pace of a merchant together", measurePace},
+		{"crowd", "whether many merchants with a backlog get their pace each", measureCrowd},
 		{"ban", "what a merchant that ECPay refuses does to others", measureBan},
 		{"hang", "what a merchant whose requests hang does to others", measureHang},
 		{"fairness", "others behind the backlog of one merchant", measureFairness},
@@ -145,6 +146,7 @@ type sizes struct {
 	growth                  int // tasks carried before them
 	codec                   int // repetitions
 	pace, paceWarm          int // seconds for which a pace is watched, and before that
+	crowd, crowdSeconds     int // merchants with a backlog, and seconds for which they are watched
 	ban, banned             int // seconds of a ban, and tasks that wait
 	hanging, hangMillis     int // tasks that hang, and for how long
 	others                  int // tasks of others before and during that
@@ -156,7 +158,7 @@ func full() *sizes {
 	return &sizes{
 		enqueueOne: 10_000, enqueueMany: 20_000, throughput: 10_000, roundTrip: 2_000, idleOurs: 50, idlePlain: 12, idleSeconds: 5,
 		scheduled: 200, scheduledSeconds: 5, size: 100_000, few: 1_000, many: 1_000_000, growth: 10_000, codec: 200_000,
-		pace: 60, paceWarm: 5, ban: 10, banned: 200, hanging: 1_000, hangMillis: 1_000, others: 200, backlogs: []int{50_000, 500_000}, held: 2_000,
+		pace: 60, paceWarm: 5, crowd: 100, crowdSeconds: 20, ban: 10, banned: 200, hanging: 1_000, hangMillis: 1_000, others: 200, backlogs: []int{50_000, 500_000}, held: 2_000,
 		batch: 100_000, loop: 10_000,
 	}
 }
@@ -165,7 +167,7 @@ func quick() *sizes {
 	return &sizes{
 		enqueueOne: 500, enqueueMany: 1_000, throughput: 500, roundTrip: 200, idleOurs: 5, idlePlain: 2, idleSeconds: 1,
 		scheduled: 20, scheduledSeconds: 2, size: 2_000, few: 100, many: 5_000, growth: 500, codec: 2_000,
-		pace: 3, paceWarm: 1, ban: 2, banned: 20, hanging: 40, hangMillis: 300, others: 20, backlogs: []int{1_000, 5_000}, held: 200,
+		pace: 3, paceWarm: 1, crowd: 20, crowdSeconds: 2, ban: 2, banned: 20, hanging: 40, hangMillis: 300, others: 20, backlogs: []int{1_000, 5_000}, held: 200,
 		batch: 5_000, loop: 500,
 	}
 }

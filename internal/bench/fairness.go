@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/ecpayq/ecpayq/enqueue"
@@ -13,13 +15,13 @@ import (
 // one that came through our client, and one that a program put in by asynq alone.
 func measureFairness(ctx context.Context, l *lab) ([]Line, error) {
 	var lines []Line
-	for i, backlog := range l.sizes.backlogs {
+	for i, n := range l.sizes.backlogs {
 		run := func(worker, filler side) func(context.Context) (map[string]float64, error) {
 			return func(ctx context.Context) (map[string]float64, error) {
-				return l.in(ctx, everysec, func(w *world) (map[string]float64, error) { return w.behind(ctx, worker, filler, backlog) })
+				return l.in(ctx, everysec, func(w *world) (map[string]float64, error) { return w.behind(ctx, worker, filler, n) })
 			}
 		}
-		what := fmt.Sprintf("100 others behind %s of one merchant", Number(float64(backlog)))
+		what := fmt.Sprintf("100 others behind %s of one merchant", Number(float64(n)))
 		variants := []variant{{ours, run(pacedSide, pacedSide)}}
 		if i == 0 {
 			variants = append(variants, variant{plain, run(plainSide, plainSide)})
@@ -44,17 +46,12 @@ func measureFairness(ctx context.Context, l *lab) ([]Line, error) {
 // staged is how many of a backlog a worker with a pace gets to, at most.
 const staged = 5_000
 
-func (w *world) behind(ctx context.Context, s, filler side, backlog int) (_ map[string]float64, err error) {
-	known := backlog
+func (w *world) behind(ctx context.Context, s, filler side, n int) (_ map[string]float64, err error) {
+	known := n
 	if s.part == partOurs {
-		known = min(staged, backlog)
+		known = min(staged, n)
 	}
-	if err := w.ecpay.stageAll(ctx, func(yield func(int) bool) {
-		for k := 0; k < known && yield(of(0, k)); k++ {
-		}
-		for k := 0; k < merchants-1 && yield(other(k)); k++ {
-		}
-	}); err != nil {
+	if err := w.ecpay.stageAll(ctx, both(backlog(known), ofOthers(merchants-1))); err != nil {
 		return nil, err
 	}
 	fill, err := filler.producer(w.redis.URL())
@@ -62,7 +59,7 @@ func (w *world) behind(ctx context.Context, s, filler side, backlog int) (_ map[
 		return nil, err
 	}
 	defer fill.Close()
-	if err := fillAll(ctx, fill, backlog, 16); err != nil {
+	if err := fillAll(ctx, fill, backlog(n), 16); err != nil {
 		return nil, err
 	}
 	p, err := s.producer(w.redis.URL())
@@ -104,12 +101,15 @@ func (w *world) behind(ctx context.Context, s, filler side, backlog int) (_ map[
 	return out, err
 }
 
-// fillAll enqueues the first n intents of the first merchant, in a batch where there
-// is such a thing, else from several goroutines.
-func fillAll(ctx context.Context, p producer, n, goroutines int) error {
+// fillAll enqueues intents, in a batch where there is such a thing, else from several
+// goroutines.
+func fillAll(ctx context.Context, p producer, list iter.Seq[int], goroutines int) error {
 	if c, ok := p.(ourProducer); ok {
 		for r := range c.Batch(ctx, func(yield func(enqueue.Item) bool) {
-			for k := 0; k < n && yield(enqueue.Item{Payload: intent(of(0, k))}); k++ {
+			for i := range list {
+				if !yield(enqueue.Item{Payload: intent(i)}) {
+					return
+				}
 			}
 		}) {
 			if r.Err != nil || r.Receipt.Duplicate {
@@ -118,5 +118,6 @@ func fillAll(ctx context.Context, p producer, n, goroutines int) error {
 		}
 		return ctx.Err()
 	}
-	return inOrder(ctx, n, goroutines, func(k int) error { return p.enqueue(ctx, of(0, k), time.Time{}) })
+	all := slices.Collect(list)
+	return inOrder(ctx, len(all), goroutines, func(k int) error { return p.enqueue(ctx, all[k], time.Time{}) })
 }

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -74,6 +75,28 @@ type call struct {
 // of is which intent of a merchant the n-th is: the intents go round the merchants.
 func of(merchant, n int) int { return n*merchants + merchant }
 
+// backlog is the first n intents of the first merchant, ofOthers of all others in turn.
+func backlog(n int) iter.Seq[int]  { return intents(n, func(k int) int { return of(0, k) }) }
+func ofOthers(n int) iter.Seq[int] { return intents(n, other) }
+
+func intents(n int, which func(k int) int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for k := 0; k < n && yield(which(k)); k++ {
+		}
+	}
+}
+
+// both is what comes in one and then in the other.
+func both(a, b iter.Seq[int]) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		more := true
+		a(func(i int) bool { more = yield(i); return more })
+		if more {
+			b(yield)
+		}
+	}
+}
+
 // control is ECPay's other side.
 type control struct{ url string }
 
@@ -82,38 +105,32 @@ const maxStaged = 20_000
 
 // stage makes the invoices of the first n intents known.
 func (c control) stage(ctx context.Context, n int) error {
-	return c.stageAll(ctx, func(yield func(int) bool) {
-		for i := range n {
-			if !yield(i) {
-				return
-			}
-		}
-	})
+	return c.stageAll(ctx, intents(n, func(k int) int { return k }))
 }
 
 // stageAll makes the invoices of intents known.
-func (c control) stageAll(ctx context.Context, intents iter.Seq[int]) error {
+func (c control) stageAll(ctx context.Context, list iter.Seq[int]) error {
 	type delayed struct{ MerchantID, Tsr string }
-	var list []delayed
+	var invoices []delayed
 	send := func() error {
-		body, err := json.Marshal(map[string][]delayed{"delayed": list})
+		body, err := json.Marshal(map[string][]delayed{"delayed": invoices})
 		if err != nil {
 			return err
 		}
-		list = list[:0]
+		invoices = invoices[:0]
 		if err := c.do(ctx, http.MethodPost, "stage", body, nil); err != nil {
 			return fmt.Errorf("stage invoices: %w", err)
 		}
 		return nil
 	}
-	for i := range intents {
-		if list = append(list, delayed{merchantID(i), subject(i)}); len(list) == maxStaged {
+	for i := range list {
+		if invoices = append(invoices, delayed{merchantID(i), subject(i)}); len(invoices) == maxStaged {
 			if err := send(); err != nil {
 				return err
 			}
 		}
 	}
-	if len(list) == 0 {
+	if len(invoices) == 0 {
 		return nil
 	}
 	return send()
@@ -150,6 +167,20 @@ func (c control) callsOf(ctx context.Context, merchant int) ([]call, error) {
 	var answer struct{ Calls []call }
 	err := c.do(ctx, http.MethodGet, "calls?merchant_id="+merchantID(merchant), nil, &answer)
 	return answer.Calls, err
+}
+
+// momentsOf returns when ECPay was asked of a merchant, the earliest first.
+func (c control) momentsOf(ctx context.Context, merchant int) ([]time.Time, error) {
+	calls, err := c.callsOf(ctx, merchant)
+	if err != nil {
+		return nil, err
+	}
+	at := make([]time.Time, len(calls))
+	for i, c := range calls {
+		at[i] = c.At
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	return at, nil
 }
 
 func (c control) do(ctx context.Context, method, path string, body []byte, into any) error {

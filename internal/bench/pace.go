@@ -33,10 +33,7 @@ func measurePace(ctx context.Context, l *lab) ([]Line, error) {
 func (w *world) pace(ctx context.Context, s side) (_ map[string]float64, err error) {
 	warm, watched := time.Duration(w.lab.sizes.paceWarm)*time.Second, time.Duration(w.lab.sizes.pace)*time.Second
 	n := int((warm + watched + time.Second) / interval)
-	if err := w.ecpay.stageAll(ctx, func(yield func(int) bool) {
-		for k := 0; k < n && yield(of(0, k)); k++ {
-		}
-	}); err != nil {
+	if err := w.ecpay.stageAll(ctx, backlog(n)); err != nil {
 		return nil, err
 	}
 	stop, err := w.fleet(ctx, s, paceWorkers, w.paced(s))
@@ -64,23 +61,24 @@ func (w *world) pace(ctx context.Context, s side) (_ map[string]float64, err err
 	if err != nil {
 		return nil, err
 	}
-	calls, err := w.ecpay.calls(ctx)
+	at, err := w.ecpay.momentsOf(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
-	var at []time.Time
-	for _, c := range calls {
-		at = append(at, c.At)
-	}
-	slices.SortFunc(at, time.Time.Compare)
 	out := map[string]float64{}
 	if s.part == partOurs { // plain asynq is done before it is warm
-		from := at[0].Add(warm)
-		at = slices.DeleteFunc(at, func(t time.Time) bool { return t.Before(from) || !t.Before(from.Add(watched)) })
+		at = within(at, at[0].Add(warm), watched)
 		out["slots"] = 100 * float64(len(at)) / float64(watched/interval)
 	}
 	out["gap"], out["burst"] = ms(leastGap(at)), float64(mostIn(at, time.Second))
 	return out, nil
+}
+
+// within leaves those of sorted moments that are within a time from a moment on.
+func within(at []time.Time, from time.Time, d time.Duration) []time.Time {
+	first, _ := slices.BinarySearchFunc(at, from, time.Time.Compare)
+	end, _ := slices.BinarySearchFunc(at, from.Add(d), time.Time.Compare)
+	return at[first:end]
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -76,12 +76,7 @@ const inFlight = 20 * time.Millisecond
 
 func (w *world) suffer(ctx context.Context, s side, t trouble) (_ map[string]float64, err error) {
 	n := w.lab.sizes.others
-	if err := w.ecpay.stageAll(ctx, func(yield func(int) bool) {
-		for k := 0; k < t.tasks && yield(of(0, k)); k++ {
-		}
-		for k := 0; k < 3*n && yield(other(k)); k++ {
-		}
-	}); err != nil {
+	if err := w.ecpay.stageAll(ctx, both(backlog(t.tasks), ofOthers(3*n))); err != nil {
 		return nil, err
 	}
 	p, err := s.producer(w.redis.URL())
