@@ -23,7 +23,7 @@ func (p *program) dashboardCommand() *cli.Command {
 		Description: "Who may log in stands in the YAML file under dashboard, users. Without users nobody needs to,\n" +
 			"and it listens on loopback addresses only.",
 		Flags: append(p.cfg.Flags(config.Reader),
-			p.cfg.FlagOf("ECPAYQ_CONFIG"), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_FINISH_TTL"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"),
+			p.cfg.FlagOf("ECPAYQ_CONFIG"), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_FINISH_TTL"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"), p.cfg.FlagOf("ECPAYQ_EGRESS"),
 			p.cfg.FlagOf("ECPAYQ_LOG_LEVEL"), p.cfg.FlagOf("ECPAYQ_LOG_FORMAT"),
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:8980", Usage: "address to listen on; loopback only unless users are configured", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_ADDR")},
 			&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_READ_ONLY")},
@@ -67,7 +67,7 @@ func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 		RedisURL: redisURL, Addr: c.String("addr"), CertFile: c.String("tls-cert"), KeyFile: c.String("tls-key"),
 		Page: dashboard.Config{
 			ReadOnly: c.Bool("read-only"), Codes: page.Codes, Schedules: page.Schedules, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
-			Interval: page.Interval, Logger: log,
+			Interval: page.Interval, Egress: p.cfg.Egress, Logger: log,
 		},
 	}
 	for _, u := range page.Users {

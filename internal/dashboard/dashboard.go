@@ -18,6 +18,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/schedule"
@@ -34,6 +35,8 @@ type Config struct {
 	ReadOnly bool
 	// Codes says what ECPay's codes mean. Defaults to the built-in table.
 	Codes *ecpay.Codes
+	// Egress is the one whose pause is shown. Defaults to [worker.DefaultEgress].
+	Egress string
 	// Schedules are those that workers fire.
 	Schedules []schedule.Entry
 	// Retention, FinishTTL and Interval are those of [deadletter.Config].
@@ -57,6 +60,7 @@ type Dashboard struct {
 	reader    *record.Reader
 	ledger    *deadletter.Ledger
 	merchants *gate.Merchants
+	egress    *gate.Egress
 	queues    *asynq.Inspector
 	sessions  *sessions
 	// mon answers operators, lookOnly viewers; they share one client.
@@ -68,6 +72,9 @@ type Dashboard struct {
 func New(cfg Config) (*Dashboard, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Egress == "" {
+		cfg.Egress = worker.DefaultEgress
 	}
 	if cfg.Codes == nil {
 		codes, err := ecpay.NewCodes()
@@ -82,7 +89,7 @@ func New(cfg Config) (*Dashboard, error) {
 	d := &Dashboard{
 		cfg: cfg, rdb: cfg.Redis, store: record.NewStore(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
 		ledger:    deadletter.New(deadletter.Config{Redis: cfg.Redis, Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
-		merchants: gate.NewMerchants(cfg.Redis), queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
+		merchants: gate.NewMerchants(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0), queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
 		mon: newMon(cfg.Redis, false), lookOnly: newMon(cfg.Redis, true), monPage: map[bool]*monPage{},
 	}
 	for _, readOnly := range []bool{false, true} {

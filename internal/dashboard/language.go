@@ -125,6 +125,8 @@ var inChinese = map[string]string{
 	"merchants.": "個特店。", "resumed": "已恢復", "woken": "已喚醒任務", "Nothing is known of this merchant.": "查無此特店的紀錄。",
 	"Resume lifts a ban and the refusal of keys, and wakes the held tasks along the pace.": "「恢復」會解除暫停與金鑰遭拒的狀態，並依呼叫間隔喚醒暫停中的任務。",
 	"Nothing was sent for a merchant within two days, and nothing is held.":                "兩天內沒有為任何特店呼叫綠界，也沒有暫停中的任務。",
+	"ECPay bans the address.": "綠界封鎖對外位址。", "ECPay answers no merchant.": "綠界對所有特店都沒有回應。",
+	"Nothing is sent until": "在此之前不送出任何呼叫：", "by this address; then one request goes first.": "（此對外位址）；之後先送出一筆呼叫。",
 	"Schedules": "排程", "Name": "名稱", "Times": "時間", "Which": "對象", "Next run": "下次執行", "Last run": "上次執行", "Run now": "立即執行", "not yet": "尚未執行", "due since": "應執行而未執行，自", "runs now": "執行中",
 	"all but Rejected and Ambiguous": "除 Rejected 與 Ambiguous 以外", "at most": "至多", "skipped": "略過", "failed": "失敗",
 	"No schedule is configured.": "沒有設定排程。", "There is no such schedule.": "沒有這個排程。",

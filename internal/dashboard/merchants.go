@@ -15,8 +15,12 @@ import (
 // merchantsData is where merchants stand, those in trouble first.
 type merchantsData struct {
 	Merchant string // asked for
-	List     []merchantRow
-	Total    int
+	// Paused says why nobody's requests are sent, empty when they are, and Until when
+	// one of them goes first.
+	Paused, Egress string
+	Until          time.Time
+	List           []merchantRow
+	Total          int
 }
 
 type merchantRow struct{ gate.Merchant }
@@ -26,6 +30,8 @@ func (m merchantRow) Troubled() bool { return m.Ban != nil || len(m.Denied) > 0 
 
 // Pace is the interval between requests.
 func (m merchantRow) Pace() string { return time.Duration(m.Interval).String() }
+
+var pausedFor = map[gate.Why]string{gate.ForAddress: "ECPay bans the address.", gate.ForOutage: "ECPay answers no merchant."}
 
 const merchantsListed = 200
 
@@ -39,6 +45,12 @@ func (d *Dashboard) merchantsPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	data.Total = len(all)
+	state, err := d.egress.Look(ctx, false)
+	if err != nil {
+		d.failed(w, r, err)
+		return
+	}
+	data.Paused, data.Egress, data.Until = pausedFor[state.Why], d.cfg.Egress, state.Until
 	for _, m := range all {
 		if data.Merchant == "" || m.ID == data.Merchant {
 			data.List = append(data.List, merchantRow{m})

@@ -1,6 +1,7 @@
 package dashboard_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
@@ -47,4 +49,17 @@ func TestMerchantsShowPaceBanAndRefusedKeysAndAreResumed(t *testing.T) {
 		t.Errorf("audit: %+v", a)
 	}
 	wantText(t, "audit", w.get("/audit"), []string{"/merchants?merchant=1000002", "ECPay agreed"})
+}
+
+func TestMerchantsShowAPauseThatIsNobodys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	wantText(t, "while all is well", w.get("/merchants"), nil, "Nothing is sent")
+	egress := gate.NewEgress(w.redis.Client(), worker.DefaultEgress, 0)
+	for i := range 3 {
+		_, err := egress.Forbidden(t.Context(), gate.Attempt{Token: "t"}, fmt.Sprint(i), time.Hour)
+		w.must(err)
+	}
+	wantText(t, "a ban of the address", w.get("/merchants"), []string{"ECPay bans the address.", "Nothing is sent until", "egress <code>default</code>"})
+	wantText(t, "in Chinese", w.do(request{method: "GET", path: "/merchants", headers: map[string]string{"Accept-Language": "zh-TW"}}), []string{"綠界封鎖對外位址。"}, "Nothing is sent")
 }

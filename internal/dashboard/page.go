@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -31,14 +32,15 @@ var (
 	asynqScript []byte
 )
 
-// pages are the templates of each page, with the layout that all have.
-var pages = func() map[string]*template.Template {
+// pages are the templates of each page, with the layout that all have. Most commands
+// need none.
+var pages = sync.OnceValue(func() map[string]*template.Template {
 	all := map[string]*template.Template{}
 	for _, name := range []string{"login", "dead", "letter", "waiting", "merchants", "schedules", "audit", "problem"} {
 		all[name] = template.Must(template.ParseFS(pageFiles, "page/layout.html", "page/"+name+".html"))
 	}
 	return all
-}()
+})
 
 // serveFile serves what everybody may see.
 func serveFile(kind string, content []byte) http.HandlerFunc {
@@ -112,7 +114,7 @@ func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, status int, pag
 		v.Broken = d.brokenQueues(r.Context())
 	}
 	var out bytes.Buffer
-	if err := pages[page].ExecuteTemplate(&out, "layout", v); err != nil {
+	if err := pages()[page].ExecuteTemplate(&out, "layout", v); err != nil {
 		d.cfg.Logger.Error().Err(err).Str("page", page).Msg("page not shown")
 		http.Error(w, "this page cannot be shown", http.StatusInternalServerError)
 		return
