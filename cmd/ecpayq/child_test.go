@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,6 +51,10 @@ type child struct {
 	done        chan struct{}
 	admin       string // of a worker: host and port
 	url         string // of a dashboard
+
+	mu     sync.Mutex
+	parsed []map[string]any // of logs
+	read   int              // bytes of stderr that were
 }
 
 // start starts ecpayq.
@@ -215,14 +220,19 @@ func (c *child) awaitLog(message string) map[string]any {
 
 // logs returns the complete JSON lines on stderr.
 func (c *child) logs() []map[string]any {
-	var all []map[string]any
-	for l := range strings.Lines(c.err.String()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for l := range strings.Lines(c.err.String()[c.read:]) {
+		if !strings.HasSuffix(l, "\n") {
+			break
+		}
+		c.read += len(l)
 		var m map[string]any
-		if strings.HasSuffix(l, "\n") && json.Unmarshal([]byte(l), &m) == nil {
-			all = append(all, m)
+		if json.Unmarshal([]byte(l), &m) == nil {
+			c.parsed = append(c.parsed, m)
 		}
 	}
-	return all
+	return slices.Clip(c.parsed)
 }
 
 // get asks the worker's admin server, or the dashboard, and returns status and

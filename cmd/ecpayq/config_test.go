@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -117,7 +118,10 @@ func TestAnUnansweredWriteIsStillAskedAboutAfterAHoldForMissingKeys(t *testing.T
 	b.fake.Inject(ecpaytest.Match{Operation: "TriggerIssue"}, ecpaytest.Fault{Drop: true, AfterEffect: true})
 	w, d := b.worker(), b.dashboard()
 	r := b.enqueue("trigger-issue", "--tsr", "LOST1", "--merchant-id", merchantID, "--relate-number", "RLOST1", "--delay-day", "0")
-	b.eventually("the answer is lost", func() bool { return b.show(r.ID).Kind == "Ambiguous" })
+	b.eventually("the answer is lost", func() bool {
+		k := b.look(r.ID).Kind
+		return k != nil && *k == ecpay.Ambiguous
+	})
 	b.await(r.ID, "retry")
 
 	writeFile(t, file, keys)

@@ -94,7 +94,7 @@ func TestWhenECPayAnswersNobodyTheOthersHoldUntilOneIsAnswered(t *testing.T) {
 	w.awaitLog("ECPay answers no merchant: nothing is sent but one request now and then")
 	b.eventually("what was on its way has ended", func() bool {
 		for _, id := range ids {
-			if s := b.show(id).State; s == "active" || s == "pending" {
+			if s := b.look(id).State; s == "active" || s == "pending" {
 				return false
 			}
 		}

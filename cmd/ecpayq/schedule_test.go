@@ -58,7 +58,7 @@ func TestAWorkerReplaysByScheduleWhatNeedsNoPerson(t *testing.T) {
 	r := b.enqueue("invalid", "--invoice-number", "VG11000081", "--invoice-date", invoiceDate, "--reason", "訂單取消")
 	// It dies, is replayed, and done: nobody presses anything.
 	b.waitForEffect("VG11000081", "voided")
-	b.eventually("it leaves the ledger", func() bool { return b.show(r.ID).State == "completed" })
+	b.await(r.ID, "completed") // it leaves the ledger
 	if got := b.show(rejected).State; got != "dead" {
 		t.Errorf("what ECPay rejected is %s, want dead: its kind is not named", got)
 	}
