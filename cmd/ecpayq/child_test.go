@@ -38,7 +38,7 @@ func (b *bench) runWith(changes env, args ...string) result {
 
 func runIn(t *testing.T, e env, args ...string) result {
 	t.Helper()
-	c := start(t, e, args...)
+	c := startProgram(t, command, e, args...)
 	return c.wait(90 * time.Second)
 }
 

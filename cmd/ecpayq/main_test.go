@@ -13,8 +13,10 @@ import (
 	"testing"
 )
 
-// binary is the built ecpayq.
-var binary string
+// binary is the built ecpayq, with the race detector where the tests have it. command is
+// the same without it, for what runs to its end while a test waits: a thousand of them
+// start three times as fast.
+var binary, command string
 
 // helpers are what this test program is when a test runs it again as a child,
 // by the name in the variable below.
@@ -38,7 +40,12 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "ecpayq")
-	if err := build(binary, "v0.0.0-test"); err != nil {
+	err = build(binary, testVersion)
+	if command = binary; raceDetector && err == nil {
+		command += "-command"
+		err = goBuild(command, testVersion)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -46,12 +53,18 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
+const testVersion = "v0.0.0-test"
+
 // build builds ecpayq from this tree, with more arguments for go build.
 func build(path, version string, more ...string) error {
-	args := append([]string{"build", "-o", path, "-ldflags", "-X main.version=" + version}, more...)
 	if raceDetector {
-		args = append(args, "-race")
+		more = append(more, "-race")
 	}
+	return goBuild(path, version, more...)
+}
+
+func goBuild(path, version string, more ...string) error {
+	args := append([]string{"build", "-o", path, "-ldflags", "-X main.version=" + version}, more...)
 	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
