@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/hibiken/asynq"
 
@@ -38,9 +39,9 @@ const (
 	// chunkSize is how many items go together: far more than it takes to make round
 	// trips cheap.
 	chunkSize = 512
-	// maxOnWay is how many chunks are on their way at once: while Redis stores one,
-	// the next is looked up and encoded.
-	maxOnWay = 2
+	// maxOnWay is how many chunks are on their way at once: while Redis stores one, the
+	// next ones are looked up and encoded, so that it never waits for them.
+	maxOnWay = 4
 )
 
 // Batch stores many intents, each as [Client.Enqueue] would, with two round trips
@@ -134,11 +135,7 @@ func (b *batch) send(ctx context.Context) bool {
 			return false
 		}
 	}
-	var before *chunk
-	if n := len(b.onWay); n > 0 {
-		before = b.onWay[n-1]
-	}
-	ch := newChunk(b.taken, before)
+	ch := newChunk(b.taken, slices.Clone(b.onWay))
 	b.onWay = append(b.onWay, ch)
 	if b.taken = nil; len(b.spare) > 0 {
 		b.taken, b.spare = b.spare[0], b.spare[1:]

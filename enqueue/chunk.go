@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -14,22 +15,22 @@ import (
 // chunk is many items that go together.
 type chunk struct {
 	entries []entry
-	before  *chunk // nil when there is none on its way
+	before  []*chunk // on their way, the oldest first
 	ids     map[string]bool
-	again   []*entry      // whose intent is in this chunk already, or in the one before
+	again   []*entry      // whose intent is in this chunk already, or in one before
 	encoded chan struct{} // closed when its places in line are taken
 	stored  chan struct{} // closed when Redis has it
 	done    chan struct{} // closed when all is known
 }
 
-func newChunk(entries []entry, before *chunk) *chunk {
+func newChunk(entries []entry, before []*chunk) *chunk {
 	ch := &chunk{entries: entries, before: before, ids: make(map[string]bool, len(entries)), encoded: make(chan struct{}), stored: make(chan struct{}), done: make(chan struct{})}
 	for i := range entries {
 		e := &entries[i]
 		if !e.open {
 			continue
 		}
-		if id := e.receipt.ID; ch.ids[id] || before != nil && before.ids[id] {
+		if id := e.receipt.ID; ch.ids[id] || slices.ContainsFunc(before, func(b *chunk) bool { return b.ids[id] }) {
 			e.open = false
 			ch.again = append(ch.again, e)
 		} else {
@@ -44,24 +45,26 @@ const lookers = 16
 
 func (e *entry) settle(r Receipt, err error) { e.receipt, e.err, e.open = r, err, false }
 
-// carry settles the items of a chunk. Two chunks are carried at once, each step of
-// one after that of the one before: on their own connections they would be in no
+// carry settles the items of a chunk. Several chunks are carried at once, and are
+// encoded and stored one after the other: on their own connections they would be in no
 // order. An intent that is twice in them is sent once.
 func (b *batch) carry(ctx context.Context, ch *chunk) {
 	defer close(ch.done)
 	there := b.lookUp(ctx, ch.entries)
-	if ch.before != nil {
-		<-ch.before.encoded
+	for _, c := range ch.before {
+		<-c.encoded
 	}
 	b.encode(ctx, ch.entries)
 	close(ch.encoded)
-	if ch.before != nil {
-		<-ch.before.stored // the queue has the order of the items
+	for _, c := range ch.before {
+		<-c.stored // the queue has the order of the items
 	}
 	there = append(there, b.store(ctx, ch.entries)...)
 	close(ch.stored)
-	if len(ch.again) > 0 && ch.before != nil {
-		<-ch.before.done
+	if len(ch.again) > 0 {
+		for _, c := range ch.before {
+			<-c.done
+		}
 	}
 	b.describe(ctx, append(there, ch.again...))
 	if b.c.cfg.Confirm.Wanted() {
