@@ -10,6 +10,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // This file alone knows asynq's words (v0.26) for a verdict.
@@ -29,7 +31,7 @@ const maxStoredError = 1000 // bytes; the text lands in Redis and on dashboards
 // not be recorded makes the task come back, whatever it was.
 func toAsynq(v Verdict, text string, leaveErr error) error {
 	if errors.Is(leaveErr, errNotRecorded) {
-		return &waitError{delay: notRecordedDelay, hold: true, text: clip(leaveErr.Error())}
+		return &waitError{delay: notRecordedDelay, hold: true, text: record.Clip(leaveErr.Error(), maxStoredError)}
 	}
 	if leaveErr != nil { // superseded: the attempt that runs now decides
 		return &waitError{delay: notRecordedDelay, hold: true, text: leaveErr.Error()}
@@ -38,26 +40,15 @@ func toAsynq(v Verdict, text string, leaveErr error) error {
 	case Done:
 		return nil
 	case Retry:
-		return &waitError{delay: v.Delay, text: clip(text)}
+		return &waitError{delay: v.Delay, text: record.Clip(text, maxStoredError)}
 	case Hold:
-		return &waitError{delay: v.Delay, hold: true, text: clip(text)}
+		return &waitError{delay: v.Delay, hold: true, text: record.Clip(text, maxStoredError)}
 	default:
-		return fmt.Errorf("%s: %w", clip(text), asynq.SkipRetry)
+		return fmt.Errorf("%s: %w", record.Clip(text, maxStoredError), asynq.SkipRetry)
 	}
 }
 
 const notRecordedDelay = 5 * time.Second
-
-func clip(s string) string {
-	if len(s) <= maxStoredError {
-		return s
-	}
-	cut := maxStoredError
-	for cut > 0 && s[cut]&0xC0 == 0x80 { // not inside a character
-		cut--
-	}
-	return s[:cut]
-}
 
 // isFailure is false for holds, which spend nothing. It is true for everything
 // that is not ours, in particular a lost lease: otherwise a task that kills its

@@ -50,7 +50,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 		{
 			"a fence that is too short", "worker.go",
-			"setDefault(&p.Fence, 11*time.Minute)", "setDefault(&p.Fence, 8*time.Minute)",
+			"p.Fence = cmp.Or(p.Fence, 11*time.Minute)", "p.Fence = cmp.Or(p.Fence, 8*time.Minute)",
 			`has [2-9] effects`,
 		},
 		{

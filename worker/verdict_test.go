@@ -11,6 +11,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
@@ -270,7 +271,7 @@ func TestAsynqWords(t *testing.T) {
 			t.Errorf("%s: delay %s, want %s", name, got, tc.delay)
 		}
 	}
-	if got := clip(string(make([]byte, 2000))); len(got) != maxStoredError {
+	if got := record.Clip(string(make([]byte, 2000)), maxStoredError); len(got) != maxStoredError {
 		t.Errorf("stored error of %d bytes", len(got))
 	}
 }

@@ -4,6 +4,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,35 +83,28 @@ const DefaultEgress = "default"
 
 // Defaults of [Policy].
 func (p Policy) withDefaults() Policy {
-	setDefault(&p.BackoffBase, 5*time.Second)
-	setDefault(&p.BackoffMax, 15*time.Minute)
-	setDefault(&p.MaxAttempts, 25)
-	setDefault(&p.MaxAge, 72*time.Hour)
-	setDefault(&p.NotFoundGrace, 10*time.Minute)
-	setDefault(&p.Fence, 11*time.Minute)
-	setDefault(&p.BanPause, 30*time.Minute)
-	setDefault(&p.InFlight, 8)
+	p.BackoffBase = cmp.Or(p.BackoffBase, 5*time.Second)
+	p.BackoffMax = cmp.Or(p.BackoffMax, 15*time.Minute)
+	p.MaxAttempts = cmp.Or(p.MaxAttempts, 25)
+	p.MaxAge = cmp.Or(p.MaxAge, 72*time.Hour)
+	p.NotFoundGrace = cmp.Or(p.NotFoundGrace, 10*time.Minute)
+	p.Fence = cmp.Or(p.Fence, 11*time.Minute)
+	p.BanPause = cmp.Or(p.BanPause, 30*time.Minute)
+	p.InFlight = cmp.Or(p.InFlight, 8)
 	return p
-}
-
-func setDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }
 
 func (c Config) withDefaults() Config {
 	c.Policy = c.Policy.withDefaults()
-	setDefault(&c.Egress, DefaultEgress)
-	setDefault(&c.Concurrency, 32)
-	setDefault(&c.Sleepers, 512)
-	setDefault(&c.Servers, DefaultServers(c.Concurrency))
-	setDefault(&c.TaskTimeout, 45*time.Second)
-	setDefault(&c.ShutdownTimeout, 60*time.Second)
-	setDefault(&c.Retention, tasks.DefaultRetention)
-	setDefault(&c.FinishTTL, 1080*time.Hour)
-	setDefault(&c.ClockCheck, time.Minute)
+	c.Egress = cmp.Or(c.Egress, DefaultEgress)
+	c.Concurrency = cmp.Or(c.Concurrency, 32)
+	c.Sleepers = cmp.Or(c.Sleepers, 512)
+	c.Servers = cmp.Or(c.Servers, DefaultServers(c.Concurrency))
+	c.TaskTimeout = cmp.Or(c.TaskTimeout, 45*time.Second)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 60*time.Second)
+	c.Retention = cmp.Or(c.Retention, tasks.DefaultRetention)
+	c.FinishTTL = cmp.Or(c.FinishTTL, 1080*time.Hour)
+	c.ClockCheck = cmp.Or(c.ClockCheck, time.Minute)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

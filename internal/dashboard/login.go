@@ -132,6 +132,9 @@ func (s *sessions) begin(ctx context.Context, from, name, password string) (toke
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+	if s.watched(from) { // many came at once
+		return "", errTooMany
+	}
 	u, known := s.users[name]
 	hash := []byte(u.PasswordHash)
 	if !known {

@@ -2,6 +2,7 @@ package dashboard_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -111,6 +112,26 @@ func TestWrongPasswordsAreCountedAndNeverLogged(t *testing.T) {
 	}
 	if got := log.String(); strings.Contains(got, "SECRET") || strings.Contains(got, operatorPassword) || !strings.Contains(got, `"user":"olga"`) {
 		t.Errorf("got log %s, want the user and no password", got)
+	}
+}
+
+func TestManyLoginsAtOnceFailNoMoreOftenThanOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withUsers(t))
+	const n = 40
+	status := make(chan int, n)
+	for i := range n {
+		go func() {
+			status <- w.do(request{method: "POST", path: "/login", form: url.Values{"user": {"olga"}, "password": {fmt.Sprint(i)}}}).Code
+		}()
+	}
+	seen := map[int]int{}
+	for range n {
+		seen[<-status]++
+	}
+	// Two are compared at a time.
+	if got := seen[http.StatusUnauthorized]; got < 10 || got > 11 || seen[http.StatusTooManyRequests] != n-got {
+		t.Errorf("got %v, want 10 or 11 that are compared and refused, and no more", seen)
 	}
 }
 

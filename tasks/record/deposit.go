@@ -95,7 +95,7 @@ func (d *deposit) decode(rdb redis.UniversalClient, stored *redis.SliceCmd) (err
 	if d.info, err = decode(rdb, d.queue, d.id, stored, time.Time{}); err != nil {
 		return err
 	}
-	d.enqueued = unixMilli(tasks.ParseHeaders(d.info.Headers).Enqueued)
+	d.enqueued = UnixMilli(tasks.ParseHeaders(d.info.Headers).Enqueued)
 	d.headers, err = json.Marshal(d.info.Headers)
 	return err
 }
@@ -142,7 +142,7 @@ func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*
 		}
 		runs[i] = &run{
 			keys: []string{TaskKey(d.id), DoneKey(d.id), DeadKey(d.id), ReplicationKey(s.rdb, d.id)},
-			args: []any{d.id, d.token, died, d.info.Type, d.queue, d.info.Payload, d.headers, clip(d.info.LastErr, maxLastErr), reasonSwept, d.enqueued},
+			args: []any{d.id, d.token, died, d.info.Type, d.queue, d.info.Payload, d.headers, Clip(d.info.LastErr, maxLastErr), reasonSwept, d.enqueued},
 		}
 	}
 	runAll(ctx, s.rdb, depositScript, runs)
@@ -215,7 +215,8 @@ func (s *Store) forgetAll(ctx context.Context, all []*deposit) {
 	}
 }
 
-func unixMilli(t time.Time) int64 {
+// UnixMilli is a time as scripts take it, 0 for none.
+func UnixMilli(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
@@ -259,7 +260,7 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 		text, _ := v[1].(string)
 		var headers map[string]string
 		_ = json.Unmarshal([]byte(text), &headers)
-		d.enqueued = unixMilli(tasks.ParseHeaders(headers).Enqueued)
+		d.enqueued = UnixMilli(tasks.ParseHeaders(headers).Enqueued)
 		unsure = append(unsure, d)
 	}
 	s.forgetAll(ctx, append(known, s.settleAll(ctx, unsure)...))
@@ -274,8 +275,8 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 	return settled, err
 }
 
-// clip shortens s to n bytes, not inside a character.
-func clip(s string, n int) string {
+// Clip shortens s to n bytes, not inside a character.
+func Clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

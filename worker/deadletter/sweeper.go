@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -68,22 +69,15 @@ func NewSweeper(cfg SweeperConfig) *Sweeper {
 		}
 		slices.Sort(cfg.Queues)
 	}
-	setDefault(&cfg.Every, time.Minute)
-	setDefault(&cfg.Keep, 2000)
-	setDefault(&cfg.Limit, 45*time.Second)
-	setDefault(&cfg.ScanEvery, time.Hour)
-	setDefault(&cfg.ScanSteps, 400)
+	cfg.Every = cmp.Or(cfg.Every, time.Minute)
+	cfg.Keep = cmp.Or(cfg.Keep, 2000)
+	cfg.Limit = cmp.Or(cfg.Limit, 45*time.Second)
+	cfg.ScanEvery = cmp.Or(cfg.ScanEvery, time.Hour)
+	cfg.ScanSteps = cmp.Or(cfg.ScanSteps, 400)
 	if cfg.Observe == nil {
 		cfg.Observe = func(Report, error) {}
 	}
 	return &Sweeper{cfg: cfg, rdb: cfg.Redis, store: record.NewStore(cfg.Redis, tasks.DefaultRetention, time.Now)}
-}
-
-func setDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }
 
 // Start sweeps in the background until Stop, the first time soon.

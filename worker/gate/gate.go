@@ -132,7 +132,7 @@ func (e *BusyError) Error() string { return "another attempt on the same subject
 func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, error) {
 	defer g.since(stepBegin, time.Now())
 	keys := []string{record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), record.ReplicationKey(g.rdb, a.ID), record.HeldKey(a.ID)}
-	v, err := g.begin.Run(ctx, g.rdb, keys, a.Token, unixMilli(a.Enqueued), unixMilli(a.Start), now.UnixMilli(), ms(a.LockFor), a.ID).Int64Slice()
+	v, err := g.begin.Run(ctx, g.rdb, keys, a.Token, record.UnixMilli(a.Enqueued), record.UnixMilli(a.Start), now.UnixMilli(), ms(a.LockFor), a.ID).Int64Slice()
 	switch {
 	case err != nil:
 		return History{}, fmt.Errorf("count attempt: %w", err)
@@ -234,7 +234,7 @@ func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 	keys := []string{record.TaskKey(a.ID), record.LockKey(a.ID), record.PaceKey(a.ID), record.FlightKey(a.ID)}
 	args := []any{
 		a.Token, r.Now.UnixMilli(), a.Token + ":" + r.Name, r.Interval.Microseconds(), r.InFlight, flag(r.Ahead), r.Life.Microseconds(),
-		flag(r.Write), unixMilli(r.Stamp), flag(r.Repeats), r.Scope,
+		flag(r.Write), record.UnixMilli(r.Stamp), flag(r.Repeats), r.Scope,
 	}
 	if r.Peek || r.Egress.Why != 0 {
 		args = append(args, unixMicro(r.Egress.Until), int(r.Egress.Why), flag(r.Peek))
@@ -394,13 +394,6 @@ func letterArgs(l *Letter) ([]any, error) {
 }
 
 func duration(ms int64) time.Duration { return time.Duration(max(0, ms)) * time.Millisecond }
-
-func unixMilli(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
 
 func unixMicro(t time.Time) int64 {
 	if t.IsZero() {
