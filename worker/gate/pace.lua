@@ -79,7 +79,9 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
     end
   end
   if free > now then
-    if ahead then return free - now, place, TURN end
+    -- Whose time has only just come keeps its turn: the one before it was a little late,
+    -- and with a place behind all others nobody would use this one.
+    if ahead or place > now - interval then return free - now, place, TURN end
     return wait_in('near', math.max(near, last) + interval)
   end
   if peek then return 0, place, GO, false end

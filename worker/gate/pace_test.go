@@ -114,6 +114,25 @@ func TestAfterAnOutageThoseWhoAreLateGoOneByOneAndNotAtOnce(t *testing.T) {
 	}
 }
 
+func TestWhoseTimeHasJustComeKeepsItsTurnAlthoughTheOneBeforeWasLate(t *testing.T) {
+	t.Parallel()
+	g, rdb, _ := newGate(t)
+	newRunner(t, g, "1", 0).ask(nil)
+	next := newRunner(t, g, "1", 1)
+	next.ask(nil)
+	now := time.Now()
+	if err := rdb.HSet(t.Context(), record.TaskKey(next.a.ID), record.FieldPlace, now.Add(-20*time.Second).UnixMicro()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	set(t, rdb, "1", map[string]time.Time{"last": now.Add(-30 * time.Second), "near": now.Add(5 * time.Minute)})
+	about(t, "whose time came 20 s ago", next.ask(nil), 30*time.Second)
+	set(t, rdb, "1", map[string]time.Time{"last": now.Add(30 * time.Second)})
+	if err := rdb.HSet(t.Context(), record.TaskKey(next.a.ID), record.FieldPlace, now.Add(-2*time.Minute).UnixMicro()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	about(t, "whose time came two minutes ago", next.ask(nil), 6*time.Minute)
+}
+
 func TestABanHoldsTheMerchantEverywhereAndOneProbeGoesFirst(t *testing.T) {
 	t.Parallel()
 	g, rdb, _ := newGate(t)
