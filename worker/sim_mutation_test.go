@@ -141,7 +141,7 @@ func simulateBroken(t *testing.T, file, old, new string) (string, error) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-run", "^TestSimulation$", "-sim.schedules", "30000", "-sim.failures", "1", ".")
+	cmd := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-ldflags=-s -w", "-run", "^TestSimulation$", "-sim.schedules", "30000", "-sim.failures", "1", ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
