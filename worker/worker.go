@@ -53,7 +53,7 @@ type Config struct {
 	// Concurrency is how many requests to ECPay there are at once. Defaults to 32.
 	Concurrency int
 	// Sleepers is how many attempts may wait in place for their turn, beside those
-	// that send. Defaults to 512.
+	// that send. Defaults to 1024.
 	Sleepers int
 	// Servers is how many asynq Servers share Concurrency and Sleepers. Each fetches
 	// one task per round trip to Redis, which is what bounds one alone. Defaults to
@@ -98,7 +98,7 @@ func (c Config) withDefaults() Config {
 	c.Policy = c.Policy.withDefaults()
 	c.Egress = cmp.Or(c.Egress, DefaultEgress)
 	c.Concurrency = cmp.Or(c.Concurrency, 32)
-	c.Sleepers = cmp.Or(c.Sleepers, 512)
+	c.Sleepers = cmp.Or(c.Sleepers, 1024)
 	c.Servers = cmp.Or(c.Servers, DefaultServers(c.Concurrency))
 	c.TaskTimeout = cmp.Or(c.TaskTimeout, 45*time.Second)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 60*time.Second)
