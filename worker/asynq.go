@@ -103,7 +103,8 @@ func retryApart(n int, err error, t *asynq.Task) time.Duration {
 func (h *handler) serve(ctx context.Context, t *asynq.Task) error {
 	id, _ := asynq.GetTaskID(ctx)
 	queue, _ := asynq.GetQueueName(ctx)
-	v, text, err := h.run(ctx, job{id: id, typeName: t.Type(), queue: queue, payload: t.Payload(), headers: t.Headers()})
+	failed, _ := asynq.GetRetryCount(ctx)
+	v, text, err := h.run(ctx, job{id: id, typeName: t.Type(), queue: queue, payload: t.Payload(), headers: t.Headers(), failed: failed})
 	if v.Reason == reasonBusy { // most likely with the lock of an attempt whose worker died
 		v.Delay += rand.N(apartWhileBusy)
 	}

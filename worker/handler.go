@@ -22,6 +22,7 @@ type job struct {
 	id, typeName, queue string
 	payload             []byte
 	headers             map[string]string
+	failed              int // how often asynq took it back after a failure
 }
 
 // handler carries any task of the table to a verdict. One attempt is one call
@@ -75,15 +76,19 @@ type attempt struct {
 	// first means that the last request was the first one after a pause of the egress, and
 	// unheard that ECPay did not answer it: that is not the task's fault.
 	first, unheard bool
-	resp           ecpay.Response
-	err            *ecpay.Error
+	// turn is that of the first request, where it was asked for on beginning: it has one of
+	// the process' requests. unsure means that nobody knows whether the attempt began.
+	turn   *gate.Turn
+	unsure bool
+	resp   ecpay.Response
+	err    *ecpay.Error
 }
 
 // errNotRecorded means that the verdict could not be written: the task must come
 // back, whatever the verdict was.
 var errNotRecorded = errors.New("outcome is not recorded")
 
-// run makes one attempt: count, decode, keys, enter, ask, do, verdict, leave.
+// run makes one attempt: begin, decode, keys, enter, ask, do, verdict, leave.
 // It returns the verdict, what to tell people about it, and an error when the
 // outcome could not be recorded.
 func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
@@ -103,6 +108,9 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 		leave, cancel := context.WithDeadline(context.WithoutCancel(ctx), start.Add(h.timeout))
 		err = h.leave(leave, a, v)
 		cancel()
+		if a.unsure && errors.Is(err, gate.ErrSuperseded) {
+			err = nil // it never began
+		}
 	}
 	h.report(ctx, a, v, err, time.Since(start))
 	return v, explain(a, v), err
@@ -112,7 +120,7 @@ func (h *handler) newAttempt(j job) *attempt {
 	headers := tasks.ParseHeaders(j.headers)
 	return &attempt{job: j, start: h.now(), gate: gate.Attempt{
 		ID: j.id, Token: rand.Text(), Enqueued: headers.Enqueued, Start: later(headers.Enqueued, headers.ProcessAt),
-		LockFor: h.timeout + lockMargin,
+		LockFor: h.timeout + lockMargin, Failed: j.failed,
 	}}
 }
 
@@ -142,30 +150,66 @@ const (
 )
 
 // carry returns the verdict, and whether the attempt was counted and so must leave.
+//
+// A crash has to be counted before anything of the task is looked at that may cause it. A task
+// that never failed is looked at first all the same, so that its first request is permitted
+// on beginning, by one round trip: asynq counts the crash.
 func (h *handler) carry(ctx context.Context, a *attempt) (Verdict, bool) {
-	history, err := h.gate.Begin(ctx, a.gate, h.now())
+	var m Merchant
+	ready := false
+	if a.failed == 0 && a.decode() == nil {
+		var err error
+		m, err = h.keysOf(ctx, a)
+		ready = err == nil
+	}
+	history, err := h.begin(ctx, a, m, ready)
+	a.history = history
 	var busy *gate.BusyError
+	var later *gate.LaterError
 	switch {
 	case errors.As(err, &busy):
 		return Verdict{Action: Hold, Kind: ecpay.Unavailable, Delay: min(busy.For, busyPause) + time.Second, Reason: reasonBusy}, false
+	case errors.As(err, &later):
+		return queued(later.Turn.Why, later.Turn.Wait, h.random()), false
 	case err != nil:
-		return h.redisAway(err), false
+		return h.redisAway(err), a.unsure
 	}
-	a.history, a.open, a.doubt = history, history.InFlight, history.MarksLost
+	a.open, a.doubt = history.InFlight, history.MarksLost
 	switch {
 	case history.Finished:
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false
 	case history.Crashes >= MaxCrashes:
 		return Verdict{Action: Dead, Kind: ecpay.Unknown, Reason: reasonCrashes}, true
 	}
-	if v, ok := h.decode(a); !ok {
-		return v, true
+	if !ready {
+		if v, ok := h.decodable(a); !ok {
+			return v, true
+		}
+		var v Verdict
+		if m, v, ready = h.merchant(ctx, a); !ready {
+			return v, true
+		}
 	}
-	merchant, v, ok := h.merchant(ctx, a)
+	a.doubt = a.doubt && a.op.Write
+	return h.request(ctx, a, m), true
+}
+
+// begin counts the attempt, and asks for its first request with it when nothing is known
+// that the request would have to wait for.
+func (h *handler) begin(ctx context.Context, a *attempt, m Merchant, ready bool) (gate.History, error) {
+	first, ok := gate.First{}, false
+	if ready {
+		first, ok = h.first(ctx, a, m)
+	}
 	if !ok {
-		return v, true
+		return h.gate.Begin(ctx, a.gate, h.now())
 	}
-	return h.request(ctx, a, merchant), true
+	history, turn, err := h.gate.BeginWith(ctx, a.gate, h.now(), first)
+	a.turn, a.unsure = turn, gate.Unsure(err)
+	if turn == nil {
+		h.turns.release()
+	}
+	return history, err
 }
 
 func later(a, b time.Time) time.Time {
@@ -175,36 +219,49 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// decode turns stored bytes into a payload. What a newer version wrote is held
-// for a worker that knows it; corrupt bytes are dead.
-func (h *handler) decode(a *attempt) (Verdict, bool) {
+// decode turns stored bytes into a payload, and nothing but its own.
+func (a *attempt) decode() error {
 	p, err := tasks.Decode(a.typeName, a.headers, a.job.payload)
-	if errors.Is(err, tasks.ErrUnknownType) || errors.Is(err, tasks.ErrNewerSchema) {
-		return Verdict{Action: Hold, Kind: ecpay.Unknown, Delay: grow(5*time.Second, time.Minute, a.history.Holds), Pauses: true, Reason: reasonNewer + ": " + err.Error()}, false
-	}
 	if err == nil {
 		err = p.Validate()
 	}
 	if err == nil && tasks.ID(p) != a.id {
 		err = fmt.Errorf("%w: the task's id belongs to another intent, want %s", tasks.ErrCorrupt, tasks.ID(p))
 	}
-	if err != nil {
+	if err == nil {
+		a.payload, a.op = p, p.Request().Operation()
+	}
+	return err
+}
+
+// decodable decodes. What a newer version wrote is held for a worker that knows it; corrupt
+// bytes are dead.
+func (h *handler) decodable(a *attempt) (Verdict, bool) {
+	err := a.decode()
+	switch {
+	case errors.Is(err, tasks.ErrUnknownType) || errors.Is(err, tasks.ErrNewerSchema):
+		return Verdict{Action: Hold, Kind: ecpay.Unknown, Delay: grow(5*time.Second, time.Minute, a.history.Holds), Pauses: true, Reason: reasonNewer + ": " + err.Error()}, false
+	case err != nil:
 		a.doubt = false // what cannot be read was never sent
 		return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: err.Error()}, false
 	}
-	a.payload, a.op = p, p.Request().Operation()
-	a.doubt = a.doubt && a.op.Write
 	return Verdict{}, true
 }
 
-// merchant finds the keys. Nothing dies of a key that is missing.
-func (h *handler) merchant(ctx context.Context, a *attempt) (Merchant, Verdict, bool) {
+// keysOf finds the keys, and names them.
+func (h *handler) keysOf(ctx context.Context, a *attempt) (Merchant, error) {
 	m, err := h.keys.Merchant(ctx, a.payload.Request().Merchant())
 	a.key = gate.NoKeys
 	if err == nil {
 		a.key = m.KeyFingerprint()
 	}
 	a.scope = gate.Scope(a.op.Category, a.key)
+	return m, err
+}
+
+// merchant finds the keys. Nothing dies of a key that is missing.
+func (h *handler) merchant(ctx context.Context, a *attempt) (Merchant, Verdict, bool) {
+	m, err := h.keysOf(ctx, a)
 	if err == nil {
 		return m, Verdict{}, true
 	}
@@ -256,10 +313,15 @@ func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 		}
 	}
 	earlier := a.open
-	// A cancel races the hour of issue.
-	a.resp, a.err = h.do(ctx, a, m, a.payload.Request(), gate.Request{Write: a.op.Write, Repeats: earlier, Ahead: a.op.Write && a.op.Resendable})
+	a.resp, a.err = h.do(ctx, a, m, a.payload.Request(), a.wants(earlier))
 	a.open = a.op.Write && (a.err != nil && a.err.Execution == ecpay.MaybeExecuted || a.err != nil && earlier)
 	return h.settle(ctx, a, m, earlier)
+}
+
+// wants is what the task's own request needs of the gate; repeats means that an earlier
+// one is still unanswered.
+func (a *attempt) wants(repeats bool) gate.Request {
+	return gate.Request{Write: a.op.Write, Repeats: repeats, Ahead: a.op.Write && a.op.Resendable} // a cancel races the hour of issue
 }
 
 // errOver means that the time of an attempt is over by the wall clock only: the
@@ -350,7 +412,7 @@ func (h *handler) leave(ctx context.Context, a *attempt, v Verdict) error {
 func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	res := gate.Result{
 		Spends: v.Action != Hold && !a.unheard, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Reason,
-		Settled: !a.open, History: a.history, Banned: a.banned, BanWhy: a.banWhy, Held: v.Held,
+		Settled: !a.open, History: a.history, Banned: a.banned, BanWhy: a.banWhy, Held: v.Held, Unsure: a.unsure,
 	}
 	switch v.Action {
 	case Done:

@@ -45,6 +45,10 @@ type testKeys struct {
 
 func (k *testKeys) Merchant(context.Context, string) (Merchant, error) { return k.merchant, k.err }
 
+type keysFunc func(ctx context.Context, id string) (Merchant, error)
+
+func (f keysFunc) Merchant(ctx context.Context, id string) (Merchant, error) { return f(ctx, id) }
+
 func (w *world) clock() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -324,12 +328,30 @@ func TestStoredBytesThatAreNoTask(t *testing.T) {
 	}
 }
 
+// A task that never failed is looked at before it is counted.
+func TestACrashBeforeTheFirstAttemptBeganIsCounted(t *testing.T) {
+	t.Parallel()
+	w, _, j := staged(t, "void")
+	j.failed = 1
+	for i := range MaxCrashes - 1 {
+		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{ID: j.id, Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute, Failed: j.failed}, w.clock()); err != nil {
+			t.Fatal(err)
+		}
+		j.failed++
+		w.advance(90 * time.Second)
+	}
+	if v := w.once(j); v.Action != Dead || v.Reason != reasonCrashes {
+		t.Errorf("%s: %s", v.Action, v.Reason)
+	}
+}
+
 func TestFiveCrashesAreDeadBeforeThePayloadIsLookedAt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	j := w.job(writes()["void"].payload)
 	j.payload = []byte("kills the worker")
 	for i := range MaxCrashes {
+		j.failed++ // asynq notes that their leases ended
 		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{ID: j.id, Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil {
 			t.Fatal(err)
 		}
@@ -420,12 +442,18 @@ func TestRedisAwayHoldsAndSendsNothing(t *testing.T) {
 	}
 	j := w.job(writes()["void"].payload)
 	w.mr.SetError("LOADING Redis is loading the dataset in memory")
-	v, _, err := w.h.run(t.Context(), j)
-	if err != nil || v.Action != Hold || v.Delay < time.Second {
+	w.h.timeout = time.Second // so long is tried whether the attempt began
+	v, text, err := w.h.run(t.Context(), j)
+	var wait *waitError
+	if v.Action != Hold || v.Delay < time.Second || !errors.Is(err, errNotRecorded) || !errors.As(toAsynq(v, text, err), &wait) || !wait.hold || wait.delay < time.Second {
 		t.Errorf("%s for %s, %v", v.Action, v.Delay, err)
 	}
 	if len(w.fake.Calls()) != 0 {
 		t.Error("something was sent without being counted")
+	}
+	w.mr.SetError("")
+	if v := w.once(j); v.Action != Done || w.record(j).Crashes != 0 {
+		t.Errorf("when Redis is back: %s, %d crashes", v.Action, w.record(j).Crashes)
 	}
 }
 

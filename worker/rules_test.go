@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -77,17 +78,24 @@ func TestRule1ATaskThatFindsItsFinishMarkerIsDoneWithoutARequestAndADeadOneHasNo
 
 func TestRule2WithoutAMarkNothingIsSentAndOnlyProofRemovesIt(t *testing.T) {
 	t.Parallel()
-	w, _, j := staged(t, "trigger, nothing to ask")
-	// Redis takes the begin and refuses the mark.
-	scripts := 0
-	w.rdb.(*redis.Client).AddHook(scriptHook(func() error {
-		if scripts++; scripts == 2 {
-			return errors.New("MISCONF the append-only file cannot be written")
-		}
-		return nil
-	}))
-	w.wantVerdict(w.once(j), Hold, ecpay.Unavailable)
-	w.wantCalls()
+	refuse := func(failed, script int) {
+		t.Helper()
+		w, _, j := staged(t, "trigger, nothing to ask")
+		j.failed = failed
+		scripts := 0
+		w.rdb.(*redis.Client).AddHook(scriptHook(func() error {
+			if scripts++; scripts == script {
+				return errors.New("MISCONF the append-only file cannot be written")
+			}
+			return nil
+		}))
+		w.wantVerdict(w.once(j), Hold, ecpay.Unavailable)
+		w.wantCalls()
+		w.wantVerdict(w.once(j), Done, ecpay.OK)
+		w.wantCalls("TriggerIssue")
+	}
+	refuse(0, 1) // which begins and marks
+	refuse(1, 2) // which marks, after one that began
 
 	w, x, j := staged(t, "trigger, nothing to ask")
 	w.unanswered(x, true)
@@ -107,6 +115,72 @@ func TestRule2WithoutAMarkNothingIsSentAndOnlyProofRemovesIt(t *testing.T) {
 	w.wantVerdict(w.once(j), Dead, ecpay.Ambiguous)
 	marked("another death")
 	w.wantCalls("TriggerIssue")
+}
+
+// What Redis did although its answer was lost must not count as a crash, nor as a write:
+// nothing was sent.
+func TestRule2ABeginWhoseAnswerIsLostLeavesNoMark(t *testing.T) {
+	t.Parallel()
+	for name, late := range map[string]bool{"Redis does it at once": false, "Redis does it when the attempt has left": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _, j := staged(t, "trigger, nothing to ask")
+			client := w.rdb.(*redis.Client)
+			if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{ID: j.id + "0", Token: "loads the script", LockFor: time.Minute}, w.clock()); err != nil {
+				t.Fatal(err)
+			}
+			var begin []any
+			client.AddHook(lostAnswer(func(cmd redis.Cmder, next func() error) error {
+				if begin != nil {
+					return next()
+				}
+				begin = cmd.Args()
+				if !late {
+					if err := next(); err != nil {
+						t.Error(err)
+					}
+				}
+				return io.ErrUnexpectedEOF
+			}))
+			w.wantVerdict(w.once(j), Hold, ecpay.Unavailable)
+			if late {
+				if err := client.Do(t.Context(), begin...).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if r := w.record(j); !r.InFlight.IsZero() {
+				t.Error("a mark is left of a write that never went out")
+			}
+			w.wantCalls()
+			w.wantVerdict(w.once(j), Done, ecpay.OK)
+			w.wantCalls("TriggerIssue")
+			if r := w.record(j); r.Attempts != 1 || r.Crashes != 0 {
+				t.Errorf("%d attempts and %d crashes, want 1 and 0", r.Attempts, r.Crashes)
+			}
+		})
+	}
+}
+
+// lostAnswer is called for every script of a client, and may lose its answer.
+type lostAnswer func(cmd redis.Cmder, next func() error) error
+
+func (h lostAnswer) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h lostAnswer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() != "evalsha" && cmd.Name() != "eval" {
+			return next(ctx, cmd)
+		}
+		err := h(cmd, func() error { return next(ctx, cmd) })
+		if err != nil {
+			cmd.SetErr(err)
+		}
+		return err
+	}
+}
+
+func (h lostAnswer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // scriptHook is called before every script of a client, and may fail it.
@@ -274,8 +348,21 @@ func TestRule10TheMarkIsTheLastThingBeforeTheBytes(t *testing.T) {
 	}
 	w.h.ecpay = client
 	w.once(j)
-	if diff := cmp.Diff([]string{"redis", "redis", "ecpay", "redis"}, order); diff != "" { // begin, enter, the write, leave
+	if diff := cmp.Diff([]string{"redis", "ecpay", "redis"}, order); diff != "" { // begin with the mark, the write, leave
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+
+	// After a failure nothing of a task is looked at before it is counted.
+	w2, _, j2 := staged(t, "void")
+	order, j2.failed = nil, 1
+	w2.rdb.(*redis.Client).AddHook(scriptHook(func() error { order = append(order, "redis"); return nil }))
+	w2.h.keys = keysFunc(func(ctx context.Context, id string) (Merchant, error) {
+		order = append(order, "keys")
+		return w2.keys.Merchant(ctx, id)
+	})
+	w2.once(j2)
+	if diff := cmp.Diff([]string{"redis", "keys", "redis", "redis"}, order); diff != "" { // begin, enter, leave
+		t.Errorf("after a failure (-want +got):\n%s", diff)
 	}
 }
 

@@ -223,7 +223,7 @@ func (s *sim) deliver(p *simProc, m message) {
 			return
 		}
 		key := p.keys.key(record.Owner(m.id))
-		v, text, err := p.h.run(context.Background(), job{id: m.id, typeName: m.typeName, queue: m.queue, payload: m.payload, headers: m.headers})
+		v, text, err := p.h.run(context.Background(), job{id: m.id, typeName: m.typeName, queue: m.queue, payload: m.payload, headers: m.headers, failed: int(m.retried)})
 		s.logf("%s: %s is %s(%s) next in %s: %s %v", p.name, m.id, v.Action, v.Kind, v.Delay, text, err)
 		if v.Action == Hold && !v.Queued && err == nil {
 			s.paused(m, v, key)

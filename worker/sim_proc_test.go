@@ -299,12 +299,12 @@ func (p *simProc) kill(when string) {
 	p.sim.poke()
 }
 
-// seen notes the token of each attempt, from the command that begins it: a script
-// with five keys, of which the third is the lock.
+// seen notes the token of each attempt, from the commands that begin and end it:
+// scripts with seven keys, of which the third is the lock.
 func (p *simProc) seen(cmd []string) []string {
-	if len(cmd) > 8 && cmd[2] == "5" && strings.Contains(cmd[5], ":lock:") {
+	if len(cmd) > 10 && cmd[2] == "7" && strings.Contains(cmd[5], ":lock:") {
 		p.sim.mu.Lock()
-		p.sim.tokens[cmd[8]] = p
+		p.sim.tokens[cmd[10]] = p
 		p.sim.mu.Unlock()
 	}
 	return cmd

@@ -2,7 +2,7 @@ package worker
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -79,23 +79,23 @@ func longer(jitter float64) time.Duration {
 // sent, which is proven not sent.
 func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Request) (done func(), held *ecpay.Error) {
 	a.requests++
-	r.Name = fmt.Sprint(a.requests)
-	r.Interval, r.InFlight, r.Scope = m.interval(h.policy), h.policy.InFlight, a.scope
 	notSent := func(kind ecpay.Kind, wait time.Duration, err error) *ecpay.Error {
 		return &ecpay.Error{Op: a.op.Name, Kind: kind, Execution: ecpay.NotSent, RetryAfter: wait, Err: err}
 	}
 	for {
-		if h.left(a) <= 0 {
-			return nil, notSent(ecpay.Unavailable, 0, errOver)
+		var t gate.Turn
+		var err error
+		if a.turn != nil {
+			t, a.turn = *a.turn, nil
+		} else {
+			if h.left(a) <= 0 {
+				return nil, notSent(ecpay.Unavailable, 0, errOver)
+			}
+			if !h.turns.slot(ctx) {
+				return nil, notSent(ecpay.Throttled, time.Second, noTurnError{gate.ForTurn})
+			}
+			t, err = h.permission(ctx, a, m, h.complete(a, m, r))
 		}
-		if !h.turns.slot(ctx) {
-			return nil, notSent(ecpay.Throttled, time.Second, noTurnError{gate.ForTurn})
-		}
-		r.Now, r.Life = h.now(), h.left(a)
-		if r.Write {
-			r.Stamp = h.ecpay.Stamp()
-		}
-		t, err := h.permission(ctx, a, m, r)
 		if err == nil && t.Wait == 0 {
 			a.probes = t.Probes
 			return h.turns.release, nil
@@ -104,10 +104,38 @@ func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Reque
 		if err != nil {
 			return nil, notSent(ecpay.Unavailable, 0, redisError{err})
 		}
-		if t.Wait > longestNap || t.Wait > h.left(a)/2 || !h.turns.nap(ctx, t.Wait) {
+		if t.Wait > h.longest(a) || !h.turns.nap(ctx, t.Wait) {
 			return nil, notSent(kindOf(t.Why), t.Wait, noTurnError{t.Why})
 		}
 	}
+}
+
+// longest is how long an attempt waits in place for its turn.
+func (h *handler) longest(a *attempt) time.Duration { return min(longestNap, h.left(a)/2) }
+
+// complete is a request as it would go out now.
+func (h *handler) complete(a *attempt, m Merchant, r gate.Request) gate.Request {
+	r.Name = strconv.Itoa(a.requests)
+	r.Interval, r.InFlight, r.Scope = m.interval(h.policy), h.policy.InFlight, a.scope
+	r.Now, r.Life = h.now(), h.left(a)
+	if r.Write {
+		r.Stamp = h.ecpay.Stamp()
+	}
+	return r
+}
+
+// first is the first request of an attempt that has not begun, with one of the process'
+// requests; false when it has to be asked for by itself.
+func (h *handler) first(ctx context.Context, a *attempt, m Merchant) (gate.First, bool) {
+	r := a.wants(false)
+	if _, ask, err := h.egress.current(ctx, m.ID()); err != nil || ask || !h.gate.CanBeginWith(r) || !h.turns.slot(ctx) {
+		return gate.First{}, false
+	}
+	first := gate.First{Request: h.complete(a, m, r), Longest: h.longest(a), Reason: reasonQueued}
+	if len(h.turns.sleepers) == cap(h.turns.sleepers) {
+		first.Longest = 0 // it could not wait in place
+	}
+	return first, true
 }
 
 // permission asks the gate, and the egress before it where that is needed: its permission

@@ -15,9 +15,17 @@ end
 local function lock_left(by_redis, by_sender, now, caller)
   return math.max(0, by_redis - now, by_sender - caller)
 end
+-- Redis' clock, in microseconds and in milliseconds; one time for a whole script.
+local clock
+local function micros()
+  if not clock then
+    local t = redis.call('TIME')
+    clock = t[1] * 1000000 + t[2]
+  end
+  return clock
+end
 local function redis_now()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  return math.floor(micros() / 1000)
 end
 -- Reports whether marks of a task may have been lost: it was enqueued before Redis
 -- changed at that time (ms, 0 for never). The enqueue's time is by the producer's

@@ -30,18 +30,12 @@ type Egress struct {
 // NewEgress returns the egress of a name, which permits so many requests in a second; 0
 // is no limit. It uses rdb and never closes it.
 func NewEgress(rdb redis.UniversalClient, name string, rate float64) *Egress {
-	e := &Egress{rdb: rdb, script: record.NewScript(microsLua + egressLua), keys: record.EgressKeys(name)}
+	e := &Egress{rdb: rdb, script: record.NewScript(egressLua), keys: record.EgressKeys(name)}
 	if rate > 0 {
 		e.apart = time.Duration(float64(time.Second) / rate)
 	}
 	return e
 }
-
-const microsLua = `local function micros()
-  local t = redis.call('TIME')
-  return t[1] * 1000000 + t[2]
-end
-`
 
 // Limited reports whether there is a rate, so that every request has to ask.
 func (e *Egress) Limited() bool { return e.apart > 0 }

@@ -26,6 +26,9 @@ var replicationLua string
 //go:embed pace.lua
 var paceLua string
 
+//go:embed request.lua
+var requestLua string
+
 //go:embed begin.lua
 var beginLua string
 
@@ -52,7 +55,8 @@ type Gate struct {
 func New(rdb redis.UniversalClient, confirm record.Confirm) *Gate {
 	return &Gate{
 		rdb: rdb, confirm: confirm,
-		begin: record.NewScript(replicationLua + beginLua), enter: record.NewScript(paceLua + enterLua), leave: record.NewScript(paceLua + leaveLua),
+		begin: record.NewScript(replicationLua + paceLua + requestLua + beginLua), enter: record.NewScript(paceLua + requestLua + enterLua),
+		leave:  record.NewScript(paceLua + leaveLua),
 		denied: record.NewScript(paceLua + deniedLua), look: record.NewScript(replicationLua + "return lost_writes(KEYS[1], redis_now())"),
 		took: func(string, time.Duration) {},
 	}
@@ -81,6 +85,8 @@ type Attempt struct {
 	// Enqueued is when the task was enqueued by the producer's clock, and Start when
 	// its age begins by its headers; zero for unknown.
 	Enqueued, Start time.Time
+	// Failed counts how often asynq took the task back after a failure.
+	Failed int
 	// LockFor is how long the lock of the subject lives at most.
 	LockFor time.Duration
 }
@@ -127,19 +133,63 @@ type BusyError struct {
 // Error implements error.
 func (e *BusyError) Error() string { return "another attempt on the same subject is running" }
 
+// LaterError means that the turn of a task's first request comes later than it is waited
+// for in place: nothing of an attempt has begun, and the task keeps its place in line.
+type LaterError struct{ Turn Turn }
+
+// Error implements error.
+func (e *LaterError) Error() string { return "its turn comes later" }
+
+// First is the first request of an attempt.
+type First struct {
+	Request
+	// Longest is how long its turn is waited for in place, and Reason why it waits else;
+	// it is stored.
+	Longest time.Duration
+	Reason  string
+}
+
 // Begin takes the lock of the task's subject and counts an attempt; now is the
 // worker's clock. It returns a [*BusyError] while another attempt holds the lock.
 func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, error) {
+	h, _, err := g.count(ctx, a, now)
+	return h, err
+}
+
+// BeginWith is [Gate.Begin], and [Gate.Enter] for the first request of the attempt if
+// nothing of the history stands against it: no crash, no write of which nothing is
+// known. Else it returns no turn. It returns a [*LaterError] when nothing was begun
+// since the turn comes later. After an error that is [Unsure] the attempt has to leave.
+func (g *Gate) BeginWith(ctx context.Context, a Attempt, now time.Time, first First) (History, *Turn, error) {
+	return g.count(ctx, a, now, append(first.args(a), first.Longest.Microseconds(), first.Reason)...)
+}
+
+// CanBeginWith reports whether [Gate.BeginWith] may permit a request. A mark that has to be
+// confirmed needs [Gate.Enter].
+func (g *Gate) CanBeginWith(r Request) bool { return !r.Write || !g.confirm.Wanted() }
+
+// Unsure reports whether after an error of [Gate.BeginWith] an attempt may have begun, and
+// its request be permitted.
+func Unsure(err error) bool {
+	var busy *BusyError
+	var later *LaterError
+	return err != nil && !errors.As(err, &busy) && !errors.As(err, &later)
+}
+
+func (g *Gate) count(ctx context.Context, a Attempt, now time.Time, request ...any) (History, *Turn, error) {
 	defer g.since(stepBegin, time.Now())
-	keys := []string{record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), record.ReplicationKey(g.rdb, a.ID), record.HeldKey(a.ID)}
-	v, err := g.begin.Run(ctx, g.rdb, keys, a.Token, record.UnixMilli(a.Enqueued), record.UnixMilli(a.Start), now.UnixMilli(), ms(a.LockFor), a.ID).Int64Slice()
+	keys := []string{
+		record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), record.ReplicationKey(g.rdb, a.ID), record.HeldKey(a.ID), record.PaceKey(a.ID), record.FlightKey(a.ID),
+	}
+	args := append([]any{a.Token, record.UnixMilli(a.Enqueued), record.UnixMilli(a.Start), now.UnixMilli(), ms(a.LockFor), a.ID, a.Failed}, request...)
+	v, err := g.begin.Run(ctx, g.rdb, keys, args...).Int64Slice()
 	switch {
 	case err != nil:
-		return History{}, fmt.Errorf("count attempt: %w", err)
-	case len(v) != 12:
-		return History{}, fmt.Errorf("count attempt: %d values in the answer", len(v))
+		return History{}, nil, fmt.Errorf("count attempt: %w", err)
+	case len(v) != 16:
+		return History{}, nil, fmt.Errorf("count attempt: %d values in the answer", len(v))
 	case v[0] == 2:
-		return History{}, &BusyError{For: duration(v[1])}
+		return History{}, nil, &BusyError{For: duration(v[1])}
 	}
 	h := History{
 		Finished: v[0] == 1, Attempts: int(v[2]), Crashes: int(v[3]), Age: duration(v[4]), Holds: int(v[5]), Stale: int(v[6]), Repeated: int(v[7]),
@@ -151,7 +201,14 @@ func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, er
 	if v[10] >= 0 {
 		h.MarksLost, h.SinceLost = true, duration(v[10])
 	}
-	return h, nil
+	if v[12] == 0 {
+		return h, nil, nil
+	}
+	t := turnOf(v[13:])
+	if v[0] == 3 {
+		return h, nil, &LaterError{t}
+	}
+	return h, &t, nil
 }
 
 // Watch notices another replication id also while nothing runs, so that what is
@@ -232,10 +289,7 @@ type Turn struct {
 func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 	defer g.since(stepEnter, time.Now())
 	keys := []string{record.TaskKey(a.ID), record.LockKey(a.ID), record.PaceKey(a.ID), record.FlightKey(a.ID)}
-	args := []any{
-		a.Token, r.Now.UnixMilli(), a.Token + ":" + r.Name, r.Interval.Microseconds(), r.InFlight, flag(r.Ahead), r.Life.Microseconds(),
-		flag(r.Write), record.UnixMilli(r.Stamp), flag(r.Repeats), r.Scope,
-	}
+	args := append([]any{a.Token, r.Now.UnixMilli()}, r.args(a)...)
 	if r.Peek || r.Egress.Why != 0 {
 		args = append(args, unixMicro(r.Egress.Until), int(r.Egress.Why), flag(r.Peek))
 	}
@@ -252,7 +306,18 @@ func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 	case v[0] == 0:
 		return Turn{}, ErrSuperseded
 	}
-	return Turn{Wait: time.Duration(v[1]) * time.Microsecond, Why: Why(v[2]), Probes: v[3] == 1}, nil
+	return turnOf(v[1:]), nil
+}
+
+// args are those of request.lua.
+func (r Request) args(a Attempt) []any {
+	return []any{
+		a.Token + ":" + r.Name, r.Interval.Microseconds(), r.InFlight, flag(r.Ahead), r.Life.Microseconds(), flag(r.Write), record.UnixMilli(r.Stamp), flag(r.Repeats), r.Scope,
+	}
+}
+
+func turnOf(v []int64) Turn {
+	return Turn{Wait: time.Duration(v[0]) * time.Microsecond, Why: Why(v[1]), Probes: v[2] == 1}
 }
 
 // Answer is what an answer says about the keys by which it was asked for.
@@ -310,6 +375,8 @@ type Result struct {
 	// Held means that the task waits because of its merchant and not of its own, so that
 	// it is woken when that is over.
 	Held bool
+	// Unsure means that the attempt may not have begun, see [Unsure].
+	Unsure bool
 	// RecordTTL is how long the record stays, 0 for ever; DoneTTL how long the
 	// finish marker does, 0 for none.
 	RecordTTL, DoneTTL time.Duration
@@ -342,7 +409,7 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	id := a.ID
 	args := []any{
 		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id, r.History.mark,
-		r.Banned.Microseconds(), r.BanWhy, flag(r.Held),
+		r.Banned.Microseconds(), r.BanWhy, flag(r.Held), flag(r.Unsure),
 		record.FieldKind, r.Kind.String(),
 		record.FieldHTTP, r.HTTPStatus,
 		record.FieldTrans, r.TransCode,

@@ -7,17 +7,18 @@
 -- ARGV: attempt token, state, ttl of the record (ms, 0 for none), ttl of the finish marker (ms, 0 for none),
 --       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms), task id,
 --       the mark that the attempt found when it began (0 for none), how long ECPay wants a pause (µs, 0 for none),
---       why in its words, is held for the merchant (1/0),
+--       why in its words, is held for the merchant (1/0), may never have begun (1/0),
 --       then kind, http_status, trans_code, rtn_code, rtn_msg and reason, each after its name, and other fields likewise;
 --       of a dead task headers and payload are the last two
-local first = 15 -- of the named fields
+local first = 16 -- of the named fields
 local now = redis_now()
-local r = redis.call('HMGET', KEYS[1], 'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight')
+local r = redis.call('HMGET', KEYS[1], 'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight', 'died')
 if lock_of(KEYS[3]) == ARGV[1] then
   redis.call('DEL', KEYS[3])
 end
 request_over(KEYS[5], KEYS[6], ARGV[1], tonumber(ARGV[12]), ARGV[13])
 if (r[1] or '') ~= ARGV[1] and ARGV[2] ~= 'done' then
+  if ARGV[15] == '1' then redis.call('HSET', KEYS[1], 'left', ARGV[1]) end -- nor may it begin any more, should that come late
   return r[2] == ARGV[1] and 1 or 0
 end
 local holds = tonumber(r[4]) or 0
@@ -49,8 +50,10 @@ if ARGV[2] == 'dead' then
   redis.call('HDEL', KEYS[1], 'unsure', 'prior_ttl', 'last_err')
 elseif ARGV[2] == 'done' then
   redis.call('ZREM', KEYS[4], ARGV[10])
-  redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
-    'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason')
+  if r[8] then -- it was a letter
+    redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
+      'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason')
+  end
 end
 for i = first, last do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', KEYS[1], unpack(fields))

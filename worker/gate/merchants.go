@@ -408,7 +408,7 @@ func (m *Merchants) Resume(ctx context.Context, id, by, note string) (Resumed, e
 	if err := record.Audit(ctx, m.rdb, record.AuditEntry{Who: by, What: record.ActResume, MerchantID: id, Note: note}); err != nil {
 		return r, err
 	}
-	was, err := m.lift.Run(ctx, m.rdb, []string{record.KeysOf(id).Pace}, shown.pausedSince()).Slice()
+	was, err := m.lift.Run(ctx, m.rdb, []string{record.KeysOf(id).Pace}, shown.pauses()...).Slice()
 	if err != nil {
 		return r, fmt.Errorf("end pauses: %w", err)
 	}
@@ -440,15 +440,17 @@ func (m *Merchants) Resume(ctx context.Context, id, by, note string) (Resumed, e
 	return r, nil
 }
 
-// pausedSince is when the last of the merchant's pauses began, in microseconds.
-func (m Merchant) pausedSince() (last int64) {
+// pauses are those of the merchant, as lift.lua wants to know them.
+func (m Merchant) pauses() []any {
+	ban := int64(0)
 	if m.Ban != nil {
-		last = max(last, m.Ban.Since.UnixMicro())
+		ban = m.Ban.Until.UnixMicro()
 	}
+	seen := []any{ban}
 	for _, d := range m.Denied {
-		last = max(last, d.Since.UnixMicro())
+		seen = append(seen, Scope(ecpay.Category(d.Service), d.Fingerprint), d.NextProbe.UnixMicro())
 	}
-	return last
+	return seen
 }
 
 const (

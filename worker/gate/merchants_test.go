@@ -454,6 +454,8 @@ func TestAResumeThatComesASecondTimeLateLeavesANewerPause(t *testing.T) {
 	}
 	person.AddHook(seen)
 	pause()
+	pace := record.KeysOf("1").Pace
+	refused := h.rdb.HGetAll(ctx, pace).Val()
 	if got, err := m.Resume(ctx, "1", "ops", ""); err != nil || got.Banned == nil || len(got.Denied) != 1 {
 		t.Fatalf("resume: %+v, %v", got, err)
 	}
@@ -468,5 +470,23 @@ func TestAResumeThatComesASecondTimeLateLeavesANewerPause(t *testing.T) {
 	}
 	if got, err := m.Get(ctx, "1"); err != nil || got.Ban == nil || len(got.Denied) != 1 {
 		t.Errorf("after the late one: %+v, %v; want the newer ban and refusal", got, err)
+	}
+
+	// The next pause of the same refusal is a newer one too.
+	for field, value := range refused {
+		if strings.HasPrefix(field, "denied:") {
+			w := strings.SplitN(value, " ", 3) // since, until, the others
+			until, err := strconv.ParseInt(w[1], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.rdb.HSet(ctx, pace, field, fmt.Sprintf("%s %d %s", w[0], until+1, w[2]))
+		}
+	}
+	if err := h.rdb.Do(ctx, seen.last...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.Get(ctx, "1"); err != nil || len(got.Denied) != 1 {
+		t.Errorf("after the late one: %+v, %v; want the refusal whose next pause has begun", got, err)
 	}
 }

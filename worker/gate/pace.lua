@@ -15,11 +15,6 @@
 -- each scope, which is a service (B2C, B2B) and the fingerprint of a key pair:
 -- "SINCE UNTIL PAUSES PROBE_END PROBE WHY". Probe is who tries first after the pause, or,
 -- with a probe_end of 0, whose refusal began it.
-local function micros()
-  local t = redis.call('TIME')
-  return t[1] * 1000000 + t[2]
-end
-
 local function denial_of(v)
   if not v then return nil end
   local since, ends, pauses, probe_end, probe, why = string.match(v, '^(%d+) (%d+) (%d+) (%d+) (%S+) (.*)$')
@@ -32,6 +27,11 @@ local function set_denial(pace, scope, d)
 end
 
 local GO, TURN, BANNED, DENIED = 0, 1, 2, 3 -- why to wait; see Why in gate.go
+
+-- A key that is used all the time lives on without a write for each use.
+local function live(key, least)
+  if redis.call('PTTL', key) < least then redis.call('PEXPIRE', key, 2 * least) end
+end
 
 -- me: the attempt; request: each of an attempt has its own; interval: the least time
 -- between two; cap: how many in flight; ahead: goes before those who wait; place: of the
@@ -54,7 +54,7 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
   local free = last + interval
   local function wait_in(name, at)
     redis.call('HSET', pace, name, at)
-    redis.call('PEXPIRE', pace, math.floor(math.max(0, at - now) / 1000) + 86400000)
+    live(pace, math.floor(math.max(0, at - now) / 1000) + 43200000)
     return math.max(1000, at - now), at, ban > now and waits or TURN
   end
   if denied and not (denied.probe == me and denied.probe_end > 0) then
@@ -68,9 +68,9 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
   if ban > 0 and p[6] and p[6] ~= me and (tonumber(p[7]) or 0) > now then
     return 1000000, place, BANNED
   end
-  redis.call('ZREMRANGEBYSCORE', flight, '-inf', now)
-  if not redis.call('ZSCORE', flight, me) and redis.call('ZCARD', flight) >= cap then
-    return 1000000, place, TURN
+  if redis.call('ZCARD', flight) >= cap and not redis.call('ZSCORE', flight, me) then
+    redis.call('ZREMRANGEBYSCORE', flight, '-inf', now) -- of workers that are gone
+    if redis.call('ZCARD', flight) >= cap then return 1000000, place, TURN end
   end
   if not ahead then
     if place > now then return place - now, place, TURN end
@@ -89,13 +89,13 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
   if ban > 0 then
     redis.call('HSET', pace, 'probe', me, 'probe_end', now + life)
   end
-  redis.call('PEXPIRE', pace, math.floor(math.max(0, line - now) / 1000) + 86400000)
+  live(pace, math.floor(math.max(0, line - now) / 1000) + 43200000)
   if denied then
     denied.probe, denied.probe_end = me, now + life
     set_denial(pace, scope, denied)
   end
   redis.call('ZADD', flight, now + life, me)
-  redis.call('PEXPIRE', flight, math.floor(life / 1000) + 60000)
+  live(flight, math.floor(life / 1000) + 60000)
   return 0, 0, GO, denied ~= nil
 end
 
