@@ -34,6 +34,9 @@ func openRedis(url string, confirm record.Confirm) (*redisClients, error) {
 		}
 		o.ContextTimeoutEnabled = true
 		o.DialTimeout = 5 * time.Second
+		o.PoolSize = 64
+		// A task is under 1 KiB. By default each connection has 64 KiB of buffers.
+		o.ReadBufferSize, o.WriteBufferSize = 4<<10, 4<<10
 		tune(o)
 		return redis.NewUniversalClient(o), nil
 	}
@@ -41,14 +44,12 @@ func openRedis(url string, confirm record.Confirm) (*redisClients, error) {
 	var err error
 	if c.asynq, err = open(func(o *redis.UniversalOptions) {
 		o.MaxRetries, o.MinRetryBackoff, o.MaxRetryBackoff = 20, 50*time.Millisecond, time.Second
-		o.PoolSize = 64
 	}); err != nil {
 		return nil, err
 	}
 	c.gate, err = open(func(o *redis.UniversalOptions) {
 		o.MaxRetries, o.MinRetryBackoff, o.MaxRetryBackoff = 1, 10*time.Millisecond, 50*time.Millisecond
 		o.ReadTimeout, o.WriteTimeout = 2*time.Second+confirm.Longest(), 2*time.Second
-		o.PoolSize = 64
 	})
 	return &c, err
 }
