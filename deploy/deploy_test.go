@@ -190,7 +190,11 @@ func TestComposeSecretsComeFromFilesOnly(t *testing.T) {
 		t.Errorf("the worker's secrets (-want +got):\n%s", diff)
 	}
 	for name, s := range c.Secrets {
-		if !strings.HasPrefix(s.File, "${ECPAYQ_"+strings.ToUpper(name)+"_FILE:?") {
+		want := "${ECPAYQ_" + strings.ToUpper(name) + "_FILE:?"
+		if name == "dashboard" {
+			want = "${ECPAYQ_DASHBOARD_FILE:-" // read also where there is no dashboard
+		}
+		if !strings.HasPrefix(s.File, want) {
 			t.Errorf("secret %s is read from %q", name, s.File)
 		}
 	}
@@ -200,7 +204,7 @@ func TestComposeSecretsComeFromFilesOnly(t *testing.T) {
 				t.Errorf("service %s has %s in its environment, where docker inspect shows it", name, key)
 			}
 		}
-		if name != "worker" && len(s.Secrets) != 0 {
+		if name != "worker" && name != "dashboard" && len(s.Secrets) != 0 {
 			t.Errorf("service %s is given %q", name, s.Secrets)
 		}
 	}
@@ -227,6 +231,32 @@ func TestComposeStartsTheFakeAndTheDashboardOnlyWhenAsked(t *testing.T) {
 	// refuse to talk to it.
 	if fake.NetworkMode != "service:worker" || !slices.Equal(fake.Command, []string{"fake", "--addr", "127.0.0.1:8990"}) {
 		t.Errorf("fake: network_mode %q, command %q", fake.NetworkMode, fake.Command)
+	}
+	if got := c.Services["dashboard"].Profiles; !slices.Equal(got, []string{"dashboard"}) {
+		t.Errorf("dashboard: profiles %q", got)
+	}
+}
+
+// That it starts like this, and not without users, is shown in cmd/ecpayq.
+func TestComposeDashboardHasUsersAndNoKeysAndIsPublishedOnThisMachineOnly(t *testing.T) {
+	t.Parallel()
+	c := readCompose(t)
+	d := c.Services["dashboard"]
+	want := service{
+		Image: "ecpayq", Build: c.Services["worker"].Build, Command: []string{"dashboard"}, Profiles: []string{"dashboard"},
+		Environment: map[string]string{
+			"ECPAYQ_REDIS_URL": "redis://redis:6379/0", "ECPAYQ_CONFIG": "/run/secrets/dashboard", "ECPAYQ_DASHBOARD_ADDR": "0.0.0.0:8980",
+		},
+		Secrets: []string{"dashboard"}, Ports: []string{"127.0.0.1:8980:8980"}, Networks: []string{"queue", "default"},
+		DependsOn: map[string]struct{ Condition string }{"redis": {"service_healthy"}},
+		Healthcheck: healthcheck{
+			Test:     []string{"CMD", "/ecpayq", "healthcheck", "--admin-addr", "127.0.0.1:8980"},
+			Interval: 10 * time.Second, Timeout: 5 * time.Second, Retries: 3, StartPeriod: 30 * time.Second,
+		},
+		ReadOnly: true, CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges:true"}, Restart: "unless-stopped",
+	}
+	if diff := cmp.Diff(want, d); diff != "" {
+		t.Errorf("dashboard (-want +got):\n%s", diff)
 	}
 }
 
@@ -415,30 +445,54 @@ func TestDockerignoreLetsInWhatTheBuildNeedsAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestSystemdUnit(t *testing.T) {
-	t.Parallel()
-	unit := map[string][]string{}
-	for line := range strings.Lines(read(t, "systemd/ecpayq-worker.service")) {
+// readUnit returns the values of each key, and the lines that confine the process.
+func readUnit(t *testing.T, name string) (unit map[string][]string, sandbox string) {
+	t.Helper()
+	text := read(t, "systemd/"+name)
+	unit = map[string][]string{}
+	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if key, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
 			unit[key] = append(unit[key], value)
 		}
 	}
-	for key, want := range map[string][]string{
-		"ExecStart":       {"/usr/local/bin/ecpayq worker"},
-		"ExecReload":      {"/bin/kill -HUP $MAINPID"},
-		"KillSignal":      {"SIGTERM"},
-		"DynamicUser":     {"yes"},
-		"NoNewPrivileges": {"yes"},
-		"LimitCORE":       {"0"},
-		"LoadCredential":  {"hash_key:/etc/ecpayq/hash_key", "hash_iv:/etc/ecpayq/hash_iv"},
-		"Environment":     {"ECPAYQ_HASH_KEY_FILE=%d/hash_key", "ECPAYQ_HASH_IV_FILE=%d/hash_iv"},
+	_, sandbox, _ = strings.Cut(text, "\nLimitCORE=0\n")
+	return unit, sandbox
+}
+
+func TestSystemdUnits(t *testing.T) {
+	t.Parallel()
+	worker, sandbox := readUnit(t, "ecpayq-worker.service")
+	dashboard, same := readUnit(t, "ecpayq-dashboard.service")
+	for _, row := range []struct {
+		name      string
+		unit      map[string][]string
+		key, want string
+	}{
+		{"worker", worker, "ExecStart", "/usr/local/bin/ecpayq worker"},
+		{"worker", worker, "ExecReload", "/bin/kill -HUP $MAINPID"},
+		{"worker", worker, "LoadCredential", "hash_key:/etc/ecpayq/hash_key hash_iv:/etc/ecpayq/hash_iv"},
+		{"worker", worker, "Environment", "ECPAYQ_HASH_KEY_FILE=%d/hash_key ECPAYQ_HASH_IV_FILE=%d/hash_iv"},
+		{"dashboard", dashboard, "ExecStart", "/usr/local/bin/ecpayq dashboard"}, // on loopback
+		{"dashboard", dashboard, "EnvironmentFile", "-/etc/ecpayq/ecpayq.env"},
+		{"dashboard", dashboard, "LoadCredential", ""},
+		{"dashboard", dashboard, "Environment", ""},
 	} {
-		if diff := cmp.Diff(want, unit[key]); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", key, diff)
+		if got := strings.Join(row.unit[row.key], " "); got != row.want {
+			t.Errorf("%s: %s is %q, want %q", row.name, row.key, got, row.want)
 		}
 	}
-	stop := unit["TimeoutStopSec"]
+	for name, unit := range map[string]map[string][]string{"worker": worker, "dashboard": dashboard} {
+		for key, want := range map[string]string{"KillSignal": "SIGTERM", "DynamicUser": "yes", "NoNewPrivileges": "yes", "LimitCORE": "0"} {
+			if got := unit[key]; !slices.Equal(got, []string{want}) {
+				t.Errorf("%s: %s is %q, want %q", name, key, got, want)
+			}
+		}
+	}
+	if diff := cmp.Diff(sandbox, same); diff != "" || len(sandbox) < 500 {
+		t.Errorf("the sandboxes of worker and dashboard differ (-worker +dashboard):\n%s", diff)
+	}
+	stop := worker["TimeoutStopSec"]
 	if len(stop) != 1 {
 		t.Fatalf("TimeoutStopSec: %q", stop)
 	}

@@ -186,9 +186,14 @@ func (b *bench) dashboard(args ...string) *child {
 // dashboardOn is dashboard at an address.
 func (b *bench) dashboardOn(addr string, args ...string) *child {
 	b.Helper()
-	d := start(b.T, b.env, append([]string{"dashboard", "--addr", addr}, args...)...)
+	return dashboardOf(b.T, b.env, append([]string{"dashboard", "--addr", addr}, args...)...)
+}
+
+func dashboardOf(t *testing.T, e env, args ...string) *child {
+	t.Helper()
+	d := start(t, e, args...)
 	const prefix = "ecpayq: dashboard on "
-	eventually(b.T, "the dashboard listens", func() bool {
+	eventually(t, "the dashboard listens", func() bool {
 		_, url, ok := strings.Cut(d.err.String(), prefix)
 		d.url, _, _ = strings.Cut(url, "\n")
 		d.url = strings.TrimSuffix(d.url, "/")

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
@@ -193,6 +194,68 @@ func TestWithUsersTheDashboardMayBePublicAndAsksForALogin(t *testing.T) {
 	}
 	if status, path, body := get("/"); status != http.StatusOK || path != "/" || !strings.Contains(body, "olga") {
 		t.Errorf("after the login: got status %d at %s, want our page", status, path)
+	}
+}
+
+// What docker-compose.yml starts, but for where Redis, the users' file and a free port
+// are; that the file says so is shown in deploy.
+func TestTheDashboardOfTheComposeFileStartsAndIsHealthyButNotWithoutUsers(t *testing.T) {
+	t.Parallel()
+	var compose struct {
+		Services map[string]struct {
+			Command     []string          `yaml:"command"`
+			Environment map[string]string `yaml:"environment"`
+			Healthcheck struct {
+				Test []string `yaml:"test"`
+			} `yaml:"healthcheck"`
+		} `yaml:"services"`
+	}
+	b := newBench(t, nil)
+	text, err := os.ReadFile("../../docker-compose.yml")
+	b.must(err)
+	b.must(yaml.Unmarshal(text, &compose))
+	service := compose.Services["dashboard"]
+	users := filepath.Join(t.TempDir(), "dashboard.yaml")
+	environment := env{"HOME": b.env["HOME"], "GORACE": b.env["GORACE"]}
+	for name, value := range service.Environment {
+		for from, to := range map[string]string{
+			"redis://redis:6379/0": b.redis.URL(), "/run/secrets/dashboard": users, "0.0.0.0:8980": "0.0.0.0:0",
+		} {
+			value = strings.ReplaceAll(value, from, to)
+		}
+		environment[name] = value
+	}
+	without := runIn(t, environment, service.Command...)
+	if without.code == 0 || !strings.Contains(without.stderr, "dashboard.yaml") {
+		t.Errorf("without the file: %+v", without)
+	}
+	writeFile(t, users, "merchants: []\n")
+	if without = runIn(t, environment, service.Command...); without.code == 0 || !strings.Contains(without.stderr, "no users are configured") {
+		t.Errorf("with a file that names no users: %+v", without)
+	}
+	writeFile(t, users, b.dashboardUsers("looks", "does-things"))
+	d := dashboardOf(t, environment, service.Command...)
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(d.url, "http://"))
+	b.must(err)
+	d.url = "http://127.0.0.1:" + port
+	if status, body := d.get("/login"); status != http.StatusOK || !strings.Contains(body, `name="password"`) {
+		t.Errorf("got status %d and %s, want the login page", status, body)
+	}
+	ask := service.Healthcheck.Test
+	if len(ask) < 3 || ask[0] != "CMD" || ask[1] != "/ecpayq" {
+		t.Fatalf("healthcheck %q", ask)
+	}
+	ask = strings.Split(strings.ReplaceAll(strings.Join(ask[2:], " "), ":8980", ":"+port), " ")
+	if r := runIn(t, environment, ask...); r.code != 0 || r.stdout != "ok\n" {
+		t.Errorf("%q: %+v", ask, r)
+	}
+	b.redis.Kill()
+	if r := runIn(t, environment, ask...); r.code != 1 || !strings.Contains(r.stderr, "redis does not answer") {
+		t.Errorf("%q without Redis: %+v", ask, r)
+	}
+	d.stop()
+	if r := runIn(t, environment, ask...); r.code != 1 || !strings.Contains(r.stderr, "not reachable") {
+		t.Errorf("%q without a dashboard: %+v", ask, r)
 	}
 }
 

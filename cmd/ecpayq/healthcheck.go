@@ -14,7 +14,7 @@ import (
 
 func (p *program) healthcheckCommand() *cli.Command {
 	return &cli.Command{
-		Name: "healthcheck", Usage: "ask the worker on this machine whether it is ready; exit code 1 if not",
+		Name: "healthcheck", Usage: "ask the worker on this machine, or the dashboard at --admin-addr, whether it is ready; exit code 1 if not",
 		Flags: []cli.Flag{p.cfg.FlagOf("ECPAYQ_ADMIN_ADDR")},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := noArgs(c); err != nil {
@@ -41,12 +41,12 @@ func (p *program) healthcheck(ctx context.Context) error {
 	}
 	resp, err := (&http.Client{Transport: &http.Transport{}}).Do(req) // no proxy: it is this machine
 	if err != nil {
-		return fmt.Errorf("worker is not reachable: %w", err)
+		return fmt.Errorf("%s is not reachable: %w", p.cfg.AdminAddr, err)
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("worker is not ready: %s", strings.TrimSpace(string(body)))
+		return fmt.Errorf("%s is not ready: %s", p.cfg.AdminAddr, strings.TrimSpace(string(body)))
 	}
 	fmt.Fprintln(p.out, "ok")
 	return nil

@@ -60,7 +60,7 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	if err != nil {
 		return nil, errors.Join(err, ui.Close())
 	}
-	d := &Dashboard{url: "http://" + ln.Addr().String() + "/", server: newServer(ui), ui: ui}
+	d := &Dashboard{url: "http://" + ln.Addr().String() + "/", server: newServer(withProbe(ui, cfg.Page.Redis)), ui: ui}
 	serve := func() error { return d.server.Serve(ln) }
 	if keys != nil {
 		d.url, d.server.TLSConfig = "https://"+ln.Addr().String()+"/", keys
@@ -72,6 +72,26 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 		}
 	}()
 	return d, nil
+}
+
+// withProbe adds /readyz, for which nobody has to log in. It is no pattern of a
+// [http.ServeMux], which would redirect requests before the dashboard's guard.
+func withProbe(ui http.Handler, rdb redis.UniversalClient) http.Handler {
+	ready := probe(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := rdb.Ping(ctx).Err(); err != nil {
+			return errors.New("redis does not answer")
+		}
+		return nil
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/readyz" && r.Method == http.MethodGet {
+			ready(w, r)
+			return
+		}
+		ui.ServeHTTP(w, r)
+	})
 }
 
 // URL is where the dashboard is, with a slash at its end.

@@ -275,13 +275,24 @@ func TestTheRunbookNamesNoMetricThatDoesNotExist(t *testing.T) {
 	}
 }
 
+// composeRedis is redis-cli where Redis is: docker-compose.yml publishes no port of it.
+const composeRedis = "docker compose exec redis redis-cli "
+
+func TestTheRunbookAsksRedisInItsContainer(t *testing.T) {
+	t.Parallel()
+	text := read(t, runbookFile)
+	if all, inside := strings.Count(text, "redis-cli "), strings.Count(text, composeRedis); all != inside || all < 6 {
+		t.Errorf("%d commands of redis-cli, of which %d begin with %s", all, inside, composeRedis)
+	}
+}
+
 // The commands of EcpayqTasksStranded, as they stand in the runbook.
 func TestTheRunbookBringsAStrandedTaskBack(t *testing.T) {
 	t.Parallel()
 	var commands []string
 	for _, b := range readPage(t, runbookFile).blocksOf("sh") {
 		for line := range strings.Lines(b.text) {
-			if strings.HasPrefix(line, "redis-cli ") && strings.Contains(line, "asynq:") {
+			if strings.HasPrefix(line, composeRedis) && strings.Contains(line, "asynq:") {
 				commands = append(commands, strings.TrimSpace(line))
 			}
 		}
@@ -294,7 +305,7 @@ func TestTheRunbookBringsAStrandedTaskBack(t *testing.T) {
 	do := func(command string) string {
 		t.Helper()
 		host, port, _ := strings.Cut(server.Addr(), ":")
-		command = strings.ReplaceAll(command, "redis-cli ", "redis-cli -h "+host+" -p "+port+" ")
+		command = strings.Replace(command, composeRedis, "redis-cli -h "+host+" -p "+port+" ", 1)
 		out, err := exec.Command("sh", "-c", command).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", command, err, out)
