@@ -8,9 +8,9 @@ import (
 	"unicode"
 )
 
-// Error is the one error type of [Client.Do]. Its text holds codes and ECPay's
-// own message, at most 500 bytes of it, and no key, ciphertext or field of the
-// request, since it is stored in Redis and shown on dashboards.
+// Error is the one error type of [Client.Do]. Its text, at most 500 bytes, holds
+// codes, ECPay's own message as it came, and by itself no key, ciphertext or field
+// of the request, since it is stored in Redis and shown on dashboards.
 type Error struct {
 	// Op is ECPay's name of the endpoint.
 	Op string
