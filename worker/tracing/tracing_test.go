@@ -28,6 +28,8 @@ func TestTracesAreWantedOnlyWhereTheStandardVariablesSaySo(t *testing.T) {
 		{map[string]string{"OTEL_TRACES_EXPORTER": "otlp"}, true, ""},
 		{map[string]string{"OTEL_TRACES_EXPORTER": "none", endpoint: "http://x"}, false, ""},
 		{map[string]string{"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "otlp"}, false, ""},
+		{map[string]string{"OTEL_SDK_DISABLED": "TRUE", "OTEL_TRACES_EXPORTER": "otlp"}, false, ""},
+		{map[string]string{"OTEL_SDK_DISABLED": "1", "OTEL_TRACES_EXPORTER": "otlp"}, true, ""}, // which the specification takes for false
 		{map[string]string{endpoint: "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, true, ""},
 		{map[string]string{endpoint: "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, false, "grpc"},
 		{map[string]string{endpoint: "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}, true, ""},
