@@ -23,23 +23,24 @@ func number(s string) float64 {
 
 // Purposes are the values of the label of ecpayq_redis_memory_bytes.
 func Purposes() []string {
-	return []string{purposeTasks, purposeQueues, purposeRecords, purposeMarkers, purposePace, purposeLedger, purposeAudit, purposeAsynq, other}
+	return []string{purposeTasks, purposeQueues, purposeRecords, purposeMarkers, purposePace, purposeLedger, purposeAudit, purposeSchedules, purposeAsynq, other}
 }
 
 const (
-	purposeTasks   = "tasks"          // asynq's tasks
-	purposeQueues  = "queues"         // asynq's lists of them
-	purposeAsynq   = "asynq"          // what else asynq keeps
-	purposeRecords = "records"        // ours of a task, a dead letter's payload included
-	purposeMarkers = "finish_markers" // by which a second enqueue is recognised
-	purposePace    = "pace"           // pace, pauses and locks
-	purposeLedger  = "ledger"         // indexes of dead letters
-	purposeAudit   = "audit"
+	purposeTasks     = "tasks"          // asynq's tasks
+	purposeQueues    = "queues"         // asynq's lists of them
+	purposeAsynq     = "asynq"          // what else asynq keeps
+	purposeRecords   = "records"        // ours of a task, a dead letter's payload included
+	purposeMarkers   = "finish_markers" // by which a second enqueue is recognised
+	purposePace      = "pace"           // pace, pauses, locks and barriers
+	purposeLedger    = "ledger"         // indexes of dead letters
+	purposeAudit     = "audit"
+	purposeSchedules = "schedules"
 )
 
 // purposeOf reads it from a key's name.
 func purposeOf(key string) string {
-	_, rest, tagged := strings.Cut(key, "}")
+	tag, rest, tagged := strings.Cut(key, "}")
 	switch {
 	case strings.HasPrefix(key, "asynq:{") && strings.HasPrefix(rest, ":t:"):
 		return purposeTasks
@@ -49,6 +50,10 @@ func purposeOf(key string) string {
 		return other
 	case strings.HasPrefix(key, record.AuditKey):
 		return purposeAudit
+	case strings.HasSuffix(tag, "{schedule"): // a name that people give follows
+		return purposeSchedules
+	case strings.HasSuffix(tag, "{replication"):
+		return purposePace
 	}
 	word, _, _ := strings.Cut(strings.TrimPrefix(rest, ":"), ":")
 	switch word {
@@ -56,7 +61,7 @@ func purposeOf(key string) string {
 		return purposeRecords
 	case "done":
 		return purposeMarkers
-	case "pace", "flight", "lock", "held", "seen", "denied", "state", "forbidden", "unavailable":
+	case "pace", "flight", "lock", "held", "seen", "denied", "state", "forbidden", "unavailable", "barrier", "replication":
 		return purposePace
 	case "dead", "owners", "unsure", "sweep", "scan", "tally":
 		return purposeLedger

@@ -320,6 +320,8 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 		record.TaskKey(id): purposeRecords, record.DoneKey(id): purposeMarkers, record.LockKey(id): purposePace, record.PaceKey(id): purposePace,
 		record.FlightKey(id): purposePace, record.HeldKey(id): purposePace, record.MerchantsKey: purposePace, record.DeniedKey: purposePace, record.EgressKeys("default")[0]: purposePace, record.DeadKey(id): purposeLedger, record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger,
 		record.SweepKey: purposeLedger, record.ScanKey: purposeLedger, record.TallyKey: purposeLedger, record.AuditKey: purposeAudit,
+		record.ScheduleKey("night", "spec"): purposeSchedules, record.ScheduleKey("dead", "spec"): purposeSchedules, record.BarrierKey("invalid"): purposePace,
+		record.ReplicationKey((*redis.Client)(nil), id): purposePace, record.ReplicationKey((*redis.ClusterClient)(nil), id): purposePace,
 		record.AsynqTaskKey("invalid", id): purposeTasks, record.AsynqKey("invalid", "processed"): purposeAsynq, "asynq:queues": purposeAsynq,
 		"somebody else's": other, "ecpayq": other,
 	} {
