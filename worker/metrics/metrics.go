@@ -69,7 +69,7 @@ func New(cfg Config) (*Metrics, error) {
 			Name: "ecpayq_holds_total", Help: "Attempts that ended in a hold, by what the task waits for.",
 		}, []string{"reason"}),
 		age: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "ecpayq_retry_age_ratio", Help: "Age of tasks that are to be tried again, as a part of ECPAYQ_MAX_AGE, at which they die.",
+			Name: "ecpayq_retry_age_ratio", Help: "Age of tasks that are to be tried again or wait for the end of an outage, as a part of ECPAYQ_MAX_AGE, at which they die.",
 			Buckets: []float64{.01, .1, .25, .5, .75, .9, 1},
 		}),
 		losses: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -187,7 +187,11 @@ func (m *Metrics) attempt(f worker.Finished) {
 	m.tasks.WithLabelValues(typeLabel(f.Type), f.Verdict.Action.String()).Inc()
 	switch f.Verdict.Action {
 	case worker.Hold:
-		m.holds.WithLabelValues(string(f.Verdict.Wait())).Inc()
+		wait := f.Verdict.Wait()
+		m.holds.WithLabelValues(string(wait)).Inc()
+		if wait == worker.WaitOutage { // of all holds the one that brings a task nearer to its end
+			m.age.Observe(f.Age)
+		}
 	case worker.Retry:
 		m.age.Observe(f.Age)
 	}

@@ -93,6 +93,11 @@ func TestAttemptsLossesLeasesAndTheGateAreCounted(t *testing.T) {
 	attempt("b2b:invalid", worker.Verdict{Action: worker.Retry}, 0.6, worker.NotRecorded)
 	attempt("b2b:invalid", worker.Verdict{Action: worker.Retry}, 0.05, worker.Superseded)
 	attempt("not:ours", worker.Verdict{Action: worker.Hold, Kind: ecpay.Denied}, 3, worker.Recorded)
+	outage := worker.Verdict{Action: worker.Hold, Kind: ecpay.Unavailable, Reason: "ECPay answers nobody at the moment; one request tries it now and then, and the rest waits / 綠界目前對所有特店都沒有回應，由一個呼叫不時試探，其餘等候"}
+	if outage.Wait() != worker.WaitOutage {
+		t.Fatalf("%q is no reason of an outage: take the one of package worker", outage.Reason)
+	}
+	attempt("b2b:invalid", outage, 0.7, worker.Recorded)
 	o.LeaseLost("b2b:invalid")
 	o.LeaseLost("not:ours either")
 	o.Lost(worker.NotCompleted)
@@ -100,7 +105,7 @@ func TestAttemptsLossesLeasesAndTheGateAreCounted(t *testing.T) {
 	m.Exchange(t.Context(), ecpay.Exchange{Operation: ecpay.Operations()[0], Kind: ecpay.Stale, Duration: time.Second})
 	want := map[string]float64{
 		"ecpayq_task_attempts_total b2b:invalid done": 1, "ecpayq_task_attempts_total b2b:invalid retry": 2, "ecpayq_task_attempts_total other hold": 1,
-		"ecpayq_holds_total denied": 1, "ecpayq_retry_age_ratio": 2,
+		"ecpayq_task_attempts_total b2b:invalid hold": 1, "ecpayq_holds_total denied": 1, "ecpayq_holds_total outage": 1, "ecpayq_retry_age_ratio": 3,
 		"ecpayq_unrecorded_attempts_total not_recorded": 1, "ecpayq_unrecorded_attempts_total superseded": 1, "ecpayq_unrecorded_attempts_total not_completed": 1,
 		"ecpayq_lost_leases_total b2b:invalid": 1, "ecpayq_lost_leases_total other": 1,
 		"ecpayq_gate_duration_seconds enter":                                      1,
