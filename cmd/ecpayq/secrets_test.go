@@ -231,3 +231,37 @@ func TestAWorkerLogsOneLineOfJSONForEachAttemptAndNoPayload(t *testing.T) {
 		t.Errorf("got %q on stdout, want nothing", got)
 	}
 }
+
+func TestTheConsoleFormOfTheLogHasEveryFixedKeyToo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, env{"ECPAYQ_LOG_FORMAT": "console"})
+	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000066", InvoiceDate: invoiceDate}))
+	b.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{RtnCode: 9000001, RtnMsg: "呼叫財政部API失敗"})
+	w := start(t, b.env, "worker")
+	r := b.enqueue("invalid", "--invoice-number", "VG11000066", "--invoice-date", invoiceDate, "--reason", "訂單取消")
+	b.waitFor(r.ID, "completed")
+	w.stop()
+	var lines []string
+	for line := range strings.Lines(w.err.String()) {
+		if strings.Contains(line, "attempt finished") {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) != 2 {
+		t.Fatalf("got %q, want one line for each of two attempts", lines)
+	}
+	for i, line := range lines {
+		keys := []string{"task_id=" + r.ID, "type=b2b:invalid", "queue=invalid", "attempt=", "verdict=", "kind=", "rtn_code=", "duration="}
+		if i == 0 {
+			keys = append(keys, "next_in=")
+		}
+		for _, key := range keys {
+			if !strings.Contains(line, " "+key) {
+				t.Errorf("the line has no %s: %q", key, line)
+			}
+		}
+		if json.Valid([]byte(line)) {
+			t.Errorf("a line of the console form is JSON: %q", line)
+		}
+	}
+}

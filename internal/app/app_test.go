@@ -17,7 +17,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
-	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
@@ -309,25 +308,30 @@ func TestEveryMetricOfTasksAndRequestsIsThereFromTheStart(t *testing.T) {
 	}
 }
 
-func TestMetricsPassPromlint(t *testing.T) {
+func TestTheStepsOfTheGateOfARealTaskAreMeasured(t *testing.T) {
 	t.Parallel()
-	cfg, _, _ := setup(t)
-	cfg.MetricsByMerchant = true
-	w := start(t, cfg)
-	var body string
-	eventually(t, "the first sweep has ended", func() bool {
-		body = scrape(t, w)
-		return strings.Contains(body, `ecpayq_sweeps_total{result="ok"} 1`) && strings.Contains(body, "ecpayq_dead_letters_by_kind")
-	})
-	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	cfg, fake, rdb := setup(t)
+	client, err := enqueue.New(enqueue.Config{Redis: rdb.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range problems {
-		t.Errorf("%s: %s", p.Metric, p.Text)
+	if err := fake.StageDelayed(ecpaytest.Delayed{Tsr: "GATE1"}); err != nil {
+		t.Fatal(err)
 	}
-	if n := strings.Count(body, "\n# HELP ecpayq_"); n < 25 {
-		t.Errorf("linted %d metrics of ours only", n)
+	r, err := client.TriggerIssue(t.Context(), trigger("GATE1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, cfg)
+	eventually(t, "it is completed", func() bool {
+		task, err := client.Task(t.Context(), r.ID)
+		return err == nil && task.State == record.StateCompleted
+	})
+	for _, step := range []string{"begin", "leave"} { // the other one may be done without a round trip of its own
+		name := fmt.Sprintf("ecpayq_gate_duration_seconds_count{step=%q}", step)
+		if body := scrape(t, w); !strings.Contains(body, "\n"+name+" ") || strings.Contains(body, "\n"+name+" 0\n") {
+			t.Errorf("no %s was measured", step)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/rs/zerolog"
 
@@ -63,6 +64,18 @@ func metricLabels(t *testing.T) map[string][]string {
 		all[f.GetName()] = labels
 	}
 	return all
+}
+
+// That no family is missing is shown by the table below.
+func TestMetricsPassPromlint(t *testing.T) {
+	t.Parallel()
+	problems, err := promlint.NewWithMetricFamilies(gatherAll(t)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
 }
 
 func TestTheTableOfMetricsIsThatOfTheCode(t *testing.T) {

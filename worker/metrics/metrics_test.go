@@ -158,3 +158,17 @@ func TestMerchantsHaveSeriesOnlyWhenAskedForAndSoManyAtMost(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSkewOfEachClockIsShownWithItsSign(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	must(t, WatchSkew(reg, func() ecpay.Skew {
+		return ecpay.Skew{ECPay: time.Second, Reference: -2 * time.Second, Correction: 3 * time.Second}
+	}))
+	want := map[string]float64{
+		"ecpayq_clock_skew_ecpay_seconds": 1, "ecpayq_clock_skew_redis_seconds": -2, "ecpayq_clock_correction_seconds": 3,
+	}
+	if diff := cmp.Diff(want, series(t, reg, "ecpayq_")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -76,23 +76,24 @@ func (b *bench) tick(s *schedule.Scheduler, e schedule.Entry) {
 	}
 }
 
-const queue = "invalid"
-
 func id(merchant, n int) string { return fmt.Sprintf("b2b.invalid.%d.VG%08d.2026-11-01", merchant, n) }
 
 // dies makes a task dead at a time, in the ledger only, as after a sweep; what asynq
 // has of it goes.
 func (b *bench) dies(id string, at time.Time, kind ecpay.Kind) {
 	b.Helper()
-	_, merchant, err := tasks.ParseID(id)
+	typ, merchant, err := tasks.ParseID(id)
 	b.must(err)
-	payload := fmt.Sprintf(`{"MerchantID":%q,"InvoiceNumber":%q,"InvoiceDate":"2026-11-01","Reason":"r"}`, merchant, strings.Split(id, ".")[3])
+	payload := fmt.Sprintf(`{"MerchantID":%q,"InvoiceNumber":%q,"InvoiceDate":"2026-11-01","Remark":"r"}`, merchant, strings.Split(id, ".")[3])
+	if typ.Name == "b2b:invalid" {
+		payload = strings.Replace(payload, "Remark", "Reason", 1)
+	}
 	ctx := b.Context()
 	b.must(record.NoteOwner(ctx, b.rdb, id))
 	pipe := b.rdb.Pipeline()
-	pipe.LRem(ctx, record.AsynqKey(queue, "pending"), 0, id)
-	pipe.Del(ctx, record.AsynqTaskKey(queue, id))
-	pipe.HSet(ctx, record.TaskKey(id), record.FieldState, "dead", record.FieldKind, kind.String(), record.FieldType, "b2b:invalid", record.FieldQueue, queue,
+	pipe.LRem(ctx, record.AsynqKey(typ.Queue, "pending"), 0, id)
+	pipe.Del(ctx, record.AsynqTaskKey(typ.Queue, id))
+	pipe.HSet(ctx, record.TaskKey(id), record.FieldState, "dead", record.FieldKind, kind.String(), record.FieldType, typ.Name, record.FieldQueue, typ.Queue,
 		record.FieldPayload, payload, record.FieldHeaders, "{}", record.FieldDied, at.UnixMilli(), record.FieldBy, "worker")
 	pipe.ZAdd(ctx, record.DeadKey(id), redis.Z{Score: float64(at.UnixMilli()), Member: id})
 	_, err = pipe.Exec(ctx)
@@ -102,13 +103,15 @@ func (b *bench) dies(id string, at time.Time, kind ecpay.Kind) {
 // pending are the ids that were put back into asynq, in order.
 func (b *bench) pending() []string {
 	b.Helper()
-	infos, err := asynq.NewInspectorFromRedisClient(b.rdb).ListPendingTasks(queue, asynq.PageSize(1000))
-	if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
-		b.Fatal(err)
-	}
 	ids := []string{}
-	for _, i := range infos {
-		ids = append(ids, i.ID)
+	for _, queue := range []string{"invalid", "invalid_confirm"} {
+		infos, err := asynq.NewInspectorFromRedisClient(b.rdb).ListPendingTasks(queue, asynq.PageSize(1000))
+		if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
+			b.Fatal(err)
+		}
+		for _, i := range infos {
+			ids = append(ids, i.ID)
+		}
 	}
 	slices.Sort(ids)
 	return ids
@@ -225,10 +228,12 @@ func TestTimesThatWereMissedAreCaughtUpWithOnce(t *testing.T) {
 func TestWhatAPersonMustDecideIsReplayedOnlyWhereItIsNamed(t *testing.T) {
 	t.Parallel()
 	kinds := ecpay.Kinds()
+	const confirm = "b2b.invalid_confirm.1.VG00000090.2026-11-01"
 	all := func(b *bench, slot time.Time) {
 		for i, k := range kinds {
 			b.dies(id(1+i%2, i), slot.Add(-time.Duration(1+i)*time.Minute), k)
 		}
+		b.dies(confirm, slot.Add(-time.Minute), ecpay.Unavailable)
 		b.dies(id(1, 98), slot, ecpay.Unavailable) // at the time itself, and after it
 		b.dies(id(1, 99), slot.Add(time.Second), ecpay.Unavailable)
 	}
@@ -247,11 +252,12 @@ func TestWhatAPersonMustDecideIsReplayedOnlyWhereItIsNamed(t *testing.T) {
 		f    schedule.Filter
 		want []string
 	}{
-		"all":      {schedule.Filter{}, of(func(_ int, k ecpay.Kind) bool { return decided(k) })},
+		"all":      {schedule.Filter{}, append(of(func(_ int, k ecpay.Kind) bool { return decided(k) }), confirm)},
 		"named":    {schedule.Filter{Kinds: []ecpay.Kind{ecpay.Rejected, ecpay.Ambiguous}}, of(func(_ int, k ecpay.Kind) bool { return !decided(k) })},
 		"one":      {schedule.Filter{Kinds: []ecpay.Kind{ecpay.NotFound}}, of(func(_ int, k ecpay.Kind) bool { return k == ecpay.NotFound })},
 		"merchant": {schedule.Filter{MerchantID: "2"}, of(func(i int, k ecpay.Kind) bool { return decided(k) && i%2 == 1 })},
-		"type":     {schedule.Filter{Type: "b2c:trigger_issue"}, []string{}},
+		"type":     {schedule.Filter{Type: "b2b:invalid_confirm"}, []string{confirm}},
+		"no type":  {schedule.Filter{Type: "b2c:trigger_issue"}, []string{}},
 		"age":      {schedule.Filter{OlderThan: 4 * time.Minute}, of(func(i int, k ecpay.Kind) bool { return decided(k) && i >= 4 })},
 	} {
 		e := entry(t, "* * * * *", row.f)
@@ -273,6 +279,50 @@ func TestWhatAPersonMustDecideIsReplayedOnlyWhereItIsNamed(t *testing.T) {
 		b.tick(b.scheduler(b.rdb, nil), e)
 		if got := b.pending(); len(got) != min(8, 3*(i+1)) || got[0] != id(1, 0) {
 			t.Errorf("slot %d with a limit of 3: pending %v", i, got)
+		}
+	}
+}
+
+// What a run replays is apart in time as it is by default: in the run, and along the
+// pace of each merchant afterwards.
+func TestReplaysOfARunAreApartAndSpreadAlongTheMerchantsPace(t *testing.T) {
+	t.Parallel()
+	e := entry(t, "* * * * *", schedule.Filter{})
+	b, slot := started(t, e)
+	const many, few = 60, 3
+	for i := range many {
+		b.dies(id(1, i), slot.Add(-time.Hour), ecpay.Unavailable)
+	}
+	for i := range few {
+		b.dies(id(2, i), slot.Add(-time.Minute), ecpay.Unavailable) // behind all of the other's
+	}
+	start := time.Now()
+	b.tick(b.scheduler(b.rdb, func(c *schedule.Config) {
+		c.Pause, c.Ledger = 0, deadletter.New(deadletter.Config{Redis: b.rdb})
+	}), e)
+	took := time.Since(start)
+	if least := (many + few) * 20 * time.Millisecond; took < least {
+		t.Errorf("the run took %s, want 20ms for each replay, %s", took, least)
+	}
+	pending := b.pending()
+	atOnce := len(pending) - few
+	if !slices.Contains(pending, id(2, few-1)) {
+		t.Error("a merchant with a few waits for one with many")
+	}
+	// One merchant's may begin a second and a half before their turn, and asynq has
+	// whole seconds.
+	if most := int((took+2500*time.Millisecond)/tasks.DefaultInterval) + 1; atOnce < 1 || atOnce > most {
+		t.Errorf("%d of %d may run at once, want %d at most", atOnce, many, most)
+	}
+	later, err := asynq.NewInspectorFromRedisClient(b.rdb).ListScheduledTasks("invalid", asynq.PageSize(1000))
+	b.must(err)
+	if len(later) != many-atOnce {
+		t.Errorf("%d are for later and %d at once, want %d", len(later), atOnce, many)
+	}
+	inSecond := map[time.Time]int{}
+	for _, info := range later {
+		if inSecond[info.NextProcessAt]++; inSecond[info.NextProcessAt] > int(time.Second/tasks.DefaultInterval) {
+			t.Errorf("more than five are for %s", info.NextProcessAt)
 		}
 	}
 }
