@@ -4,10 +4,12 @@ package main_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image/png"
 	"io"
 	"os"
 	"os/exec"
@@ -167,6 +169,7 @@ func (b *browser) call(session, method string, params any) (json.RawMessage, err
 type tab struct {
 	*browser
 	session string
+	width   int // of its window
 	events  []message
 }
 
@@ -208,6 +211,7 @@ func (t *tab) do(method string, params any) {
 
 func (t *tab) size(width, height int) {
 	t.t.Helper()
+	t.width = width
 	t.do("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600})
 }
 
@@ -306,14 +310,23 @@ func (t *tab) fill(selector, text string) {
 // a person to look at.
 func (t *tab) screenshot(name string) {
 	t.t.Helper()
+	v, _ := t.eval("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+	size, ok := v.([]any)
+	if !ok {
+		t.t.Fatalf("screenshot %s: the page has no size", name)
+	}
+	clip := map[string]any{"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
 	var shot struct{ Data string }
-	t.must(t.session, "Page.captureScreenshot", map[string]any{"captureBeyondViewport": false}, &shot)
-	png, err := base64.StdEncoding.DecodeString(shot.Data)
-	if err != nil || len(png) < 1000 {
-		t.t.Errorf("screenshot %s: %d bytes, %v", name, len(png), err)
+	t.must(t.session, "Page.captureScreenshot", map[string]any{"captureBeyondViewport": true, "clip": clip}, &shot)
+	text, err := base64.StdEncoding.DecodeString(shot.Data)
+	if err != nil {
+		t.t.Fatalf("screenshot %s: %v", name, err)
+	}
+	if got, err := png.DecodeConfig(bytes.NewReader(text)); err != nil || float64(got.Height) < size[1].(float64) {
+		t.t.Errorf("screenshot %s is %d pixels high, %v; the page is %v", name, got.Height, err, size[1])
 	}
 	if dir := os.Getenv("ECPAYQ_SCREENSHOTS"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+".png"), text, 0o600); err != nil {
 			t.t.Error(err)
 		}
 	}

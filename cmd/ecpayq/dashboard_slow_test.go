@@ -34,11 +34,12 @@ func (t *tab) action(number string, n int) string {
 	return fmt.Sprintf("%s button:nth-of-type(%d)", cell, n)
 }
 
-// fits reports a page that is wider than its window.
+// fits reports a page that is wider than its window was made: a phone zooms out, and
+// then says that its window is as wide.
 func (t *tab) fits(page string) {
 	t.t.Helper()
-	if v, _ := t.eval("document.documentElement.scrollWidth <= window.innerWidth"); v != true {
-		t.t.Errorf("%s is wider than its window", page)
+	if v, _ := t.eval("document.documentElement.scrollWidth"); v == nil || v.(float64) > float64(t.width) {
+		t.t.Errorf("%s is %v wide, and its window %d", page, v, t.width)
 	}
 }
 
@@ -75,6 +76,9 @@ func TestSlowOpsMendAndRunDeadTasksInABrowser(t *testing.T) {
 		t.Helper()
 		secrets.search(t, name, tab.html())
 		tab.screenshot(name)
+		if at, _ := tab.eval("location.pathname"); !strings.HasPrefix(fmt.Sprint(at), "/asynq") { // a page of ours
+			tab.fits(name)
+		}
 	}
 
 	olga.open(d.url + "/")
@@ -147,12 +151,10 @@ func TestSlowOpsMendAndRunDeadTasksInABrowser(t *testing.T) {
 	phone.open(d.url + "/login")
 	phone.shows("登入")
 	look(phone, "phone-login")
-	phone.fits("/login")
 	phone.login(d.url, "olga", operator)
 	for _, page := range []string{"/", "/dead?id=" + ambiguous, "/waiting", "/merchants", "/schedules", "/audit"} {
 		phone.open(d.url + page)
 		look(phone, "phone"+strings.NewReplacer("/", "-", "?", "-").Replace(strings.Split(page, "=")[0]))
-		phone.fits(page)
 	}
 
 	// A viewer sees all of it, and can change nothing.
