@@ -160,23 +160,6 @@ func counted(n map[deadletter.Outcome]int) string {
 	return strings.Join(parts, ",")
 }
 
-// problem shows what went wrong, in words of ours.
-func (d *Dashboard) problem(w http.ResponseWriter, r *http.Request, status int, text string) {
-	d.show(w, r, status, "problem", "This could not be done", text)
-}
-
-// failed tells an error that is the user's to mend from one that is not.
-func (d *Dashboard) failed(w http.ResponseWriter, r *http.Request, err error) {
-	var invalid *ecpay.ValidationError
-	var set *deadletter.SetError
-	if errors.As(err, &invalid) || errors.As(err, &set) || errors.Is(err, record.ErrOtherID) || errors.Is(err, deadletter.ErrBegun) {
-		d.problem(w, r, http.StatusUnprocessableEntity, err.Error())
-		return
-	}
-	d.cfg.Logger.Warn().Err(err).Str("path", r.URL.Path).Msg("page not shown")
-	d.problem(w, r, http.StatusServiceUnavailable, "Redis is not available; try again.")
-}
-
 // brokenQueues names the queues that asynq cannot sum up, which its own pages and
 // lists cannot show.
 func (d *Dashboard) brokenQueues(ctx context.Context) []string {
@@ -325,10 +308,7 @@ func (d *Dashboard) letterPage(w http.ResponseWriter, r *http.Request) {
 
 // back leads to where a form came from, with what it came to.
 func back(w http.ResponseWriter, r *http.Request, n map[deadletter.Outcome]int) {
-	u, err := url.Parse(localPath(r.PostFormValue("back")))
-	if err != nil {
-		u = &url.URL{Path: "/"}
-	}
+	u := cameFrom(r)
 	q := u.Query()
 	q.Set("done", counted(n))
 	u.RawQuery = q.Encode()
@@ -338,7 +318,12 @@ func back(w http.ResponseWriter, r *http.Request, n map[deadletter.Outcome]int) 
 // chosen returns the ids of a form, or answers that there are none.
 func (d *Dashboard) chosen(w http.ResponseWriter, r *http.Request) []string {
 	_ = r.ParseForm()
-	ids := r.PostForm["id"]
+	var ids []string
+	for _, id := range r.PostForm["id"] {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
 	if len(ids) == 0 {
 		d.problem(w, r, http.StatusUnprocessableEntity, "Choose at least one task.")
 	}
@@ -359,18 +344,12 @@ func (d *Dashboard) replay(w http.ResponseWriter, r *http.Request) {
 			o.Set = map[string]string{field: r.PostFormValue("value")}
 		}
 	}
-	n := map[deadletter.Outcome]int{}
-	var wrong error
-	err := d.ledger.ReplayAll(ctx, deadletter.Filter{IDs: ids}, o, func(res deadletter.Result) {
-		if wrong = errors.Join(wrong, res.Err); res.Err == nil {
-			n[res.Outcome]++
-		}
-	})
-	if err = errors.Join(err, wrong); err != nil {
-		d.failed(w, r, err)
-		return
+	res := results{done: map[deadletter.Outcome]int{}}
+	err := d.ledger.ReplayAll(ctx, deadletter.Filter{IDs: ids}, o, func(one deadletter.Result) { res.add(one.ID, one.Outcome, one.Err) })
+	if err != nil {
+		res.ended = errors.Join(err, ctx.Err())
 	}
-	back(w, r, n)
+	d.report(w, r, len(ids), res)
 }
 
 func (d *Dashboard) resolve(w http.ResponseWriter, r *http.Request) {
@@ -394,16 +373,16 @@ func (d *Dashboard) each(w http.ResponseWriter, r *http.Request, act func(ctx co
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), actLimit)
 	defer cancel()
-	n := map[deadletter.Outcome]int{}
+	res := results{done: map[deadletter.Outcome]int{}}
 	for _, id := range ids {
 		out, err := act(ctx, id, who(r), note)
-		if err != nil {
-			d.failed(w, r, err)
-			return
+		if err != nil && (ctx.Err() != nil || unavailable(err)) {
+			res.ended = errors.Join(err, ctx.Err())
+			break
 		}
-		n[out]++
+		res.add(id, out, err)
 	}
-	back(w, r, n)
+	d.report(w, r, len(ids), res)
 }
 
 // waitingData is what waits for a time.

@@ -50,6 +50,9 @@ type Revival struct {
 // ErrOtherID means that a correction would make another task.
 var ErrOtherID = errors.New("the correction changes the task's id: it is another intent, enqueue it as such")
 
+// ErrNoPayload means that nobody has what the task was.
+var ErrNoPayload = errors.New("the dead letter has no payload, and asynq has no task")
+
 // Revive runs a dead task again: it drops what asynq has of it and enqueues what
 // the ledger has. It is the same whether asynq still has the task, has forgotten
 // it, or has a remnant that it can neither list nor run. It may be called twice
@@ -122,7 +125,7 @@ func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (Outcome,
 	case !l.InLedger && at == PlaceNone:
 		return NotFound, nil
 	case at == PlaceNone && l.Payload == nil:
-		return "", fmt.Errorf("dead letter %s has no payload, and asynq has no task", id)
+		return "", fmt.Errorf("%s: %w", id, ErrNoPayload)
 	case !l.InLedger && msg == "": // a remnant of nothing, which only blocks the id
 		if r.DryRun {
 			return NotFound, nil

@@ -163,7 +163,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 				o.Died = letter.DiedAt
 				out, err := l.Replay(ctx, letter.ID, o)
 				if err != nil && !isOwn(err) {
-					cancel(err)
+					cancel(fmt.Errorf("replay %s: %w", letter.ID, err))
 					continue
 				}
 				tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: out, Err: err})
@@ -205,7 +205,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 		seen[id] = true
 		out, err := l.Replay(ctx, id, o)
 		if err != nil && !isOwn(err) {
-			return err
+			return fmt.Errorf("replay %s: %w", id, err)
 		}
 		tell(Result{ID: id, Outcome: out, Err: err})
 	}
@@ -241,5 +241,5 @@ func (f Filter) names(k ecpay.Kind, o ReplayOptions) bool {
 func isOwn(err error) bool {
 	var invalid *ecpay.ValidationError
 	var set *SetError
-	return errors.As(err, &invalid) || errors.As(err, &set) || errors.Is(err, record.ErrOtherID)
+	return errors.As(err, &invalid) || errors.As(err, &set) || errors.Is(err, record.ErrOtherID) || errors.Is(err, record.ErrNoPayload)
 }

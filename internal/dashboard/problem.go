@@ -1,0 +1,155 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+)
+
+// problemData is what went wrong.
+type problemData struct {
+	Text string
+	// Tasks are those of several that could not be done, and Done is what the others
+	// came to.
+	Tasks []taskProblem
+	Done  []string
+	Back  string
+}
+
+type taskProblem struct{ ID, Why string }
+
+// problem shows what went wrong, in words of ours.
+func (d *Dashboard) problem(w http.ResponseWriter, r *http.Request, status int, text string) {
+	d.show(w, r, status, "problem", "This could not be done", problemData{Text: langOf(r).say(text), Back: cameFrom(r).String()})
+}
+
+// failed shows an error and logs it, unless it is the user's to mend.
+func (d *Dashboard) failed(w http.ResponseWriter, r *http.Request, err error) {
+	status, text := explain(langOf(r), err)
+	d.logFailed(r, status, "", err)
+	d.problem(w, r, status, text)
+}
+
+func (d *Dashboard) logFailed(r *http.Request, status int, id string, err error) {
+	if status >= http.StatusInternalServerError {
+		d.cfg.Logger.Warn().Err(err).Str("path", r.URL.Path).Str("task_id", id).Msg("not done, or not shown")
+	}
+}
+
+// explain says what an error means for whoever pressed a button.
+func explain(l lang, err error) (status int, text string) {
+	var invalid *ecpay.ValidationError
+	var set *deadletter.SetError
+	switch {
+	case errors.Is(err, deadletter.ErrBegun):
+		return http.StatusUnprocessableEntity, l.say("This task was begun before, or may have been: let it run, or resolve it once it is dead.")
+	case errors.Is(err, record.ErrOtherID):
+		return http.StatusUnprocessableEntity, l.say("The correction would make another task of it: enqueue that one instead.")
+	case errors.Is(err, record.ErrNoPayload):
+		return http.StatusUnprocessableEntity, l.say("Neither the ledger nor asynq has what it was: enqueue it again, or resolve it.")
+	case errors.As(err, &invalid):
+		var fields []string
+		for _, f := range invalid.Fields {
+			fields = append(fields, f.Field+" "+l.say(f.Problem))
+		}
+		return http.StatusUnprocessableEntity, l.say("ECPay would refuse this:") + " " + strings.Join(fields, "; ")
+	case errors.As(err, &set):
+		return http.StatusUnprocessableEntity, l.say("This correction cannot be made:") + " " + set.Text
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return http.StatusServiceUnavailable, l.say("It took too long and was ended. What was done is done; try again to go on.")
+	case unavailable(err):
+		return http.StatusServiceUnavailable, l.say("Redis is not available; try again.")
+	default:
+		return http.StatusInternalServerError, l.say("This went wrong; the log of the dashboard says why.")
+	}
+}
+
+// unavailable reports whether an error says that Redis cannot be used now, and not
+// that something in it is wrong.
+func unavailable(err error) bool {
+	var n net.Error
+	if errors.As(err, &n) || errors.Is(err, io.EOF) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed) {
+		return true
+	}
+	for _, prefix := range []string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM", "NOAUTH", "WRONGPASS", "NOPERM"} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// results are what became of the tasks of a form.
+type results struct {
+	done  map[deadletter.Outcome]int
+	wrong []wrong
+	// ended is why the rest was not tried.
+	ended error
+}
+
+type wrong struct {
+	id  string
+	err error
+}
+
+func (res *results) add(id string, out deadletter.Outcome, err error) {
+	if err != nil {
+		res.wrong = append(res.wrong, wrong{id, err})
+		return
+	}
+	res.done[out]++
+}
+
+// report leads back where the form came from, or, when something could not be
+// done, shows what was and what was not.
+func (d *Dashboard) report(w http.ResponseWriter, r *http.Request, asked int, res results) {
+	switch {
+	case len(res.wrong) == 0 && res.ended == nil:
+		back(w, r, res.done)
+		return
+	case len(res.wrong) == 0 && len(res.done) == 0:
+		d.failed(w, r, res.ended)
+		return
+	}
+	l := langOf(r)
+	data := problemData{Done: doneWords(l, counted(res.done)), Back: cameFrom(r).String()}
+	status, left := 0, asked-len(res.wrong)
+	for _, n := range res.done {
+		left -= n
+	}
+	for _, one := range res.wrong {
+		s, why := explain(l, one.err)
+		d.logFailed(r, s, one.id, one.err)
+		data.Tasks, status = append(data.Tasks, taskProblem{one.id, why}), max(status, s)
+	}
+	if res.ended != nil {
+		s, why := explain(l, res.ended)
+		d.logFailed(r, s, "", res.ended)
+		data.Text, status = fmt.Sprintf("%s %s: %d", why, l.say("Not tried, or it is not known what became of them"), left), max(status, s)
+	}
+	title := "Not all of it could be done"
+	if len(res.done) == 0 {
+		title = "This could not be done"
+	}
+	d.show(w, r, status, "problem", title, data)
+}
+
+// cameFrom is where a form was, or the first page.
+func cameFrom(r *http.Request) *url.URL {
+	u, err := url.Parse(localPath(r.PostFormValue("back")))
+	if err != nil {
+		return &url.URL{Path: "/"}
+	}
+	return u
+}

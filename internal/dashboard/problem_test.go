@@ -1,0 +1,122 @@
+package dashboard_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/dashboard"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+func TestOneTaskThatCannotBeDoneHidesNotWhatBecameOfTheOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	rdb := w.redis.Client()
+	post := func(path string, ids ...string) *httptest.ResponseRecorder {
+		return w.do(request{method: "POST", path: path, form: url.Values{"id": ids, "note": {"ticket 1"}, "back": {"/waiting"}}})
+	}
+	state := func(id string) string {
+		got, err := record.NewReader(rdb).Get(t.Context(), id)
+		w.must(err)
+		return got.State
+	}
+	check := func(what string, a *httptest.ResponseRecorder, status int, want []string, no ...string) {
+		t.Helper()
+		if a.Code != status {
+			t.Errorf("%s: got status %d, want %d", what, a.Code, status)
+		}
+		wantText(t, what, a, append(want, `<a href="/waiting">Back</a>`), no...)
+	}
+
+	one, lost, three := w.died("VG00000001", rejected), w.died("VG00000002", rejected), w.died("VG00000003", rejected)
+	w.must(rdb.HDel(t.Context(), record.TaskKey(lost), record.FieldPayload).Err())
+	w.must(rdb.Del(t.Context(), record.AsynqTaskKey("invalid", lost)).Err())
+	check("replay", post("/dead/replay", one, lost, three), http.StatusUnprocessableEntity,
+		[]string{"Not all of it could be done", "replayed: 2", lost + "</a>: Neither the ledger nor asynq has what it was"}, one, three)
+	if got := [2]string{state(one), state(three)}; got != [2]string{"pending", "pending"} {
+		t.Errorf("after the replay: got %v, want both pending", got)
+	}
+
+	four, odd, six := w.died("VG00000004", rejected), w.died("VG00000005", rejected), w.died("VG00000006", rejected)
+	w.must(rdb.Set(t.Context(), record.AsynqTaskKey("invalid", odd), "no hash", 0).Err())
+	check("resolve", post("/dead/resolve", four, odd, six), http.StatusInternalServerError,
+		[]string{"Not all of it could be done", "resolved: 2", odd + "</a>: This went wrong; the log"}, four, six)
+	if got := [2]string{state(four), state(six)}; got != [2]string{"completed", "completed"} {
+		t.Errorf("after resolving: got %v, want both completed", got)
+	}
+
+	client, err := enqueue.New(enqueue.Config{Redis: rdb})
+	w.must(err)
+	var later []string
+	for _, number := range []string{"VG00000007", "VG00000008", "VG00000009"} {
+		r, err := client.Enqueue(t.Context(), void(number), enqueue.ProcessIn(24*time.Hour))
+		w.must(err)
+		later = append(later, r.ID)
+	}
+	w.must(rdb.HSet(t.Context(), record.TaskKey(later[1]), record.FieldInFlight, "1").Err())
+	check("cancel", post("/waiting/cancel", later...), http.StatusUnprocessableEntity,
+		[]string{"cancelled: 2", later[1] + "</a>: This task was begun before"}, later[0], later[2])
+	wantText(t, "cancel, in Chinese", w.do(request{
+		method: "POST", path: "/waiting/cancel", form: url.Values{"id": {later[1]}, "note": {"n"}}, headers: map[string]string{"Accept-Language": "zh-TW"},
+	}), []string{"無法完成", later[1] + "</a>: 此任務曾經開始執行"}, "begun")
+}
+
+// away is a Redis that goes away at the first command about a task.
+type away struct{ id string }
+
+func (h away) err(cmd redis.Cmder) error {
+	if strings.Contains(fmt.Sprint(cmd.Args()...), h.id) {
+		return &net.OpError{Op: "read", Err: io.ErrUnexpectedEOF}
+	}
+	return nil
+}
+
+func (h away) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h away) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if err := h.err(cmd); err != nil {
+			cmd.SetErr(err)
+			return err
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (h away) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		for _, cmd := range cmds {
+			if err := h.err(cmd); err != nil {
+				cmd.SetErr(err)
+				return err
+			}
+		}
+		return next(ctx, cmds)
+	}
+}
+
+func TestWhatIsLeftWhenRedisGoesAwayIsCounted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(cfg *dashboard.Config) {
+		cfg.Redis.(*redis.Client).AddHook(away{"VG00000002"})
+	})
+	one, two, three := w.died("VG00000001", rejected), w.died("VG00000002", rejected), w.died("VG00000003", rejected)
+	a := w.do(request{method: "POST", path: "/dead/resolve", form: url.Values{"id": {one, two, three, one}, "note": {"n"}}})
+	if a.Code != http.StatusServiceUnavailable {
+		t.Errorf("got status %d, want 503", a.Code)
+	}
+	wantText(t, "resolve", a, []string{"Not all of it could be done", "resolved: 1", "Redis is not available; try again. Not tried, or it is not known what became of them: 2"})
+	a = w.do(request{method: "POST", path: "/dead/replay", form: url.Values{"id": {two}}})
+	wantText(t, "replay of one", a, []string{"This could not be done", "Redis is not available"}, "Not tried")
+}
