@@ -23,6 +23,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/schedule"
 )
 
@@ -297,4 +298,34 @@ func sorted(less func(a, b string) bool) cmp.Option { return cmpopts.SortSlices(
 
 func zAt(member string, at time.Time) redis.Z {
 	return redis.Z{Score: float64(at.Unix()), Member: member}
+}
+
+func TestOnlyOfOneTaskAPersonsWordIsTakenThatItDidNotHappen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	rdb := w.redis.Client()
+	unanswered := map[string]any{"d_kind": "Ambiguous", record.FieldInFlight: time.Now().Add(-time.Hour).UnixMilli()}
+	one, two, three := w.died("VG00000001", unanswered), w.died("VG00000002", unanswered), w.died("VG00000003", unanswered)
+	wantText(t, "letter", w.get("/dead?id="+one), []string{`name="not_executed"`})
+	for _, ids := range [][]string{{one}, {two, three}} {
+		a := w.do(request{method: "POST", path: "/dead/replay", form: url.Values{"id": ids, "not_executed": {"1"}, "field": {"Reason"}, "value": {"x"}}})
+		if want := fmt.Sprintf("/?done=replayed.%d", len(ids)); a.Header().Get("Location") != want {
+			t.Errorf("replay of %d: got status %d to %q, want %q", len(ids), a.Code, a.Header().Get("Location"), want)
+		}
+	}
+	said := map[string]string{}
+	for _, e := range w.audit() {
+		said[e.ID] = e.What
+	}
+	for id, what := range map[string]string{one: "replay,set,not-executed", two: "replay", three: "replay"} {
+		if said[id] != what {
+			t.Errorf("audit of %s: got %q, want %q", id, said[id], what)
+		}
+		// What a worker learns when it begins: with a write in flight it asks first.
+		h, err := gate.New(rdb, record.Confirm{}).Begin(t.Context(), gate.Attempt{ID: id, Token: "t", Start: time.Now(), LockFor: time.Minute}, time.Now())
+		w.must(err)
+		if h.InFlight != (what == "replay") {
+			t.Errorf("%s after %q: a write is in flight: %t", id, what, h.InFlight)
+		}
+	}
 }
