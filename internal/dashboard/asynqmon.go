@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -119,6 +121,8 @@ type press struct {
 	act string
 	ids []string // empty for a queue, or all of a list
 	on  string   // the queue and the list
+	// queue and list are the same apart; list is empty for a queue, or one of a group.
+	queue, list string
 }
 
 // parsePress reads a route of asynqmon's: queues/Q[:verb], queues/Q/LIST[:verb],
@@ -145,7 +149,10 @@ func parsePress(method, path string, body []byte) (p press, ok bool) {
 	} else {
 		parts[last] = name
 	}
-	p.on = strings.Join(parts, " ")
+	p.on, p.queue = strings.Join(parts, " "), parts[0]
+	if len(parts) == 2 {
+		p.list = parts[1]
+	}
 	if strings.HasPrefix(verb, "batch_") {
 		var list struct {
 			IDs []string `json:"task_ids"`
@@ -188,7 +195,63 @@ func (d *Dashboard) change(w http.ResponseWriter, r *http.Request, mon http.Hand
 		refuseDelete(w, p)
 		return
 	}
+	if p.act == record.ActArchive {
+		d.archive(w, r, mon, p)
+		return
+	}
 	mon.ServeHTTP(w, r)
+}
+
+// archive lets asynqmon archive tasks and puts them into the ledger, as archived by
+// whoever pressed it. What it does not get to is copied by the next sweep, which
+// cannot know that it was a person.
+func (d *Dashboard) archive(w http.ResponseWriter, r *http.Request, mon http.Handler, p press) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), actLimit)
+	defer cancel()
+	ids := p.ids
+	if len(ids) == 0 {
+		var err error
+		if ids, err = d.listOf(ctx, p); err != nil {
+			d.cfg.Logger.Warn().Err(err).Str("queue", p.queue).Msg("tasks that are archived by hand are not known one by one")
+		}
+	}
+	a := &answer{header: http.Header{}}
+	mon.ServeHTTP(a, r)
+	if _, ours := tasks.Queues()[p.queue]; ours && a.status < http.StatusMultipleChoices {
+		var batch struct {
+			IDs *[]string `json:"archived_ids"`
+		}
+		if json.Unmarshal(a.body.Bytes(), &batch) == nil && batch.IDs != nil {
+			ids = *batch.IDs
+		}
+		for some := range slices.Chunk(ids, 500) {
+			for i, one := range d.store.DepositByHand(ctx, p.queue, some, who(r)) {
+				if one.Err != nil {
+					d.cfg.Logger.Warn().Err(one.Err).Str("task_id", some[i]).Msg("task archived by hand not in the ledger yet; the next sweep copies it")
+				}
+			}
+		}
+	}
+	maps.Copy(w.Header(), a.header)
+	a.WriteHeader(http.StatusOK) // unless it has one
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body.Bytes())
+}
+
+// mostArchived is how many tasks asynq's archive holds.
+const mostArchived = 10_000
+
+// listOf returns what is in a list, as far as asynq's archive has room for it. What
+// joins the list before asynq archives all of it is left to the next sweep.
+func (d *Dashboard) listOf(ctx context.Context, p press) ([]string, error) {
+	switch p.list {
+	case "pending_tasks":
+		return d.rdb.LRange(ctx, record.AsynqKey(p.queue, "pending"), 0, mostArchived-1).Result()
+	case "scheduled_tasks", "retry_tasks":
+		return d.rdb.ZRange(ctx, record.AsynqKey(p.queue, strings.TrimSuffix(p.list, "_tasks")), 0, mostArchived-1).Result()
+	default: // none of ours is in a group
+		return nil, nil
+	}
 }
 
 func (d *Dashboard) auditPress(ctx context.Context, r *http.Request, p press) error {

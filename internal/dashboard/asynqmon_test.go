@@ -2,16 +2,21 @@ package dashboard_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/hibiken/asynq"
 
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 func (w *world) audit() (all []deadletter.AuditEntry) {
@@ -76,6 +81,89 @@ func TestEveryChangeOnAsynqsPagesIsInTheAuditAndNothingIsDeleted(t *testing.T) {
 	}
 	if _, err := asynq.NewInspectorFromRedisClient(w.redis.Client()).GetTaskInfo("q", "b2c.a.1.x:y"); err != nil {
 		t.Errorf("the task: %v", err)
+	}
+}
+
+func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withUsers(t))
+	c := w.login("olga", operatorPassword)
+	rdb := w.redis.Client()
+	press := func(path, body string) {
+		t.Helper()
+		if a := w.doBody(request{method: "POST", path: "/asynq/api/queues/" + path, cookie: c}, body); a.Code >= 300 {
+			t.Fatalf("%s: got status %d\n%s", path, a.Code, a.Body)
+		}
+	}
+	begin := func(id, token string) {
+		t.Helper()
+		_, err := gate.New(rdb, record.Confirm{}).Begin(t.Context(), gate.Attempt{ID: id, Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
+		w.must(err)
+	}
+	get := func(id string) deadletter.Letter {
+		t.Helper()
+		l, err := w.ledger.Get(t.Context(), id)
+		if err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+		return l
+	}
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+
+	byHand := map[string]string{} // by how
+	for how, number := range map[string]string{"one": "VG00000001", "batch": "VG00000002", "later": "VG00000003", "refused before": "VG00000004"} {
+		var options []enqueue.Option
+		if how == "later" {
+			options = []enqueue.Option{enqueue.ProcessIn(time.Hour)}
+		}
+		byHand[how] = w.enqueued(number, options...)
+	}
+	// It died before, was run again and begun, and then given up by a person.
+	w.must(inspector.ArchiveTask("invalid", byHand["refused before"]))
+	if _, err := record.NewStore(rdb, time.Hour, time.Now).Deposit(t.Context(), "invalid", byHand["refused before"], "token"); err != nil {
+		t.Fatal(err)
+	}
+	w.must(inspector.RunTask("invalid", byHand["refused before"]))
+	begin(byHand["refused before"], "earlier")
+
+	press("invalid/pending_tasks/"+byHand["one"]+":archive", "")
+	press("invalid/pending_tasks:batch_archive", `{"task_ids":["`+byHand["batch"]+`","gone"]}`)
+	press("invalid/scheduled_tasks:archive_all", "")
+	press("invalid/pending_tasks:archive_all", "")
+	for how, id := range byHand {
+		l := get(id)
+		if l.By != "by hand: dashboard:olga" || !strings.Contains(l.Reason, "archived by hand") || !strings.Contains(l.Reason, "由人手動封存") || l.Kind != ecpay.Unknown || l.State != record.StateDead || time.Since(l.DiedAt) > time.Minute {
+			t.Errorf("%s: got %+v, want a letter that says by hand, and who", how, l)
+		}
+		wantText(t, how, w.do(request{method: "GET", path: "/dead?id=" + id, cookie: c}), []string{"by hand: dashboard:olga", "archived by hand", ">archive</td>"})
+		wantText(t, how, w.do(request{method: "GET", path: "/dead?id=" + id, cookie: c, headers: map[string]string{"Accept-Language": "zh-TW"}}), []string{"手動封存： dashboard:olga", "由人手動封存", ">archive</td>"}, "archived by hand")
+	}
+
+	// A worker that died is told from it, and so is a person's act about an older death.
+	crashed := w.enqueued("VG00000005")
+	begin(crashed, "crash")
+	w.must(inspector.ArchiveTask("invalid", crashed))
+	refused := w.died("VG00000006", map[string]any{"state": "dead", "d_kind": "Rejected", "by": "worker", "d_reason": "no"})
+	w.must(inspector.RunTask("invalid", refused))
+	press("invalid/pending_tasks:archive_all", "")
+	if _, err := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: rdb}).Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if l := get(crashed); l.By != record.BySweeper || strings.Contains(l.Reason, "archived by hand") {
+		t.Errorf("crashed: got %+v, want a letter of the sweeper's", l)
+	}
+	if l := get(refused); l.By != record.ByWorker || l.Kind != ecpay.Rejected {
+		t.Errorf("refused, run and archived before it was begun: got %+v, want the verdict", l)
+	}
+	if l := get(byHand["one"]); l.By != "by hand: dashboard:olga" {
+		t.Errorf("after a sweep: got %+v, want it as it was", l)
+	}
+
+	// Other programs' tasks are no concern of the ledger's.
+	w.put("foreign", "{}")
+	press("q/pending_tasks/foreign:archive", "")
+	if _, err := w.ledger.Get(t.Context(), "foreign"); !errors.Is(err, deadletter.ErrNotFound) {
+		t.Errorf("a task of another program: got error %v, want none in the ledger", err)
 	}
 }
 

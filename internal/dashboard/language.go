@@ -99,7 +99,7 @@ var inChinese = map[string]string{
 	"Resolve is your word that nothing more has to happen: the effect is there, or is not wanted.": "結案表示您確認不需再處理：作業已生效，或已不需要。",
 	"It did not happen at ECPay: send again without asking.":                                       "已確認綠界未生效：不查詢，直接重送。",
 	"Correct a field": "修正欄位", "New value": "新值", "leave as it is": "不修正",
-	"Message of ECPay": "綠界訊息", "Meaning": "意義", "HTTP status": "HTTP 狀態", "archived by": "封存者", "First attempt": "首次嘗試",
+	"Message of ECPay": "綠界訊息", "Meaning": "意義", "HTTP status": "HTTP 狀態", "archived by": "封存者", "by hand:": "手動封存：", "First attempt": "首次嘗試",
 	"Last attempt": "最近嘗試", "unanswered since": "自此時起未獲回覆", "asynq says": "asynq 訊息", "Payload": "內容", "not yet run correction": "尚未執行的修正",
 	"Free text and what may be a buyer's data is not shown.": "自由文字及可能含買方資料的欄位不予顯示。",
 	"In asynq's pages": "在 asynq 頁面查看", "Back": "返回",

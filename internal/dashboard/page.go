@@ -77,6 +77,14 @@ func (v view) T(text string) string { return v.Lang.say(text) }
 // Side takes the half of a stored text in two languages.
 func (v view) Side(text string) string { return v.Lang.side(text) }
 
+// By says who put a letter into the ledger.
+func (v view) By(by string) string {
+	if who, ok := record.ArchivedByHand(by); ok {
+		return v.T("by hand:") + " " + who
+	}
+	return by
+}
+
 // Local shows a time where it is.
 func (v view) Local(t any) string {
 	switch t := t.(type) {
@@ -296,14 +304,25 @@ func (d *Dashboard) letterPage(w http.ResponseWriter, r *http.Request) {
 		data.Fields, _, _ = object(letter.Payload)
 		since = time.Since(letter.DiedAt) + 24*time.Hour
 	}
-	for e, err := range d.ledger.Audit(ctx, deadletter.AuditFilter{ID: data.ID, NewerThan: since, Limit: 20}) {
+	for e, err := range d.ledger.Audit(ctx, deadletter.AuditFilter{NewerThan: since}) {
 		if err != nil {
 			d.failed(w, r, err)
 			return
 		}
-		data.Acts = append(data.Acts, e)
+		if e.ID == data.ID || data.Letter != nil && archivedAll(e, letter) {
+			data.Acts = append(data.Acts, e)
+		}
+		if len(data.Acts) == 20 {
+			break
+		}
 	}
 	d.show(w, r, status, "letter", "Dead letter", data)
+}
+
+// archivedAll reports whether an act on a whole list put a letter into the ledger.
+func archivedAll(e deadletter.AuditEntry, l deadletter.Letter) bool {
+	took := l.DiedAt.Sub(e.At)
+	return e.ID == "" && e.What == record.ActArchive && record.ByHand(e.Who) == l.By && strings.HasPrefix(e.Note, l.Queue+" ") && took >= 0 && took < actLimit
 }
 
 // back leads to where a form came from, with what it came to.

@@ -119,6 +119,16 @@ func TestADeadLetterIsExplainedInBothLanguagesAndWithoutTheBuyer(t *testing.T) {
 	}
 }
 
+// enqueued stores a void and returns its id.
+func (w *world) enqueued(number string, options ...enqueue.Option) string {
+	w.Helper()
+	client, err := enqueue.New(enqueue.Config{Redis: w.redis.Client(), Interval: tasks.Every(0)})
+	w.must(err)
+	r, err := client.Enqueue(w.Context(), void(number), options...)
+	w.must(err)
+	return r.ID
+}
+
 func TestFiltersSelectDeadLetters(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -18,6 +18,17 @@ import (
 // reasonSwept is stored with a task that asynq archived without our verdict.
 const reasonSwept = "archived without a verdict: its worker died, or a person archived it; look it up at ECPay if it was sent / 未經判定即封存：工作程序中斷或遭手動封存，若曾送出請至綠界查詢"
 
+// reasonByHand is stored with a task that a person archived, unless it had died
+// before and was not begun since: then it died of what it had died of.
+const reasonByHand = "archived by hand; replay it to let it go on, or resolve it; if it was sent, look it up at ECPay first / 由人手動封存；要繼續請重送，不需要則結案；若曾送出，請先至綠界查詢"
+
+func (d *deposit) reason() string {
+	if _, ok := ArchivedByHand(d.by); ok {
+		return reasonByHand
+	}
+	return reasonSwept
+}
+
 const maxLastErr = 500
 
 // Deposited is what became of one task of [Store.DepositAll].
@@ -42,9 +53,31 @@ func (s *Store) Deposit(ctx context.Context, queue, id, token string) (bool, err
 // written, compared with asynq again, and then kept or withdrawn. What is noted
 // is finished by the next sweep.
 func (s *Store) DepositAll(ctx context.Context, queue string, ids []string, token string) []Deposited {
+	return s.depositAll(ctx, queue, ids, token, BySweeper)
+}
+
+// DepositByHand is [Store.DepositAll] of tasks that a person has just archived in
+// asynq, as far as asynq still has them so. What the sweep was faster to copy stays
+// as it copied it.
+func (s *Store) DepositByHand(ctx context.Context, queue string, ids []string, who string) []Deposited {
+	answer := make([]Deposited, len(ids))
+	var dead []string
+	var at []int
+	for i, p := range s.PlaceAll(ctx, queue, ids) {
+		if answer[i].Err = p.Err; p.Err == nil && p.At.Dead() {
+			dead, at = append(dead, ids[i]), append(at, i)
+		}
+	}
+	for i, d := range s.depositAll(ctx, queue, dead, tasks.NewNonce(), ByHand(who)) {
+		answer[at[i]] = d
+	}
+	return answer
+}
+
+func (s *Store) depositAll(ctx context.Context, queue string, ids []string, token, by string) []Deposited {
 	all := make([]*deposit, len(ids))
 	for i, id := range ids {
-		all[i] = &deposit{queue: queue, id: id, token: token}
+		all[i] = &deposit{queue: queue, id: id, token: token, by: by}
 	}
 	unsure, known := s.writeAll(ctx, s.noteAll(ctx, s.readAll(ctx, all)))
 	s.forgetAll(ctx, append(known, s.settleAll(ctx, unsure)...))
@@ -58,10 +91,10 @@ func (s *Store) DepositAll(ctx context.Context, queue string, ids []string, toke
 // deposit is a task on its way into the ledger. Each step takes some and returns
 // those that go on.
 type deposit struct {
-	queue, id, token string
-	info             *asynq.TaskInfo
-	headers          []byte
-	enqueued         int64 // ms, 0 for unknown
+	queue, id, token, by string
+	info                 *asynq.TaskInfo
+	headers              []byte
+	enqueued             int64 // ms, 0 for unknown
 
 	kept bool
 	err  error
@@ -137,12 +170,12 @@ func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*
 	runs := make([]*run, len(all))
 	for i, d := range all {
 		var died int64
-		if !d.info.LastFailedAt.IsZero() {
+		if d.by == BySweeper && !d.info.LastFailedAt.IsZero() { // what a person archived has just died
 			died = d.info.LastFailedAt.UnixMilli()
 		}
 		runs[i] = &run{
 			keys: []string{TaskKey(d.id), DoneKey(d.id), DeadKey(d.id), ReplicationKey(s.rdb, d.id)},
-			args: []any{d.id, d.token, died, d.info.Type, d.queue, d.info.Payload, d.headers, Clip(d.info.LastErr, maxLastErr), reasonSwept, d.enqueued},
+			args: []any{d.id, d.token, died, d.info.Type, d.queue, d.info.Payload, d.headers, Clip(d.info.LastErr, maxLastErr), d.reason(), d.enqueued, d.by},
 		}
 	}
 	runAll(ctx, s.rdb, depositScript, runs)
@@ -185,7 +218,7 @@ func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*depos
 		seen = append(seen, d)
 		runs = append(runs, &run{
 			keys: []string{TaskKey(d.id), DeadKey(d.id), ReplicationKey(s.rdb, d.id)},
-			args: []any{d.id, d.token, what, reasonSwept, d.enqueued},
+			args: []any{d.id, d.token, what, d.reason(), d.enqueued},
 		})
 	}
 	runAll(ctx, s.rdb, confirm, runs)
@@ -241,7 +274,7 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 	for i, m := range members {
 		d := &deposit{}
 		d.queue, d.id, _ = strings.Cut(m, "\x00")
-		all[i], stored[i] = d, pipe.HMGet(ctx, TaskKey(d.id), FieldUnsure, FieldHeaders)
+		all[i], stored[i] = d, pipe.HMGet(ctx, TaskKey(d.id), FieldUnsure, FieldHeaders, FieldBy)
 	}
 	ExecEach(ctx, pipe)
 	var unsure, known []*deposit
@@ -251,12 +284,13 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 			d.fail("settle letter", err)
 			continue
 		}
-		if len(v) != 2 || v[0] == nil {
+		if len(v) != 3 || v[0] == nil {
 			known = append(known, d)
 			continue
 		}
 		d.token, _ = v[0].(string)
-		// The letter has the headers by now.
+		// The letter has the headers by now, and who put it there.
+		d.by, _ = v[2].(string)
 		text, _ := v[1].(string)
 		var headers map[string]string
 		_ = json.Unmarshal([]byte(text), &headers)

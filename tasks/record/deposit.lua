@@ -4,7 +4,8 @@
 --
 -- KEYS: record, finish marker, index of the ledger, replication history
 -- ARGV: task id, token of the sweep, time of death by asynq (ms, 0 for unknown),
---       type, queue, payload, headers, asynq's error, reason, when it was enqueued (ms, 0 for unknown)
+--       type, queue, payload, headers, asynq's error, reason, when it was enqueued (ms, 0 for unknown),
+--       by whom: the sweeper, or a person who archived it
 -- Returns: done (it has a finish marker), known (it is in the ledger), unsure
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return 'done'
@@ -21,7 +22,7 @@ if redis.call('ZSCORE', KEYS[3], ARGV[1]) and r[1] and not r[2] then
     died = math.max(died, before)
     -- Run again since it died, and archived without a verdict. A correction that
     -- was not run yet is newer than what asynq has.
-    redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[9], 'last_err', ARGV[8], 'died', died, 'by', 'sweeper',
+    redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[9], 'last_err', ARGV[8], 'died', died, 'by', ARGV[11],
       'd_kind', kind, 'd_reason', ARGV[9])
     redis.call('HDEL', KEYS[1], 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg')
     if r[4] ~= '1' then
@@ -35,7 +36,7 @@ if not r[2] then
   redis.call('HSET', KEYS[1], 'prior_ttl', redis.call('PTTL', KEYS[1]))
 end
 redis.call('HSET', KEYS[1], 'unsure', ARGV[2], 'type', ARGV[4], 'queue', ARGV[5], 'payload', ARGV[6], 'headers', ARGV[7],
-  'last_err', ARGV[8], 'died', died, 'by', r[5] == 'dead' and 'worker' or 'sweeper')
+  'last_err', ARGV[8], 'died', died, 'by', r[5] == 'dead' and 'worker' or ARGV[11])
 redis.call('ZADD', KEYS[3], died, ARGV[1])
 redis.call('PERSIST', KEYS[1])
 return 'unsure'

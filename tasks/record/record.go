@@ -174,7 +174,7 @@ const (
 	FieldPayload  = "payload"  // as it was, whatever the bytes
 	FieldHeaders  = "headers"  // JSON
 	FieldDied     = "died"     // when
-	FieldBy       = "by"       // ByWorker or BySweeper
+	FieldBy       = "by"       // ByWorker, BySweeper or ByHand
 	FieldLastErr  = "last_err" // what asynq said, of tasks whose worker said nothing
 	FieldFix      = "fix"      // 1 while the payload is a correction that was not run yet
 	FieldOriginal = "original" // the payload before it was corrected
@@ -201,7 +201,14 @@ const (
 const (
 	ByWorker  = "worker"  // the verdict of an attempt
 	BySweeper = "sweeper" // asynq archived it without one
+	byHand    = "by hand: "
 )
+
+// ByHand is who put a letter into the ledger when a person archived the task.
+func ByHand(who string) string { return byHand + who }
+
+// ArchivedByHand returns the person of a [ByHand].
+func ArchivedByHand(by string) (who string, ok bool) { return strings.CutPrefix(by, byHand) }
 
 // State is where a task stands by its record.
 type State string

@@ -58,8 +58,8 @@ func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (Outcome, erro
 	if out, err := l.archive(ctx, typ.Queue, id); out != "" || err != nil {
 		return out, err
 	}
-	if _, err := l.store.Deposit(ctx, typ.Queue, id, tasks.NewNonce()); err != nil {
-		return "", err
+	if d := l.store.DepositByHand(ctx, typ.Queue, []string{id}, by)[0]; d.Err != nil {
+		return "", d.Err
 	}
 	before := letter
 	if letter, err = l.store.Letter(ctx, id); err != nil {

@@ -88,7 +88,8 @@ type Letter struct {
 	// State is where the task is now: dead, or one of asynq's states while it is
 	// run again. It is empty when it was not asked for.
 	State string `json:"state,omitempty"`
-	// By is worker for a verdict, sweeper for a task that asynq archived without.
+	// By is worker for a verdict, sweeper for a task that asynq archived without, and
+	// "by hand: " with who it was for one that a person archived.
 	By        string     `json:"by"`
 	DiedAt    time.Time  `json:"died_at"`
 	FirstAt   *time.Time `json:"first_at,omitempty"`

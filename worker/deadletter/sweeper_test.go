@@ -531,3 +531,53 @@ func TestATaskArchivedWithoutAVerdictIsAmbiguousWhereItsMarkMayBeLost(t *testing
 		})
 	}
 }
+
+func TestADepositByHandInterruptedAfterAnyCommandIsALetterAfterTheNextSweep(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	by := map[string]int{}
+	b.everyFault(
+		func(i int) string {
+			id := b.enqueued(i)
+			b.must(b.inspector.ArchiveTask(queue, id))
+			return id
+		},
+		func(rdb redis.UniversalClient, id string) error {
+			return record.NewStore(rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{id}, "ops")[0].Err
+		},
+		func(id string) {
+			b.sweep()
+			l := b.get(id)
+			by[l.By]++
+			if hand := l.By == record.ByHand("ops"); !hand && l.By != record.BySweeper || strings.Contains(l.Reason, "archived by hand") != hand || l.Kind != ecpay.Unknown || l.State != record.StateDead {
+				t.Errorf("got %+v, want a letter whose reason fits who wrote it", l)
+			}
+			if b.rdb.SCard(t.Context(), record.UnsureKey).Val() != 0 {
+				t.Error("a letter stays unsure")
+			}
+		})
+	if by[record.ByHand("ops")] == 0 || by[record.BySweeper] == 0 {
+		t.Errorf("got letters by %v, want some by hand and some, where it ended early, by the sweeper", by)
+	}
+}
+
+func TestWhatIsRunAgainAfterAPersonArchivedItIsNotCalledDead(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	fresh, before := b.enqueued(1), b.died(2, ecpay.NotFound)
+	b.must(b.inspector.RunTask(queue, before))
+	for _, id := range []string{fresh, before} {
+		_, err := b.gate.Begin(t.Context(), gate.Attempt{ID: id, Token: "runs", Start: time.Now(), LockFor: time.Minute}, time.Now())
+		b.must(err)
+	}
+	for i, d := range record.NewStore(b.rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{fresh, before, "gone"}, "ops") {
+		if d.Kept || d.Err != nil {
+			t.Errorf("%d: got %+v, want neither a letter nor an error", i, d)
+		}
+	}
+	for _, id := range []string{fresh, before} {
+		if r, err := record.Get(t.Context(), b.rdb, id); err != nil || r.State != record.Active || r.By == record.ByHand("ops") {
+			t.Errorf("got %+v, %v, want the attempt as it was", r, err)
+		}
+	}
+}
