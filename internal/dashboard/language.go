@@ -81,9 +81,10 @@ func (l lang) say(text string) string {
 // inChinese has every text of the page; a test holds it to the templates.
 var inChinese = map[string]string{
 	"Log in": "登入", "Log out": "登出", "User": "使用者", "Password": "密碼",
-	"Wrong user or password.":                     "使用者或密碼錯誤。",
-	"Too many failed logins. Wait a minute.":      "登入失敗次數過多，請稍候一分鐘。",
-	"You may look, but not change anything here.": "您的權限僅供檢視，不可變更。",
+	"Wrong user or password.":                                     "使用者或密碼錯誤。",
+	"Too many failed logins. Wait a minute.":                      "登入失敗次數過多，請稍候一分鐘。",
+	"Too many failed logins from your address. Wait ten minutes.": "此位址登入失敗次數過多，請稍候十分鐘。",
+	"You may look, but not change anything here.":                 "您的權限僅供檢視，不可變更。",
 	"viewer": "檢視者", "operator": "操作者", "no login": "免登入",
 
 	"Dead letters": "終止的任務", "Dead letter": "終止的任務", "Waiting": "等待中", "Audit": "操作紀錄", "Queues": "佇列", "asynq's pages": "asynq 頁面",

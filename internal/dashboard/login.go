@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -75,10 +76,21 @@ const (
 	sessionCookie = "ecpayq_session"
 	sessionLife   = 12 * time.Hour
 	maxSessions   = 10_000
-	// Failed logins of one address before the next must wait, and for how long.
-	maxFailures = 10
-	failureWait = time.Minute
-	maxWatched  = 10_000
+	maxWatched    = 10_000
+)
+
+// bound is how many logins may fail within a time. The next one waits as long.
+type bound struct {
+	failures int
+	within   time.Duration
+}
+
+// Behind a proxy or a tunnel everybody has one address: there the bound of a name
+// keeps from guessing its password, and that of the address, which no success
+// lifts, from trying one name after the other.
+var (
+	ofName    = bound{10, time.Minute}
+	ofAddress = bound{100, 10 * time.Minute}
 )
 
 // sessions are who is logged in. They end with the process.
@@ -93,23 +105,31 @@ type sessions struct {
 
 	mu       sync.Mutex
 	open     map[string]session
-	failures map[string]failure
+	failures map[watched]failure
 }
+
+// watched is whose failures are counted: those of a name from an address, whether
+// or not there is such a user, or those of an address.
+type watched struct{ from, name string }
+
+// longestName bounds what is kept of a name that is no user's.
+const longestName = 64
 
 type session struct {
 	user User
 	ends time.Time
 }
 
+// failure counts from since on, and not beyond its bound's time.
 type failure struct {
-	n    int
-	last time.Time
+	n     int
+	since time.Time
 }
 
 func newSessions(users []User, now func() time.Time) *sessions {
 	s := &sessions{
 		users: map[string]User{}, now: now, hashing: make(chan struct{}, 2),
-		open: map[string]session{}, failures: map[string]failure{},
+		open: map[string]session{}, failures: map[watched]failure{},
 	}
 	for _, u := range users {
 		s.users[u.Name] = u
@@ -118,13 +138,19 @@ func newSessions(users []User, now func() time.Time) *sessions {
 	return s
 }
 
-// errTooMany means that an address has failed too often.
-var errTooMany = errors.New("too many failed logins from this address")
+// errTooMany and errTooManyHere mean that logins with a name, or any from an
+// address, have failed too often.
+var (
+	errTooMany     = errors.New("too many failed logins with this name from this address")
+	errTooManyHere = errors.New("too many failed logins from this address")
+)
 
 // begin checks a password and returns a session's token, empty when it is wrong.
 func (s *sessions) begin(ctx context.Context, from, name, password string) (token string, err error) {
-	if s.watched(from) {
-		return "", errTooMany
+	from = neighbourhood(from)
+	byName, byAddress := watched{from, "name " + name[:min(len(name), longestName)]}, watched{from: from}
+	if err := s.mayTry(byName, byAddress); err != nil {
+		return "", err
 	}
 	select {
 	case s.hashing <- struct{}{}:
@@ -132,8 +158,8 @@ func (s *sessions) begin(ctx context.Context, from, name, password string) (toke
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	if s.watched(from) { // many came at once
-		return "", errTooMany
+	if err := s.mayTry(byName, byAddress); err != nil { // many came at once
+		return "", err
 	}
 	u, known := s.users[name]
 	hash := []byte(u.PasswordHash)
@@ -145,14 +171,11 @@ func (s *sessions) begin(ctx context.Context, from, name, password string) (toke
 	defer s.mu.Unlock()
 	now := s.now()
 	if !known || !right {
-		if len(s.failures) >= maxWatched {
-			clear(s.failures)
-		}
-		f := s.failures[from]
-		s.failures[from] = failure{f.n + 1, now}
+		s.failed(byName, ofName, now)
+		s.failed(byAddress, ofAddress, now)
 		return "", nil
 	}
-	delete(s.failures, from)
+	delete(s.failures, byName)
 	for t, old := range s.open {
 		if !now.Before(old.ends) || len(s.open) >= maxSessions {
 			delete(s.open, t)
@@ -163,16 +186,54 @@ func (s *sessions) begin(ctx context.Context, from, name, password string) (toke
 	return token, nil
 }
 
-// watched reports whether an address must wait.
-func (s *sessions) watched(from string) bool {
+// neighbourhood is an address, of IPv6 the 64 bits that one customer has at least.
+func neighbourhood(from string) string {
+	addr, err := netip.ParseAddr(from)
+	if err != nil || !addr.Is6() || addr.Is4In6() {
+		return from
+	}
+	return netip.PrefixFrom(addr.WithZone(""), 64).Masked().String()
+}
+
+// failed counts a failure. It is called with the lock.
+func (s *sessions) failed(who watched, b bound, now time.Time) {
+	f, counted := s.failures[who]
+	if !counted && len(s.failures) >= maxWatched {
+		for old, f := range s.failures {
+			if now.Sub(f.since) >= ofAddress.within {
+				delete(s.failures, old)
+			}
+		}
+		if len(s.failures) >= maxWatched {
+			clear(s.failures)
+		}
+	}
+	if f.n == 0 || now.Sub(f.since) >= b.within {
+		f = failure{since: now}
+	}
+	if f.n++; f.n >= b.failures {
+		f.since = now
+	}
+	s.failures[who] = f
+}
+
+// mayTry says whose failures make a login wait.
+func (s *sessions) mayTry(byName, byAddress watched) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.failures[from]
-	if f.n > 0 && s.now().Sub(f.last) >= failureWait {
-		delete(s.failures, from)
-		return false
+	now := s.now()
+	waits := func(who watched, b bound) bool {
+		f := s.failures[who]
+		return f.n >= b.failures && now.Sub(f.since) < b.within
 	}
-	return f.n >= maxFailures
+	switch {
+	case waits(byName, ofName):
+		return errTooMany
+	case waits(byAddress, ofAddress):
+		return errTooManyHere
+	default:
+		return nil
+	}
 }
 
 func (s *sessions) of(r *http.Request) (User, bool) {
@@ -280,8 +341,12 @@ func (d *Dashboard) login(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case errors.Is(err, errTooMany):
-		log.Msg("login refused: too many failed logins from this address")
+		log.Msg("login refused: " + err.Error())
 		d.showLogin(w, r, http.StatusTooManyRequests, "Too many failed logins. Wait a minute.")
+		return
+	case errors.Is(err, errTooManyHere):
+		log.Msg("login refused: " + err.Error())
+		d.showLogin(w, r, http.StatusTooManyRequests, "Too many failed logins from your address. Wait ten minutes.")
 		return
 	case err != nil: // the browser has gone
 		return
