@@ -165,30 +165,36 @@ func parsePress(method, path string, body []byte) (p press, ok bool) {
 	return p, p.act != ""
 }
 
+// mostPressed is how many tasks asynqmon shows on a page, and so in one press.
+const mostPressed = 100
+
 // change lets asynqmon do what operators ask for, after it is in the audit. It
 // deletes nothing: what is deleted in asynq leaves no trace, and would never reach
 // ECPay or a person.
 func (d *Dashboard) change(w http.ResponseWriter, r *http.Request, mon http.Handler, path string) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+		http.Error(w, "too large; choose fewer tasks / 內容過大，請減少選取", http.StatusRequestEntityTooLarge)
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	p, ok := parsePress(r.Method, path, body)
 	switch {
 	case !d.mayChange(r):
-		http.Error(w, "you may look, but not change anything here", http.StatusForbidden)
+		http.Error(w, "you may look, but not change anything here / 您的權限僅供檢視，不可變更", http.StatusForbidden)
 		return
 	case !ok:
-		http.Error(w, "no such change", http.StatusNotFound)
+		http.Error(w, "no such change / 沒有這項操作", http.StatusNotFound)
+		return
+	case len(p.ids) > mostPressed: // nobody is to flush the audit
+		http.Error(w, fmt.Sprintf("at most %d tasks at once; choose fewer / 一次至多 %[1]d 項任務，請減少選取", mostPressed), http.StatusRequestEntityTooLarge)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), actLimit)
 	defer cancel()
 	if err := d.auditPress(ctx, r, p); err != nil {
 		d.cfg.Logger.Error().Err(err).Msg("change refused: it cannot be audited")
-		http.Error(w, "the audit cannot be written, so nothing was changed", http.StatusServiceUnavailable)
+		http.Error(w, "the audit cannot be written, so nothing was changed / 操作紀錄無法寫入，因此未做任何變更", http.StatusServiceUnavailable)
 		return
 	}
 	if p.act == record.ActDelete {
@@ -299,7 +305,7 @@ func (d *Dashboard) listQueues(w http.ResponseWriter, r *http.Request, mon http.
 	names, err := d.rdb.SMembers(r.Context(), "asynq:queues").Result()
 	if err != nil {
 		d.cfg.Logger.Warn().Err(err).Msg("queues not listed")
-		http.Error(w, "redis is not available", http.StatusInternalServerError)
+		http.Error(w, "redis is not available / Redis 目前無法使用", http.StatusInternalServerError)
 		return
 	}
 	slices.Sort(names)

@@ -167,6 +167,25 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	}
 }
 
+func TestAPressIsOnAHundredTasksAtMostSoThatNobodyFlushesTheAudit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for n, want := range map[int]int{100: 403, 101: 413} {
+		body := `{"task_ids":["x"` + strings.Repeat(`,"x"`, n-1) + `]}`
+		before := len(w.audit())
+		a := w.doBody(request{method: "POST", path: "/asynq/api/queues/q/pending_tasks:batch_delete"}, body)
+		if written := len(w.audit()) - before; a.Code != want || (written == 0) != (want == 413) {
+			t.Errorf("%d tasks: got status %d and %d entries in the audit, want status %d", n, a.Code, written, want)
+		}
+		if want == 413 && !strings.Contains(a.Body.String(), "choose fewer") {
+			t.Errorf("%d tasks: got %q, want what to do", n, a.Body)
+		}
+	}
+	if a := w.doBody(request{method: "POST", path: "/asynq/api/queues/q/pending_tasks:batch_delete"}, strings.Repeat(" ", 300<<10)); a.Code != 413 || len(w.audit()) != 100 {
+		t.Errorf("300 KiB: got status %d, want 413 and nothing in the audit", a.Code)
+	}
+}
+
 func TestWithoutAnAuditNothingIsChanged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
