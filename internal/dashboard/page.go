@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -67,6 +69,7 @@ type view struct {
 	CanChange bool
 	Done      []string // what a change came to
 	Switch    string   // this page in the other language
+	Here      string   // this page
 	Broken    []string // queues that asynq cannot sum up
 	Data      any
 }
@@ -116,7 +119,7 @@ func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, status int, pag
 	l.remember(w, r)
 	v := view{
 		Lang: l, Title: title, Page: page, User: userOf(r), LoggedIn: userOf(r).Name != "", CanChange: d.mayChange(r),
-		Done: doneWords(l, r.URL.Query().Get("done")), Switch: switched(r.URL, l), Data: data,
+		Done: doneWords(l, r.URL.Query().Get("done")), Switch: switched(r.URL, l), Here: here(r.URL), Data: data,
 	}
 	if page == "dead" || page == "waiting" {
 		v.Broken = d.brokenQueues(r.Context())
@@ -134,10 +137,19 @@ func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, status int, pag
 
 // switched is the address of this page in the other language.
 func switched(u *url.URL, l lang) string {
+	return here(u, "lang", map[lang]string{english: string(chinese), chinese: string(english)}[l])
+}
+
+// here is the address of a page without what was done before it was shown, with
+// something else set.
+func here(u *url.URL, set ...string) string {
 	q := u.Query()
 	q.Del("done")
-	q.Set("lang", map[lang]string{english: string(chinese), chinese: string(english)}[l])
-	return u.Path + "?" + q.Encode()
+	q.Del("lang")
+	for i := 0; i < len(set); i += 2 {
+		q.Set(set[i], set[i+1])
+	}
+	return (&url.URL{Path: u.Path, RawQuery: q.Encode()}).String()
 }
 
 // doneWords reads "replayed.3,busy.1", as [counted] made it.
@@ -191,6 +203,8 @@ type deadData struct {
 	Total   int
 	// Partial means that the search took too long to come to its end.
 	Partial bool
+	// More is where more of them are, if there are more than Limit.
+	More string
 	// What was asked for, and what may be.
 	Type, Kind, Merchant, Older string
 	Limit                       int
@@ -210,9 +224,20 @@ type row struct {
 var ages = []age{{"", "any"}, {"1h", "1 hour"}, {"24h", "1 day"}, {"168h", "7 days"}, {"720h", "30 days"}}
 
 const (
-	listed    = 100 // letters on a page
+	listed    = 100 // on a page
 	maxListed = 1000
 )
+
+func limitOf(q url.Values) int {
+	n, err := strconv.Atoi(q.Get("limit"))
+	if err != nil || n <= 0 {
+		return listed
+	}
+	return min(n, maxListed)
+}
+
+// moreOf is the address of a list with as many as a page may have.
+func moreOf(u *url.URL) string { return here(u, "limit", strconv.Itoa(maxListed)) }
 
 func (d *Dashboard) deadPage(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
@@ -220,15 +245,12 @@ func (d *Dashboard) deadPage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	data := deadData{
 		Type: q.Get("type"), Kind: q.Get("kind"), Merchant: strings.TrimSpace(q.Get("merchant")), Older: q.Get("older"),
-		Limit: listed, Kinds: ecpay.Kinds(), Ages: ages,
+		Limit: limitOf(q), Kinds: ecpay.Kinds(), Ages: ages,
 	}
 	for _, t := range tasks.Types() {
 		data.Types = append(data.Types, t.Name)
 	}
-	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 {
-		data.Limit = min(n, maxListed)
-	}
-	f := deadletter.Filter{Type: data.Type, MerchantID: data.Merchant, Limit: data.Limit, Live: true}
+	f := deadletter.Filter{Type: data.Type, MerchantID: data.Merchant, Limit: data.Limit + 1, Live: true}
 	if k, err := ecpay.ParseKind(data.Kind); err == nil && data.Kind != "" {
 		f.Kind = &k
 	}
@@ -242,6 +264,10 @@ func (d *Dashboard) deadPage(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			d.failed(w, r, err)
 			return
+		}
+		if len(data.Letters) == data.Limit {
+			data.More = moreOf(r.URL)
+			break
 		}
 		data.Letters = append(data.Letters, row{l, d.meaning(l, langOf(r))})
 	}
@@ -406,43 +432,125 @@ func (d *Dashboard) each(w http.ResponseWriter, r *http.Request, act func(ctx co
 
 // waitingData is what waits for a time.
 type waitingData struct {
-	Later, Held []record.Task
-	Broken      []string
+	Later, Held waitingList
+	// What was asked for, and what may be: Find is a MerchantID or a task's id.
+	Find, State string
+	States      []string
+	Limit       int // of each list of each queue
+	// More is where more of them are, if there are more than Limit.
+	More    string
+	Partial bool // the search took too long to come to its end
+	Broken  []string
 }
 
-const waitingListed = 100 // of each list of each queue
+// waitingList is one list of asynq's, over all queues.
+type waitingList struct {
+	Tasks []record.Task
+	Total int // in the list, found or not
+}
 
 func (d *Dashboard) waitingPage(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
-	var data waitingData
+	q := r.URL.Query()
+	data := waitingData{
+		Find: strings.TrimSpace(q.Get("find")), State: q.Get("state"), Limit: limitOf(q),
+		States: []string{record.StateScheduled, record.StatePending, record.StateHeld, record.StateRetry},
+	}
+	if !slices.Contains(data.States, data.State) {
+		data.State = ""
+	}
+	if err := d.countWaiting(ctx, &data); err != nil {
+		d.failed(w, r, err)
+		return
+	}
+	var err error
+	if _, _, perr := tasks.ParseID(data.Find); perr == nil {
+		err = d.findWaiting(ctx, &data)
+	} else {
+		err = d.listWaiting(ctx, &data, r.URL)
+	}
+	if err != nil {
+		d.failed(w, r, err)
+		return
+	}
+	d.show(w, r, http.StatusOK, "waiting", "Waiting", data)
+}
+
+func (d *Dashboard) countWaiting(ctx context.Context, data *waitingData) error {
+	pipe := d.rdb.Pipeline()
+	var later, held []*redis.IntCmd
+	for q := range tasks.Queues() {
+		later, held = append(later, pipe.ZCard(ctx, record.AsynqKey(q, "scheduled"))), append(held, pipe.ZCard(ctx, record.AsynqKey(q, "retry")))
+	}
+	if err := record.Exec(ctx, pipe); err != nil {
+		return err
+	}
+	for i := range later {
+		data.Later.Total += int(later[i].Val())
+		data.Held.Total += int(held[i].Val())
+	}
+	return nil
+}
+
+// findWaiting looks for one task.
+func (d *Dashboard) findWaiting(ctx context.Context, data *waitingData) error {
+	t, err := d.reader.Get(ctx, data.Find)
+	switch {
+	case errors.Is(err, record.ErrNotFound), errors.Is(err, record.ErrStuck):
+		return nil
+	case err != nil:
+		return err
+	case t.NextAt == nil || data.State != "" && t.State != data.State:
+	case t.State == record.StateScheduled || t.State == record.StatePending:
+		data.Later.Tasks = []record.Task{t}
+	case t.State == record.StateHeld || t.State == record.StateRetry:
+		data.Held.Tasks = []record.Task{t}
+	}
+	return nil
+}
+
+// listWaiting walks the lists until it has found enough of each.
+func (d *Dashboard) listWaiting(ctx context.Context, data *waitingData, at *url.URL) error {
+	wants := func(t record.Task) bool {
+		return (data.Find == "" || record.Owner(t.ID) == data.Find) && (data.State == "" || t.State == data.State)
+	}
 	var errs []error
 	for q := range tasks.Queues() {
-		for later, list := range map[bool]*[]record.Task{false: &data.Held, true: &data.Later} {
+		for later, list := range map[bool]*[]record.Task{false: &data.Held.Tasks, true: &data.Later.Tasks} {
+			if data.State != "" && later != (data.State == record.StateScheduled || data.State == record.StatePending) {
+				continue
+			}
 			n := 0
 			for t, err := range d.reader.Waiting(ctx, q, later) {
+				if data.Partial = data.Partial || ctx.Err() != nil; data.Partial {
+					break
+				}
 				if err != nil { // one queue does not blank the page
 					d.cfg.Logger.Warn().Err(err).Str("queue", q).Msg("queue not shown")
 					data.Broken, errs = append(data.Broken, q), append(errs, err)
 					break
 				}
-				*list = append(*list, t)
-				if n++; n == waitingListed {
+				if !wants(t) {
+					continue
+				}
+				if n++; n > data.Limit {
+					data.More = moreOf(at)
 					break
 				}
+				*list = append(*list, t)
 			}
 		}
 	}
 	if len(errs) == 2*len(tasks.Queues()) {
-		d.failed(w, r, errors.Join(errs...))
-		return
+		return errors.Join(errs...)
 	}
-	for _, list := range [][]record.Task{data.Later, data.Held} {
+	for _, list := range [][]record.Task{data.Later.Tasks, data.Held.Tasks} {
 		slices.SortStableFunc(list, func(a, b record.Task) int { return next(a).Compare(next(b)) })
 	}
 	slices.Sort(data.Broken)
 	data.Broken = slices.Compact(data.Broken)
-	d.show(w, r, http.StatusOK, "waiting", "Waiting", data)
+	return nil
 }
 
 func next(t record.Task) time.Time {

@@ -142,6 +142,15 @@ func TestFiltersSelectDeadLetters(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", query, got, want)
 		}
 	}
+	// One of them died long ago.
+	long := time.Now().Add(-25 * time.Hour).UnixMilli()
+	w.must(w.redis.Client().HSet(t.Context(), record.TaskKey(a), record.FieldDied, long).Err())
+	w.must(w.redis.Client().ZAdd(t.Context(), record.DeadKey(a), redis.Z{Score: float64(long), Member: a}).Err())
+	for older, want := range map[string]bool{"1h": true, "24h": true, "168h": false} {
+		if body := w.get("/?older=" + older).Body.String(); strings.Contains(body, a) != want || strings.Contains(body, b) {
+			t.Errorf("older than %s: the old one is shown: %t, the new one: %t, want %t and none", older, strings.Contains(body, a), strings.Contains(body, b), want)
+		}
+	}
 	w.redis.Kill()
 	if got := w.get("/"); got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Body.String(), "Redis is not available") {
 		t.Errorf("without Redis: got status %d, want 503 in words", got.Code)
@@ -244,6 +253,53 @@ func TestWhatWaitsShowsUntilWhenAndWhyAndForLaterCanBeCancelled(t *testing.T) {
 	if a := w.audit(); len(a) != 1 || a[0].What != "cancel" || a[0].Who != "dashboard" || a[0].Note != "ordered twice" {
 		t.Errorf("audit: %+v", a)
 	}
+}
+
+func TestATaskForLaterIsFoundBehindABacklogOfItsMerchant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	client, err := enqueue.New(enqueue.Config{Redis: w.redis.Client(), Interval: tasks.Every(time.Hour)})
+	w.must(err)
+	for i := range 130 { // each gets a time along the pace
+		_, err := client.Enqueue(t.Context(), void(fmt.Sprintf("VG%08d", i)))
+		w.must(err)
+	}
+	later := w.enqueued("VG90000000", enqueue.ProcessIn(365*24*time.Hour))
+	rows := func(path string) int { return strings.Count(w.get(path).Body.String(), `type="checkbox" name="id"`) }
+
+	page := w.get("/waiting")
+	wantText(t, "waiting", page, []string{"100 shown of 1", "Of each queue the first are shown: 100.", `<a href="/waiting?limit=1000">Show up to 1,000</a>`}, later)
+	if got := rows("/waiting"); got != 100 {
+		t.Errorf("got %d rows, want 100", got)
+	}
+	wantText(t, "more", w.get("/waiting?limit=1000"), []string{later}, "the first are shown")
+	for path, want := range map[string]int{
+		"/waiting?state=scheduled": 1, "/waiting?find=" + later: 1, "/waiting?find=" + later + "&state=held": 0, "/waiting?find=" + later + "&state=scheduled": 1,
+		"/waiting?find=2000132": 100, "/waiting?find=2000132&state=scheduled": 1, "/waiting?find=2000132&state=held": 0, "/waiting?find=1000001": 0,
+		"/waiting?find=b2b.invalid.2000132.VG99999999.2026-11-01": 0, "/waiting?state=nonsense&limit=-1": 100,
+	} {
+		if got := rows(path); got != want {
+			t.Errorf("%s: got %d rows, want %d", path, got, want)
+		}
+		if a := w.get(path); want == 1 {
+			wantText(t, path, a, []string{later, `name="back" value="` + strings.ReplaceAll(path, "&", "&amp;")}, "the first are shown")
+		} else if want == 0 {
+			wantText(t, path, a, []string{"Nothing matches."}, ">"+later+"</a>")
+		}
+	}
+}
+
+func TestALongListOfDeadLettersLinksToMoreOfIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for i := range 101 {
+		w.died(fmt.Sprintf("VG%08d", i), nil)
+		if i == 99 {
+			wantText(t, "a hundred", w.get("/?type=b2b:invalid"), []string{"100 shown of 100"}, "Show up to")
+		}
+	}
+	wantText(t, "more", w.get("/?type=b2b:invalid&done=replayed.1"), []string{"100 shown of 101", `<a href="/?limit=1000&amp;type=b2b%3Ainvalid">Show up to 1,000</a>`})
+	wantText(t, "all", w.get("/?type=b2b:invalid&limit=1000"), []string{"101 shown of 101"}, "Show up to")
 }
 
 func TestSchedulesShowTheirNextAndLastRunsAndAreRunByHand(t *testing.T) {
