@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"unicode"
@@ -78,13 +79,35 @@ func (l lang) say(text string) string {
 	return text
 }
 
-// inChinese has every text of the page; a test holds it to the templates.
+// sayProblem translates what is wrong with a field, see [ecpay.FieldError].
+func (l lang) sayProblem(text string) string {
+	if l != chinese {
+		return text
+	}
+	var n, most int
+	if got, _ := fmt.Sscanf(text, "has %d characters, at most %d are allowed", &n, &most); got == 2 {
+		return fmt.Sprintf("有 %d 個字元，至多 %d 個", n, most)
+	}
+	if values, ok := strings.CutPrefix(text, "must be one of "); ok {
+		return "須為下列之一：" + values
+	}
+	return l.say(text)
+}
+
+// inChinese has every text of the page; a test holds it to the templates and to what
+// the program says.
 var inChinese = map[string]string{
 	"Log in": "登入", "Log out": "登出", "User": "使用者", "Password": "密碼",
-	"Wrong user or password.":                                     "使用者或密碼錯誤。",
-	"Too many failed logins. Wait a minute.":                      "登入失敗次數過多，請稍候一分鐘。",
-	"Too many failed logins from your address. Wait ten minutes.": "此位址登入失敗次數過多，請稍候十分鐘。",
-	"You may look, but not change anything here.":                 "您的權限僅供檢視，不可變更。",
+	"Wrong user or password.":                                                       "使用者或密碼錯誤。",
+	"Too many failed logins. Wait a minute.":                                        "登入失敗次數過多，請稍候一分鐘。",
+	"Too many failed logins from your address. Wait ten minutes.":                   "此位址登入失敗次數過多，請稍候十分鐘。",
+	"You may look, but not change anything here.":                                   "您的權限僅供檢視，不可變更。",
+	"Your login has ended and nothing was changed: log in first, then do it again.": "登入已失效，未做任何變更；請先登入再操作一次。",
+	"is required": "為必填", "must be letters and digits": "須為英數字", `may hold letters, digits, "-" and "_" only`: "只能有英數字、「-」與「_」",
+	"must be two capital letters and eight digits, like VG11000002":                   "須為兩個大寫字母加八位數字，例如 VG11000002",
+	"must be a calendar day written yyyy-mm-dd (Asia/Taipei), like 2019-09-23":        "須為日期，格式為 yyyy-mm-dd（台北時區），例如 2019-09-23",
+	"must be in the years 2000 to 2099; a year of the Republic of China is 1911 less": "年份須為西元 2000 至 2099 年（民國年加 1911）",
+	"may not hold control characters or broken UTF-8":                                 "不可有控制字元或錯誤的 UTF-8", "may not hold anything like an HTML tag": "不可有類似 HTML 標籤的文字",
 	"viewer": "檢視者", "operator": "操作者", "no login": "免登入",
 
 	"Dead letters": "終止的任務", "Dead letter": "終止的任務", "Waiting": "等待中", "Audit": "操作紀錄", "Queues": "佇列", "asynq's pages": "asynq 頁面",
@@ -123,7 +146,7 @@ var inChinese = map[string]string{
 	"This could not be done":                                                                   "無法完成",
 	"Not all of it could be done":                                                              "只完成了一部分",
 	"Not tried, or it is not known what became of them":                                        "未嘗試或結果不明的任務數",
-	"It took too long and was ended. What was done is done; try again to go on.":               "執行時間過長而中止；已完成的不受影響，請再試一次以繼續。",
+	"It took too long and was ended; what was done until then is done. Try again to go on.":    "執行時間過長而中止；已完成的不受影響，請再試一次以繼續。",
 	"This went wrong; the log of the dashboard says why.":                                      "發生錯誤，原因請見儀表板的日誌。",
 	"This task was begun before, or may have been: let it run, or resolve it once it is dead.": "此任務曾經開始執行，或可能曾經開始：請讓它執行，或待其終止後結案。",
 	"The correction would make another task of it: enqueue that one instead.":                  "這項修正會使它成為另一個任務，請改以新任務送入佇列。",

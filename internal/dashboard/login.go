@@ -288,8 +288,10 @@ func (d *Dashboard) loggedIn(next http.Handler) http.Handler {
 		switch {
 		case ok:
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, u)))
-		case isAPI(r.URL.Path) || r.Method != http.MethodGet:
-			http.Error(w, "log in first", http.StatusUnauthorized)
+		case isAPI(r.URL.Path):
+			http.Error(w, "log in first / 請先登入", http.StatusUnauthorized)
+		case r.Method != http.MethodGet:
+			d.showLogin(w, r, http.StatusUnauthorized, cameFrom(r).String(), "Your login has ended and nothing was changed: log in first, then do it again.")
 		default:
 			http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 		}
@@ -319,13 +321,13 @@ func (d *Dashboard) loginPage(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	d.showLogin(w, r, http.StatusOK, "")
+	d.showLogin(w, r, http.StatusOK, r.FormValue("next"), "")
 }
 
 type loginData struct{ Next, Problem string }
 
-func (d *Dashboard) showLogin(w http.ResponseWriter, r *http.Request, status int, problem string) {
-	d.show(w, r, status, "login", "Log in", loginData{localPath(r.FormValue("next")), problem})
+func (d *Dashboard) showLogin(w http.ResponseWriter, r *http.Request, status int, next, problem string) {
+	d.show(w, r, status, "login", "Log in", loginData{localPath(next), problem})
 }
 
 func (d *Dashboard) login(w http.ResponseWriter, r *http.Request) {
@@ -333,7 +335,7 @@ func (d *Dashboard) login(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		from = r.RemoteAddr
 	}
-	name := r.PostFormValue("user")
+	name, next := r.PostFormValue("user"), r.PostFormValue("next")
 	token, err := d.sessions.begin(r.Context(), from, name, r.PostFormValue("password"))
 	log := d.cfg.Logger.Info().Str("from", from)
 	if _, known := d.sessions.users[name]; known {
@@ -342,17 +344,17 @@ func (d *Dashboard) login(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, errTooMany):
 		log.Msg("login refused: " + err.Error())
-		d.showLogin(w, r, http.StatusTooManyRequests, "Too many failed logins. Wait a minute.")
+		d.showLogin(w, r, http.StatusTooManyRequests, next, "Too many failed logins. Wait a minute.")
 		return
 	case errors.Is(err, errTooManyHere):
 		log.Msg("login refused: " + err.Error())
-		d.showLogin(w, r, http.StatusTooManyRequests, "Too many failed logins from your address. Wait ten minutes.")
+		d.showLogin(w, r, http.StatusTooManyRequests, next, "Too many failed logins from your address. Wait ten minutes.")
 		return
 	case err != nil: // the browser has gone
 		return
 	case token == "":
 		log.Msg("login failed")
-		d.showLogin(w, r, http.StatusUnauthorized, "Wrong user or password.")
+		d.showLogin(w, r, http.StatusUnauthorized, next, "Wrong user or password.")
 		return
 	}
 	log.Msg("login")
@@ -360,7 +362,7 @@ func (d *Dashboard) login(w http.ResponseWriter, r *http.Request) {
 		Name: sessionCookie, Value: token, Path: "/", MaxAge: int(sessionLife.Seconds()),
 		HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
 	})
-	http.Redirect(w, r, localPath(r.PostFormValue("next")), http.StatusSeeOther)
+	http.Redirect(w, r, localPath(next), http.StatusSeeOther)
 }
 
 func (d *Dashboard) logout(w http.ResponseWriter, r *http.Request) {

@@ -117,9 +117,10 @@ func (v view) Time(t any) string {
 func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, status int, page, title string, data any) {
 	l := langOf(r)
 	l.remember(w, r)
+	at := pageOf(r, data)
 	v := view{
 		Lang: l, Title: title, Page: page, User: userOf(r), LoggedIn: userOf(r).Name != "", CanChange: d.mayChange(r),
-		Done: doneWords(l, r.URL.Query().Get("done")), Switch: switched(r.URL, l), Here: here(r.URL), Data: data,
+		Done: doneWords(l, r.URL.Query().Get("done")), Switch: switched(at, l), Here: here(at), Data: data,
 	}
 	if page == "dead" || page == "waiting" {
 		v.Broken = d.brokenQueues(r.Context())
@@ -127,12 +128,25 @@ func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, status int, pag
 	var out bytes.Buffer
 	if err := pages()[page].ExecuteTemplate(&out, "layout", v); err != nil {
 		d.cfg.Logger.Error().Err(err).Str("page", page).Msg("page not shown")
-		http.Error(w, "this page cannot be shown", http.StatusInternalServerError)
+		http.Error(w, "this page cannot be shown / 無法顯示此頁", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(out.Bytes())
+}
+
+// pageOf is where to find the page again: a form itself is no page.
+func pageOf(r *http.Request, data any) *url.URL {
+	login, ok := data.(loginData)
+	switch {
+	case ok:
+		return &url.URL{Path: "/login", RawQuery: url.Values{"next": {login.Next}}.Encode()}
+	case r.Method == http.MethodPost:
+		return cameFrom(r)
+	default:
+		return r.URL
+	}
 }
 
 // switched is the address of this page in the other language.
@@ -586,11 +600,11 @@ func (d *Dashboard) runSchedule(w http.ResponseWriter, r *http.Request) {
 	report, err := schedule.Once(ctx, d.rdb, d.ledger, d.cfg.Schedules[i], o, func(id string, err error) {
 		d.cfg.Logger.Warn().Err(err).Str("task_id", id).Msg("dead task not replayed")
 	})
-	if err != nil && report == (schedule.Report{}) {
-		d.failed(w, r, err)
-		return
+	res := results{done: map[deadletter.Outcome]int{deadletter.Replayed: report.Replayed, deadletter.Skipped: report.Left, failedReplay: report.Failed}}
+	if report == (schedule.Report{}) || ctx.Err() == nil {
+		res.ended = err
 	}
-	back(w, r, map[deadletter.Outcome]int{deadletter.Replayed: report.Replayed, deadletter.Skipped: report.Left, failedReplay: report.Failed})
+	d.report(w, r, 0, res)
 }
 
 // failedReplay is an outcome of a run.

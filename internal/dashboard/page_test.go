@@ -6,9 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -334,30 +331,6 @@ func TestSchedulesShowTheirNextAndLastRunsAndAreRunByHand(t *testing.T) {
 		}
 	}
 	wantText(t, "schedules", w.get("/schedules"), []string{fmt.Sprintf("%d-01-01 03:30:00", year), "replayed: 1 · skipped: 0"}, "not yet")
-}
-
-func TestEveryTextOfThePagesIsTranslated(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("page/*.html")
-	if err != nil || len(files) < 6 {
-		t.Fatalf("%d pages, %v", len(files), err)
-	}
-	literal, seen := regexp.MustCompile(`\.T "([^"]+)"`), 0
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range literal.FindAllStringSubmatch(string(b), -1) {
-			seen++
-			if !dashboard.Translated(m[1]) {
-				t.Errorf("%s: %q has no Chinese", f, m[1])
-			}
-		}
-	}
-	if seen < 50 {
-		t.Errorf("only %d texts were found", seen)
-	}
 }
 
 func sorted(less func(a, b string) bool) cmp.Option { return cmpopts.SortSlices(less) }

@@ -29,9 +29,12 @@ type problemData struct {
 
 type taskProblem struct{ ID, Why string }
 
+// Titles.
+const notDone, partlyDone = "This could not be done", "Not all of it could be done"
+
 // problem shows what went wrong, in words of ours.
 func (d *Dashboard) problem(w http.ResponseWriter, r *http.Request, status int, text string) {
-	d.show(w, r, status, "problem", "This could not be done", problemData{Text: langOf(r).say(text), Back: cameFrom(r).String()})
+	d.show(w, r, status, "problem", notDone, problemData{Text: langOf(r).say(text), Back: cameFrom(r).String()})
 }
 
 // failed shows an error and logs it, unless it is the user's to mend.
@@ -61,13 +64,13 @@ func explain(l lang, err error) (status int, text string) {
 	case errors.As(err, &invalid):
 		var fields []string
 		for _, f := range invalid.Fields {
-			fields = append(fields, f.Field+" "+l.say(f.Problem))
+			fields = append(fields, f.Field+" "+l.sayProblem(f.Problem))
 		}
 		return http.StatusUnprocessableEntity, l.say("ECPay would refuse this:") + " " + strings.Join(fields, "; ")
 	case errors.As(err, &set):
 		return http.StatusUnprocessableEntity, l.say("This correction cannot be made:") + " " + set.Text
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return http.StatusServiceUnavailable, l.say("It took too long and was ended. What was done is done; try again to go on.")
+		return http.StatusServiceUnavailable, l.say("It took too long and was ended; what was done until then is done. Try again to go on.")
 	case unavailable(err):
 		return http.StatusServiceUnavailable, l.say("Redis is not available; try again.")
 	default:
@@ -111,14 +114,14 @@ func (res *results) add(id string, out deadletter.Outcome, err error) {
 	res.done[out]++
 }
 
-// report leads back where the form came from, or, when something could not be
+// report leads back where the form about some tasks came from, or, when something could not be
 // done, shows what was and what was not.
 func (d *Dashboard) report(w http.ResponseWriter, r *http.Request, asked int, res results) {
 	switch {
 	case len(res.wrong) == 0 && res.ended == nil:
 		back(w, r, res.done)
 		return
-	case len(res.wrong) == 0 && len(res.done) == 0:
+	case len(res.wrong) == 0 && counted(res.done) == "":
 		d.failed(w, r, res.ended)
 		return
 	}
@@ -136,11 +139,14 @@ func (d *Dashboard) report(w http.ResponseWriter, r *http.Request, asked int, re
 	if res.ended != nil {
 		s, why := explain(l, res.ended)
 		d.logFailed(r, s, "", res.ended)
-		data.Text, status = fmt.Sprintf("%s %s: %d", why, l.say("Not tried, or it is not known what became of them"), left), max(status, s)
+		data.Text, status = why, max(status, s)
+		if left > 0 {
+			data.Text += fmt.Sprintf(" %s: %d", l.say("Not tried, or it is not known what became of them"), left)
+		}
 	}
-	title := "Not all of it could be done"
-	if len(res.done) == 0 {
-		title = "This could not be done"
+	title := partlyDone
+	if len(data.Done) == 0 {
+		title = notDone
 	}
 	d.show(w, r, status, "problem", title, data)
 }

@@ -72,6 +72,52 @@ func TestOneTaskThatCannotBeDoneHidesNotWhatBecameOfTheOthers(t *testing.T) {
 	}), []string{"無法完成", later[1] + "</a>: 此任務曾經開始執行"}, "begun")
 }
 
+func TestTheOtherLanguageOfAnAnswerToAFormIsAPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withUsers(t))
+	olga := w.login("olga", operatorPassword)
+	form := url.Values{"back": {"/waiting?state=scheduled&done=busy.1"}, "next": {"/audit"}}
+	for path, row := range map[string]struct {
+		cookie   *http.Cookie
+		status   int
+		switched string
+		want     []string
+	}{
+		"/dead/replay":  {olga, http.StatusUnprocessableEntity, "/waiting?lang=zh-TW&amp;state=scheduled", []string{"Choose at least one task.", `<a href="/waiting?`}},
+		"/login":        {nil, http.StatusUnauthorized, "/login?lang=zh-TW&amp;next=%2Faudit", []string{"Wrong user or password.", `name="next" value="/audit"`}},
+		"/dead/resolve": {nil, http.StatusUnauthorized, "/login?lang=zh-TW&amp;next=%2Fwaiting%3Fstate%3Dscheduled%26done%3Dbusy.1", []string{"log in first", `name="next" value="/waiting?state=scheduled&amp;done=busy.1"`}},
+	} {
+		a := w.do(request{method: "POST", path: path, form: form, cookie: row.cookie})
+		if a.Code != row.status {
+			t.Errorf("POST %s: got status %d, want %d", path, a.Code, row.status)
+		}
+		wantText(t, path, a, append(row.want, `<a href="`+row.switched+`"`))
+		if got := w.do(request{method: "GET", path: strings.ReplaceAll(row.switched, "&amp;", "&"), cookie: row.cookie}); got.Code != http.StatusOK {
+			t.Errorf("POST %s: the other language at %s has status %d, want 200", path, row.switched, got.Code)
+		}
+	}
+	if a := w.do(request{method: "POST", path: "/asynq/api/queues/q:pause"}); a.Code != http.StatusUnauthorized || strings.Contains(a.Body.String(), "<html") {
+		t.Errorf("asynq's pages: got status %d and %q, want 401 in a line", a.Code, a.Body)
+	}
+}
+
+func TestAnErrorIsSaidToBeWhatItIs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.must(w.redis.Client().Set(t.Context(), record.OwnersKey, "no list", 0).Err())
+	a := w.get("/")
+	if a.Code != http.StatusInternalServerError {
+		t.Errorf("got status %d, want 500", a.Code)
+	}
+	wantText(t, "a key of the wrong type", a, []string{"This went wrong; the log of the dashboard says why."}, "Redis is not available")
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, "GET", "http://127.0.0.1:8980/merchants", nil)
+	rec := httptest.NewRecorder()
+	w.d.ServeHTTP(rec, r)
+	wantText(t, "what takes too long", rec, []string{"It took too long and was ended"}, "Redis is not available")
+}
+
 // away is a Redis that goes away at the first command about a task.
 type away struct{ id string }
 
