@@ -15,6 +15,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
@@ -94,11 +95,7 @@ func (p *program) warnOfEgress(ctx context.Context, rdb redis.UniversalClient) e
 	if err != nil {
 		return err
 	}
-	what := map[gate.Why]string{
-		gate.ForAddress: "ECPay bans the address / 綠界封鎖對外位址",
-		gate.ForOutage:  "ECPay answers nobody / 綠界對所有特店都沒有回應",
-	}[s.Why]
-	if what != "" {
+	if what := dashboard.PausedFor(s.Why); what != "" {
 		fmt.Fprintf(p.err, "ecpayq: egress %s: %s: nothing is sent until %s (Asia/Taipei), then one request goes first\n", p.cfg.Egress, what, taipei(&s.Until))
 	}
 	return nil

@@ -31,7 +31,14 @@ func (m merchantRow) Troubled() bool { return m.Ban != nil || len(m.Denied) > 0 
 // Pace is the interval between requests.
 func (m merchantRow) Pace() string { return time.Duration(m.Interval).String() }
 
-var pausedFor = map[gate.Why]string{gate.ForAddress: "ECPay bans the address.", gate.ForOutage: "ECPay answers no merchant."}
+// PausedFor says in English and Chinese why nobody's requests are sent; it is empty
+// when they are.
+func PausedFor(why gate.Why) string {
+	return map[gate.Why]string{
+		gate.ForAddress: "ECPay bans the address / 綠界封鎖對外位址",
+		gate.ForOutage:  "ECPay answers no merchant / 綠界對所有特店都沒有回應",
+	}[why]
+}
 
 const merchantsListed = 200
 
@@ -50,7 +57,7 @@ func (d *Dashboard) merchantsPage(w http.ResponseWriter, r *http.Request) {
 		d.failed(w, r, err)
 		return
 	}
-	data.Paused, data.Egress, data.Until = pausedFor[state.Why], d.cfg.Egress, state.Until
+	data.Paused, data.Egress, data.Until = PausedFor(state.Why), d.cfg.Egress, state.Until
 	for _, m := range all {
 		if data.Merchant == "" || m.ID == data.Merchant {
 			data.List = append(data.List, merchantRow{m})

@@ -51,15 +51,37 @@ func TestMerchantsShowPaceBanAndRefusedKeysAndAreResumed(t *testing.T) {
 	wantText(t, "audit", w.get("/audit"), []string{"/merchants?merchant=1000002", "ECPay agreed"})
 }
 
+func TestMerchantsShowWhichKeysAreRefusedAndWhenTheyAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	rdb := w.redis.Client()
+	since, next := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)
+	denial := func(probeEnd time.Time) string { // as the gate keeps it
+		return fmt.Sprintf("%d %d 1 %d - refused, TransCode 110 / 金鑰遭拒，TransCode 110", since.UnixMicro(), next.UnixMicro(), probeEnd.UnixMicro())
+	}
+	w.must(rdb.HSet(t.Context(), record.KeysOf("1000001").Pace, "interval", 200_000, "last", since.UnixMicro(), "denied:B2C:0000000a", denial(since)).Err())
+	w.must(rdb.HSet(t.Context(), record.KeysOf("1000002").Pace, "interval", 200_000, "last", since.UnixMicro(), "denied:B2B:"+gate.NoKeys, denial(next)).Err())
+	w.must(gate.NewMerchants(rdb).Seen(t.Context(), []string{"1000001", "1000002"}))
+	zh := map[string]string{"Accept-Language": "zh-TW"}
+	get := func(id string, headers map[string]string) *httptest.ResponseRecorder {
+		return w.do(request{method: "GET", path: "/merchants?merchant=" + id, headers: headers})
+	}
+	wantText(t, "with keys", get("1000001", nil), []string{
+		">denied</span> B2C, key <code>0000000a</code>, since <span class=\"time\">2026-01-02 11:04:05", "tried again at <span class=\"time\">2099-01-02 11:04:05", "refused, TransCode 110<", "Resume</button>",
+	}, "遭拒", "no keys", "banned")
+	wantText(t, "with keys, in Chinese", get("1000001", zh), []string{">遭拒</span> B2C, 金鑰 <code>0000000a</code>", "下次重試", "金鑰遭拒，TransCode 110"}, "refused, TransCode")
+	wantText(t, "without keys, and tried now", get("1000002", nil), []string{">denied</span> B2B, no keys, since", "tried at this moment"}, "tried again at")
+}
+
 func TestMerchantsShowAPauseThatIsNobodys(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	wantText(t, "while all is well", w.get("/merchants"), nil, "Nothing is sent")
+	wantText(t, "while all is well", w.get("/merchants"), nil, "othing is sent")
 	egress := gate.NewEgress(w.redis.Client(), worker.DefaultEgress, 0)
 	for i := range 3 {
 		_, err := egress.Forbidden(t.Context(), gate.Attempt{Token: "t"}, fmt.Sprint(i), time.Hour)
 		w.must(err)
 	}
-	wantText(t, "a ban of the address", w.get("/merchants"), []string{"ECPay bans the address.", "Nothing is sent until", "egress <code>default</code>"})
-	wantText(t, "in Chinese", w.do(request{method: "GET", path: "/merchants", headers: map[string]string{"Accept-Language": "zh-TW"}}), []string{"綠界封鎖對外位址。"}, "Nothing is sent")
+	wantText(t, "a ban of the address", w.get("/merchants"), []string{"<strong>ECPay bans the address</strong>: nothing is sent until", "egress <code>default</code>"})
+	wantText(t, "in Chinese", w.do(request{method: "GET", path: "/merchants", headers: map[string]string{"Accept-Language": "zh-TW"}}), []string{"<strong>綠界封鎖對外位址</strong>； 在此之前不送出任何呼叫"}, "othing is sent")
 }
