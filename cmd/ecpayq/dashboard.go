@@ -21,7 +21,7 @@ func (p *program) dashboardCommand() *cli.Command {
 	return &cli.Command{
 		Name: "dashboard", Usage: "serve a page of dead, waiting and scheduled tasks, with asynq's dashboard below it",
 		Description: "Who may log in stands in the YAML file under dashboard, users. Without users nobody needs to,\n" +
-			"and it listens on loopback addresses only.",
+			"and it listens on loopback addresses only. The file is read at the start: restart it to take a user out.",
 		Flags: append(p.cfg.Flags(config.Reader),
 			p.cfg.FlagOf("ECPAYQ_CONFIG"), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_FINISH_TTL"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"), p.cfg.FlagOf("ECPAYQ_EGRESS"),
 			p.cfg.FlagOf("ECPAYQ_LOG_LEVEL"), p.cfg.FlagOf("ECPAYQ_LOG_FORMAT"),
@@ -81,8 +81,14 @@ func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 		log.Warn().Msg("the dashboard is not on loopback and speaks no TLS: passwords travel in the clear unless a proxy before it does")
 	}
 	fmt.Fprintf(p.err, "ecpayq: dashboard on %s\n", d.URL())
-	<-ctx.Done()
-	return d.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return d.Stop()
+		case <-p.reload:
+			log.Warn().Msg("SIGHUP changes nothing here: restart the dashboard, so that it reads users, schedules and codes again")
+		}
+	}
 }
 
 // hashPassword reads a line, from a terminal without showing it.

@@ -25,6 +25,14 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 )
 
+func TestTheDashboardSaysThatSIGHUPChangesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	d := b.dashboard()
+	d.signal(syscall.SIGHUP)
+	d.awaitLog("SIGHUP changes nothing here: restart the dashboard, so that it reads users, schedules and codes again")
+}
+
 func TestTheDashboardRefusesWhatOtherSitesSend(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
