@@ -25,12 +25,12 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 	}{
 		{
 			"no finish marker", "gate/leave.lua",
-			"redis.call('SET', KEYS[2], now, 'PX', ARGV[4])", "",
+			"redis.call('SET', KEYS[2], at, 'PX', ARGV[4])", "",
 			`has 2 effects|is neither done nor in the ledger`,
 		},
 		{
 			"no mark of a write in flight", "gate/request.lua",
-			"if ARGV[at + 5] ~= '1' then return end", "if true then return end",
+			"if ARGV[first + 5] ~= '1' then return end", "if true then return end",
 			forgotten,
 		},
 		{

@@ -27,6 +27,16 @@ end
 local function redis_now()
   return math.floor(micros() / 1000)
 end
+-- A whole number as Redis stores it. Redis' own way to write those of Lua is slow.
+local function digits(n)
+  return string.format('%.0f', n)
+end
+-- Adds a field of a hash that is a number, unless it has it already; without it, it is 0.
+local function changed_to(fields, name, value, was)
+  if value ~= (tonumber(was) or 0) then
+    fields[#fields + 1], fields[#fields + 2] = name, digits(value)
+  end
+end
 -- Reports whether marks of a task may have been lost: it was enqueued before Redis
 -- changed at that time (ms, 0 for never). The enqueue's time is by the producer's
 -- clock: some seconds for its error.

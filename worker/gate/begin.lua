@@ -90,25 +90,27 @@ if holder ~= ARGV[1] then
   local life = tonumber(ARGV[5])
   redis.call('SET', KEYS[3], string.format('%s %.0f %.0f', ARGV[1], now + life, caller + life), 'PX', life + 86400000)
 end
-local fields = {}
+local fields, at = {}, digits(now)
 if not again then
   if state == 'held' or state == 'queued' then redis.call('ZREM', KEYS[5], ARGV[6]) end
   if paused_at > 0 then
     paused, paused_at = paused + math.max(0, now - paused_at), 0
   end
   attempts = attempts + 1
-  fields = {
-    'token', ARGV[1], 'state', 'active', 'attempts', attempts, 'crashes', crashes, 'since', since, 'paused', paused, 'paused_at', paused_at,
-    'holds', holds, 'stale', stale, 'last', now,
-  }
-  if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', now end
+  fields = {'token', ARGV[1], 'state', 'active', 'attempts', attempts, 'since', since, 'last', at}
+  changed_to(fields, 'crashes', crashes, r[4])
+  changed_to(fields, 'paused', paused, r[6])
+  changed_to(fields, 'paused_at', paused_at, r[7])
+  changed_to(fields, 'holds', holds, r[8])
+  changed_to(fields, 'stale', stale, r[9])
+  if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', at end
   if state ~= '' or r[13] then redis.call('PERSIST', KEYS[1]) end
 end
 if keeps then
   fields[#fields + 1], fields[#fields + 2] = 'place', place
 elseif answered and wait == 0 then
   if r[15] then redis.call('HDEL', KEYS[1], 'place', 'woken') end
-  mark(request, fields, now)
+  mark(request, fields, at)
 end
 if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
 return {0, 0, attempts, crashes, math.max(0, now - since - paused), holds, stale, tonumber(r[12]) or 0, sent_redis, sent_caller, lost,

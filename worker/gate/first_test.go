@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -85,6 +86,11 @@ func TestNothingBeginsWhoseTurnComesLater(t *testing.T) {
 	h, turn, err := g.BeginWith(t.Context(), again, now, first(now))
 	if err != nil || turn == nil || turn.Wait != 0 || h.Attempts != 1 || h.Age > 10*time.Second {
 		t.Errorf("when its time has come: got %+v, %+v, %v; want its first attempt, and that it goes", h, turn, err)
+	}
+	leave(t, g, again, gate.Result{State: record.Done, Spends: true, Settled: true, Kind: ecpay.OK, RtnCode: 1})
+	rec, err = record.Get(t.Context(), rdb, a.ID)
+	if err != nil || rec.State != record.Done || rec.Kind != ecpay.OK || rec.Reason != "" || !rec.Next.IsZero() || rec.Attempts != 1 {
+		t.Errorf("when it is done the record says %+v, %v; want nothing of its wait", rec, err)
 	}
 }
 

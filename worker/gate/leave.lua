@@ -12,7 +12,7 @@
 --       of a dead task headers and payload are the last two
 local first = 16 -- of the named fields
 local now = redis_now()
-local r = redis.call('HMGET', KEYS[1], 'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight', 'died')
+local r = redis.call('HMGET', KEYS[1], 'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight', 'died', 'paused_at', 'next', 'kind')
 if lock_of(KEYS[3]) == ARGV[1] then
   redis.call('DEL', KEYS[3])
 end
@@ -27,11 +27,13 @@ if ARGV[2] == 'held' then
 elseif ARGV[2] ~= 'queued' then
   holds = 0
 end
-local fields = {
-  'state', ARGV[2], 'left', ARGV[1], 'token', '', 'last', now, 'next', ARGV[9] == '0' and 0 or now + ARGV[9],
-  'attempts', (tonumber(r[3]) or 0) - (ARGV[5] == '0' and 1 or 0), 'holds', holds,
-  'stale', ARGV[8] == '1' and (tonumber(r[5]) or 0) + 1 or 0, 'paused_at', ARGV[6] == '1' and now or 0,
-}
+local at = digits(now)
+local fields = {'state', ARGV[2], 'left', ARGV[1], 'token', '', 'last', at}
+changed_to(fields, 'next', ARGV[9] == '0' and 0 or now + ARGV[9], r[10])
+changed_to(fields, 'attempts', (tonumber(r[3]) or 0) - (ARGV[5] == '0' and 1 or 0), r[3])
+changed_to(fields, 'holds', holds, r[4])
+changed_to(fields, 'stale', ARGV[8] == '1' and (tonumber(r[5]) or 0) + 1 or 0, r[5])
+changed_to(fields, 'paused_at', ARGV[6] == '1' and now or 0, r[9])
 local last = #ARGV
 if ARGV[2] == 'dead' then
   local f = redis.call('HMGET', KEYS[1], 'fix', 'payload')
@@ -41,7 +43,7 @@ if ARGV[2] == 'dead' then
     redis.call('HDEL', KEYS[1], 'fix')
   end
   fields[#fields + 1] = 'died'
-  fields[#fields + 1] = now
+  fields[#fields + 1] = at
   for i = first, first + 10, 2 do -- what it died of stays, whatever a later run brings
     fields[#fields + 1] = 'd_' .. ARGV[i]
     fields[#fields + 1] = ARGV[i + 1]
@@ -55,7 +57,12 @@ elseif ARGV[2] == 'done' then
       'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason')
   end
 end
-for i = first, last do fields[#fields + 1] = ARGV[i] end
+for i = first, last, 2 do
+  local name, value = ARGV[i], ARGV[i + 1]
+  if r[11] or value ~= '' and value ~= '0' then -- at first, nothing is as good as no field
+    fields[#fields + 1], fields[#fields + 2] = name, value
+  end
+end
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[14] == '1' then
   redis.call('ZADD', KEYS[7], now + ARGV[9], ARGV[10])
@@ -71,6 +78,6 @@ if ARGV[3] ~= '0' then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
 if ARGV[4] ~= '0' then
-  redis.call('SET', KEYS[2], now, 'PX', ARGV[4])
+  redis.call('SET', KEYS[2], at, 'PX', ARGV[4])
 end
 return 1

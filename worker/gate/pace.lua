@@ -3,7 +3,7 @@
 -- while after a 403. Times are in microseconds, by Redis' clock.
 --
 -- A merchant's pace is a hash: last, when the last permission was given, to, to whom,
--- and interval, by which interval; ban, when the pause that ECPay asked for ends,
+-- and interval, by which interval; prolonged, when its life was; ban, when the pause that ECPay asked for ends,
 -- ban_since and ban_why; probe, who tries first after it, and probe_end. A place only
 -- says when to wake: line is the last one that was given to newcomers, near the last
 -- one to those whose time had come and who found somebody else before them. So nothing
@@ -28,10 +28,7 @@ end
 
 local GO, TURN, BANNED, DENIED = 0, 1, 2, 3 -- why to wait; see Why in gate.go
 
--- A key that is used all the time lives on without a write for each use.
-local function live(key, least)
-  if redis.call('PTTL', key) < least then redis.call('PEXPIRE', key, 2 * least) end
-end
+local DAY = 86400000 -- ms
 
 -- me: the attempt; request: each of an attempt has its own; interval: the least time
 -- between two; cap: how many in flight; ahead: goes before those who wait; place: of the
@@ -41,7 +38,7 @@ end
 -- request is the first one after a refusal of these keys
 local function permission(pace, flight, me, request, interval, cap, ahead, place, life, scope, closed, shut, peek)
   local now = micros()
-  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope)
+  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope, 'interval', 'prolonged')
   local denied = denial_of(p[8])
   if p[2] == request then return 0, 0, GO, denied ~= nil end -- given, and the answer was lost
   local last, ban = math.min(tonumber(p[1]) or 0, now), tonumber(p[5]) or 0
@@ -54,7 +51,7 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
   local free = last + interval
   local function wait_in(name, at)
     redis.call('HSET', pace, name, at)
-    live(pace, math.floor(math.max(0, at - now) / 1000) + 43200000)
+    redis.call('PEXPIRE', pace, math.floor(math.max(0, at - now) / 1000) + DAY)
     return math.max(1000, at - now), at, ban > now and waits or TURN
   end
   if denied and not (denied.probe == me and denied.probe_end > 0) then
@@ -68,9 +65,11 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
   if ban > 0 and p[6] and p[6] ~= me and (tonumber(p[7]) or 0) > now then
     return 1000000, place, BANNED
   end
-  if redis.call('ZCARD', flight) >= cap and not redis.call('ZSCORE', flight, me) then
+  local flying = redis.call('ZCARD', flight)
+  if flying >= cap and not redis.call('ZSCORE', flight, me) then
     redis.call('ZREMRANGEBYSCORE', flight, '-inf', now) -- of workers that are gone
-    if redis.call('ZCARD', flight) >= cap then return 1000000, place, TURN end
+    flying = redis.call('ZCARD', flight)
+    if flying >= cap then return 1000000, place, TURN end
   end
   if not ahead then
     if place > now then return place - now, place, TURN end
@@ -85,17 +84,28 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
     return wait_in('near', math.max(near, last) + interval)
   end
   if peek then return 0, place, GO, false end
-  redis.call('HSET', pace, 'last', now, 'to', request, 'line', line, 'near', near, 'interval', interval)
+  local fields = {'last', digits(now), 'to', request}
+  changed_to(fields, 'line', line, p[3])
+  changed_to(fields, 'near', near, p[4])
+  if tonumber(p[9]) ~= interval then fields[#fields + 1], fields[#fields + 2] = 'interval', digits(interval) end
   if ban > 0 then
-    redis.call('HSET', pace, 'probe', me, 'probe_end', now + life)
+    for _, v in ipairs({'probe', me, 'probe_end', digits(now + life)}) do fields[#fields + 1] = v end
   end
-  live(pace, math.floor(math.max(0, line - now) / 1000) + 43200000)
+  -- Keys that are used all the time are prolonged now and then, not by each use.
+  local prolong = now - (tonumber(p[10]) or 0) > DAY * 1000 / 4
+  if prolong then fields[#fields + 1], fields[#fields + 2] = 'prolonged', digits(now) end
+  redis.call('HSET', pace, unpack(fields))
+  redis.call('ZADD', flight, digits(now + life), me)
+  if prolong then
+    redis.call('PEXPIRE', pace, math.max(redis.call('PTTL', pace), math.floor(math.max(0, line - now) / 1000) + DAY))
+  end
+  if prolong or flying == 0 then
+    redis.call('PEXPIRE', flight, DAY)
+  end
   if denied then
     denied.probe, denied.probe_end = me, now + life
     set_denial(pace, scope, denied)
   end
-  redis.call('ZADD', flight, now + life, me)
-  live(flight, math.floor(life / 1000) + 60000)
   return 0, 0, GO, denied ~= nil
 end
 
