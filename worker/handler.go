@@ -43,6 +43,8 @@ type handler struct {
 	said      *said
 	keeper    *keeper
 	egress    *egress
+	// completions takes the outcomes of what is done, where it is not nil.
+	completions *completions
 }
 
 // attempt is what one run knows. Its fields are filled in on the way, in the
@@ -90,7 +92,8 @@ var errNotRecorded = errors.New("outcome is not recorded")
 
 // run makes one attempt: begin, decode, keys, enter, ask, do, verdict, leave.
 // It returns the verdict, what to tell people about it, and an error when the
-// outcome could not be recorded.
+// outcome could not be recorded. That of a done task may be recorded with asynq's, after
+// this has returned.
 func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	start := time.Now()
 	if h.observer.Start != nil {
@@ -101,18 +104,28 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	v, counted := h.carry(carry, a)
 	cancel()
 	v = v.unaccounted(a.open, a.doubt).of(a.key)
-	var err error
-	if counted {
+	report := func(err error) { h.report(ctx, a, v, err, time.Since(start)) }
+	if !counted {
+		report(nil)
+		return v, explain(a, v), nil
+	}
+	res := h.result(a, v)
+	leave := func() error {
 		// The answer must be recorded even when the task's context has ended, for
 		// example because a shutdown lost patience.
-		leave, cancel := context.WithDeadline(context.WithoutCancel(ctx), start.Add(h.timeout))
-		err = h.leave(leave, a, v)
-		cancel()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(h.timeout-time.Since(start), reserve(h.timeout)))
+		defer cancel()
+		err := h.leave(ctx, a, res)
 		if a.unsure && errors.Is(err, gate.ErrSuperseded) {
-			err = nil // it never began
+			return nil // it never began
 		}
+		return err
 	}
-	h.report(ctx, a, v, err, time.Since(start))
+	if v.Action == Done && h.completions.take(&completion{attempt: a.gate, result: res, alone: leave, after: report}) {
+		return v, explain(a, v), nil
+	}
+	err := leave()
+	report(err)
 	return v, explain(a, v), err
 }
 
@@ -389,10 +402,9 @@ func (h *handler) redisAway(err error) Verdict {
 	}
 }
 
-// leave records the verdict. It tries again as long as the attempt may last:
+// leave records the outcome. It tries again as long as the attempt may last:
 // what ECPay did must not be forgotten because Redis was away for a moment.
-func (h *handler) leave(ctx context.Context, a *attempt, v Verdict) error {
-	res := h.result(a, v)
+func (h *handler) leave(ctx context.Context, a *attempt, res gate.Result) error {
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := h.gate.Leave(ctx, a.gate, res)
 		if err == nil {

@@ -146,6 +146,7 @@ func DefaultServers(concurrency int) int { return min(4, max(1, concurrency/8)) 
 type Worker struct {
 	cfg     Config
 	redis   *wakingClient
+	done    *completions // nil on a cluster
 	servers []*asynq.Server
 	h       *handler
 	quiet   zerolog.Logger // for what is said again and again
@@ -173,7 +174,11 @@ func New(cfg Config) (*Worker, error) {
 			egress: newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
 		},
 	}
-	w.redis = newWakingClient(cfg.Redis, tasks.Queues())
+	rdb := cfg.Redis
+	if w.done = newCompletions(cfg.Redis, w.h.gate); w.done != nil {
+		rdb, w.h.completions = w.done, w.done
+	}
+	w.redis = newWakingClient(rdb, tasks.Queues())
 	log := asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook()), cfg.Observer.Lost}
 	for i := range cfg.Servers {
 		w.servers = append(w.servers, w.newServer(i, log))
@@ -280,6 +285,7 @@ func (w *Worker) shutdown(servers []*asynq.Server) {
 		wg.Go(s.Shutdown)
 	}
 	wg.Wait()
+	w.done.stop()
 }
 
 // replicationCheck bounds how long after a failover a new task is still taken for

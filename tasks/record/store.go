@@ -40,7 +40,10 @@ var (
 )
 
 // NewScript returns a script that may use what prelude.lua defines.
-func NewScript(lua string) *redis.Script { return redis.NewScript(preludeLua + lua) }
+func NewScript(lua string) *redis.Script { return redis.NewScript(ScriptText(lua)) }
+
+// ScriptText is the text of [NewScript].
+func ScriptText(lua string) string { return preludeLua + lua }
 
 // Note puts a name into a sorted set of names by when they were noted last.
 func Note(ctx context.Context, rdb redis.UniversalClient, key, name string) error {

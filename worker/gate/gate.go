@@ -406,9 +406,40 @@ type Letter struct {
 // another attempt runs the task by now and this outcome proves nothing.
 func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	defer g.since(stepLeave, time.Now())
+	args := leaveArgs(a, r)
+	if r.State == record.Dead {
+		letter, err := letterArgs(r.Letter)
+		if err != nil {
+			return fmt.Errorf("record outcome: %w", err)
+		}
+		if err := record.NoteOwner(ctx, g.rdb, a.ID); err != nil {
+			return err
+		}
+		args = append(args, letter...)
+	}
+	if r.Banned > 0 { // so that it is listed at once
+		if err := record.Note(ctx, g.rdb, record.MerchantsKey, record.Owner(a.ID)); err != nil {
+			return fmt.Errorf("note merchant: %w", err)
+		}
+	}
+	ok, err := g.leave.Run(ctx, g.rdb, leaveKeys(a), args...).Int()
+	switch {
+	case err != nil:
+		return fmt.Errorf("record outcome: %w", err)
+	case ok == 0:
+		return ErrSuperseded
+	}
+	return nil
+}
+
+func leaveKeys(a Attempt) []string {
 	id := a.ID
-	args := []any{
-		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), id, r.History.mark,
+	return []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id), record.DeadKey(id), record.PaceKey(id), record.FlightKey(id), record.HeldKey(id)}
+}
+
+func leaveArgs(a Attempt, r Result) []any {
+	return []any{
+		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), a.ID, r.History.mark,
 		r.Banned.Microseconds(), r.BanWhy, flag(r.Held), flag(r.Unsure),
 		record.FieldKind, r.Kind.String(),
 		record.FieldHTTP, r.HTTPStatus,
@@ -418,30 +449,6 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 		record.FieldReason, r.Reason,
 		record.FieldResult, string(r.Answer),
 	}
-	if r.State == record.Dead {
-		letter, err := letterArgs(r.Letter)
-		if err != nil {
-			return fmt.Errorf("record outcome: %w", err)
-		}
-		if err := record.NoteOwner(ctx, g.rdb, id); err != nil {
-			return err
-		}
-		args = append(args, letter...)
-	}
-	if r.Banned > 0 { // so that it is listed at once
-		if err := record.Note(ctx, g.rdb, record.MerchantsKey, record.Owner(id)); err != nil {
-			return fmt.Errorf("note merchant: %w", err)
-		}
-	}
-	keys := []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id), record.DeadKey(id), record.PaceKey(id), record.FlightKey(id), record.HeldKey(id)}
-	ok, err := g.leave.Run(ctx, g.rdb, keys, args...).Int()
-	switch {
-	case err != nil:
-		return fmt.Errorf("record outcome: %w", err)
-	case ok == 0:
-		return ErrSuperseded
-	}
-	return nil
 }
 
 // letterArgs are the fields of the record by which a dead task is run again. They
