@@ -343,6 +343,9 @@ func TestACrashBeforeTheFirstAttemptBeganIsCounted(t *testing.T) {
 	if v := w.once(j); v.Action != Dead || v.Reason != reasonCrashes {
 		t.Errorf("%s: %s", v.Action, v.Reason)
 	}
+	if r := w.record(j); r.Crashes != MaxCrashes || r.Attempts != MaxCrashes+1 {
+		t.Errorf("%d crashes in %d attempts, want %d in one more", r.Crashes, r.Attempts, MaxCrashes)
+	}
 }
 
 func TestFiveCrashesAreDeadBeforeThePayloadIsLookedAt(t *testing.T) {

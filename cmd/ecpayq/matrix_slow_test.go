@@ -204,7 +204,7 @@ func newWorld(t *testing.T, x trouble, p plot) *world {
 // killBeforeTheBytes kills the worker when Redis has its marks and it does not
 // know that yet.
 func (w *world) killBeforeTheBytes() {
-	entered := w.proxy.holdReplies(gateScript(w.T, "enter"), w.ids...)
+	entered := w.proxy.holdReplies(gateScript(w.T, "begin"), w.ids...)
 	victim := w.worker()
 	w.eventually("every write is marked", entered.all)
 	for _, x := range w.writes {

@@ -57,8 +57,10 @@ if not again then
     -- flight stays so; only proof removes it.
     attempts, crashes, holds, stale, paused, paused_at = 0, 0, 0, 0, 0, 0
     since = now
-  elseif token ~= '' or state == '' and ARGV[7] ~= '0' then
-    crashes = crashes + 1 -- the attempt before this one never left, or never came here
+  elseif token ~= '' then
+    crashes = crashes + 1 -- the attempt before this one never left
+  elseif state == '' and ARGV[7] ~= '0' then
+    attempts, crashes = attempts + 1, crashes + 1 -- it never came here
   end
   if since == 0 then
     since = tonumber(ARGV[3])
