@@ -2,8 +2,6 @@ package enqueue
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -41,13 +39,8 @@ type script struct {
 
 func newScript(text string, numKeys, numArgs int) *script {
 	s := &script{text: text, numKeys: numKeys, numArgs: numArgs, manyText: fmt.Sprintf(many, text, numKeys, numArgs)}
-	s.sha, s.manySHA = sha1Of(s.text), sha1Of(s.manyText)
+	s.sha, s.manySHA = redis.NewScript(s.text).Hash(), redis.NewScript(s.manyText).Hash()
 	return s
-}
-
-func sha1Of(text string) string {
-	sum := sha1.Sum([]byte(text))
-	return hex.EncodeToString(sum[:])
 }
 
 // group is entries that one call stores.

@@ -73,7 +73,7 @@ var asConflict = redis.NewCmdResult(int64(0), nil)
 
 // Eval implements [redis.Scripter].
 func (u *unlessKnown) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
-	sha := sha1Of(text)
+	sha := redis.NewScript(text).Hash()
 	u.scripts.LoadOrStore(sha, redis.NewScript(condition+text))
 	return u.EvalSha(ctx, sha, keys, args...)
 }

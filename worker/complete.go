@@ -2,8 +2,6 @@ package worker
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -165,8 +163,7 @@ func (c *completions) Eval(ctx context.Context, text string, keys []string, args
 	if c.about(args) == nil {
 		return c.UniversalClient.Eval(ctx, text, keys, args...)
 	}
-	sum := sha1.Sum([]byte(text))
-	sha := hex.EncodeToString(sum[:])
+	sha := redis.NewScript(text).Hash()
 	c.scripts.LoadOrStore(sha, gate.NewWith(text, len(keys), len(args)))
 	return c.EvalSha(ctx, sha, keys, args...)
 }

@@ -40,7 +40,7 @@ func newDoneBench(t *testing.T, timeout time.Duration) *doneBench {
 	b.rdb = srv.Client()
 	client := func(name string) *redis.Client {
 		c := redis.NewClient(&redis.Options{Addr: srv.Addr(), DisableIdentity: true, MaxRetries: -1})
-		c.AddHook(watched{b, name})
+		c.AddHook(b.watch(name))
 		t.Cleanup(func() { _ = c.Close() })
 		return c
 	}
@@ -64,20 +64,9 @@ func newDoneBench(t *testing.T, timeout time.Duration) *doneBench {
 	return b
 }
 
-// watched notes the scripts about a task, and may refuse them.
-type watched struct {
-	*doneBench
-	client string
-}
-
-func (h watched) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (h watched) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
-
-func (h watched) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
+// watch notes the scripts about a task, and may refuse them.
+func (b *doneBench) watch(client string) redis.Hook {
+	return onScript(func(ctx context.Context, cmd redis.Cmder, next func() error) error {
 		var places []string
 		active := false
 		for _, arg := range cmd.Args() {
@@ -95,24 +84,23 @@ func (h watched) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			places = slices.DeleteFunc(places, func(p string) bool { return p == "completed" }) // asynq's janitor
 		}
 		if len(places) == 0 || ctx.Err() != nil { // asynq tries again with a context that has ended: it is not sent
-			return next(ctx, cmd)
+			return next()
 		}
 		slices.Sort(places)
 		script := strings.Join(places, "+")
-		h.mu.Lock()
-		refuse := h.refuse
+		b.mu.Lock()
+		refuse := b.refuse
 		if cmd.Name() == "evalsha" {
-			h.scripts = append(h.scripts, h.client+": "+script)
+			b.scripts = append(b.scripts, client+": "+script)
 		}
-		h.mu.Unlock()
+		b.mu.Unlock()
 		if refuse != nil {
-			if err := refuse(h.client, script); err != nil {
-				cmd.SetErr(err)
+			if err := refuse(client, script); err != nil {
 				return err
 			}
 		}
-		return next(ctx, cmd)
-	}
+		return next()
+	})
 }
 
 // voids stages and enqueues the void of an invoice, and returns its id.

@@ -83,7 +83,7 @@ func TestRule2WithoutAMarkNothingIsSentAndOnlyProofRemovesIt(t *testing.T) {
 		w, _, j := staged(t, "trigger, nothing to ask")
 		j.failed = failed
 		scripts := 0
-		w.rdb.(*redis.Client).AddHook(scriptHook(func() error {
+		w.rdb.(*redis.Client).AddHook(beforeScript(func() error {
 			if scripts++; scripts == script {
 				return errors.New("MISCONF the append-only file cannot be written")
 			}
@@ -130,7 +130,7 @@ func TestRule2ABeginWhoseAnswerIsLostLeavesNoMark(t *testing.T) {
 				t.Fatal(err)
 			}
 			var begin []any
-			client.AddHook(lostAnswer(func(cmd redis.Cmder, next func() error) error {
+			client.AddHook(onScript(func(_ context.Context, cmd redis.Cmder, next func() error) error {
 				if begin != nil {
 					return next()
 				}
@@ -161,17 +161,18 @@ func TestRule2ABeginWhoseAnswerIsLostLeavesNoMark(t *testing.T) {
 	}
 }
 
-// lostAnswer is called for every script of a client, and may lose its answer.
-type lostAnswer func(cmd redis.Cmder, next func() error) error
+// onScript is called for every script of a client, may call it by next, and returns its
+// error.
+type onScript func(ctx context.Context, cmd redis.Cmder, next func() error) error
 
-func (h lostAnswer) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (h onScript) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (h lostAnswer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (h onScript) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() != "evalsha" && cmd.Name() != "eval" {
 			return next(ctx, cmd)
 		}
-		err := h(cmd, func() error { return next(ctx, cmd) })
+		err := h(ctx, cmd, func() error { return next(ctx, cmd) })
 		if err != nil {
 			cmd.SetErr(err)
 		}
@@ -179,29 +180,20 @@ func (h lostAnswer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-func (h lostAnswer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (h onScript) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 
-// scriptHook is called before every script of a client, and may fail it.
-type scriptHook func() error
-
-func (h scriptHook) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (h scriptHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
+// beforeScript is called before a script is sent by its SHA-1, and may fail it.
+func beforeScript(f func() error) redis.Hook {
+	return onScript(func(_ context.Context, cmd redis.Cmder, next func() error) error {
 		if cmd.Name() == "evalsha" {
-			if err := h(); err != nil {
-				cmd.SetErr(err)
+			if err := f(); err != nil {
 				return err
 			}
 		}
-		return next(ctx, cmd)
-	}
-}
-
-func (h scriptHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+		return next()
+	})
 }
 
 // replication makes Redis answer with this replication id, of a replica that was
@@ -341,7 +333,7 @@ func TestRule10TheMarkIsTheLastThingBeforeTheBytes(t *testing.T) {
 	t.Parallel()
 	w, _, j := staged(t, "void")
 	var order []string
-	w.rdb.(*redis.Client).AddHook(scriptHook(func() error { order = append(order, "redis"); return nil }))
+	w.rdb.(*redis.Client).AddHook(beforeScript(func() error { order = append(order, "redis"); return nil }))
 	client, err := ecpay.New(ecpay.Config{BaseURL: w.base, Now: w.clock, Observe: func(context.Context, ecpay.Exchange) { order = append(order, "ecpay") }})
 	if err != nil {
 		t.Fatal(err)
@@ -355,7 +347,7 @@ func TestRule10TheMarkIsTheLastThingBeforeTheBytes(t *testing.T) {
 	// After a failure nothing of a task is looked at before it is counted.
 	w2, _, j2 := staged(t, "void")
 	order, j2.failed = nil, 1
-	w2.rdb.(*redis.Client).AddHook(scriptHook(func() error { order = append(order, "redis"); return nil }))
+	w2.rdb.(*redis.Client).AddHook(beforeScript(func() error { order = append(order, "redis"); return nil }))
 	w2.h.keys = keysFunc(func(ctx context.Context, id string) (Merchant, error) {
 		order = append(order, "keys")
 		return w2.keys.Merchant(ctx, id)
