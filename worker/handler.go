@@ -103,7 +103,12 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	carry, cancel := context.WithTimeout(ctx, h.timeout-reserve(h.timeout))
 	v, counted := h.carry(carry, a)
 	cancel()
-	v = v.unaccounted(a.open, a.doubt).of(a.key)
+	return h.finish(ctx, a, v.unaccounted(a.open, a.doubt).of(a.key), counted, start)
+}
+
+// finish records and reports the verdict. It is no part of run so that the many attempts that
+// wait there for their turn have small stacks.
+func (h *handler) finish(ctx context.Context, a *attempt, v Verdict, counted bool, start time.Time) (Verdict, string, error) {
 	report := func(err error) { h.report(ctx, a, v, err, time.Since(start)) }
 	if !counted {
 		report(nil)

@@ -94,7 +94,7 @@ func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Reque
 			if !h.turns.slot(ctx) {
 				return nil, notSent(ecpay.Throttled, time.Second, noTurnError{gate.ForTurn})
 			}
-			t, err = h.permission(ctx, a, m, h.complete(a, m, r))
+			t, err = h.permission(ctx, a, m, r)
 		}
 		if err == nil && t.Wait == 0 {
 			a.probes = t.Probes
@@ -145,6 +145,7 @@ func (h *handler) permission(ctx context.Context, a *attempt, m Merchant, r gate
 	if err != nil {
 		return gate.Turn{}, err
 	}
+	r = h.complete(a, m, r)
 	r.Egress = state
 	if !ask {
 		return h.gate.Enter(ctx, a.gate, r)
