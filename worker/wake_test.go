@@ -25,7 +25,12 @@ type commandCounter struct {
 func (c *commandCounter) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (c *commandCounter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if err, answered := c.sees("pipeline of "+cmds[0].Name(), cmds[0]); answered {
+			return err
+		}
+		return next(ctx, cmds)
+	}
 }
 
 func (c *commandCounter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
@@ -36,18 +41,24 @@ func (c *commandCounter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 				name = "dequeue"
 			}
 		}
-		c.mu.Lock()
-		c.counts[name]++
-		answer := c.answer
-		c.mu.Unlock()
-		if answer != nil {
-			if err, answered := answer(cmd); answered {
-				cmd.SetErr(err)
-				return err
-			}
+		if err, answered := c.sees(name, cmd); answered {
+			cmd.SetErr(err)
+			return err
 		}
 		return next(ctx, cmd)
 	}
+}
+
+// sees counts a command by a name, and reports whether it is answered here.
+func (c *commandCounter) sees(name string, cmd redis.Cmder) (err error, answered bool) {
+	c.mu.Lock()
+	c.counts[name]++
+	answer := c.answer
+	c.mu.Unlock()
+	if answer == nil {
+		return nil, false
+	}
+	return answer(cmd)
 }
 
 // take returns how often a command was sent since it was last asked.
@@ -77,10 +88,10 @@ func newWakeBench(t *testing.T, addr string, servers int, recheck time.Duration,
 	served.AddHook(b.commands)
 	b.asynq = asynq.NewClientFromRedisClient(b.rdb)
 	queues := map[string]int{"first": 3, "second": 2, "third": 1}
-	w := &Worker{redis: newWakingClient(served, queues)}
+	w := &Worker{redis: newWakingClient(newDelayedClient(served, queues, delayedTaskCheck/2), queues)}
 	w.redis.recheck = recheck
 	for range servers {
-		s := asynq.NewServerFromRedisClient(w.redis, asynq.Config{Concurrency: 2, Queues: queues, TaskCheckInterval: taskCheck, LogLevel: asynq.FatalLevel})
+		s := asynq.NewServerFromRedisClient(w.redis, asynq.Config{Concurrency: 2, Queues: queues, TaskCheckInterval: taskCheck, DelayedTaskCheckInterval: delayedTaskCheck, LogLevel: asynq.FatalLevel})
 		if err := s.Start(asynq.HandlerFunc(func(_ context.Context, t *asynq.Task) error {
 			b.began <- string(t.Payload())
 			return nil

@@ -178,7 +178,7 @@ func New(cfg Config) (*Worker, error) {
 	if w.done = newCompletions(cfg.Redis, w.h.gate); w.done != nil {
 		rdb, w.h.completions = w.done, w.done
 	}
-	w.redis = newWakingClient(rdb, tasks.Queues())
+	w.redis = newWakingClient(newDelayedClient(rdb, tasks.Queues(), delayedTaskCheck/2), tasks.Queues())
 	log := asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook()), cfg.Observer.Lost}
 	for i := range cfg.Servers {
 		w.servers = append(w.servers, w.newServer(i, log))

@@ -1,0 +1,91 @@
+package worker
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// delayedClient is the Redis client of asynq's Servers that knows when the next delayed
+// task of each queue is due. asynq runs one script after the other for each queue, for its
+// scheduled tasks and for those to be tried again, as often as it looks whether their time has
+// come: that is most of what an idle worker does. Here one pipeline says for all of
+// them when the first is due, and only where one is asynq's script is run.
+//
+// What is added between two looks is found by the next one. Where Redis does not say, asynq's
+// script is run as ever.
+type delayedClient struct {
+	redis.UniversalClient
+
+	sets []string      // asynq's sorted sets, by the second at which a task is due
+	old  time.Duration // how long a look counts
+
+	mu     sync.Mutex
+	looked time.Time
+	due    map[string]float64 // when the first of a set is, in seconds; absent for none
+}
+
+func newDelayedClient(rdb redis.UniversalClient, queues map[string]int, old time.Duration) *delayedClient {
+	c := &delayedClient{UniversalClient: rdb, old: old}
+	for name := range queues {
+		c.sets = append(c.sets, "asynq:{"+name+"}:scheduled", "asynq:{"+name+"}:retry")
+	}
+	return c
+}
+
+// EvalSha answers asynq's script that makes delayed tasks pending, where no task is due: that
+// it has found none.
+func (c *delayedClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	if now, ok := c.forwards(keys, args); ok && !c.ready(ctx, keys[0], now) {
+		return redis.NewCmdResult(int64(0), nil)
+	}
+	return c.UniversalClient.EvalSha(ctx, sha, keys, args...)
+}
+
+// forwards reports whether it is that script, and returns its first argument, the second at
+// which it is: in asynq v0.26 that script alone has these two keys.
+func (c *delayedClient) forwards(keys []string, args []any) (now int64, ok bool) {
+	if len(keys) != 2 || len(args) == 0 || !strings.HasSuffix(keys[1], ":pending") || !slices.Contains(c.sets, keys[0]) {
+		return 0, false
+	}
+	now, ok = args[0].(int64)
+	return now, ok
+}
+
+// ready reports whether a task of a set may be due.
+func (c *delayedClient) ready(ctx context.Context, set string, now int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.looked) > c.old && !c.look(ctx) {
+		return true
+	}
+	first, some := c.due[set]
+	return some && first <= float64(now)
+}
+
+// look asks Redis, and reports whether it has answered. The caller holds mu.
+func (c *delayedClient) look(ctx context.Context) bool {
+	start := time.Now()
+	first := make([]*redis.ZSliceCmd, len(c.sets))
+	_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, set := range c.sets {
+			first[i] = p.ZRangeWithScores(ctx, set, 0, 0)
+		}
+		return nil
+	})
+	if err != nil {
+		return false
+	}
+	due := make(map[string]float64, len(c.sets))
+	for i, set := range c.sets {
+		if z := first[i].Val(); len(z) > 0 {
+			due[set] = z[0].Score
+		}
+	}
+	c.due, c.looked = due, start
+	return true
+}
