@@ -53,7 +53,8 @@ type Config struct {
 	// Concurrency is how many requests to ECPay there are at once. Defaults to 32.
 	Concurrency int
 	// Sleepers is how many attempts may wait in place for their turn, beside those
-	// that send. Defaults to 1024.
+	// that send. A merchant with a backlog has some ten, at 200 ms between its requests.
+	// Defaults to 2048.
 	Sleepers int
 	// Servers is how many asynq Servers share Concurrency and Sleepers. Each fetches
 	// one task per round trip to Redis, which is what bounds one alone. Defaults to
@@ -98,7 +99,7 @@ func (c Config) withDefaults() Config {
 	c.Policy = c.Policy.withDefaults()
 	c.Egress = cmp.Or(c.Egress, DefaultEgress)
 	c.Concurrency = cmp.Or(c.Concurrency, 32)
-	c.Sleepers = cmp.Or(c.Sleepers, 1024)
+	c.Sleepers = cmp.Or(c.Sleepers, 2048)
 	c.Servers = cmp.Or(c.Servers, DefaultServers(c.Concurrency))
 	c.TaskTimeout = cmp.Or(c.TaskTimeout, 45*time.Second)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 60*time.Second)
