@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -14,10 +15,13 @@ import (
 type turns struct {
 	requests, sleepers chan struct{}
 	stopping           chan struct{} // closed when the worker stops: nobody waits any longer
+
+	waiting atomic.Int64  // attempts that wait for one of the requests
+	room    chan struct{} // tells that one of them does no longer; holds one
 }
 
 func newTurns(requests, sleepers int) *turns {
-	return &turns{requests: make(chan struct{}, requests), sleepers: make(chan struct{}, sleepers), stopping: make(chan struct{})}
+	return &turns{requests: make(chan struct{}, requests), sleepers: make(chan struct{}, sleepers), stopping: make(chan struct{}), room: make(chan struct{}, 1)}
 }
 
 const (
@@ -180,6 +184,11 @@ func (t *turns) slot(ctx context.Context) bool {
 		return true
 	default:
 	}
+	t.waiting.Add(1)
+	defer func() {
+		t.waiting.Add(-1)
+		t.tell()
+	}()
 	timer := time.NewTimer(slotWait)
 	defer timer.Stop()
 	select {
@@ -193,6 +202,30 @@ func (t *turns) slot(ctx context.Context) bool {
 }
 
 func (t *turns) release() { <-t.requests }
+
+// admit waits as long as many attempts wait for a request already, so that asynq takes no
+// more tasks than can be sent soon: others are better off in the queue, where another
+// process finds them, and asynq's scripts take the longer the more tasks are active. It
+// waits for [slotWait] at most, since nobody waits longer for a request.
+func (t *turns) admit(ctx context.Context) {
+	for t.waiting.Load() >= int64(cap(t.requests)) {
+		select {
+		case <-t.room:
+		case <-t.stopping:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+	t.tell() // others may wait here as well
+}
+
+func (t *turns) tell() {
+	select {
+	case t.room <- struct{}{}:
+	default:
+	}
+}
 
 // nap sleeps in place. It does not when too many do already.
 func (t *turns) nap(ctx context.Context, d time.Duration) bool {

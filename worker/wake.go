@@ -29,10 +29,12 @@ type wakingClient struct {
 	queues map[string]*watchedQueue // by the key of its pending tasks
 	// recheck is how long a queue is taken for empty at most, in case a wake is lost.
 	recheck time.Duration
-	ctx     context.Context // ends with stop
-	stop    context.CancelFunc
-	began   time.Time
-	asked   atomic.Int64 // when a Server asked for a task last, in nanoseconds after began; 0 for never
+	// admit, when not nil, waits until the process may take one more task.
+	admit func(context.Context)
+	ctx   context.Context // ends with stop
+	stop  context.CancelFunc
+	began time.Time
+	asked atomic.Int64 // when a Server asked for a task last, in nanoseconds after began; 0 for never
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when a queue is to be asked again
@@ -90,6 +92,9 @@ func (c *wakingClient) EvalSha(ctx context.Context, sha string, keys []string, a
 		cmd := redis.NewCmd(ctx)
 		cmd.SetErr(redis.Nil)
 		return cmd
+	}
+	if q != nil && c.admit != nil {
+		c.admit(c.ctx)
 	}
 	cmd := c.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	if q == nil {

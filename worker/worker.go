@@ -180,6 +180,7 @@ func New(cfg Config) (*Worker, error) {
 		rdb, w.h.completions = w.done, w.done
 	}
 	w.redis = newWakingClient(newDelayedClient(rdb, tasks.Queues(), delayedTaskCheck/2), tasks.Queues())
+	w.redis.admit = w.h.turns.admit
 	log := asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook()), cfg.Observer.Lost}
 	for i := range cfg.Servers {
 		w.servers = append(w.servers, w.newServer(i, log))

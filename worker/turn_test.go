@@ -1,0 +1,86 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redistest"
+)
+
+// While all requests of a process are taken, tasks stay in the queue, where another process
+// finds them, and as soon as there is room they are taken.
+func TestNoMoreTasksAreTakenThanCanBeSentSoon(t *testing.T) {
+	t.Parallel()
+	const requests, tasks, servers = 4, 100, 2
+	rdb := redis.NewClient(&redis.Options{Addr: redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), DisableIdentity: true})
+	producer := asynq.NewClientFromRedisClient(rdb)
+	for range tasks {
+		if _, err := producer.Enqueue(asynq.NewTask("t", nil), asynq.Queue("first")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turns, answer, done := newTurns(requests, 1), make(chan struct{}), make(chan struct{}, tasks)
+	w := &Worker{redis: newWakingClient(rdb, map[string]int{"first": 1})}
+	w.redis.admit = turns.admit
+	for range servers {
+		s := asynq.NewServerFromRedisClient(w.redis, asynq.Config{Concurrency: tasks, Queues: map[string]int{"first": 1}, TaskCheckInterval: taskCheck, LogLevel: asynq.FatalLevel})
+		if err := s.Start(asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
+			if !turns.slot(ctx) {
+				return errors.New("no request is free")
+			}
+			defer turns.release()
+			<-answer
+			done <- struct{}{}
+			return nil
+		})); err != nil {
+			t.Fatal(err)
+		}
+		w.servers = append(w.servers, s)
+	}
+	w.redis.watch()
+	defer func() {
+		w.shutdown(w.servers)
+		_ = rdb.Close()
+	}()
+	time.Sleep(time.Second)
+	// Each Server may be about to take one when there is no more room, and its task not be
+	// known to wait yet.
+	if n := rdb.LLen(t.Context(), "asynq:{first}:active").Val(); n < 2*requests || n > 2*requests+4*servers {
+		t.Errorf("%d tasks are taken while %d are sent, want %d or a few more", n, requests, 2*requests)
+	}
+	close(answer)
+	for range tasks {
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the others are not taken when there is room")
+		}
+	}
+}
+
+func TestAStopEndsTheWaitForRoom(t *testing.T) {
+	t.Parallel()
+	turns := newTurns(1, 1)
+	turns.waiting.Add(1)
+	admitted := make(chan struct{})
+	go func() {
+		turns.admit(t.Context())
+		close(admitted)
+	}()
+	select {
+	case <-admitted:
+		t.Fatal("a task is taken although one waits for the only request")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(turns.stopping)
+	select {
+	case <-admitted:
+	case <-time.After(10 * time.Second):
+		t.Error("it still waits after the stop")
+	}
+}
