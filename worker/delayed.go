@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // delayedClient is the Redis client of asynq's Servers that knows when the next delayed
@@ -32,7 +34,7 @@ type delayedClient struct {
 func newDelayedClient(rdb redis.UniversalClient, queues map[string]int, old time.Duration) *delayedClient {
 	c := &delayedClient{UniversalClient: rdb, old: old}
 	for name := range queues {
-		c.sets = append(c.sets, "asynq:{"+name+"}:scheduled", "asynq:{"+name+"}:retry")
+		c.sets = append(c.sets, record.AsynqKey(name, "scheduled"), record.AsynqKey(name, "retry"))
 	}
 	return c
 }

@@ -205,8 +205,8 @@ func (t *turns) release() { <-t.requests }
 
 // admit waits as long as many attempts wait for a request already, so that asynq takes no
 // more tasks than can be sent soon: others are better off in the queue, where another
-// process finds them, and asynq's scripts take the longer the more tasks are active. It
-// waits for [slotWait] at most, since nobody waits longer for a request.
+// process finds them, and asynq's scripts take the longer the more tasks are active. There
+// is room again at the latest when those who wait have given up, after [slotWait].
 func (t *turns) admit(ctx context.Context) {
 	for t.waiting.Load() >= int64(cap(t.requests)) {
 		select {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // wakingClient is the Redis client of asynq's Servers. asynq asks every queue for
@@ -68,7 +70,7 @@ func newWakingClient(rdb redis.UniversalClient, queues map[string]int) *wakingCl
 	c := &wakingClient{UniversalClient: rdb, queues: map[string]*watchedQueue{}, recheck: wakeRecheck, changed: make(chan struct{}), began: time.Now()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	for name := range queues {
-		key := "asynq:{" + name + "}:pending"
+		key := record.AsynqKey(name, "pending")
 		c.queues[key] = &watchedQueue{pending: key, emptied: make(chan struct{}, 1)}
 	}
 	return c
