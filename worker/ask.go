@@ -24,7 +24,7 @@ func (h *handler) find(ctx context.Context, a *attempt, m Merchant) (finding, *e
 	if a.ask == nil {
 		return cannotAsk, nil
 	}
-	resp, err := h.do(ctx, a, m, a.ask.Request, gate.Request{Ahead: true})
+	resp, err := h.do(ctx, a, m, a.ask.Request, gate.Request{Rank: gate.Ahead})
 	switch {
 	case err == nil && a.ask.Shows(resp):
 		return shown, nil

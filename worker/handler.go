@@ -339,7 +339,11 @@ func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 // wants is what the task's own request needs of the gate; repeats means that an earlier
 // one is still unanswered.
 func (a *attempt) wants(repeats bool) gate.Request {
-	return gate.Request{Write: a.op.Write, Repeats: repeats, Ahead: a.op.Write && a.op.Resendable} // a cancel races the hour of issue
+	r := gate.Request{Write: a.op.Write, Repeats: repeats}
+	if a.op.Write && a.op.Resendable {
+		r.Rank = gate.Ahead // a cancel races the hour of issue
+	}
+	return r
 }
 
 // errOver means that the time of an attempt is over by the wall clock only: the

@@ -32,7 +32,7 @@ type Merchant struct {
 	// query can tell. ECPay may then begin the delay anew.
 	RetriggerScheduled bool
 	// Interval, when not nil, is the merchant's own [Policy.Interval], for example by a
-	// special contract.
+	// special contract, and at most a quarter of [Config.TaskTimeout].
 	Interval *time.Duration
 }
 

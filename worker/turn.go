@@ -114,12 +114,21 @@ func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Reque
 	}
 }
 
-// longest is how long an attempt waits in place for its turn.
-func (h *handler) longest(a *attempt) time.Duration { return min(longestNap, h.left(a)/2) }
+// longest is how long an attempt waits in place for its turn. One that sent something before
+// waits as long as it can: the next attempt would have to send that again.
+func (h *handler) longest(a *attempt) time.Duration {
+	if a.requests > 1 {
+		return h.left(a) / 2
+	}
+	return min(longestNap, h.left(a)/2)
+}
 
 // complete is a request as it would go out now.
 func (h *handler) complete(a *attempt, m Merchant, r gate.Request) gate.Request {
 	r.Name = strconv.Itoa(a.requests)
+	if a.requests > 1 {
+		r.Rank = gate.Next
+	}
 	r.Interval, r.InFlight, r.Scope = m.interval(h.policy), h.policy.InFlight, a.scope
 	r.Now, r.Life = h.now(), h.left(a)
 	if r.Write {

@@ -132,33 +132,34 @@ func ScheduleKey(name, spec string) string { return prefix + "{schedule}:" + nam
 
 // Fields of the hash at [TaskKey]. Times are Unix milliseconds by Redis' clock.
 const (
-	FieldState    = "state"     // a State
-	FieldToken    = "token"     // the attempt that runs now, empty between attempts
-	FieldLeft     = "left"      // the attempt that left last
-	FieldAttempts = "attempts"  // attempts that spent budget
-	FieldCrashes  = "crashes"   // attempts that never left
-	FieldHolds    = "holds"     // holds in a row, by which pauses grow
-	FieldStale    = "stale"     // requests refused with TransCode 104 in a row
-	FieldInFlight = "in_flight" // a write went out at this time and nothing is proven since
-	FieldSentAt   = "sent_at"   // the same time by the clock that stamped it: two clocks guard the fence
-	FieldMarked   = "marked"    // the attempt that sent it
-	FieldRepeated = "repeated"  // how often a write was sent again with an earlier one unanswered
-	FieldRepeats  = "repeats"   // the attempt that did so last
-	FieldSince    = "since"     // when the budget's clock began
-	FieldPaused   = "paused"    // milliseconds for which that clock stood still
-	FieldPausedAt = "paused_at" // it stands still since then
-	FieldFirst    = "first"     // first attempt
-	FieldLast     = "last"      // last attempt
-	FieldNext     = "next"      // when it runs again
-	FieldPlace    = "place"     // when its turn is in the merchant's line, in microseconds
-	FieldWoken    = "woken"     // that place, if it was given by waking the task
-	FieldKind     = "kind"
-	FieldHTTP     = "http_status"
-	FieldTrans    = "trans_code"
-	FieldRtn      = "rtn_code"
-	FieldMsg      = "rtn_msg"
-	FieldReason   = "reason" // why it is held or dead, for people
-	FieldResult   = "result" // ECPay's answer, JSON
+	FieldState      = "state"       // a State
+	FieldToken      = "token"       // the attempt that runs now, empty between attempts
+	FieldLeft       = "left"        // the attempt that left last
+	FieldAttempts   = "attempts"    // attempts that spent budget
+	FieldCrashes    = "crashes"     // attempts that never left
+	FieldHolds      = "holds"       // holds in a row, by which pauses grow
+	FieldStale      = "stale"       // requests refused with TransCode 104 in a row
+	FieldInFlight   = "in_flight"   // a write went out at this time and nothing is proven since
+	FieldSentAt     = "sent_at"     // the same time by the clock that stamped it: two clocks guard the fence
+	FieldMarked     = "marked"      // the attempt that sent it
+	FieldRepeated   = "repeated"    // how often a write was sent again with an earlier one unanswered
+	FieldRepeats    = "repeats"     // the attempt that did so last
+	FieldSince      = "since"       // when the budget's clock began
+	FieldPaused     = "paused"      // milliseconds for which that clock stood still
+	FieldPausedAt   = "paused_at"   // it stands still since then
+	FieldFirst      = "first"       // first attempt
+	FieldLast       = "last"        // last attempt
+	FieldNext       = "next"        // when it runs again
+	FieldPlace      = "place"       // when its turn is in the merchant's line, in microseconds
+	FieldPlaceAhead = "place_ahead" // the same, of those who go ahead of the line
+	FieldWoken      = "woken"       // that place, if it was given by waking the task
+	FieldKind       = "kind"
+	FieldHTTP       = "http_status"
+	FieldTrans      = "trans_code"
+	FieldRtn        = "rtn_code"
+	FieldMsg        = "rtn_msg"
+	FieldReason     = "reason" // why it is held or dead, for people
+	FieldResult     = "result" // ECPay's answer, JSON
 )
 
 // deathPrefix is that of the fields that say what a task in the ledger died of: copies

@@ -24,8 +24,9 @@ end
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return nothing(1, 0)
 end
+local mine = place_of(ARGV[request + 3] or IN_LINE)
 local r = redis.call('HMGET', KEYS[1], 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
-  'in_flight', 'sent_at', 'repeated', 'left', 'marked', 'place', 'first')
+  'in_flight', 'sent_at', 'repeated', 'left', 'marked', mine, 'first')
 local token, state = r[1] or '', r[2] or ''
 local again = token == ARGV[1]
 local holder, by_redis, by_sender = lock_of(KEYS[3])
@@ -76,14 +77,14 @@ local answered, wait, place, why, probes, keeps = false, 0, 0, 0, false, false
 if ARGV[request] and crashes == 0 and not marked and lost < 0 and math.abs(now - caller) < 10000 then
   answered = true
   wait, place, why, probes = permission_of(request, KEYS[6], KEYS[7], tonumber(r[15]) or 0, 0)
-  keeps = wait > 0 and place > 0 and ARGV[request + 3] ~= '1' -- what goes ahead has no place in line
+  keeps = wait > 0 and place > 0
 end
 if not again and wait > 0 and why == TURN and wait > tonumber(ARGV[request + 9]) and (state == '' or state == 'queued') then
   local fields = {
     'state', 'queued', 'since', since, 'paused_at', paused_at > 0 and paused_at or now, 'last', now, 'next', now + math.floor(wait / 1000), 'stale', 0,
     'kind', 'Throttled', 'reason', ARGV[request + 10], 'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '',
   }
-  if keeps then fields[#fields + 1], fields[#fields + 2] = 'place', place end
+  if keeps then fields[#fields + 1], fields[#fields + 2] = mine, place end
   if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', now end
   redis.call('HSET', KEYS[1], unpack(fields))
   return {3, 0, attempts, 0, 0, holds, 0, 0, -1, -1, -1, 0, 1, wait, why, 0}
@@ -109,9 +110,9 @@ if not again then
   if state ~= '' or r[13] then redis.call('PERSIST', KEYS[1]) end
 end
 if keeps then
-  fields[#fields + 1], fields[#fields + 2] = 'place', place
+  fields[#fields + 1], fields[#fields + 2] = mine, place
 elseif answered and wait == 0 then
-  if r[15] then redis.call('HDEL', KEYS[1], 'place', 'woken') end
+  if r[15] then redis.call('HDEL', KEYS[1], 'place', 'place_ahead', 'woken') end
   mark(request, fields, at)
 end
 if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end

@@ -10,18 +10,19 @@ local holder, by_redis, by_sender = lock_of(KEYS[2])
 if holder ~= ARGV[1] or now >= by_redis or tonumber(ARGV[2]) >= by_sender then
   return {0, 0, 0, 0} -- another attempt runs by now, on this task or on its subject, or may run at any moment
 end
-local r = redis.call('HMGET', KEYS[1], 'token', 'place', 'repeats', 'repeated')
+local mine = place_of(ARGV[6])
+local r = redis.call('HMGET', KEYS[1], 'token', mine, 'repeats', 'repeated')
 if r[1] ~= ARGV[1] then
   return {0, 0, 0, 0}
 end
 local peek = ARGV[14] == '1'
 local wait, place, why, probes = permission_of(3, KEYS[3], KEYS[4], tonumber(r[2]) or 0, tonumber(ARGV[12]) or 0, tonumber(ARGV[13]), peek)
 if wait > 0 then
-  if ARGV[6] ~= '1' and place > 0 then redis.call('HSET', KEYS[1], 'place', place) end
+  if place > 0 then redis.call('HSET', KEYS[1], mine, place) end
   return {1, wait, why, 0}
 end
 if peek then return {1, 0, 0, 0} end
-if r[2] then redis.call('HDEL', KEYS[1], 'place', 'woken') end
+if r[2] then redis.call('HDEL', KEYS[1], 'place', 'place_ahead', 'woken') end
 local fields = {}
 mark(3, fields, now)
 if #fields > 0 then

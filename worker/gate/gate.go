@@ -233,8 +233,8 @@ type Request struct {
 	// InFlight how many there may be at once.
 	Interval time.Duration
 	InFlight int
-	// Ahead goes before those who wait in line.
-	Ahead bool
+	// Rank says whom it goes before.
+	Rank Rank
 	// Life is how long it may take at most.
 	Life time.Duration
 	// Now is the worker's clock.
@@ -253,6 +253,19 @@ type Request struct {
 	Stamp   time.Time
 	Repeats bool
 }
+
+// Rank is how requests of a merchant go before one another.
+type Rank uint8
+
+// The ranks, as pace.lua has them.
+const (
+	InLine Rank = iota // one after the other, in the order in which they first wanted to go
+	Ahead              // likewise, and before those in line
+	// Next is the next one to go. It is for attempts that sent something before: they are
+	// few, since what they sent before had to wait for its turn, and what they know would
+	// be out of date after a long wait.
+	Next
+)
 
 // Scope names what ECPay may refuse for the keys of a merchant: a service of it, for
 // which each is enabled apart, with one key pair.
@@ -312,7 +325,7 @@ func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 // args are those of request.lua.
 func (r Request) args(a Attempt) []any {
 	return []any{
-		a.Token + ":" + r.Name, r.Interval.Microseconds(), r.InFlight, flag(r.Ahead), r.Life.Microseconds(), flag(r.Write), record.UnixMilli(r.Stamp), flag(r.Repeats), r.Scope,
+		a.Token + ":" + r.Name, r.Interval.Microseconds(), r.InFlight, int(r.Rank), r.Life.Microseconds(), flag(r.Write), record.UnixMilli(r.Stamp), flag(r.Repeats), r.Scope,
 	}
 }
 

@@ -209,7 +209,11 @@ func parseMerchant(id string, p map[string]string, now time.Time) Merchant {
 	if n, err := strconv.ParseInt(p["interval"], 10, 64); err == nil {
 		m.Interval = Interval(time.Duration(n) * time.Microsecond)
 	}
-	if line := micro(p["line"]); line != nil && line.After(now) {
+	line := micro(p["line"])
+	if ahead := micro(p["ahead"]); ahead != nil && (line == nil || ahead.After(*line)) {
+		line = ahead // those in line go after them
+	}
+	if line != nil && line.After(now) {
 		next := line.Add(time.Duration(m.Interval))
 		m.NextPlace, m.Waiting = &next, 1
 		if m.Interval > 0 {

@@ -6,9 +6,9 @@
 -- and interval, by which interval; prolonged, when its life was; ban, when the pause that ECPay asked for ends,
 -- ban_since and ban_why; probe, who tries first after it, and probe_end. A place only
 -- says when to wake: line is the last one that was given to newcomers, near the last
--- one to those whose time had come and who found somebody else before them. So nothing
--- is lost when those who wait go away, and nothing fires at once when all of them are
--- late. The set of a merchant's requests in flight has the attempts, by when they end
+-- one to those whose time had come and who found somebody else before them, and ahead the
+-- last one of those who go ahead of both. So nothing is lost when those who wait go away,
+-- and nothing fires at once when all of them are late. The set of a merchant's requests in flight has the attempts, by when they end
 -- at the latest.
 --
 -- What ECPay refuses of a merchant for its keys is in the same hash, in one field for
@@ -28,27 +28,30 @@ end
 
 local GO, TURN, BANNED, DENIED = 0, 1, 2, 3 -- why to wait; see Why in gate.go
 
+local IN_LINE, AHEAD, NEXT = '0', '1', '2' -- see Rank in gate.go
+
 local DAY = 86400000 -- ms
 
 -- me: the attempt; request: each of an attempt has its own; interval: the least time
--- between two; cap: how many in flight; ahead: goes before those who wait; place: of the
+-- between two; cap: how many in flight; rank: whom it goes before; place: of the
 -- task, 0 for none; life: how long the request may take; scope: of its keys; closed: until when the egress
 -- pauses, and shut, why; peek: changes nothing but places
 -- Returns: how long to wait (0: go), the place of the task, why to wait, and whether the
 -- request is the first one after a refusal of these keys
-local function permission(pace, flight, me, request, interval, cap, ahead, place, life, scope, closed, shut, peek)
+local function permission(pace, flight, me, request, interval, cap, rank, place, life, scope, closed, shut, peek)
   local now = micros()
-  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope, 'interval', 'prolonged')
+  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope, 'interval', 'prolonged', 'ahead')
   local denied = denial_of(p[8])
   if p[2] == request then return 0, 0, GO, denied ~= nil end -- given, and the answer was lost
   local last, ban = math.min(tonumber(p[1]) or 0, now), tonumber(p[5]) or 0
   local waits = BANNED
   if closed > now and closed > ban then ban, waits = closed, shut end
-  local line, near = tonumber(p[3]) or 0, tonumber(p[4]) or 0
+  local line, near, ahead = tonumber(p[3]) or 0, tonumber(p[4]) or 0, tonumber(p[11]) or 0
   if ban <= now and last + 2 * interval + 3000000 < now then
-    line, near = math.min(line, now), math.min(near, now) -- nobody came: those who waited are gone
+    line, near, ahead = math.min(line, now), math.min(near, now), math.min(ahead, now) -- nobody came: those who waited are gone
   end
   local free = last + interval
+  if rank == IN_LINE and ahead > now then free = math.max(free, ahead + interval) end
   local function wait_in(name, at)
     redis.call('HSET', pace, name, at)
     redis.call('PEXPIRE', pace, math.floor(math.max(0, at - now) / 1000) + DAY)
@@ -60,6 +63,7 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
   end
   if ban > now then
     if place >= ban then return place - now, place, waits end
+    if rank ~= IN_LINE then return wait_in('ahead', math.max(ahead, free - interval, ban - interval) + interval) end
     return wait_in('line', math.max(line, near, free - interval, ban - interval) + interval)
   end
   if ban > 0 and p[6] and p[6] ~= me and (tonumber(p[7]) or 0) > now then
@@ -71,22 +75,26 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
     flying = redis.call('ZCARD', flight)
     if flying >= cap then return 1000000, place, TURN end
   end
-  if not ahead then
+  if rank ~= NEXT then
     if place > now then return place - now, place, TURN end
-    if place == 0 and (line > now or free > now) then
-      return wait_in('line', math.max(line, near, last) + interval)
-    end
-  end
-  if free > now then
     -- Whose time has only just come keeps its turn: the one before it was a little late,
     -- and with a place behind all others nobody would use this one.
-    if ahead or place > now - interval then return free - now, place, TURN end
-    return wait_in('near', math.max(near, last) + interval)
+    if free > now and place > now - interval and free - now < 2 * interval then return free - now, place, TURN end
+    if rank == AHEAD then
+      if free > now or place == 0 and ahead > now then return wait_in('ahead', math.max(ahead, last) + interval) end
+    elseif place == 0 then
+      if free > now or line > now then return wait_in('line', math.max(line, near, free - interval) + interval) end
+    elseif free > now then
+      return wait_in('near', math.max(near, free - interval) + interval)
+    end
+  elseif free > now then
+    return free - now, place, TURN -- few are on their way at once, and none of them sleeps longer than an interval
   end
   if peek then return 0, place, GO, false end
   local fields = {'last', digits(now), 'to', request}
   changed_to(fields, 'line', line, p[3])
   changed_to(fields, 'near', near, p[4])
+  changed_to(fields, 'ahead', ahead, p[11])
   if tonumber(p[9]) ~= interval then fields[#fields + 1], fields[#fields + 2] = 'interval', digits(interval) end
   if ban > 0 then
     for _, v in ipairs({'probe', me, 'probe_end', digits(now + life)}) do fields[#fields + 1] = v end
@@ -108,6 +116,9 @@ local function permission(pace, flight, me, request, interval, cap, ahead, place
   end
   return 0, 0, GO, denied ~= nil
 end
+
+-- Where a task keeps its place.
+local function place_of(rank) return rank == IN_LINE and 'place' or 'place_ahead' end
 
 -- The end of an attempt's requests; banned is how long ECPay wants a pause, 0 for
 -- none, and why in its words.

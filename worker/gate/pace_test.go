@@ -66,10 +66,53 @@ func TestRequestsOfAMerchantGoOneIntervalApartAndThoseWhoWaitHavePlaces(t *testi
 	}
 	about(t, "number 3, asking again", waiting[2].ask(nil), 3*time.Minute)
 	about(t, "another merchant's", newRunner(t, g, "2", 0).ask(nil), 0)
-	ahead := newRunner(t, g, "1", 9)
-	about(t, "who goes ahead", ahead.ask(func(q *gate.Request) { q.Ahead = true }), time.Minute)
 	about(t, "without an interval", newRunner(t, g, "3", 0).ask(func(q *gate.Request) { q.Interval = 0 }), 0)
 	about(t, "without an interval, again", newRunner(t, g, "3", 1).ask(func(q *gate.Request) { q.Interval = 0 }), 0)
+}
+
+func ahead(q *gate.Request) { q.Rank = gate.Ahead }
+func next(q *gate.Request)  { q.Rank = gate.Next }
+
+func TestThoseWhoGoAheadHavePlacesOfTheirOwnBeforeTheLine(t *testing.T) {
+	t.Parallel()
+	g, rdb, _ := newGate(t)
+	newRunner(t, g, "1", 0).ask(nil)
+	inLine := newRunner(t, g, "1", 1)
+	about(t, "in line", inLine.ask(nil), time.Minute)
+	before := make([]*runner, 5)
+	for i := range before {
+		before[i] = newRunner(t, g, "1", i+10)
+		about(t, fmt.Sprint("ahead, number ", i), before[i].ask(ahead), time.Duration(i+1)*time.Minute)
+	}
+	about(t, "ahead, number 3, asking again", before[3].ask(ahead), 4*time.Minute)
+	about(t, "in line after them", newRunner(t, g, "1", 2).ask(nil), 6*time.Minute)
+	about(t, "next", newRunner(t, g, "1", 3).ask(next), time.Minute)
+
+	// A minute goes by.
+	past := func(d time.Duration) time.Time { return time.Now().Add(-d) }
+	place := func(r *runner, field string, at time.Time) {
+		if err := rdb.HSet(t.Context(), record.TaskKey(r.a.ID), field, at.UnixMicro()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(t, rdb, "1", map[string]time.Time{"last": past(time.Minute), "line": past(-5 * time.Minute), "ahead": past(-4 * time.Minute)})
+	place(inLine, record.FieldPlace, past(time.Second))
+	place(before[0], record.FieldPlaceAhead, past(time.Second))
+	about(t, "in line, when its time has come", inLine.ask(nil), 5*time.Minute)
+	about(t, "ahead, when its time has come", before[0].ask(ahead), 0)
+	about(t, "the second request of one that went ahead", before[0].ask(next), time.Minute)
+	if n := rdb.HExists(t.Context(), record.TaskKey(before[0].a.ID), record.FieldPlaceAhead).Val(); n {
+		t.Error("who went ahead keeps its place")
+	}
+
+	place(before[1], record.FieldPlaceAhead, past(time.Second))
+	about(t, "ahead, when the one before was late", before[1].ask(ahead), time.Minute)
+	place(before[1], record.FieldPlaceAhead, past(2*time.Minute))
+	about(t, "ahead, and late itself", before[1].ask(ahead), 5*time.Minute)
+
+	// All of them are gone.
+	set(t, rdb, "1", map[string]time.Time{"last": past(10 * time.Minute)})
+	about(t, "in line, once nobody came", newRunner(t, g, "1", 4).ask(nil), 0)
 }
 
 // set changes fields of a merchant's pace, as time would.
@@ -142,7 +185,8 @@ func TestABanHoldsTheMerchantEverywhereAndOneProbeGoesFirst(t *testing.T) {
 	for i := 1; i <= 3; i++ { // it moves the line behind it
 		about(t, fmt.Sprint("during the pause, number ", i), newRunner(t, g, "1", i).ask(nil), 30*time.Minute+time.Duration(i-1)*time.Minute)
 	}
-	about(t, "a question, ahead of the others", newRunner(t, g, "1", 4).ask(func(q *gate.Request) { q.Ahead = true }), 33*time.Minute)
+	about(t, "a question, ahead of the others", newRunner(t, g, "1", 4).ask(ahead), 30*time.Minute)
+	about(t, "another question", newRunner(t, g, "1", 5).ask(ahead), 31*time.Minute)
 	about(t, "another merchant's", newRunner(t, g, "2", 0).ask(nil), 0)
 
 	set(t, rdb, "1", map[string]time.Time{"ban": time.Now().Add(-time.Second), "line": time.Now().Add(-time.Second), "last": time.Now().Add(-30 * time.Minute)})

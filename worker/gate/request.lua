@@ -1,9 +1,9 @@
 -- What the scripts have in common that permit a request. Where it begins in their ARGV
--- differs: name of the request, interval (µs), most requests in flight, goes ahead (1/0), how
+-- differs: name of the request, interval (µs), most requests in flight, rank, how
 -- long it may take (µs), is a write (1/0), the clock by which it is stamped (ms), repeats a write
 -- that is still unanswered (1/0), scope of the keys.
 local function permission_of(first, pace, flight, place, closed, shut, peek)
-  return permission(pace, flight, ARGV[1], ARGV[first], tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2]), ARGV[first + 3] == '1', place,
+  return permission(pace, flight, ARGV[1], ARGV[first], tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2]), ARGV[first + 3], place,
     tonumber(ARGV[first + 4]), ARGV[first + 8], closed, shut, peek)
 end
 
