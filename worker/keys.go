@@ -32,7 +32,8 @@ type Merchant struct {
 	// query can tell. ECPay may then begin the delay anew.
 	RetriggerScheduled bool
 	// Interval, when not nil, is the merchant's own [Policy.Interval], for example by a
-	// special contract, and at most a quarter of [Config.TaskTimeout].
+	// special contract. With more than a quarter of [Config.TaskTimeout] an attempt may have no
+	// time for a second request, and begin anew again and again.
 	Interval *time.Duration
 }
 

@@ -49,7 +49,7 @@ func (p *program) doctor(ctx context.Context, c *cli.Command) error {
 	if err := p.cfg.Validate(); err != nil {
 		fail("configuration", err)
 	} else if warnings := p.cfg.Warnings(); len(warnings) > 0 {
-		add("configuration", "warning", strings.Join(warnings, "; "), "leave ECPAYQ_FENCE at its default, or set it higher")
+		add("configuration", "warning", strings.Join(warnings, "; "), "leave ECPAYQ_FENCE and ECPAYQ_MERCHANT_INTERVAL at their defaults, a fence may be longer and an interval shorter")
 	} else {
 		add("configuration", "ok", "all values are valid and fit each other", "")
 	}

@@ -97,16 +97,6 @@ func (c *Config) CheckMerchantInterval() error {
 	return nil
 }
 
-// checkTwoRequests reports an interval that leaves an attempt, which may need two requests,
-// no time for the second: it would begin anew again and again. Where attempts have no time
-// set, nothing is sent.
-func (c *Config) checkTwoRequests(what string, interval time.Duration) error {
-	if most := c.TaskTimeout / 4; most > 0 && interval > most {
-		return fmt.Errorf("%s is %s; it must be at most a quarter of ECPAYQ_TASK_TIMEOUT, %s: an attempt may need two requests", what, interval, most)
-	}
-	return nil
-}
-
 // BaseURL returns where ECPay is.
 func (c *Config) BaseURL() (*url.URL, error) {
 	u, err := ecpay.ParseBaseURL(c.ECPayURL)
@@ -137,7 +127,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	errs = append(errs, c.CheckMerchantInterval(), c.checkTwoRequests("ECPAYQ_MERCHANT_INTERVAL", c.MerchantInterval))
+	errs = append(errs, c.CheckMerchantInterval())
 	relation(c.Concurrency > 0, "ECPAYQ_CONCURRENCY is %d; it must be at least 1", c.Concurrency)
 	relation(c.MerchantInFlight > 0, "ECPAYQ_MERCHANT_IN_FLIGHT is %d; it must be at least 1", c.MerchantInFlight)
 	relation(c.EgressRate >= 0, "ECPAYQ_EGRESS_RATE is %d; it must not be negative, and 0 is no limit", c.EgressRate)
@@ -165,10 +155,14 @@ const ecpayWindow = 10 * time.Minute
 
 // Warnings lists values that are valid, and give up what is promised.
 func (c *Config) Warnings() []string {
+	var list []string
 	if least := ecpayWindow + c.TaskTimeout; c.Fence < least {
-		return []string{fmt.Sprintf("ECPAYQ_FENCE %s is less than ECPay's 10 minutes and ECPAYQ_TASK_TIMEOUT, %s: a write that was not answered may land after it was sent again", c.Fence, least)}
+		list = append(list, fmt.Sprintf("ECPAYQ_FENCE %s is less than ECPay's 10 minutes and ECPAYQ_TASK_TIMEOUT, %s: a write that was not answered may land after it was sent again", c.Fence, least))
 	}
-	return nil
+	if most := c.TaskTimeout / 4; c.MerchantInterval > most {
+		list = append(list, fmt.Sprintf("ECPAYQ_MERCHANT_INTERVAL %s is more than a quarter of ECPAYQ_TASK_TIMEOUT, %s: an attempt that needs two requests may have no time for the second, and begin anew again and again", c.MerchantInterval, most))
+	}
+	return list
 }
 
 func (c *Config) checkLog() error {

@@ -214,11 +214,6 @@ func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 		if m.Interval != nil && *m.Interval < 0 {
 			return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: merchant %s: interval is %s; it must not be negative, and 0s is none", m.MerchantID, *m.Interval)
 		}
-		if m.Interval != nil {
-			if err := c.checkTwoRequests("ECPAYQ_CONFIG: merchant "+m.MerchantID+": interval", *m.Interval); err != nil {
-				return nil, nil, err
-			}
-		}
 		if err := add(cfg, or(m.TsrIsRelateNumber, c.TsrIsRelateNumber), or(m.RetriggerScheduled, c.RetriggerScheduled), m.Interval); err != nil {
 			return nil, nil, err
 		}

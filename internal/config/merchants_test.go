@@ -188,7 +188,6 @@ func TestAWrongYAMLIsRefusedWithoutRepeatingAKey(t *testing.T) {
 		{"code of an unknown operation", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, operation: Issue, kind: Rejected}\n", `"Issue"`},
 		{"TransCode 1", "merchants:\n" + good + "codes:\n  - {trans_code: 1, kind: Rejected}\n", "TransCode 1"},
 		{"interval negative", "merchants:\n  - {merchant_id: A1, hash_key: " + keyA + ", hash_iv: " + ivA + ", interval: -1s}\n", "merchant A1: interval is -1s"},
-		{"interval too long", "merchants:\n  - {merchant_id: A1, hash_key: " + keyA + ", hash_iv: " + ivA + ", interval: 1m}\n", "merchant A1: interval is 1m0s; it must be at most a quarter of ECPAYQ_TASK_TIMEOUT, 11.25s"},
 		{"no merchant", "merchants: []\n", "no merchant is configured"},
 		{"a second document", "merchants:\n" + good + "---\nmerchants:\n" + good, "document"},
 

@@ -44,7 +44,7 @@ func Settings() []Setting {
 		{"retention", "ECPAYQ_RETENTION", "24h", Producer, "how long asynq keeps a finished task", func(c *Config) any { return &c.Retention }},
 		{"confirm-replicas", "ECPAYQ_CONFIRM_REPLICAS", "0", Producer, "replicas that must have a task before enqueue succeeds, and a mark before its write is sent (WAIT)", func(c *Config) any { return &c.ConfirmReplicas }},
 		{"confirm-disk", "ECPAYQ_CONFIRM_DISK", "false", Producer, "enqueue succeeds only when the task is on disk, and a write is sent only when its mark is (WAITAOF, Redis 7.2)", func(c *Config) any { return &c.ConfirmDisk }},
-		{"merchant-interval", "ECPAYQ_MERCHANT_INTERVAL", "200ms", Producer, "least time between two requests of a merchant, by all workers together; a backlog is spread along it (0s: none; at most a quarter of the task timeout)", func(c *Config) any { return &c.MerchantInterval }},
+		{"merchant-interval", "ECPAYQ_MERCHANT_INTERVAL", "200ms", Producer, "least time between two requests of a merchant, by all workers together; a backlog is spread along it (0s: none)", func(c *Config) any { return &c.MerchantInterval }},
 		{"ecpay-url", "ECPAYQ_ECPAY_URL", "stage", Worker, "stage, production or a base URL (plain http to loopback only)", func(c *Config) any { return &c.ECPayURL }},
 		{"merchant-id", "ECPAYQ_MERCHANT_ID", "", Worker, "MerchantID of the one merchant", func(c *Config) any { return &c.MerchantID }},
 		{"merchant-id-file", "ECPAYQ_MERCHANT_ID_FILE", "", Worker, "file that holds the MerchantID", func(c *Config) any { return &c.MerchantIDFile }},
