@@ -14,10 +14,12 @@ for i = 2, #ARGV, 2 do
     redis.call('HDEL', KEYS[1], 'denied:' .. ARGV[i])
   end
 end
-local p = redis.call('HMGET', KEYS[1], 'ban', 'line', 'near')
+local p = redis.call('HMGET', KEYS[1], 'ban', 'line', 'near', 'ahead')
 if p[1] and tonumber(p[1]) <= tonumber(ARGV[1]) then
   out[1] = tonumber(p[1])
   redis.call('HDEL', KEYS[1], 'ban', 'ban_since', 'ban_why', 'probe', 'probe_end')
-  redis.call('HSET', KEYS[1], 'line', math.min(tonumber(p[2]) or 0, now), 'near', math.min(tonumber(p[3]) or 0, now))
+  for i, name in ipairs({'line', 'near', 'ahead'}) do
+    redis.call('HSET', KEYS[1], name, math.min(tonumber(p[i + 1]) or 0, now))
+  end
 end
 return out

@@ -216,6 +216,11 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 	leave(t, h.g, behind.a, gate.Result{State: record.Queued, Kind: ecpay.Throttled, Delay: 2 * time.Hour, Held: true})
 	h.rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(2 * time.Hour).Unix()), Member: behind.a.ID})
 	wake = append(wake, behind.a.ID)
+	cancelled := newRunner(t, h.g, "1", 51)
+	about(t, "ahead of it", cancelled.ask(func(q *gate.Request) { q.Scope, q.Rank = newKeys, gate.Ahead }), 30*time.Minute)
+	leave(t, h.g, cancelled.a, gate.Result{State: record.Queued, Kind: ecpay.Throttled, Delay: 2 * time.Hour, Held: true})
+	h.rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(2 * time.Hour).Unix()), Member: cancelled.a.ID})
+	wake = append(wake, cancelled.a.ID)
 	unanswered := held(ecpay.Ambiguous)
 	unanswered.Held = false
 	leaveAlone = append(leaveAlone, h.add(unanswered, true), h.add(gate.Result{State: record.Retry, Kind: ecpay.Unavailable, Delay: 2 * time.Hour}, true))
@@ -276,6 +281,12 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 	q.Interval = time.Minute
 	if turn, err := h.g.Enter(ctx, a, q); err != nil || turn.Wait <= 0 || turn.Wait > h.in(id)+10*time.Second {
 		t.Errorf("a woken task: %+v, %v; want its place in %s", turn, err, h.in(id))
+	}
+	a = attempt(cancelled.a.ID, "woken-too")
+	begin(t, h.g, a, time.Now())
+	q.Rank = gate.Ahead
+	if turn, err := h.g.Enter(ctx, a, q); err != nil || turn.Wait > time.Minute {
+		t.Errorf("a woken task that goes ahead: %+v, %v; want that nothing of the ban is left", turn, err)
 	}
 
 	var acts []record.AuditEntry

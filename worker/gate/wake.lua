@@ -22,6 +22,7 @@ for i = 2, #KEYS do
       line = line + interval
       place = line
       redis.call('HSET', KEYS[i], 'place', place, 'woken', place)
+      redis.call('HDEL', KEYS[i], 'place_ahead') -- perhaps behind a ban that is no more
     end
     places[i - 1] = place
   end
