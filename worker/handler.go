@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -149,8 +148,8 @@ func explain(a *attempt, v Verdict) string {
 	if a.err != nil {
 		text = a.err.Error()
 	}
-	if v.Reason != "" {
-		text += "; " + v.Reason
+	if why := v.Text(); !why.IsZero() {
+		text += "; " + why.Both()
 	}
 	return text
 }
@@ -258,10 +257,11 @@ func (h *handler) decodable(a *attempt) (Verdict, bool) {
 	err := a.decode()
 	switch {
 	case errors.Is(err, tasks.ErrUnknownType) || errors.Is(err, tasks.ErrNewerSchema):
-		return Verdict{Action: Hold, Kind: ecpay.Unknown, Delay: grow(5*time.Second, time.Minute, a.history.Holds), Pauses: true, Reason: reasonNewer + ": " + err.Error()}, false
+		v := Verdict{Action: Hold, Kind: ecpay.Unknown, Delay: grow(5*time.Second, time.Minute, a.history.Holds), Pauses: true, Reason: reasonNewer}
+		return v.saying(record.Plain(err.Error())), false
 	case err != nil:
 		a.doubt = false // what cannot be read was never sent
-		return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: err.Error()}, false
+		return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: reasonCorrupt}.saying(record.Plain(err.Error())), false
 	}
 	return Verdict{}, true
 }
@@ -398,17 +398,16 @@ func (h *handler) judge(a *attempt, e *ecpay.Error) Verdict {
 // redisError is an error of the gate on the way of a request.
 type redisError struct{ error }
 
-func (e redisError) Error() string { return redisWord + e.error.Error() }
+func (e redisError) Error() string { return "redis: " + e.error.Error() }
 func (e redisError) Unwrap() error { return e.error }
-
-const redisWord = "redis: "
 
 // redisAway holds a task that could not be counted or marked: nothing was sent.
 func (h *handler) redisAway(err error) Verdict {
-	return Verdict{
-		Action: Hold, Kind: ecpay.Unavailable, Reason: redisError{err}.Error(),
+	v := Verdict{
+		Action: Hold, Kind: ecpay.Unavailable, Reason: reasonRedis,
 		Delay: time.Second + time.Duration(h.random()*float64(5*time.Second)),
 	}
+	return v.saying(record.Plain(err.Error()))
 }
 
 // leave records the outcome. It tries again as long as the attempt may last:
@@ -432,7 +431,7 @@ func (h *handler) leave(ctx context.Context, a *attempt, res gate.Result) error 
 
 func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	res := gate.Result{
-		Spends: v.Action != Hold && !a.unheard, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Reason,
+		Spends: v.Action != Hold && !a.unheard, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Text(),
 		Settled: !a.open, History: a.history, Banned: a.banned, BanWhy: a.banWhy, Held: v.Held, Unsure: a.unsure,
 	}
 	switch v.Action {
@@ -457,7 +456,7 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 		res.HTTPStatus, res.TransCode, res.RtnCode, res.RtnMsg = e.HTTPStatus, e.TransCode, e.RtnCode, e.Msg
 		res.Stale = e.Kind == ecpay.Stale
 		if e.Err != nil {
-			res.Reason = strings.TrimSuffix(e.Error()+"; "+v.Reason, "; ")
+			res.Reason = record.Plain(e.Error()).And(v.Text())
 		}
 	}
 	if a.resp != nil {
@@ -491,8 +490,8 @@ func (h *handler) report(ctx context.Context, a *attempt, v Verdict, err error, 
 	if v.Action == Retry || v.Action == Hold {
 		e.Stringer("next_in", v.Delay.Round(time.Millisecond))
 	}
-	if v.Reason != "" {
-		e.Str("reason", v.Reason)
+	if why := v.Text(); !why.IsZero() {
+		e.Str("reason", why.En).Str("reason_zh", why.Zh)
 	}
 	if err != nil {
 		e.AnErr("not_recorded", err)

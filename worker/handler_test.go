@@ -127,6 +127,9 @@ func (w *world) once(j job) Verdict {
 	if err != nil {
 		w.t.Fatalf("%s: %v", j.id, err)
 	}
+	if v.Wait() == WaitOther {
+		w.t.Errorf("%s: held for %q, of which nothing says what it waits for", j.id, v.Reason)
+	}
 	return v
 }
 
@@ -272,7 +275,7 @@ func TestMissingKeysHoldUntilTheyCome(t *testing.T) {
 	w.keys.err = fmt.Errorf("%w: %s", ErrUnknownMerchant, testMerchant)
 	for _, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
 		pause *= time.Minute
-		if v := w.once(j); v.Action != Hold || v.Kind != ecpay.Denied || v.Delay != pause || !strings.Contains(v.Reason, "key fingerprint none") {
+		if v := w.once(j); v.Action != Hold || v.Kind != ecpay.Denied || v.Delay != pause || !strings.Contains(v.Text().En, "; key fingerprint none") {
 			t.Errorf("%s(%s) for %s: %s, want hold(Denied) for %s", v.Action, v.Kind, v.Delay, v.Reason, pause)
 		}
 		// Whoever comes meanwhile asks nobody, and waits for being woken.
@@ -321,7 +324,7 @@ func TestStoredBytesThatAreNoTask(t *testing.T) {
 			if v.Action != tc.action || v.Kind != tc.kind {
 				t.Errorf("%s(%s), want %s(%s): %s", v.Action, v.Kind, tc.action, tc.kind, v.Reason)
 			}
-			if v.Action != Done && (len(w.fake.Calls()) != 0 || v.Reason == "") {
+			if v.Action != Done && (len(w.fake.Calls()) != 0 || v.Reason == 0) {
 				t.Errorf("%d calls, reason %q", len(w.fake.Calls()), v.Reason)
 			}
 		})
@@ -378,7 +381,7 @@ func TestRunningADeadTaskAgainStartsAFreshBudget(t *testing.T) {
 		t.Fatalf("%s(%s)", v.Action, v.Kind)
 	}
 	r := w.record(j)
-	end := record.End{Kind: ecpay.Rejected, HTTPStatus: 200, TransCode: 1, RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤", Reason: reasonRejected}
+	end := record.End{Kind: ecpay.Rejected, HTTPStatus: 200, TransCode: 1, RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤", Reason: reasonRejected.Text()}
 	want := record.Record{State: record.Dead, Attempts: 1, End: end, Death: end, First: r.First, Last: r.Last,
 		Type: j.typeName, Queue: j.queue, Payload: j.payload, Headers: j.headers, Died: r.Last, By: record.ByWorker}
 	if diff := cmp.Diff(want, r); diff != "" {

@@ -3,10 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
-
-	"github.com/ecpayq/ecpayq/ecpay"
 )
 
 // Finished is a finished attempt for those who count and trace. It holds nothing
@@ -114,36 +111,8 @@ func Waits() []Wait {
 
 // Wait says what a hold waits for.
 func (v Verdict) Wait() Wait {
-	switch {
-	case v.Action != Hold:
+	if v.Action != Hold {
 		return ""
-	case v.Queued && v.Reason == reasonQueued:
-		return WaitTurn
-	case v.Reason == reasonBusy:
-		return WaitSubject
 	}
-	switch v.Kind {
-	case ecpay.Throttled:
-		return WaitBan
-	case ecpay.Denied:
-		return WaitKeys
-	case ecpay.Operator:
-		return WaitOperator
-	case ecpay.Ambiguous:
-		return WaitAnswer
-	case ecpay.OK:
-		return WaitConfirm
-	case ecpay.Unknown:
-		if strings.HasPrefix(v.Reason, reasonNewer) {
-			return WaitNewerWorker
-		}
-	case ecpay.Unavailable:
-		if v.Reason == reasonOutage {
-			return WaitOutage
-		}
-		if strings.HasPrefix(v.Reason, redisWord) {
-			return WaitRedis
-		}
-	}
-	return WaitOther
+	return v.Reason.wait()
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
@@ -14,12 +16,13 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 func TestEveryHoldHasAWordForWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
-	hold := func(k ecpay.Kind, reason string) Verdict { return Verdict{Action: Hold, Kind: k, Reason: reason} }
+	hold := func(k ecpay.Kind, reason Reason) Verdict { return Verdict{Action: Hold, Kind: k, Reason: reason} }
 	seen := map[Wait]bool{}
 	for _, row := range []struct {
 		v    Verdict
@@ -40,9 +43,9 @@ func TestEveryHoldHasAWordForWhatItWaitsFor(t *testing.T) {
 		{hold(ecpay.Operator, reasonOperator), WaitOperator},
 		{hold(ecpay.Ambiguous, reasonFence), WaitAnswer},
 		{hold(ecpay.OK, reasonUnconfirmed), WaitConfirm},
-		{hold(ecpay.Unknown, reasonNewer+": x"), WaitNewerWorker},
+		{hold(ecpay.Unknown, reasonNewer).saying(record.Plain("x")), WaitNewerWorker},
 		{(&handler{random: func() float64 { return 0 }}).redisAway(errors.New("x")), WaitRedis},
-		{hold(ecpay.Rejected, ""), WaitOther},
+		{hold(ecpay.Rejected, 0), WaitOther},
 	} {
 		if got := row.v.Wait(); got != row.want {
 			t.Errorf("%+v: got %q, want %q", row.v, got, row.want)
@@ -53,6 +56,22 @@ func TestEveryHoldHasAWordForWhatItWaitsFor(t *testing.T) {
 		if !seen[w] {
 			t.Errorf("nothing waits for %q", w)
 		}
+	}
+}
+
+func TestEveryReasonIsToldInEachLanguageAlone(t *testing.T) {
+	t.Parallel()
+	han := func(s string) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+	}
+	for _, r := range Reasons() {
+		if text := r.Text(); text.En == "" || han(text.En) || !han(text.Zh) && r != reasonRedis {
+			t.Errorf("reason %d: %+v", r, text)
+		}
+	}
+	long := Verdict{Action: Dead, Kind: ecpay.Denied, Reason: reasonDenied}.of("1a2b3c4d").unaccounted(true, false).Text()
+	if !strings.HasSuffix(long.En, "ask ECPay; key fingerprint 1a2b3c4d") || han(long.En) || !strings.HasSuffix(long.Zh, "洽綠界；金鑰指紋 1a2b3c4d") || !han(long.Zh) {
+		t.Errorf("of two reasons and a key: %+v", long)
 	}
 }
 

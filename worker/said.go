@@ -52,7 +52,7 @@ func (s *said) again(id string, v Verdict, e *ecpay.Error) bool {
 	if s == nil {
 		return false
 	}
-	what := fmt.Sprint(v.Action, v.Kind, particular.ReplaceAllString(v.Reason, ""))
+	what := fmt.Sprint(uint8(v.Action), uint8(v.Kind), uint8(v.Reason))
 	if e != nil {
 		what += fmt.Sprint(" ", e.HTTPStatus, e.TransCode, e.RtnCode)
 	}

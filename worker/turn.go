@@ -144,7 +144,7 @@ func (h *handler) first(ctx context.Context, a *attempt, m Merchant) (gate.First
 	if _, ask, err := h.egress.current(ctx, m.ID()); err != nil || ask || !h.gate.CanBeginWith(r) || !h.turns.slot(ctx) {
 		return gate.First{}, false
 	}
-	first := gate.First{Request: h.complete(a, m, r), Longest: h.longest(a), Reason: reasonQueued}
+	first := gate.First{Request: h.complete(a, m, r), Longest: h.longest(a), Reason: reasonQueued.Text()}
 	if len(h.turns.sleepers) == cap(h.turns.sleepers) {
 		first.Longest = 0 // it could not wait in place
 	}

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -218,7 +217,7 @@ func TestCancelOfAnIssuedInvoiceIsAConflict(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := w.once(w.job(writes()["cancel"].payload))
-	if v.Action != Dead || v.Kind != ecpay.Conflict || !strings.Contains(v.Reason, "void") {
+	if v.Action != Dead || v.Kind != ecpay.Conflict || v.Reason != reasonIssued {
 		t.Errorf("%s(%s): %s", v.Action, v.Kind, v.Reason)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
@@ -39,8 +40,24 @@ type Verdict struct {
 	Queued bool
 	// Held is a hold because of the merchant, which ends when the merchant's trouble does.
 	Held bool
-	// Reason says why it is held or dead and what to do about it, for people.
-	Reason string
+	// Reason says why it is held or dead.
+	Reason Reason
+	// Words are for people, where there is more to say than Reason does.
+	Words record.Text
+}
+
+// Text says why a task is held or dead and what to do about it.
+func (v Verdict) Text() record.Text {
+	if v.Words.IsZero() {
+		return v.Reason.Text()
+	}
+	return v.Words
+}
+
+// saying adds what a program said to the reason.
+func (v Verdict) saying(what record.Text) Verdict {
+	v.Words = v.Text().About(what)
+	return v
 }
 
 // Policy is the budget and the pauses.
@@ -101,23 +118,27 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 		v.Action, v.Delay = Retry, backoff(p, h.Attempts, jitter)
 		return v
 	}
-	hold := func(d time.Duration, reason string) Verdict {
+	hold := func(d time.Duration, reason Reason) Verdict {
 		v.Action, v.Delay, v.Pauses, v.Held, v.Reason = Hold, d, true, true, reason
 		return v
 	}
-	dead := func(reason string) Verdict {
+	dead := func(reason Reason) Verdict {
 		v.Action, v.Reason = Dead, reason
 		return v
 	}
 	byAge := func() Verdict {
 		if h.Age >= p.MaxAge {
-			return dead(fmt.Sprintf("no success within %s / 超過時限仍未成功", p.MaxAge))
+			v := dead(reasonTooOld)
+			v.Words = record.Text{En: fmt.Sprintf("no success within %s", p.MaxAge), Zh: fmt.Sprintf("超過 %s 仍未成功", p.MaxAge)}
+			return v
 		}
 		return retry()
 	}
-	byAttempts := func(reason string) Verdict {
+	byAttempts := func(reason Reason) Verdict {
 		if h.Attempts >= p.MaxAttempts {
-			return dead(fmt.Sprintf("no success within %d attempts / 超過次數仍未成功: %s", p.MaxAttempts, reason))
+			v := dead(reason)
+			v.Words = record.Text{En: fmt.Sprintf("no success within %d attempts", p.MaxAttempts), Zh: fmt.Sprintf("嘗試 %d 次仍未成功", p.MaxAttempts)}.About(reason.Text())
+			return v
 		}
 		return retry()
 	}
@@ -167,7 +188,7 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 		}
 		return byAttempts(reasonUnknown)
 	}
-	return dead("no rule for this outcome") // a Kind without a case; a test ranges over all
+	return dead(reasonUnknown) // a Kind without a case; a test ranges over all
 }
 
 // unaccounted is the verdict on a task with a write that nothing accounts for, or
@@ -182,14 +203,15 @@ func (v Verdict) unaccounted(open, doubt bool) Verdict {
 	if open {
 		why = reasonAmbiguous
 	}
-	v.Kind, v.Reason = ecpay.Ambiguous, why+"; "+v.Reason
+	v.Words = why.Text().And(v.Text())
+	v.Kind, v.Reason = ecpay.Ambiguous, why
 	return v
 }
 
 // of names the keys of which a verdict speaks, by their fingerprint.
 func (v Verdict) of(key string) Verdict {
 	if v.Kind == ecpay.Denied && key != "" {
-		v.Reason += fmt.Sprintf("; key fingerprint %s / 金鑰指紋 %s", key, key)
+		v.Words = v.Text().And(record.Text{En: "key fingerprint " + key, Zh: "金鑰指紋 " + key})
 	}
 	return v
 }

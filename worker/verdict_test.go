@@ -60,7 +60,7 @@ func TestVerdictOfEveryKind(t *testing.T) {
 				if v.Action != action || v.Kind != kind {
 					t.Errorf("%s(%s), want %s(%s)", v.Action, v.Kind, action, kind)
 				}
-				if (v.Action == Dead || v.Action == Hold) && v.Reason == "" {
+				if (v.Action == Dead || v.Action == Hold) && v.Reason == 0 {
 					t.Error("no reason for people")
 				}
 				if v.Action == Hold && v.Delay <= 0 {
@@ -103,7 +103,7 @@ func TestVerdictByHistory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := decide(operation(t, tc.typ), tc.out, tc.h, p, 0.5)
-			got.Reason, tc.want.Kind = "", tc.out.Kind
+			got.Reason, got.Words, tc.want.Kind = 0, record.Text{}, tc.out.Kind
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -186,10 +186,10 @@ func TestVerdictAfterALoss(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v, send, resolved := afterLoss(tc.found, tc.d, false, gate.History{MarksLost: true, SinceLost: tc.since}, p)
-			if v.Action == Hold && v.Reason == "" {
+			if v.Action == Hold && v.Reason == 0 {
 				t.Error("no reason for people")
 			}
-			v.Reason = ""
+			v.Reason = 0
 			if diff := cmp.Diff(tc.want, v); diff != "" || send != tc.send {
 				t.Errorf("got send %t, want %t (-want +got):\n%s", send, tc.send, diff)
 			}
@@ -211,7 +211,7 @@ func TestWhatDiesWithAWriteUnaccountedForIsAmbiguous(t *testing.T) {
 	t.Parallel()
 	for _, kind := range ecpay.Kinds() {
 		for _, action := range []Action{Done, Retry, Hold, Dead} {
-			v := Verdict{Action: action, Kind: kind, Reason: "because"}
+			v := Verdict{Action: action, Kind: kind, Reason: reasonRejected}
 			if got := v.unaccounted(false, false); got != v {
 				t.Errorf("%s(%s), nothing open: got %+v, want it unchanged", action, kind, got)
 			}
@@ -220,7 +220,7 @@ func TestWhatDiesWithAWriteUnaccountedForIsAmbiguous(t *testing.T) {
 				if action != Dead && got != v {
 					t.Errorf("%s(%s), open %t, doubt %t: got %+v, want it unchanged", action, kind, in[0], in[1], got)
 				}
-				if action == Dead && (got.Kind != ecpay.Ambiguous || !strings.Contains(got.Reason, "because")) {
+				if action == Dead && (got.Kind != ecpay.Ambiguous || !strings.HasSuffix(got.Text().En, reasonRejected.Text().En) || !strings.HasSuffix(got.Text().Zh, reasonRejected.Text().Zh)) {
 					t.Errorf("%s(%s), open %t, doubt %t: got %+v, want Ambiguous with the old reason", action, kind, in[0], in[1], got)
 				}
 			}

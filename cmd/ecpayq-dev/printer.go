@@ -90,7 +90,7 @@ func (p *printer) call(c ecpaytest.Call) {
 }
 
 func (p *printer) died(t record.Task) {
-	p.say(p.paint(text.FgRed, fmt.Sprintf("  the task is %s: RtnCode %d %s", t.State, t.RtnCode, t.RtnMsg)), "  reason: "+t.Reason,
+	p.say(p.paint(text.FgRed, fmt.Sprintf("  the task is %s: RtnCode %d %s", t.State, t.RtnCode, t.RtnMsg)), "  reason: "+t.Why().Both(),
 		"  ... the cause is mended at ECPay, then Run is pressed on the dashboard:")
 }
 

@@ -204,7 +204,7 @@ func TestAWriteThatNobodyCanAskAboutIsSentOnceAndThenLeftToAPerson(t *testing.T)
 	b.worker()
 	for i, row := range rows {
 		got := b.waitFor(ids[i], "dead")
-		if got.Kind != "Ambiguous" || !strings.Contains(got.Reason, "結果不明") {
+		if got.Kind != "Ambiguous" || !strings.Contains(got.ReasonZh, "結果不明") {
 			t.Errorf("%s: got kind %s and reason %q, want Ambiguous and what to look at", row.name, got.Kind, got.Reason)
 		}
 		b.wantEffects(row.subject, row.effects...)
@@ -224,7 +224,7 @@ func TestAWriteThatLandsAfterItWasAskedAboutIsNotRepeated(t *testing.T) {
 	b.worker()
 	r := b.enqueue("trigger-issue", "--tsr", "LATE1", "--relate-number", "RLATE1", "--delay-day", "0")
 	held := b.await(r.ID, "held")
-	if held.Kind != "Ambiguous" || !strings.Contains(held.Reason, "可能生效") {
+	if held.Kind != "Ambiguous" || !strings.Contains(held.ReasonZh, "可能生效") {
 		t.Errorf("got kind %s and reason %q while it may still land, want Ambiguous and so", held.Kind, held.Reason)
 	}
 	if got := b.waitFor(r.ID, "completed"); got.Kind != "AlreadyDone" {

@@ -166,6 +166,7 @@ type task struct {
 	TransCode                    int             `json:"trans_code"`
 	HTTPStatus                   int             `json:"http_status"`
 	Reason                       string          `json:"reason"`
+	ReasonZh                     string          `json:"reason_zh"`
 	Result                       json.RawMessage `json:"result"`
 	EnqueuedAt                   time.Time       `json:"enqueued_at"`
 	LastAt                       time.Time       `json:"last_at"`

@@ -54,7 +54,7 @@ func TestATaskOfAnUnknownMerchantIsHeldUntilItsKeysAreThere(t *testing.T) {
 	w := b.worker()
 	r := b.enqueue("trigger-issue", "--merchant-id", otherID, "--tsr", "OTHER1")
 	held := b.await(r.ID, "held")
-	if held.Kind != "Denied" || held.Attempts != 0 || held.NextAt.IsZero() || !strings.Contains(held.Reason, "金鑰") {
+	if held.Kind != "Denied" || held.Attempts != 0 || held.NextAt.IsZero() || !strings.Contains(held.ReasonZh, "金鑰") {
 		t.Errorf("got %+v, want held by Denied with 0 attempts, when it goes on and why", held)
 	}
 	if got := len(b.fake.Calls()); got != 0 {

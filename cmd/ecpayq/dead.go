@@ -208,7 +208,7 @@ func deadRow(l deadletter.Letter) table.Row {
 	}
 	return table.Row{
 		clean(l.ID), clean(l.Type), clean(l.MerchantID), l.Kind.String(), code(l.RtnCode), clean(message),
-		l.DiedAt.Format(time.DateTime), l.Attempts, clean(l.State), l.Advice,
+		l.DiedAt.Format(time.DateTime), l.Attempts, clean(l.State), l.ToDo().Both(),
 	}
 }
 
@@ -236,7 +236,7 @@ func (p *program) deadShow(ctx context.Context, c *cli.Command) func(*deadletter
 		rows := []table.Row{
 			{"id", clean(letter.ID)}, {"type", clean(letter.Type)}, {"queue", clean(letter.Queue)}, {"state", clean(letter.State)},
 			{"kind", letter.Kind.String()}, {"RtnCode", code(letter.RtnCode)}, {"RtnMsg", clean(letter.RtnMsg)},
-			{"reason", clean(letter.Reason)}, {"what to do / 處理方式", letter.Advice},
+			{"reason", clean(letter.Reason)}, {"原因", clean(letter.ReasonZh)}, {"what to do", letter.Advice}, {"處理方式", letter.AdviceZh},
 			{"died", letter.DiedAt.Format(time.DateTime) + " (Asia/Taipei)"}, {"attempts", letter.Attempts}, {"archived by", clean(letter.By)},
 		}
 		if letter.InFlightAt != nil {
@@ -465,7 +465,7 @@ func (p *program) deadExport(ctx context.Context, c *cli.Command) func(*deadlett
 }
 
 var csvHeader = []string{
-	"id", "type", "queue", "merchant_id", "kind", "http_status", "trans_code", "rtn_code", "rtn_msg", "reason", "advice",
+	"id", "type", "queue", "merchant_id", "kind", "http_status", "trans_code", "rtn_code", "rtn_msg", "reason", "reason_zh", "advice", "advice_zh",
 	"died_at", "attempts", "state", "by", "payload", "payload_base64",
 }
 
@@ -473,7 +473,7 @@ func csvRow(l deadletter.Letter) []string {
 	full := l.Full()
 	row := []string{
 		l.ID, l.Type, l.Queue, l.MerchantID, l.Kind.String(), code(int64(l.HTTPStatus)), code(int64(l.TransCode)), code(l.RtnCode),
-		l.RtnMsg, l.Reason, l.Advice, l.DiedAt.Format(time.RFC3339), strconv.Itoa(l.Attempts), l.State, l.By,
+		l.RtnMsg, l.Reason, l.ReasonZh, l.Advice, l.AdviceZh, l.DiedAt.Format(time.RFC3339), strconv.Itoa(l.Attempts), l.State, l.By,
 		string(full.Payload), base64Text(full.PayloadBase64),
 	}
 	for i, v := range row {

@@ -19,6 +19,8 @@ type letter struct {
 	RtnCode    int64          `json:"rtn_code"`
 	RtnMsg     string         `json:"rtn_msg"`
 	Reason     string         `json:"reason"`
+	ReasonZh   string         `json:"reason_zh"`
+	AdviceZh   string         `json:"advice_zh"`
 	Advice     string         `json:"advice"`
 	State      string         `json:"state"`
 	Attempts   int            `json:"attempts"`
@@ -67,7 +69,7 @@ func TestARejectedTaskIsCorrectedReplayedAndLeavesTheLedgerOnceItIsDone(t *testi
 
 	list := lettersOf(t, b.dead("list", "--json", "--type", "b2b:invalid", "--kind", "rejected", "--merchant-id", merchantID).stdout)
 	if len(list) != 1 || list[0].ID != r.ID || list[0].Kind != "Rejected" || list[0].RtnCode != 2103005 || list[0].State != "dead" || list[0].Attempts != 1 ||
-		!strings.Contains(list[0].Advice, "--set") || !strings.Contains(list[0].Advice, "修正") || !strings.HasSuffix(list[0].DiedAt, "+08:00") || list[0].Payload != nil {
+		!strings.Contains(list[0].Advice, "--set") || !strings.Contains(list[0].AdviceZh, "修正") || !strings.HasSuffix(list[0].DiedAt, "+08:00") || list[0].Payload != nil {
 		t.Errorf("dead list: %+v", list)
 	}
 	for _, none := range [][]string{{"--kind", "NotFound"}, {"--type", "trigger-issue"}, {"--older-than", "1h"}, {"--merchant-id", "1"}} {

@@ -29,14 +29,14 @@ func TestARejectedTaskDiesReadablyAndIsRunAgainFromTheDashboard(t *testing.T) {
 			r := b.enqueue("invalid", "--invoice-number", row.number, "--invoice-date", invoiceDate, "--reason", "訂單取消")
 			got := b.waitFor(r.ID, "dead")
 			want := task{ID: r.ID, Type: "b2b:invalid", Queue: "invalid", State: "dead", Kind: "Rejected", Attempts: 1, RtnCode: 5070450, RtnMsg: allowance}
-			if !strings.Contains(got.Reason, "correct it") || !strings.Contains(got.Reason, "請修正後重新執行") {
+			if !strings.Contains(got.Reason, "correct it") || !strings.Contains(got.ReasonZh, "請修正後重新執行") {
 				t.Errorf("got reason %q, want what to do in English and in Chinese", got.Reason)
 			}
 			status, body := d.get(row.prefix + "/api/queues/invalid/archived_tasks")
 			if status != http.StatusOK || !strings.Contains(body, r.ID) || !strings.Contains(body, "Rejected") || !strings.Contains(body, "請修正後重新執行") {
 				t.Errorf("the dashboard's list: got status %d and %s, want the task and why it died", status, body)
 			}
-			got.Reason, got.EnqueuedAt, got.LastAt, got.NextAt, got.TransCode, got.HTTPStatus = "", want.EnqueuedAt, want.LastAt, want.NextAt, 0, 0
+			got.Reason, got.ReasonZh, got.EnqueuedAt, got.LastAt, got.NextAt, got.TransCode, got.HTTPStatus = "", "", want.EnqueuedAt, want.LastAt, want.NextAt, 0, 0
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("task wait (-want +got):\n%s", diff)
 			}
@@ -93,8 +93,8 @@ func TestATaskAboutAnInvoiceThatECPayDoesNotKnowCompletesOnceItDoes(t *testing.T
 			b := &bench{T: t, redis: b.redis, fake: b.fake, env: b.env}
 			r := b.enqueue(strings.Fields(row.args)...)
 			got := b.waitFor(r.ID, "dead")
-			if got.Kind != row.kind || got.RtnCode != row.code || !strings.Contains(got.RtnMsg, row.message) || !strings.Contains(got.Reason, row.reason) {
-				t.Errorf("got kind %s, rtn_code %d, rtn_msg %q and reason %q, want %s, %d, %q and %q", got.Kind, got.RtnCode, got.RtnMsg, got.Reason, row.kind, row.code, row.message, row.reason)
+			if got.Kind != row.kind || got.RtnCode != row.code || !strings.Contains(got.RtnMsg, row.message) || !strings.Contains(got.ReasonZh, row.reason) {
+				t.Errorf("got kind %s, rtn_code %d, rtn_msg %q and reason %q, want %s, %d, %q and %q", got.Kind, got.RtnCode, got.RtnMsg, got.ReasonZh, row.kind, row.code, row.message, row.reason)
 			}
 			b.wantEffects(row.subject)
 			b.must(row.stage())
@@ -127,7 +127,7 @@ func TestACancelOfAnIssuedInvoiceDiesWithTheAdviceToVoidIt(t *testing.T) {
 	b.worker()
 	r := b.enqueue("cancel-delay-issue", "--tsr", "ISSUED1", "--relate-number", "RISSUED1")
 	got := b.waitFor(r.ID, "dead")
-	if got.Kind != "Conflict" || !strings.Contains(got.Reason, "void") || !strings.Contains(got.Reason, "作廢") {
+	if got.Kind != "Conflict" || !strings.Contains(got.Reason, "void") || !strings.Contains(got.ReasonZh, "作廢") {
 		t.Errorf("got kind %s and reason %q, want Conflict and to void the invoice", got.Kind, got.Reason)
 	}
 	b.wantEffects("ISSUED1")
@@ -141,7 +141,7 @@ func TestATaskThatNeedsAPersonAtECPayIsHeldAndDoesNotDie(t *testing.T) {
 	b.worker()
 	r := b.enqueue("trigger-issue", "--tsr", "TRACK1")
 	got := b.await(r.ID, "held")
-	if got.Kind != "Operator" || got.Attempts != 0 || got.RtnCode != 5070350 || !strings.Contains(got.Reason, "字軌") || got.NextAt.IsZero() {
+	if got.Kind != "Operator" || got.Attempts != 0 || got.RtnCode != 5070350 || !strings.Contains(got.ReasonZh, "字軌") || got.NextAt.IsZero() {
 		t.Errorf("got %+v, want held by Operator with 0 attempts, its code, what to do and when it goes on", got)
 	}
 	b.dashboard().runTask("/asynq", "retry_tasks", r.Queue, r.ID)

@@ -102,7 +102,7 @@ func TestWhenECPayAnswersNobodyTheOthersHoldUntilOneIsAnswered(t *testing.T) {
 	})
 	before := len(b.fake.Calls())
 	waits := b.trigger(merchants[3], "WAITS")
-	if got := b.await(waits, "held"); got.Kind != "Unavailable" || got.Attempts != 0 || !strings.Contains(got.Reason, "所有特店") {
+	if got := b.await(waits, "held"); got.Kind != "Unavailable" || got.Attempts != 0 || !strings.Contains(got.ReasonZh, "所有特店") {
 		t.Errorf("got %+v, want that it waits until somebody is answered", got)
 	}
 	if got := len(b.callsOn("WAITS")); got != 0 {

@@ -154,7 +154,7 @@ func TestAQuestionAskedUntilConfirmedWaitsWithoutSpendingAttempts(t *testing.T) 
 	b.worker()
 	r := b.enqueue("get-allowance-confirm", "--allowance-no", "2603010000000031", "--until-confirmed")
 	held := b.await(r.ID, "held")
-	if held.Attempts != 0 || !strings.Contains(held.Reason, "尚未確認") {
+	if held.Attempts != 0 || !strings.Contains(held.ReasonZh, "尚未確認") {
 		t.Errorf("got attempts %d and reason %q, want 0 and that it is not confirmed", held.Attempts, held.Reason)
 	}
 	b.must(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010000000031", ConfirmDate: "2026-03-04"}))

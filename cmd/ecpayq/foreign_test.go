@@ -112,7 +112,7 @@ func TestWhatANewerVersionWroteIsHeldForItsWorkers(t *testing.T) {
 			t.Errorf("%s: got record %+v and error %v, want held with 0 attempts", row.name, rec, err)
 		}
 	}
-	if got := b.show(rows[0].id); got.State != "held" || got.Attempts != 0 || !strings.Contains(got.Reason, "較新版本") {
+	if got := b.show(rows[0].id); got.State != "held" || got.Attempts != 0 || !strings.Contains(got.ReasonZh, "較新版本") {
 		t.Errorf("task show: got %+v, want held with 0 attempts and why", got)
 	}
 	if got := len(b.fake.Calls()); got != 0 {

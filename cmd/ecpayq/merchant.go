@@ -95,8 +95,8 @@ func (p *program) warnOfEgress(ctx context.Context, rdb redis.UniversalClient) e
 	if err != nil {
 		return err
 	}
-	if what := dashboard.PausedFor(s.Why); what != "" {
-		fmt.Fprintf(p.err, "ecpayq: egress %s: %s: nothing is sent until %s (Asia/Taipei), then one request goes first\n", p.cfg.Egress, what, taipei(&s.Until))
+	if what := dashboard.PausedFor(s.Why); !what.IsZero() {
+		fmt.Fprintf(p.err, "ecpayq: egress %s: %s: nothing is sent until %s (Asia/Taipei), then one request goes first\n", p.cfg.Egress, what.Both(), taipei(&s.Until))
 	}
 	return nil
 }

@@ -143,6 +143,7 @@ func (p *program) printTask(c *cli.Command, t record.Task) error {
 	add("RtnMsg", clean(t.RtnMsg), t.RtnMsg != "")
 	add("meaning", meaning(t), meaning(t) != "")
 	add("reason", clean(t.Reason), t.Reason != "")
+	add("原因", clean(t.ReasonZh), t.ReasonZh != "" && t.ReasonZh != t.Reason)
 	if t.NextAt != nil {
 		add("next attempt", t.NextAt.In(ecpay.Taipei).Format(time.DateTime)+" (Asia/Taipei)", true)
 	}
@@ -200,7 +201,7 @@ func (p *program) listTasks(ctx context.Context, c *cli.Command) error {
 				if t.NextAt != nil {
 					next = t.NextAt.In(ecpay.Taipei).Format(time.DateTime)
 				}
-				rows = append(rows, table.Row{clean(t.ID), clean(t.Type), t.State, next, t.Attempts, clean(t.Reason)})
+				rows = append(rows, table.Row{clean(t.ID), clean(t.Type), t.State, next, t.Attempts, clean(t.Why().Both())})
 			}
 			if shown++; shown == limit {
 				return nil

@@ -132,7 +132,7 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	press("invalid/pending_tasks:archive_all", "")
 	for how, id := range byHand {
 		l := get(id)
-		if l.By != "by hand: dashboard:olga" || !strings.Contains(l.Reason, "archived by hand") || !strings.Contains(l.Reason, "由人手動封存") || l.Kind != ecpay.Unknown || l.State != record.StateDead || time.Since(l.DiedAt) > time.Minute {
+		if l.By != "by hand: dashboard:olga" || !strings.Contains(l.Reason, "archived by hand") || !strings.Contains(l.ReasonZh, "由人手動封存") || l.Kind != ecpay.Unknown || l.State != record.StateDead || time.Since(l.DiedAt) > time.Minute {
 			t.Errorf("%s: got %+v, want a letter that says by hand, and who", how, l)
 		}
 		wantText(t, how, w.do(request{method: "GET", path: "/dead?id=" + id, cookie: c}), []string{"by hand: dashboard:olga", "archived by hand", ">archive</td>"})

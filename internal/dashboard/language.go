@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"unicode"
 
 	"golang.org/x/text/language"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // lang is a language of the page.
@@ -53,20 +54,12 @@ func (l lang) remember(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// side takes the half of a stored text that is in the language: "English / 中文".
-// A text in one language is returned as it is.
-func (l lang) side(text string) string {
-	en, zh, ok := strings.Cut(text, " / ")
-	switch han := func(s string) bool {
-		return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
-	}; {
-	case !ok || !han(zh) || han(en):
-		return text
-	case l == chinese:
-		return zh
-	default:
-		return en
+// of takes a text in the language.
+func (l lang) of(t record.Text) string {
+	if l == chinese && t.Zh != "" {
+		return t.Zh
 	}
+	return t.En
 }
 
 // say translates a text of the page.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -17,10 +18,11 @@ type merchantsData struct {
 	Merchant string // asked for
 	// Paused says why nobody's requests are sent, empty when they are, and Until when
 	// one of them goes first.
-	Paused, Egress string
-	Until          time.Time
-	List           []merchantRow
-	Total          int
+	Paused record.Text
+	Egress string
+	Until  time.Time
+	List   []merchantRow
+	Total  int
 }
 
 type merchantRow struct{ gate.Merchant }
@@ -31,12 +33,11 @@ func (m merchantRow) Troubled() bool { return m.Ban != nil || len(m.Denied) > 0 
 // Pace is the interval between requests.
 func (m merchantRow) Pace() string { return time.Duration(m.Interval).String() }
 
-// PausedFor says in English and Chinese why nobody's requests are sent; it is empty
-// when they are.
-func PausedFor(why gate.Why) string {
-	return map[gate.Why]string{
-		gate.ForAddress: "ECPay bans the address / 綠界封鎖對外位址",
-		gate.ForOutage:  "ECPay answers no merchant / 綠界對所有特店都沒有回應",
+// PausedFor says why nobody's requests are sent; it is empty when they are.
+func PausedFor(why gate.Why) record.Text {
+	return map[gate.Why]record.Text{
+		gate.ForAddress: {En: "ECPay bans the address", Zh: "綠界封鎖對外位址"},
+		gate.ForOutage:  {En: "ECPay answers no merchant", Zh: "綠界對所有特店都沒有回應"},
 	}[why]
 }
 

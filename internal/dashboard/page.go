@@ -75,8 +75,8 @@ type view struct {
 // T translates.
 func (v view) T(text string) string { return v.Lang.say(text) }
 
-// Side takes the half of a stored text in two languages.
-func (v view) Side(text string) string { return v.Lang.side(text) }
+// Of takes a text that is stored in both languages.
+func (v view) Of(t record.Text) string { return v.Lang.of(t) }
 
 // By says who put a letter into the ledger.
 func (v view) By(by string) string {

@@ -126,6 +126,26 @@ func (w *world) enqueued(number string, options ...enqueue.Option) string {
 	return r.ID
 }
 
+func TestAReasonIsShownWholeInItsLanguageAndInNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	// As a worker stores it, and as one that knew a single field did.
+	inTwo := w.died("VG00000001", map[string]any{
+		"d_kind": "Denied", "by": "worker", "d_reason": "wrong keys; ask ECPay; key fingerprint 1a2b3c4d", "d_reason_zh": "金鑰錯誤，請洽綠界；金鑰指紋 1a2b3c4d",
+	})
+	inOne := w.died("VG00000002", map[string]any{
+		"d_kind": "Denied", "by": "worker", "d_reason": "wrong keys; ask ECPay / 金鑰錯誤，請洽綠界; key fingerprint 1a2b3c4d / 金鑰指紋 1a2b3c4d",
+	})
+	w.must(w.redis.Client().HDel(t.Context(), record.TaskKey(inOne), "d_reason_zh").Err())
+	for _, id := range []string{inTwo, inOne} {
+		for _, path := range []string{"/dead?id=" + id, "/"} {
+			wantText(t, "en "+path, w.get(path), []string{"wrong keys; ask ECPay; key fingerprint 1a2b3c4d<"}, "金鑰")
+			zh := w.do(request{method: "GET", path: path, headers: map[string]string{"Accept-Language": "zh-TW"}})
+			wantText(t, "zh "+path, zh, []string{"金鑰錯誤，請洽綠界；金鑰指紋 1a2b3c4d<"}, "fingerprint")
+		}
+	}
+}
+
 func TestFiltersSelectDeadLetters(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

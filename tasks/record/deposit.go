@@ -16,13 +16,13 @@ import (
 )
 
 // reasonSwept is stored with a task that asynq archived without our verdict.
-const reasonSwept = "archived without a verdict: its worker died, or a person archived it; look it up at ECPay if it was sent / 未經判定即封存：工作程序中斷或遭手動封存，若曾送出請至綠界查詢"
+var reasonSwept = Text{"archived without a verdict: its worker died, or a person archived it; look it up at ECPay if it was sent", "未經判定即封存：工作程序中斷或遭手動封存，若曾送出請至綠界查詢"}
 
 // reasonByHand is stored with a task that a person archived, unless it had died
 // before and was not begun since: then it died of what it had died of.
-const reasonByHand = "archived by hand; replay it to let it go on, or resolve it; if it was sent, look it up at ECPay first / 由人手動封存；要繼續請重送，不需要則結案；若曾送出，請先至綠界查詢"
+var reasonByHand = Text{"archived by hand; replay it to let it go on, or resolve it; if it was sent, look it up at ECPay first", "由人手動封存；要繼續請重送，不需要則結案；若曾送出，請先至綠界查詢"}
 
-func (d *deposit) reason() string {
+func (d *deposit) reason() Text {
 	if _, ok := ArchivedByHand(d.by); ok {
 		return reasonByHand
 	}
@@ -175,7 +175,7 @@ func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*
 		}
 		runs[i] = &run{
 			keys: []string{TaskKey(d.id), DoneKey(d.id), DeadKey(d.id), ReplicationKey(s.rdb, d.id)},
-			args: []any{d.id, d.token, died, d.info.Type, d.queue, d.info.Payload, d.headers, Clip(d.info.LastErr, maxLastErr), d.reason(), d.enqueued, d.by},
+			args: []any{d.id, d.token, died, d.info.Type, d.queue, d.info.Payload, d.headers, Clip(d.info.LastErr, maxLastErr), d.reason().En, d.enqueued, d.by, d.reason().Zh},
 		}
 	}
 	runAll(ctx, s.rdb, depositScript, runs)
@@ -218,7 +218,7 @@ func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*depos
 		seen = append(seen, d)
 		runs = append(runs, &run{
 			keys: []string{TaskKey(d.id), DeadKey(d.id), ReplicationKey(s.rdb, d.id)},
-			args: []any{d.id, d.token, what, d.reason(), d.enqueued},
+			args: []any{d.id, d.token, what, d.reason().En, d.enqueued, d.reason().Zh},
 		})
 	}
 	runAll(ctx, s.rdb, confirm, runs)

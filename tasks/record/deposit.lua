@@ -5,7 +5,7 @@
 -- KEYS: record, finish marker, index of the ledger, replication history
 -- ARGV: task id, token of the sweep, time of death by asynq (ms, 0 for unknown),
 --       type, queue, payload, headers, asynq's error, reason, when it was enqueued (ms, 0 for unknown),
---       by whom: the sweeper, or a person who archived it
+--       by whom: the sweeper, or a person who archived it, reason in Chinese
 -- Returns: done (it has a finish marker), known (it is in the ledger), unsure
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return 'done'
@@ -22,8 +22,8 @@ if redis.call('ZSCORE', KEYS[3], ARGV[1]) and r[1] and not r[2] then
     died = math.max(died, before)
     -- Run again since it died, and archived without a verdict. A correction that
     -- was not run yet is newer than what asynq has.
-    redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[9], 'last_err', ARGV[8], 'died', died, 'by', ARGV[11],
-      'd_kind', kind, 'd_reason', ARGV[9])
+    redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[9], 'reason_zh', ARGV[12], 'last_err', ARGV[8],
+      'died', died, 'by', ARGV[11], 'd_kind', kind, 'd_reason', ARGV[9], 'd_reason_zh', ARGV[12])
     redis.call('HDEL', KEYS[1], 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg')
     if r[4] ~= '1' then
       redis.call('HSET', KEYS[1], 'type', ARGV[4], 'queue', ARGV[5], 'payload', ARGV[6], 'headers', ARGV[7])

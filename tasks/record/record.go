@@ -158,12 +158,13 @@ const (
 	FieldTrans      = "trans_code"
 	FieldRtn        = "rtn_code"
 	FieldMsg        = "rtn_msg"
-	FieldReason     = "reason" // why it is held or dead, for people
-	FieldResult     = "result" // ECPay's answer, JSON
+	FieldReason     = "reason"    // why it is held or dead, for people, in English
+	FieldReasonZh   = "reason_zh" // the same in Chinese; older workers wrote both into FieldReason
+	FieldResult     = "result"    // ECPay's answer, JSON
 )
 
 // deathPrefix is that of the fields that say what a task in the ledger died of: copies
-// of FieldKind to FieldReason. The fields themselves are those of the last
+// of FieldKind to FieldReasonZh. The fields themselves are those of the last
 // attempt, which may be one of a task that runs again, or one that came late.
 const deathPrefix = "d_"
 
@@ -231,7 +232,7 @@ type End struct {
 	TransCode  int
 	RtnCode    int64
 	RtnMsg     string
-	Reason     string
+	Reason     Text
 }
 
 // Record is what is known of a task.
@@ -272,7 +273,7 @@ type Record struct {
 }
 
 // reasonUnanswered is read of a dead letter with a write in flight.
-const reasonUnanswered = "sent again since it died, and nobody knows what became of it; look it up at ECPay / 判定失敗後曾再次送出且結果不明，請至綠界查詢"
+var reasonUnanswered = Text{"sent again since it died, and nobody knows what became of it; look it up at ECPay", "判定失敗後曾再次送出且結果不明，請至綠界查詢"}
 
 // ErrNotFound means that no attempt has been recorded.
 var ErrNotFound = errors.New("no record")
@@ -320,9 +321,10 @@ func parse(m map[string]string) Record {
 }
 
 func end(m map[string]string, prefix string) End {
+	zh, two := m[prefix+FieldReasonZh]
 	e := End{
 		HTTPStatus: int(number(m[prefix+FieldHTTP])), TransCode: int(number(m[prefix+FieldTrans])), RtnCode: number(m[prefix+FieldRtn]),
-		RtnMsg: m[prefix+FieldMsg], Reason: m[prefix+FieldReason],
+		RtnMsg: m[prefix+FieldMsg], Reason: readText(m[prefix+FieldReason], zh, two),
 	}
 	if k, err := ecpay.ParseKind(m[prefix+FieldKind]); err == nil {
 		e.Kind = k

@@ -27,6 +27,6 @@ end
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('HSET', KEYS[1], 'state', 'done', 'token', '', 'resolved_by', ARGV[3], 'note', ARGV[4])
 redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl', 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats',
-  'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason')
+  'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason', 'd_reason_zh')
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 return 'ok'

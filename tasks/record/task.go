@@ -22,14 +22,16 @@ type Task struct {
 	Queue string `json:"queue"`
 	// State is one of pending, scheduled, active, retry, held, completed, dead
 	// and missing (recorded, but no longer in asynq and without an end).
-	State      string          `json:"state"`
-	Attempts   int             `json:"attempts"`
-	Kind       *ecpay.Kind     `json:"kind,omitempty"`
-	HTTPStatus int             `json:"http_status,omitempty"`
-	TransCode  int             `json:"trans_code,omitempty"`
-	RtnCode    int64           `json:"rtn_code,omitempty"`
-	RtnMsg     string          `json:"rtn_msg,omitempty"`
+	State      string      `json:"state"`
+	Attempts   int         `json:"attempts"`
+	Kind       *ecpay.Kind `json:"kind,omitempty"`
+	HTTPStatus int         `json:"http_status,omitempty"`
+	TransCode  int         `json:"trans_code,omitempty"`
+	RtnCode    int64       `json:"rtn_code,omitempty"`
+	RtnMsg     string      `json:"rtn_msg,omitempty"`
+	// Reason says why it is held or dead, in English and in Traditional Chinese.
 	Reason     string          `json:"reason,omitempty"`
+	ReasonZh   string          `json:"reason_zh,omitempty"`
 	Result     json.RawMessage `json:"result,omitempty"`
 	EnqueuedAt *time.Time      `json:"enqueued_at,omitempty"`
 	LastAt     *time.Time      `json:"last_at,omitempty"`
@@ -52,6 +54,9 @@ const (
 	StateDead      = "dead"
 	StateMissing   = "missing"
 )
+
+// Why is the reason in both languages.
+func (t Task) Why() Text { return Text{t.Reason, t.ReasonZh} }
 
 // Ended reports whether nothing more happens to the task by itself.
 func (t Task) Ended() bool {
@@ -186,7 +191,7 @@ func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded 
 	t := Task{
 		ID: id, Type: typ.Name, Queue: typ.Queue, State: state,
 		Attempts: rec.Attempts, HTTPStatus: end.HTTPStatus, TransCode: end.TransCode,
-		RtnCode: end.RtnCode, RtnMsg: end.RtnMsg, Reason: end.Reason, Result: rec.Result,
+		RtnCode: end.RtnCode, RtnMsg: end.RtnMsg, Reason: end.Reason.En, ReasonZh: end.Reason.Zh, Result: rec.Result,
 		LastAt: timeOrNil(rec.Last),
 	}
 	if recorded && (rec.State != Active || state == StateDead) {
@@ -204,7 +209,8 @@ func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded 
 			t.NextAt = nil
 		}
 		if (t.State == StateDead || t.State == StateHeld) && t.Reason == "" {
-			t.Reason = info.LastErr
+			said := readText(info.LastErr, "", false)
+			t.Reason, t.ReasonZh = said.En, said.Zh
 		}
 	}
 	return t

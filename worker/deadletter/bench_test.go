@@ -105,7 +105,7 @@ func (b *bench) judged(id string, res gate.Result) {
 }
 
 func dead(k ecpay.Kind) gate.Result {
-	return gate.Result{State: record.Dead, Kind: k, RtnCode: 5070450, RtnMsg: "該發票已被折讓過，無法直接作廢發票", Reason: "mend it / 請修正", Settled: k != ecpay.Ambiguous}
+	return gate.Result{State: record.Dead, Kind: k, RtnCode: 5070450, RtnMsg: "該發票已被折讓過，無法直接作廢發票", Reason: record.Text{En: "mend it", Zh: "請修正"}, Settled: k != ecpay.Ambiguous}
 }
 
 // died is a task that a handler found dead, as asynq then has it.

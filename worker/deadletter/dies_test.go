@@ -78,7 +78,7 @@ func TestALateRunLeavesADeathAsItWas(t *testing.T) {
 	late := gate.Attempt{ID: id, Token: "late", LockFor: time.Minute}
 	_, err = b.gate.Begin(ctx, late, time.Now())
 	b.must(err)
-	b.must(b.gate.Leave(ctx, late, gate.Result{State: record.Held, Kind: ecpay.Unavailable, Reason: "redis was away"}))
+	b.must(b.gate.Leave(ctx, late, gate.Result{State: record.Held, Kind: ecpay.Unavailable, Reason: record.Plain("redis was away")}))
 	after, err := b.ledger.Get(ctx, id)
 	b.must(err)
 	if after.Kind != ecpay.Ambiguous || after.Reason != before.Reason || !after.DiedAt.Equal(before.DiedAt) || after.State != record.StateDead {
@@ -104,7 +104,7 @@ func TestADeathIsAmbiguousWhileALaterWriteIsUnanswered(t *testing.T) {
 	}
 	during, err := b.ledger.Get(ctx, id)
 	b.must(err)
-	if during.Kind != ecpay.Ambiguous || during.Reason == before.Reason || during.Advice != deadletter.Advice(during) || during.RtnCode != 0 {
+	if during.Kind != ecpay.Ambiguous || during.Reason == before.Reason || during.ToDo() != deadletter.Advice(during) || during.RtnCode != 0 {
 		t.Errorf("got %+v while a write is on its way, want Ambiguous and why", during)
 	}
 	b.must(b.gate.Leave(ctx, later, gate.Result{State: record.Held, Kind: ecpay.Denied, Settled: true}))

@@ -81,9 +81,12 @@ type Letter struct {
 	TransCode  int        `json:"trans_code,omitempty"`
 	RtnCode    int64      `json:"rtn_code,omitempty"`
 	RtnMsg     string     `json:"rtn_msg,omitempty"`
-	// Reason is why it died, Advice what to do; both in English and Chinese.
+	// Reason is why it died, Advice what to do; in English, and beside it in Traditional
+	// Chinese.
 	Reason   string `json:"reason,omitempty"`
+	ReasonZh string `json:"reason_zh,omitempty"`
 	Advice   string `json:"advice"`
+	AdviceZh string `json:"advice_zh"`
 	Attempts int    `json:"attempts"`
 	// State is where the task is now: dead, or one of asynq's states while it is
 	// run again. It is empty when it was not asked for.
@@ -106,6 +109,12 @@ type Letter struct {
 	Original []byte            `json:"-"`
 	Headers  map[string]string `json:"-"`
 }
+
+// Why is the reason in both languages.
+func (l Letter) Why() record.Text { return record.Text{En: l.Reason, Zh: l.ReasonZh} }
+
+// ToDo is the advice in both languages.
+func (l Letter) ToDo() record.Text { return record.Text{En: l.Advice, Zh: l.AdviceZh} }
 
 // FullLetter is a letter with its payload.
 type FullLetter struct {
@@ -136,14 +145,15 @@ func isJSON(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
 func newLetter(l record.Letter, state string) Letter {
 	out := Letter{
 		ID: l.ID, Type: l.Type, Queue: l.Queue, Kind: l.Death.Kind, HTTPStatus: l.Death.HTTPStatus, TransCode: l.Death.TransCode,
-		RtnCode: l.Death.RtnCode, RtnMsg: l.Death.RtnMsg, Reason: l.Death.Reason, Attempts: l.Attempts, State: state, By: l.By,
+		RtnCode: l.Death.RtnCode, RtnMsg: l.Death.RtnMsg, Reason: l.Death.Reason.En, ReasonZh: l.Death.Reason.Zh, Attempts: l.Attempts, State: state, By: l.By,
 		DiedAt: l.Died.In(ecpay.Taipei), FirstAt: optional(l.First), LastAt: optional(l.Last), InFlightAt: optional(l.InFlight),
 		LastError: l.LastErr, Corrected: l.Corrected, Payload: l.Payload, Original: l.Original, Headers: l.Headers,
 	}
 	if owner := record.Owner(l.ID); owner != record.NoOwner {
 		out.MerchantID = owner
 	}
-	out.Advice = Advice(out)
+	advice := Advice(out)
+	out.Advice, out.AdviceZh = advice.En, advice.Zh
 	return out
 }
 

@@ -70,7 +70,7 @@ func TestASweepCopiesWhatAsynqArchivedWithoutAVerdict(t *testing.T) {
 	}
 	for id, kind := range map[string]ecpay.Kind{crashed: ecpay.Unknown, sent: ecpay.Ambiguous, byHand: ecpay.Unknown} {
 		l := b.get(id)
-		if l.Kind != kind || l.By != record.BySweeper || !strings.Contains(l.Reason, "without a verdict / 未經判定") && !strings.Contains(l.Reason, "未經判定") || l.State != record.StateDead || string(l.Payload) != string(b.info(id).Payload) || len(l.Headers) == 0 {
+		if l.Kind != kind || l.By != record.BySweeper || !strings.Contains(l.Reason, "without a verdict") || !strings.Contains(l.ReasonZh, "未經判定") || l.State != record.StateDead || string(l.Payload) != string(b.info(id).Payload) || len(l.Headers) == 0 {
 			t.Errorf("%s: %+v, want kind %s", id, l, kind)
 		}
 	}
@@ -94,7 +94,7 @@ func TestATaskThatAnOlderWorkerFoundDeadKeepsItsVerdict(t *testing.T) {
 	if r := b.sweep(); r.Copied != 1 {
 		t.Errorf("%+v", r)
 	}
-	if l := b.get(id); l.Kind != ecpay.Rejected || l.By != record.ByWorker || l.Reason != "mend it / 請修正" || l.DiedAt.IsZero() {
+	if l := b.get(id); l.Kind != ecpay.Rejected || l.By != record.ByWorker || l.Why() != (record.Text{En: "mend it", Zh: "請修正"}) || l.DiedAt.IsZero() {
 		t.Errorf("%+v", l)
 	}
 }

@@ -9,7 +9,7 @@
 -- ARGV: attempt token, when it was enqueued (ms, 0 for unknown), start of the age clock by the task's headers
 --       (ms, 0 for unknown), the worker's clock (ms), life of the lock (ms), task id, how often asynq took it back after
 --       a failure; and, where it is told, the first request (9, see request.lua), for how long it is waited for in
---       place (µs), and why it waits else
+--       place (µs), and why it waits else in English and in Chinese
 -- Returns: status (0 go on, 1 finished, 2 the lock is held, 3 its turn comes later), rest of the lock's life when it is held,
 --          attempts, crashes, age, holds, stale, how often a write was repeated that is still unanswered,
 --          time since the last unanswered write (-1 for none) by Redis' clock, the same by the worker's clock,
@@ -82,7 +82,7 @@ end
 if not again and wait > 0 and why == TURN and wait > tonumber(ARGV[request + 9]) and (state == '' or state == 'queued') then
   local fields = {
     'state', 'queued', 'since', since, 'paused_at', paused_at > 0 and paused_at or now, 'last', now, 'next', now + math.floor(wait / 1000), 'stale', 0,
-    'kind', 'Throttled', 'reason', ARGV[request + 10], 'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '',
+    'kind', 'Throttled', 'reason', ARGV[request + 10], 'reason_zh', ARGV[request + 11], 'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '',
   }
   if keeps then fields[#fields + 1], fields[#fields + 2] = mine, place end
   if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', now end

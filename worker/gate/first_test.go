@@ -14,7 +14,7 @@ import (
 
 // first is a first request as [write], at an interval that is longer than the test.
 func first(now time.Time) gate.First {
-	f := gate.First{Request: write(now), Longest: 3 * time.Second, Reason: "its turn is later"}
+	f := gate.First{Request: write(now), Longest: 3 * time.Second, Reason: record.Text{En: "its turn is later", Zh: "尚未輪到"}}
 	f.Interval = time.Minute
 	return f
 }
@@ -64,7 +64,7 @@ func TestNothingBeginsWhoseTurnComesLater(t *testing.T) {
 		}
 	}
 	rec, err := record.Get(t.Context(), rdb, a.ID)
-	if err != nil || rec.State != record.Queued || rec.Reason != "its turn is later" || rec.Attempts != 0 || rec.Next.Before(now.Add(50*time.Second)) || !rec.InFlight.IsZero() {
+	if err != nil || rec.State != record.Queued || rec.Reason != (record.Text{En: "its turn is later", Zh: "尚未輪到"}) || rec.Attempts != 0 || rec.Next.Before(now.Add(50*time.Second)) || !rec.InFlight.IsZero() {
 		t.Errorf("the record says %+v, %v; want that it waits for its turn", rec, err)
 	}
 	if rdb.Exists(t.Context(), record.LockKey(a.ID)).Val() != 0 {
@@ -89,7 +89,7 @@ func TestNothingBeginsWhoseTurnComesLater(t *testing.T) {
 	}
 	leave(t, g, again, gate.Result{State: record.Done, Spends: true, Settled: true, Kind: ecpay.OK, RtnCode: 1})
 	rec, err = record.Get(t.Context(), rdb, a.ID)
-	if err != nil || rec.State != record.Done || rec.Kind != ecpay.OK || rec.Reason != "" || !rec.Next.IsZero() || rec.Attempts != 1 {
+	if err != nil || rec.State != record.Done || rec.Kind != ecpay.OK || !rec.Reason.IsZero() || !rec.Next.IsZero() || rec.Attempts != 1 {
 		t.Errorf("when it is done the record says %+v, %v; want nothing of its wait", rec, err)
 	}
 }

@@ -146,7 +146,7 @@ type First struct {
 	// Longest is how long its turn is waited for in place, and Reason why it waits else;
 	// it is stored.
 	Longest time.Duration
-	Reason  string
+	Reason  record.Text
 }
 
 // Begin takes the lock of the task's subject and counts an attempt; now is the
@@ -161,7 +161,7 @@ func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, er
 // known. Else it returns no turn. It returns a [*LaterError] when nothing was begun
 // since the turn comes later. After an error that is [Unsure] the attempt has to leave.
 func (g *Gate) BeginWith(ctx context.Context, a Attempt, now time.Time, first First) (History, *Turn, error) {
-	return g.count(ctx, a, now, append(first.args(a), first.Longest.Microseconds(), first.Reason)...)
+	return g.count(ctx, a, now, append(first.args(a), first.Longest.Microseconds(), first.Reason.En, first.Reason.Zh)...)
 }
 
 // CanBeginWith reports whether [Gate.BeginWith] may permit a request. A mark that has to be
@@ -399,7 +399,7 @@ type Result struct {
 	TransCode  int
 	RtnCode    int64
 	RtnMsg     string
-	Reason     string
+	Reason     record.Text
 	Answer     json.RawMessage
 
 	// Letter is what the ledger needs of a task that is dead; nil of any other.
@@ -459,7 +459,8 @@ func leaveArgs(a Attempt, r Result) []any {
 		record.FieldTrans, r.TransCode,
 		record.FieldRtn, r.RtnCode,
 		record.FieldMsg, r.RtnMsg,
-		record.FieldReason, r.Reason,
+		record.FieldReason, r.Reason.En,
+		record.FieldReasonZh, r.Reason.Zh,
 		record.FieldResult, string(r.Answer),
 	}
 }

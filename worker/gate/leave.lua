@@ -8,7 +8,7 @@
 --       spends budget (1/0), age clock stands still (1/0), write is settled (1/0), stale (1/0), delay (ms), task id,
 --       the mark that the attempt found when it began (0 for none), how long ECPay wants a pause (µs, 0 for none),
 --       why in its words, is held for the merchant (1/0), may never have begun (1/0),
---       then kind, http_status, trans_code, rtn_code, rtn_msg and reason, each after its name, and other fields likewise;
+--       then kind, http_status, trans_code, rtn_code, rtn_msg, reason and reason_zh, each after its name, and other fields likewise;
 --       of a dead task headers and payload are the last two
 local first = 16 -- of the named fields
 local now = redis_now()
@@ -44,7 +44,7 @@ if ARGV[2] == 'dead' then
   end
   fields[#fields + 1] = 'died'
   fields[#fields + 1] = at
-  for i = first, first + 10, 2 do -- what it died of stays, whatever a later run brings
+  for i = first, first + 12, 2 do -- what it died of stays, whatever a later run brings
     fields[#fields + 1] = 'd_' .. ARGV[i]
     fields[#fields + 1] = ARGV[i + 1]
   end
@@ -54,7 +54,7 @@ elseif ARGV[2] == 'done' then
   redis.call('ZREM', KEYS[4], ARGV[10])
   if r[8] then -- it was a letter
     redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
-      'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason')
+      'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason', 'd_reason_zh')
   end
 end
 for i = first, last, 2 do

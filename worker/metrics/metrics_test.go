@@ -78,6 +78,17 @@ func TestEverySweepIsCountedWithWhatItDid(t *testing.T) {
 	}
 }
 
+// held is a hold that waits for something.
+func held(w worker.Wait) worker.Verdict {
+	v := worker.Verdict{Action: worker.Hold}
+	for _, v.Reason = range worker.Reasons() {
+		if v.Wait() == w {
+			break
+		}
+	}
+	return v
+}
+
 func TestAttemptsLossesLeasesAndTheGateAreCounted(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
@@ -92,12 +103,8 @@ func TestAttemptsLossesLeasesAndTheGateAreCounted(t *testing.T) {
 	attempt("b2b:invalid", worker.Verdict{Action: worker.Done}, 2, worker.Recorded)
 	attempt("b2b:invalid", worker.Verdict{Action: worker.Retry}, 0.6, worker.NotRecorded)
 	attempt("b2b:invalid", worker.Verdict{Action: worker.Retry}, 0.05, worker.Superseded)
-	attempt("not:ours", worker.Verdict{Action: worker.Hold, Kind: ecpay.Denied}, 3, worker.Recorded)
-	outage := worker.Verdict{Action: worker.Hold, Kind: ecpay.Unavailable, Reason: "ECPay answers nobody at the moment; one request tries it now and then, and the rest waits / 綠界目前對所有特店都沒有回應，由一個呼叫不時試探，其餘等候"}
-	if outage.Wait() != worker.WaitOutage {
-		t.Fatalf("%q is no reason of an outage: take the one of package worker", outage.Reason)
-	}
-	attempt("b2b:invalid", outage, 0.7, worker.Recorded)
+	attempt("not:ours", held(worker.WaitKeys), 3, worker.Recorded)
+	attempt("b2b:invalid", held(worker.WaitOutage), 0.7, worker.Recorded)
 	o.LeaseLost("b2b:invalid")
 	o.LeaseLost("not:ours either")
 	o.Lost(worker.NotCompleted)

@@ -47,12 +47,18 @@ func TestASpanOfAnAttemptSaysWhatTheTaskWaitsForAndWhatIsLost(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewInMemoryExporter()
 	o := New(sdk.NewTracerProvider(sdk.WithSyncer(spans)), nil).Observer(worker.Observer{})
+	denied := worker.Verdict{Action: worker.Hold, Kind: ecpay.Denied}
+	for _, denied.Reason = range worker.Reasons() {
+		if denied.Wait() == worker.WaitKeys {
+			break
+		}
+	}
 	for _, row := range []struct {
 		f      worker.Finished
 		want   map[string]string
 		status codes.Code
 	}{
-		{worker.Finished{Verdict: worker.Verdict{Action: worker.Hold, Kind: ecpay.Denied}}, map[string]string{"ecpayq.wait": "denied", "ecpayq.kind": "Denied"}, codes.Unset},
+		{worker.Finished{Verdict: denied}, map[string]string{"ecpayq.wait": "denied", "ecpayq.kind": "Denied"}, codes.Unset},
 		{worker.Finished{Verdict: worker.Verdict{Action: worker.Dead, Kind: ecpay.Rejected}}, map[string]string{"ecpayq.verdict": "dead"}, codes.Error},
 		{worker.Finished{Verdict: worker.Verdict{Action: worker.Done}, Loss: worker.NotRecorded}, map[string]string{"ecpayq.loss": "not_recorded"}, codes.Error},
 		{worker.Finished{Verdict: worker.Verdict{Action: worker.Retry}}, map[string]string{"ecpayq.verdict": "retry", "ecpayq.wait": "", "ecpayq.loss": ""}, codes.Unset},
