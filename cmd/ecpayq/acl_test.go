@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,9 +95,7 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	if again := b.enqueue("cancel-delay-issue", "--tsr", "ACL2"); !again.Duplicate {
 		t.Errorf("%+v, want a duplicate", again)
 	}
-	if r := b.runWith(env{"ECPAYQ_CONFIRM_DISK": "true"}, "enqueue", "trigger-issue", "--tsr", "ACL3", "--process-in", "1h"); r.code != 0 {
-		t.Errorf("an enqueue that waits for the disk: exit code %d\n%s", r.code, r.stderr)
-	}
+	b.enqueue("trigger-issue", "--tsr", "ACL3", "--process-in", "1h")
 
 	// Dead letters, in every way out.
 	b.fake.Inject(ecpaytest.Match{Subject: "ACLWORD"}, ecpaytest.Fault{Drop: true})
@@ -188,17 +187,20 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 			t.Errorf("POST %s: status %d\n%s", verb, status, body)
 		}
 	}
-	for check, f := range b.doctor(0) {
-		if strings.HasPrefix(check, "redis") && f.Status != "ok" {
-			t.Errorf("doctor: %s: %+v, want ok", check, f)
-		}
+	found := b.doctor(0)
+	if f := found["redis"]; f.Status != "ok" {
+		t.Errorf("doctor: redis: %+v, want ok", f)
+	}
+	if f := found["redis durability"]; f.Status != "warning" || !strings.HasPrefix(f.Detail, "appendfsync: not known") || !strings.Contains(f.Hint, "redis-cli CONFIG GET appendfsync") {
+		t.Errorf("doctor: redis durability: %+v, want that nothing but appendfsync is unknown, and who may ask", f)
 	}
 	if status, body := w.get("/readyz"); status != http.StatusOK {
 		t.Errorf("/readyz: status %d\n%s", status, body)
 	}
 	if status, body := w.get("/metrics"); status != http.StatusOK || !strings.Contains(body, "\necpayq_dead_letters 2\n") ||
-		!strings.Contains(body, "\necpayq_redis_memory_bytes{purpose=\"records\"} ") || !strings.Contains(body, "\necpayq_redis_durable{condition=\"fsync_always\"} 1\n") {
-		t.Errorf("/metrics: status %d, want 2 dead letters and what Redis tells\n%s", status, body)
+		!strings.Contains(body, "\necpayq_redis_memory_bytes{purpose=\"records\"} ") || !strings.Contains(body, "\necpayq_redis_durable{condition=\"append_only\"} 1\n") ||
+		!strings.Contains(body, "\necpayq_redis_durable{condition=\"evicts_nothing\"} 1\n") || strings.Contains(body, "fsync_always") {
+		t.Errorf("/metrics: status %d, want 2 dead letters and what Redis tells, which is not when it syncs\n%s", status, body)
 	}
 	w.stop()
 
@@ -214,6 +216,142 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	}
 	if got := refusals(t, admin); len(got) < 3 {
 		t.Errorf("refusals are not seen: %v", got)
+	}
+}
+
+// secrets of a Redis: the password of its administrator, and the one by which it
+// speaks to its master.
+const redisRequirePass, redisMasterAuth = "s3cret-requirepass", "s3cret-masterauth"
+
+func TestTheDocumentedRedisUserReadsNoSecretOfRedisInAnyWay(t *testing.T) {
+	t.Parallel()
+	server := redistest.New(t, redistest.Options{
+		Username: "ecpayq", Password: "PASSWORD", ACL: documentedACL(t),
+		Args: []string{"--user", "admin", "on", ">" + redisRequirePass, "~*", "&*", "+@all", "--requirepass", redisRequirePass, "--masterauth", redisMasterAuth},
+	})
+	admin := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "admin", Password: redisRequirePass})
+	t.Cleanup(func() { _ = admin.Close() })
+	for name, want := range map[string]string{"requirepass": redisRequirePass, "masterauth": redisMasterAuth} {
+		if got := admin.ConfigGet(t.Context(), name).Val()[name]; got != want {
+			t.Fatalf("%s is %q, want %q: there is nothing to be found", name, got, want)
+		}
+	}
+
+	user := server.Client()
+	for _, line := range []string{
+		"CONFIG GET requirepass", "CONFIG GET masterauth", "CONFIG GET *", "CONFIG GET appendfsync", "CONFIG SET requirepass x", "CONFIG REWRITE", "CONFIG RESETSTAT",
+		"ACL GETUSER default", "ACL GETUSER ecpayq", "ACL LIST", "ACL USERS", "ACL LOG", "ACL SETUSER ecpayq +@all", "ACL SAVE", "ACL LOAD",
+		"DEBUG OBJECT ecpayq:x", "DEBUG SLEEP 0", "MODULE LIST", "MODULE LOAD /tmp/x.so", "MONITOR", "CLIENT LIST", "CLIENT KILL ID 1", "SLOWLOG GET", "LATENCY LATEST",
+		"REPLICAOF 127.0.0.1 1", "SLAVEOF 127.0.0.1 1", "PSYNC ? -1", "SYNC", "ROLE", "SHUTDOWN", "SAVE", "BGSAVE", "BGREWRITEAOF", "LASTSAVE",
+		"FUNCTION LOAD x", "FUNCTION FLUSH", "FUNCTION DELETE x", "FUNCTION RESTORE x", "FUNCTION DUMP", "SCRIPT FLUSH", "SCRIPT KILL",
+		"KEYS *", "FLUSHALL", "FLUSHDB", "SWAPDB 0 1", "MIGRATE 127.0.0.1 1 ecpayq:x 0 1", "RESTORE ecpayq:x 0 x", "SORT ecpayq:x", "GET requirepass",
+		"SUBSCRIBE other", "PSUBSCRIBE *", "PUBLISH other x", "PUBSUB CHANNELS", "CLUSTER NODES", "FAILOVER",
+	} {
+		words := strings.Fields(line)
+		script := "return redis.pcall('" + strings.Join(words, "','") + "')"
+		for how, cmd := range map[string]*redis.Cmd{line: redis.NewCmd(t.Context(), toAny(words)...), "from a script: " + line: redis.NewCmd(t.Context(), "EVAL", script, 0)} {
+			_ = user.Process(t.Context(), cmd)
+			answer := fmt.Sprint(cmd.Val(), cmd.Err())
+			if strings.Contains(answer, "s3cret") {
+				t.Errorf("%s: got %s, which holds a secret", how, answer)
+			}
+			// Some are refused to everybody: in a script, or from the start of Redis on.
+			refused := slices.ContainsFunc([]string{"NOPERM", "The user executing the script can't", "not allowed from script", "command not allowed"}, func(words string) bool {
+				return strings.Contains(answer, words)
+			})
+			if !refused {
+				t.Errorf("%s: got %s, want that it is refused", how, answer)
+			}
+		}
+	}
+	if text := user.Info(t.Context(), "everything").Val(); text == "" || strings.Contains(text, "s3cret") {
+		t.Errorf("INFO holds nothing, or a secret:\n%s", text)
+	}
+}
+
+func toAny(words []string) (all []any) {
+	for _, w := range words {
+		all = append(all, w)
+	}
+	return all
+}
+
+func TestTheDocumentedRedisUserMayCallNoMoreThanIsNamedHereBesideWhatReadsAndWritesItsKeys(t *testing.T) {
+	t.Parallel()
+	server := redistest.New(t, redistest.Options{
+		Username: "ecpayq", Password: "PASSWORD", ACL: documentedACL(t), Args: []string{"--user", "admin", "on", ">x", "~*", "&*", "+@all"},
+	})
+	admin := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "admin", Password: "x"})
+	t.Cleanup(func() { _ = admin.Close() })
+	list, err := admin.Do(t.Context(), "COMMAND").Slice()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range list {
+		names = append(names, commandNames(c)...)
+	}
+	var allowed []string
+	for _, name := range names {
+		// How many arguments it takes is tried: Redis looks at that first.
+		for n := range 12 {
+			args := append(toAny(strings.Split("ACL|DRYRUN|ecpayq|"+name, "|")), toAny(slices.Repeat([]string{"1"}, n))...)
+			answer, err := admin.Do(t.Context(), args...).Text()
+			if err != nil && strings.Contains(err.Error(), "wrong number of arguments") {
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if answer == "OK" {
+				allowed = append(allowed, name)
+			}
+			break
+		}
+	}
+	slices.Sort(allowed)
+	// The key "1" is nobody's, so what reads or writes a key is refused for its key.
+	known := strings.Fields("auth dbsize eval evalsha hello info lolwut ping quit randomkey reset scan script|load select time unsubscribe")
+	keyed := []string{"pfmerge", "xread", "xreadgroup"} // no key is found among arguments that make no sense
+	if missing := slices.DeleteFunc(slices.Clone(known), func(c string) bool { return slices.Contains(allowed, c) }); len(missing) > 0 {
+		t.Errorf("not allowed: %v; this test sees nothing", missing)
+	}
+	for _, c := range allowed {
+		if !slices.Contains(known, c) && !slices.Contains(keyed, c) {
+			t.Errorf("%s is allowed", c)
+		}
+	}
+}
+
+// commandNames returns the names that an entry of COMMAND's answer has, its
+// subcommands' instead of its own where it has any.
+func commandNames(entry any) (names []string) {
+	e := entry.([]any)
+	if len(e) > 9 {
+		for _, sub := range e[9].([]any) {
+			names = append(names, commandNames(sub)...)
+		}
+	}
+	if len(names) == 0 {
+		names = []string{e[0].(string)}
+	}
+	return names
+}
+
+func TestTheDocumentedRedisUserIsToldWhyItCannotWaitForTheDiskBeforeRedis72(t *testing.T) {
+	t.Parallel()
+	b, admin := newACLBench(t, documentedACL(t), env{"ECPAYQ_CONFIRM_DISK": "true"})
+	r := b.run("enqueue", "trigger-issue", "--tsr", "ACLDISK")
+	info, err := admin.Info(t.Context(), "server").Result()
+	b.must(err)
+	if !strings.Contains(info, "redis_version:6.") && !strings.Contains(info, "redis_version:7.0.") {
+		if !strings.Contains(r.stderr, "NOPERM") { // the README says to add +waitaof
+			t.Errorf("%+v, want that WAITAOF is refused", r)
+		}
+		return
+	}
+	if r.code != 1 || !strings.Contains(r.stdout, `"pending"`) || !strings.Contains(r.stderr, "no WAITAOF (7.2)") {
+		t.Errorf("%+v, want exit code 1, a receipt and what is missing", r)
 	}
 }
 

@@ -134,11 +134,11 @@ func (p *program) checkRedis(ctx context.Context) []finding {
 	if d.TooOld() {
 		report[0] = finding{"redis", "failed", "version " + d.Version + " is older than " + app.MinRedis, "upgrade Redis to " + app.MinRedis + " or newer"}
 	}
-	switch problems := d.Problems(); {
-	case d.Hidden:
-		report = append(report, finding{"redis durability", "warning", "not known: CONFIG GET is not allowed", "see deploy/redis.conf for what it should be"})
+	switch problems, unknown := d.Problems(), d.Unknown(); {
 	case len(problems) > 0:
 		report = append(report, finding{"redis durability", "warning", strings.Join(problems, "; "), "use deploy/redis.conf"})
+	case len(unknown) > 0:
+		report = append(report, finding{"redis durability", "warning", strings.Join(unknown, ", ") + ": not known, Redis does not tell this user", "ask as an administrator of Redis: redis-cli CONFIG GET " + unknown[0] + "; deploy/redis.conf has what it should be"})
 	default:
 		report = append(report, finding{"redis durability", "ok", "appendonly yes, appendfsync always, noeviction", ""})
 	}

@@ -38,7 +38,7 @@ func (b *bench) doctor(code int) map[string]finding {
 func TestDoctorFindsNothingWrongWithASoundSetup(t *testing.T) {
 	t.Parallel()
 	b := newBenchWithout(t, ecpaytest.Config{}, nil)
-	b.useRedis(redistest.Options{Username: "queue", Password: "s3cret-word"})
+	b.useRedis(redistest.Options{Password: "s3cret-word"})
 	got := b.doctor(0)
 	for _, check := range []string{"configuration", "keys", "redis", "redis durability", "clock against redis", "ecpay", "clock against ecpay"} {
 		if f, ok := got[check]; !ok || f.Status != "ok" || f.Detail == "" {

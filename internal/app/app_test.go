@@ -420,7 +420,8 @@ func TestDurabilityNamesWhatLosesTasks(t *testing.T) {
 		{"every second", app.Durability{AppendOnly: "yes", AppendFsync: "everysec", Policy: "noeviction"}, []string{"appendfsync is everysec"}},
 		{"eviction", app.Durability{AppendOnly: "yes", AppendFsync: "always", Policy: "volatile-lru"}, []string{"maxmemory-policy is volatile-lru"}},
 		{"both", app.Durability{AppendOnly: "no", Policy: "allkeys-lru"}, []string{"appendonly is no", "maxmemory-policy is allkeys-lru"}},
-		{"not shown", app.Durability{Hidden: true}, nil},
+		{"not told", app.Durability{}, nil},
+		{"told in part", app.Durability{AppendOnly: "no"}, []string{"appendonly is no"}},
 	}
 	for _, row := range rows {
 		got := row.in.Problems()
@@ -430,6 +431,9 @@ func TestDurabilityNamesWhatLosesTasks(t *testing.T) {
 		if diff := cmp.Diff(row.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", row.name, diff)
 		}
+	}
+	if diff := cmp.Diff([]string{"appendfsync", "maxmemory-policy"}, app.Durability{AppendOnly: "no"}.Unknown()); diff != "" {
+		t.Errorf("unknown (-want +got):\n%s", diff)
 	}
 }
 

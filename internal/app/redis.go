@@ -73,56 +73,69 @@ const MinRedis = "6.2"
 // ErrRedisTooOld is wrapped by the error about a Redis older than [MinRedis].
 var ErrRedisTooOld = errors.New("redis is older than " + MinRedis)
 
-// Durability is how a Redis is configured to keep what it was given.
+// Durability is how a Redis is configured to keep what it was given. A field is
+// empty where Redis does not tell.
 type Durability struct {
 	Version     string
 	AppendOnly  string
 	AppendFsync string
 	Policy      string
-	// Hidden means that CONFIG GET is not allowed, so that nothing is known.
-	Hidden bool
 }
 
 // Problems lists what is not as it should be, for people.
 func (d Durability) Problems() []string {
-	if d.Hidden {
-		return nil
-	}
 	var p []string
-	if d.AppendOnly != "yes" {
+	switch {
+	case d.AppendOnly != "" && d.AppendOnly != "yes":
 		p = append(p, "appendonly is "+d.AppendOnly+": a restart of Redis loses tasks; set it to yes")
-	} else if d.AppendFsync != "always" {
+	case d.AppendFsync != "" && d.AppendFsync != "always":
 		p = append(p, "appendfsync is "+d.AppendFsync+": a power loss loses about a second; set it to always")
 	}
-	if d.Policy != "noeviction" {
+	if d.Policy != "" && d.Policy != "noeviction" {
 		p = append(p, "maxmemory-policy is "+d.Policy+": Redis may drop tasks when memory is short; set it to noeviction")
 	}
 	return p
 }
 
-// ReadDurability asks one Redis node.
+// Unknown names the settings that Redis does not tell.
+func (d Durability) Unknown() []string {
+	var names []string
+	for _, s := range [][2]string{{"appendonly", d.AppendOnly}, {"appendfsync", d.AppendFsync}, {"maxmemory-policy", d.Policy}} {
+		if s[1] == "" {
+			names = append(names, s[0])
+		}
+	}
+	return names
+}
+
+// ReadDurability asks one Redis node. What INFO does not tell is asked by CONFIG GET
+// as the default user only, see [record.MayAskConfig].
 func ReadDurability(ctx context.Context, rdb redis.UniversalClient) (Durability, error) {
 	var d Durability
 	if err := rdb.Ping(ctx).Err(); err != nil { // also a wrong password
 		return d, err
 	}
-	info, err := rdb.Info(ctx, "server").Result()
+	info, err := rdb.Info(ctx).Result()
 	var refused redis.Error
 	if err != nil && !errors.As(err, &refused) { // refused: reachable, but it does not tell
 		return d, err
 	}
 	for line := range strings.Lines(info) {
-		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "redis_version:"); ok {
+		switch name, v, _ := strings.Cut(strings.TrimSpace(line), ":"); name {
+		case "redis_version":
 			d.Version = v
+		case "aof_enabled":
+			d.AppendOnly = map[string]string{"0": "no", "1": "yes"}[v]
+		case "maxmemory_policy":
+			d.Policy = v
 		}
 	}
-	for name, field := range map[string]*string{"appendonly": &d.AppendOnly, "appendfsync": &d.AppendFsync, "maxmemory-policy": &d.Policy} {
-		v, err := rdb.ConfigGet(ctx, name).Result()
-		if err != nil {
-			d.Hidden = true
-			return d, nil
+	if record.MayAskConfig(rdb) {
+		v, err := rdb.ConfigGet(ctx, "appendfsync").Result()
+		if err != nil && !errors.As(err, &refused) {
+			return d, err
 		}
-		*field = v[name]
+		d.AppendFsync = v["appendfsync"]
 	}
 	return d, nil
 }
@@ -145,8 +158,8 @@ func checkRedis(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logg
 	if d.TooOld() {
 		return fmt.Errorf("%w: it is %s", ErrRedisTooOld, d.Version)
 	}
-	if d.Hidden {
-		log.Warn().Msg("redis does not show its configuration (CONFIG GET); whether it is durable is not known")
+	if unknown := d.Unknown(); len(unknown) > 0 {
+		log.Warn().Str("redis", d.Version).Msg("redis does not tell whether it is durable: " + strings.Join(unknown, ", ") + " not known to this user; look as an administrator")
 	}
 	for _, p := range d.Problems() {
 		log.Warn().Str("redis", d.Version).Msg("redis is not durable: " + p)

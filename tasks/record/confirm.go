@@ -16,8 +16,9 @@ type Confirm struct {
 	// Replicas is how many replicas must have it; 0 asks for none.
 	Replicas int
 	// Disk asks that the append-only file holding it is on the disk of the master,
-	// and of as many replicas as Replicas says. It needs Redis 7.2 (WAITAOF), or
-	// appendfsync always for the master alone.
+	// and of as many replicas as Replicas says. It needs Redis 7.2 (WAITAOF), or for
+	// the master alone appendfsync always and a user that may CONFIG GET, which is one
+	// that can read the administrator's password.
 	Disk bool
 	// Timeout is how long to wait for it. Defaults to 1 s.
 	Timeout time.Duration
@@ -116,7 +117,7 @@ func (c Confirm) onDisk(ctx context.Context, conn *redis.Conn, answer *redis.Cmd
 	if err == nil && v["appendonly"] == "yes" && v["appendfsync"] == "always" && c.Replicas == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: this Redis has no WAITAOF (7.2), and appendfsync always is not known to be set", ErrNotConfirmed)
+	return fmt.Errorf("%w: this Redis has no WAITAOF (7.2), and appendfsync always is not set, or not known to this user (CONFIG GET)", ErrNotConfirmed)
 }
 
 // masterOf returns the client of the one server that has a key's slot.

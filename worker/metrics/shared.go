@@ -141,8 +141,9 @@ func (s *Shared) Collect(ch chan<- prometheus.Metric) {
 func (s *Shared) server(ctx context.Context, ch sink) {
 	var all serverInfo
 	var mu sync.Mutex
+	askConfig := record.MayAskConfig(s.cfg.Redis)
 	err := eachNode(ctx, s.cfg.Redis, func(ctx context.Context, node redis.Cmdable) error {
-		one, err := readServer(ctx, node)
+		one, err := readServer(ctx, node, askConfig)
 		mu.Lock()
 		defer mu.Unlock()
 		all.add(one)
@@ -351,9 +352,12 @@ func Conditions() []string {
 	return []string{conditionAOF, conditionFsync, conditionWritable, conditionKeeps}
 }
 
-func readServer(ctx context.Context, node redis.Cmdable) (serverInfo, error) {
+func readServer(ctx context.Context, node redis.Cmdable, askConfig bool) (serverInfo, error) {
 	pipe := node.Pipeline()
-	ping, text, fsync := pipe.Ping(ctx), pipe.Info(ctx), pipe.ConfigGet(ctx, "appendfsync")
+	ping, text, fsync := pipe.Ping(ctx), pipe.Info(ctx), &redis.MapStringStringCmd{}
+	if askConfig { // INFO does not have it
+		fsync = pipe.ConfigGet(ctx, "appendfsync")
+	}
 	record.ExecEach(ctx, pipe) // INFO and CONFIG may be refused
 	info := serverInfo{durable: map[string]bool{}}
 	if ping.Err() != nil {
