@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/exactjson"
 )
 
 // Payload is what a task stores: an ECPay request and what lets us ask about it.
@@ -145,8 +145,10 @@ func Encode(p Payload) ([]byte, error) {
 
 // Decode is the inverse of [Encode], for bytes that may be anything. An unknown
 // type or newer schema is to be held for a worker that knows it; corrupt bytes
-// will not heal. A field that is not known makes the payload corrupt: to drop
-// it silently could change what is asked for.
+// will not heal. A field that is not known, is written in another case or is there
+// twice makes the payload corrupt: to drop it silently, or to choose, could change
+// what is asked for. What [Encode] ever wrote has none of these. An [ErrCorrupt] of
+// the JSON wraps an [*exactjson.Error], which quotes no value.
 func Decode(typeName string, headers map[string]string, payload []byte) (Payload, error) {
 	if err := checkSchema(headers); err != nil {
 		return nil, err
@@ -159,31 +161,10 @@ func Decode(typeName string, headers map[string]string, payload []byte) (Payload
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrCorrupt, len(payload), MaxPayload)
 	}
 	p := t.New()
-	dec := json.NewDecoder(bytes.NewReader(payload))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(p); err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrCorrupt, describe(err))
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: more than one JSON value", ErrCorrupt)
+	if err := exactjson.Unmarshal(payload, p); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return p, nil
-}
-
-// describe says what is wrong with a JSON text without quoting any of it.
-func describe(err error) string {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Sprintf("not JSON at byte %d", syntax.Offset)
-	case errors.As(err, &kind):
-		return fmt.Sprintf("field %q has the wrong JSON type", clip(kind.Field[strings.LastIndexByte(kind.Field, '.')+1:]))
-	case strings.HasPrefix(err.Error(), "json: unknown field"):
-		return clip(strings.TrimPrefix(err.Error(), "json: "))
-	default:
-		return "not JSON"
-	}
 }
 
 func clip(s string) string {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -205,17 +206,12 @@ func parseLine(text []byte) (enqueue.Item, error) {
 		return enqueue.Item{Payload: p}, nil
 	}
 	var l struct {
-		Type      string          `json:"type"`
-		Data      json.RawMessage `json:"data"`
-		ProcessAt *string         `json:"process_at"`
+		Type      string           `json:"type"`
+		Data      exactjson.Object `json:"data"`
+		ProcessAt *string          `json:"process_at"`
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&l); err != nil {
+	if err := exactjson.Unmarshal(text, &l); err != nil {
 		return enqueue.Item{}, lineError(err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return enqueue.Item{}, errors.New("has more than one JSON value")
 	}
 	switch {
 	case l.Type == "":
@@ -257,15 +253,18 @@ func parseUsual(text []byte) tasks.Payload {
 	return p
 }
 
+// lineError is what the walk says, or what a line looks like where it is none at all.
 func lineError(err error) error {
-	var kind *json.UnmarshalTypeError
-	switch name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); {
-	case unknown:
-		return fmt.Errorf("unknown field %s", clip([]byte(name), 64))
-	case errors.As(err, &kind) && kind.Field != "":
-		return fmt.Errorf("%s has the wrong JSON type", kind.Field)
+	var wrong *exactjson.Error
+	switch {
+	case !errors.As(err, &wrong):
+		return err
+	case wrong.Problem == exactjson.Trailing:
+		return fmt.Errorf("has %w", wrong)
+	case wrong.Problem == exactjson.NotJSON, wrong.Problem == exactjson.WrongType && wrong.Field == "":
+		return fmt.Errorf(`is no JSON object like {"type":"b2c:trigger_issue","data":{…}}: %w`, wrong)
 	default:
-		return errors.New(`is no JSON object like {"type":"b2c:trigger_issue","data":{…}}`)
+		return wrong
 	}
 }
 

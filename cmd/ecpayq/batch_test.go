@@ -71,7 +71,11 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 		{"no object", `["b2c:trigger_issue"]`, "", "is no JSON object"},
 		{"two values", fmt.Sprintf(trigger, "D") + "{}", "", "more than one JSON value"},
 		{"an unknown word", `{"typ":"b2c:trigger_issue","data":{}}`, "", `unknown field "typ"`},
-		{"two values after each other", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D"},"data":{"MerchantID":"2000132"}}`, "", "Tsr is required"},
+		{"two values after each other", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D"},"data":{"MerchantID":"2000132"}}`, "", `field "data" is there twice`},
+		{"one name in two cases", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"AA","TSR":"BB"}}`, "", `unknown field "TSR": names are exact, it is "Tsr"`},
+		{"one name twice", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"AA","Tsr":"BB"}}`, "", `field "data.Tsr" is there twice`},
+		{"PHP's empty array", `{"type":"b2c:trigger_issue","data":[]}`, "", `field "data" has the wrong JSON type: it must be an object`},
+		{"a power of ten", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D","DelayDay":1e1}}`, "", `field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
 		{"an object that does not end", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D"}`, "", "is no JSON object"},
 		{"no type", `{"data":{}}`, "", "type is required"},
 		{"no data", `{"type":"b2c:trigger_issue"}`, "", "data is required"},
@@ -118,7 +122,7 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 	if len(results) != 0 {
 		t.Errorf("more results: %+v", results)
 	}
-	for _, want := range []string{"line 5: warning: the earlier task, which stands, differs in DelayDay\n", "stored 5, duplicate 1, differing 1, invalid 14\n", "14 of 20 lines were not stored"} {
+	for _, want := range []string{"line 5: warning: the earlier task, which stands, differs in DelayDay\n", "stored 5, duplicate 1, differing 1, invalid 18\n", "18 of 24 lines were not stored"} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("stderr lacks %q:\n%s", want, r.stderr)
 		}

@@ -36,6 +36,8 @@ func TestWhatIsNoPayloadDiesWithAClearReason(t *testing.T) {
 		{"null", "P5", `null`, v1, "is required"},
 		{"a field of the wrong type", "P6", `{"MerchantID":"2000132","Tsr":6,"PayType":"2"}`, v1, `Tsr" has the wrong JSON type`},
 		{"a field that is not known", "P7", `{"MerchantID":"2000132","Tsr":"P7","PayType":"2","Tsrr":"P7"}`, v1, "unknown field"},
+		{"a name in two cases", "P16", `{"MerchantID":"2000132","Tsr":"P16","TSR":"P17","PayType":"2"}`, v1, `unknown field "TSR": names are exact`},
+		{"a name twice", "P18", `{"MerchantID":"2000132","Tsr":"P18","Tsr":"P18","PayType":"2"}`, v1, `field "Tsr" is there twice`},
 		{"two values", "P8", `{"MerchantID":"2000132","Tsr":"P8","PayType":"2"}{}`, v1, "more than one JSON value"},
 		{"a payload of 17 KiB", "P9", `{"MerchantID":"2000132","Tsr":"P9","PayType":"2","RelateNumber":"` + strings.Repeat("x", 17<<10) + `"}`, v1, "bytes, at most"},
 		{"deeply nested JSON", "P10", strings.Repeat("[", 12000), v1, "corrupt payload"},

@@ -87,16 +87,11 @@ func corrected(letter record.Letter, set map[string]string) (tasks.Payload, erro
 }
 
 // withField decodes the payload once more with one field replaced: the strict
-// decoder refuses what the type does not have.
+// decoder refuses what the type does not have, also a name in another case.
 func withField(letter record.Letter, payload []byte, name, value string) (tasks.Payload, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &fields); err != nil {
 		return nil, &SetError{"the stored payload cannot be corrected: it is no JSON object"}
-	}
-	for have := range fields {
-		if strings.EqualFold(have, name) {
-			delete(fields, have) // encoding/json would take either spelling
-		}
 	}
 	text, err := json.Marshal(value)
 	if err != nil {
