@@ -150,6 +150,7 @@ func (c *Client) do(ctx context.Context, x *exchange, req Request) (Response, er
 	if err != nil {
 		return nil, err
 	}
+	x.data = data
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	leave, err := c.clock.enter(ctx)
@@ -186,8 +187,9 @@ func prepare(x *exchange, req Request) ([]byte, error) {
 type exchange struct {
 	op       Operation
 	merchant *Merchant
-	notSent  bool  // proven: no byte left
-	err      error // no answer, or its body broke off
+	data     []byte // of the request, as JSON
+	notSent  bool   // proven: no byte left
+	err      error  // no answer, or its body broke off
 	status   int
 	header   http.Header
 	body     []byte
@@ -301,7 +303,7 @@ const maxMsg = 3 * 200
 
 // judgeData judges the decrypted Data of an envelope that ECPay received.
 func (c *Client) judgeData(x *exchange, env responseEnvelope, e *Error) (Response, error) {
-	resp, err := openData(x.merchant, x.op, env)
+	resp, err := openData(x.merchant, x.op, env, x.data)
 	if err != nil {
 		e.Err = err
 		return nil, x.unanswered(e)
@@ -324,15 +326,17 @@ func (c *Client) judgeData(x *exchange, env responseEnvelope, e *Error) (Respons
 	return nil, e
 }
 
-// unanswered is the verdict on an exchange without a readable answer: nothing
-// sent, nothing to lose; a read loses nothing either; a write may have been
-// executed.
+// unanswered is the verdict on an exchange without a readable answer to what was
+// asked: nothing sent, nothing to lose; a read loses nothing either; a write may have
+// been executed.
 func (x *exchange) unanswered(e *Error) *Error {
 	switch {
 	case x.notSent:
 		e.Kind, e.Execution = Unavailable, NotSent
 	case x.op.Write:
 		e.Kind, e.Execution = Ambiguous, MaybeExecuted
+	case errors.Is(e.Err, errAnother):
+		e.Kind = Unknown
 	case x.status >= 400 && x.status < 500:
 		e.Kind = Unknown // a query that is refused as such will not get better by itself
 	default:

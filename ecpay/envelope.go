@@ -121,9 +121,10 @@ func parseEnvelope(body []byte) (responseEnvelope, bool) {
 	return env, true
 }
 
-// openData decrypts and decodes the Data of an envelope with TransCode 1.
-func openData(m *Merchant, op Operation, env responseEnvelope) (Response, error) {
-	if id := string(env.MerchantID); id != "" && id != m.id && id != m.platformID {
+// openData decrypts and decodes the Data of an envelope with TransCode 1, that of the
+// request being what it has to be about.
+func openData(m *Merchant, op Operation, env responseEnvelope, request []byte) (Response, error) {
+	if !m.isMeant(env.MerchantID) {
 		return nil, fmt.Errorf("%w: the answer is for another MerchantID", ErrUnreadable)
 	}
 	var sealed string
@@ -139,6 +140,9 @@ func openData(m *Merchant, op Operation, env responseEnvelope) (Response, error)
 	var probe struct{ RtnCode *Code }
 	if err := json.Unmarshal(text, &probe); err != nil || probe.RtnCode == nil {
 		return nil, fmt.Errorf("%w: no RtnCode in it", ErrUnreadable)
+	}
+	if err := m.checkSubject(request, text); err != nil {
+		return nil, err
 	}
 	resp := op.newResponse()
 	if err := json.Unmarshal(text, resp); err != nil {

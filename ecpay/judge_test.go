@@ -215,7 +215,7 @@ func FuzzJudge(f *testing.F) {
 	m := stageMerchant(f)
 	f.Fuzz(func(t *testing.T, status int, body, after string) {
 		for _, op := range Operations() {
-			x := &exchange{op: op, merchant: m, status: status, header: http.Header{"Retry-After": {after}}, body: []byte(body)}
+			x := &exchange{op: op, merchant: m, data: []byte(`{}`), status: status, header: http.Header{"Retry-After": {after}}, body: []byte(body)}
 			resp, err := c.judge(x)
 			var e *Error
 			if (resp == nil) == (err == nil) || err != nil && !errors.As(err, &e) {
@@ -236,7 +236,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data string) {
 		for _, op := range Operations() {
 			sealed, _ := json.Marshal(m.codec.Seal([]byte(data)))
-			resp, err := openData(m, op, responseEnvelope{Data: sealed})
+			resp, err := openData(m, op, responseEnvelope{Data: sealed}, []byte(`{"Tsr":"T1"}`))
 			if err != nil {
 				if !errors.Is(err, ErrUnreadable) {
 					t.Fatalf("error outside the contract: %v", err)

@@ -1,0 +1,105 @@
+package ecpay
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// errAnother is wrapped by errors about an answer that is about something else than
+// was asked.
+var errAnother = errors.New("the answer is about another subject")
+
+// subject is every field by which requests and answers of ECPay's say what they are
+// about, in all its spellings. What is not there is empty.
+type subject struct {
+	MerchantID, IIS_Mer_ID               Text // ECPay's spelling
+	RelateNumber, IIS_Relate_Number      Text
+	Tsr, OrderNumber                     Text
+	InvoiceNumber, InvoiceNo, IIS_Number Text
+	InvoiceDate, IIS_Create_Date         Text
+	AllowanceNo, IA_Allow_No             Text
+}
+
+// checkSubject compares the Data of an answer with that of its request. An answer
+// need not say what it is about, in itself or in its RtnData; one that names another
+// merchant, order or invoice proves nothing about this one.
+func (m *Merchant) checkSubject(request, answer []byte) error {
+	var asked subject
+	if err := json.Unmarshal(request, &asked); err != nil {
+		return err
+	}
+	var got struct {
+		subject
+		RtnData json.RawMessage
+	}
+	if err := json.Unmarshal(answer, &got); err != nil {
+		return fmt.Errorf("%w: unexpected shape of what it is about", ErrUnreadable)
+	}
+	var inner Nested[subject]
+	_ = json.Unmarshal(got.RtnData, &inner) // a list or a sentence names nothing
+	for _, s := range []subject{got.subject, inner.Value} {
+		if field := m.another(asked, s); field != "" {
+			return fmt.Errorf("%w, by its %s", errAnother, field)
+		}
+	}
+	return nil
+}
+
+// another names the first field by which two subjects differ.
+func (m *Merchant) another(asked, got subject) string {
+	for _, id := range []Text{got.MerchantID, got.IIS_Mer_ID} {
+		if !m.isMeant(id) {
+			return "MerchantID"
+		}
+	}
+	for _, f := range []struct {
+		field      string
+		asked, got Text
+		same       func(a, b string) bool
+	}{
+		{"RelateNumber", asked.RelateNumber, cmp.Or(got.RelateNumber, got.IIS_Relate_Number), strings.EqualFold},
+		{"Tsr", asked.Tsr, cmp.Or(got.Tsr, got.OrderNumber), strings.EqualFold},
+		{"InvoiceNumber", cmp.Or(asked.InvoiceNumber, asked.InvoiceNo), cmp.Or(got.InvoiceNumber, got.InvoiceNo, got.IIS_Number), strings.EqualFold},
+		{"InvoiceDate", asked.InvoiceDate, cmp.Or(got.InvoiceDate, got.IIS_Create_Date), sameDay},
+		{"AllowanceNo", asked.AllowanceNo, cmp.Or(got.AllowanceNo, got.IA_Allow_No), strings.EqualFold},
+	} {
+		asked, got := strings.TrimSpace(string(f.asked)), strings.TrimSpace(string(f.got))
+		if asked != "" && got != "" && !f.same(asked, got) {
+			return f.field
+		}
+	}
+	return ""
+}
+
+// isMeant reports whether the MerchantID of an answer is this merchant's or its
+// platform's, or is not there. As a JSON number it has lost its leading zeros.
+func (m *Merchant) isMeant(id Text) bool {
+	got := strings.TrimSpace(string(id))
+	if got == "" || got == m.id || got == m.platformID {
+		return true
+	}
+	return digitChars(got) && (got == strings.TrimLeft(m.id, "0") || got == strings.TrimLeft(m.platformID, "0"))
+}
+
+// sameDay compares days in the ways in which ECPay writes them, with or without a
+// time of day. What is no day tells nothing.
+func sameDay(a, b string) bool {
+	day, other := dayOf(a), dayOf(b)
+	return day.IsZero() || other.IsZero() || day.Equal(other)
+}
+
+func dayOf(s string) time.Time {
+	s, _, _ = strings.Cut(s, " ")
+	s, _, _ = strings.Cut(s, "T")
+	s = strings.ReplaceAll(s, "/", "-")
+	for _, layout := range []string{"2006-1-2", "20060102"} {
+		if day, err := time.Parse(layout, s); err == nil {
+			return day
+		}
+	}
+	return time.Time{}
+}
