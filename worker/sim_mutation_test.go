@@ -74,6 +74,11 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`is dead\(\w+\), and ECPay shows its effect`,
 		},
 		{
+			"an answer about another order is believed", "../ecpay/envelope.go",
+			"if err := m.checkSubject(request, text); err != nil", "if err := m.checkSubject(request, text); err != nil && false",
+			`is done without an effect|is dead\(\w+\), and ECPay shows its effect`,
+		},
+		{
 			"nothing is asked after a failover (rule 13)", "handler.go",
 			"!a.op.Resendable && (a.open || a.doubt)", "!a.op.Resendable && a.open",
 			`has [2-9] effects`,

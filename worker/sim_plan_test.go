@@ -184,6 +184,7 @@ func (s *sim) troubles() []ecpaytest.Fault {
 		{Latency: slow}, {Latency: slow, AfterEffect: true},
 		{RtnCode: 9000001}, {TransCode: 104}, {TransCode: 110}, {RtnCode: 5070350}, {RtnCode: 2103005},
 		{HTTPStatus: 403}, {HTTPStatus: 429, Header: http.Header{"Retry-After": {strconv.Itoa(1 + s.rng.IntN(900))}}},
+		{AboutAnother: true}, {AboutAnother: true, AfterEffect: true},
 		{RtnCode: 8888888}, {RtnCode: 8888888, AfterEffect: true}, {RtnCode: 10100058}, {RtnCode: 10100058, AfterEffect: true}, {TransCode: 128},
 	}
 }
@@ -193,6 +194,7 @@ func (s *sim) questionTroubles() []ecpaytest.Fault {
 	return []ecpaytest.Fault{
 		{Drop: true}, {Hang: true}, {Garbage: true}, {HTTPStatus: 403}, {HTTPStatus: 503, Body: "<html>"}, {RtnCode: 8888888}, {RtnCode: 2013001},
 		{TransCode: 104}, {TransCode: 110}, {Latency: within(s.rng, 0, 25*time.Second)}, {UnreadableData: true}, {RtnCode: 9000001},
+		{AboutAnother: true}, {AboutAnother: true},
 	}
 }
 
@@ -209,7 +211,7 @@ func (s *sim) plan() {
 	}
 	for _, i := range s.intents {
 		for range s.rng.IntN(5) {
-			f := s.troubles()
+			f := slices.DeleteFunc(s.troubles(), func(f ecpaytest.Fault) bool { return f.AboutAnother && i.op != "TriggerIssue" }) // the only write whose answer names its subject
 			s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, f[s.rng.IntN(len(f))])
 		}
 		for range s.rng.IntN(3) {

@@ -57,7 +57,11 @@ type Config struct {
 	// example shows (documented, in both ways).
 	TriggerOrderNumber bool
 
-	// MerchantIDAsNumber makes every answer carry MerchantID as a JSON number, as it sometimes does (recorded).
+	// CancelCodeAsString makes CancelDelayIssue answer success with RtnCode "1", as the example of its page does
+	// (documented), instead of 1, as the live service does (recorded).
+	CancelCodeAsString bool
+
+	// MerchantIDAsNumber makes every answer carry MerchantID as a JSON number, as B2B answers always do (recorded).
 	MerchantIDAsNumber bool
 
 	// MaxBody is the largest request body in bytes; a larger one gets HTTP 413 (our choice). Defaults to 1 MiB.

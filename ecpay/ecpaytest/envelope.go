@@ -3,6 +3,7 @@ package ecpaytest
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -77,7 +78,7 @@ func (s *Server) checkEnvelope(x *exchange, at time.Time) int {
 	if x.plain == nil {
 		return TransDecryptFail
 	}
-	if !s.cfg.AnyRevision && e.revision != "" && e.revision != x.op.revision {
+	if !s.cfg.AnyRevision && e.revision != "" && !slices.Contains(revisions[x.op.category], e.revision) {
 		return TransBadRevision
 	}
 	return TransOK
@@ -106,12 +107,17 @@ func (s *Server) envelopeBody(x *exchange, f Fault, trans int, msg string, data 
 		msg = transMessages[trans]
 	}
 	header := object{{"Timestamp", s.now().Add(f.ClockOffset).Unix()}}
-	if x.op.category == "B2B" {
-		header = append(header, member{"Reversion", x.op.revision}) // misspelt so by the live service (recorded)
+	number := s.cfg.MerchantIDAsNumber || f.MerchantIDAsNumber
+	if x.op.category == "B2B" { // recorded, misspelling and all
+		number = true
+		if x.env.rqID != "" {
+			header = append(header, member{"RqID", x.env.rqID})
+		}
+		header = append(header, member{"Reversion", revisions["B2B"][0]})
 	}
 	return mustJSON(object{
 		{"PlatformID", x.env.platformID},
-		{"MerchantID", merchantIDValue(x.env.merchantID, s.cfg.MerchantIDAsNumber || f.MerchantIDAsNumber)},
+		{"MerchantID", merchantIDValue(x.env.merchantID, number)},
 		{"RpHeader", header},
 		{"TransCode", trans},
 		{"TransMsg", msg},

@@ -18,7 +18,7 @@ type Match struct {
 // script says "the second call, not the first".
 //
 // A fault that replaces the answer (HTTPStatus, Body, Garbage, Huge, UnreadableData, WrongKey, NullData, TransCode,
-// RtnCode, Redirect, Drop, Hang) keeps the request from being processed, unless AfterEffect or EffectAfter says
+// RtnCode, AboutAnother, Redirect, Drop, Hang) keeps the request from being processed, unless AfterEffect or EffectAfter says
 // otherwise. The others (Latency, ClockOffset, RtnCodeAsString, MerchantIDAsNumber, Truncate) change how an ordinary
 // answer is given.
 type Fault struct {
@@ -62,6 +62,10 @@ type Fault struct {
 	// RtnCode refuses at the level of the business.
 	RtnCode int    `json:"rtn_code"`
 	RtnMsg  string `json:"rtn_msg"`
+
+	// AboutAnother answers truly, but about another order, invoice or allowance of the merchant's, in the state that the
+	// request asks about or leads to.
+	AboutAnother bool `json:"about_another"`
 
 	RtnCodeAsString    bool `json:"rtn_code_as_string"`    // RtnCode comes as a JSON string (documented in an example, and recorded)
 	MerchantIDAsNumber bool `json:"merchant_id_as_number"` // MerchantID comes as a JSON number (recorded)
@@ -160,7 +164,7 @@ func (m Match) matches(call *Call) bool {
 // replacesAnswer reports whether the request's own answer is not given.
 func (f Fault) replacesAnswer() bool {
 	return f.HTTPStatus != 0 || f.Body != "" || f.Redirect != "" || f.TransCode != 0 || f.RtnCode != 0 || f.Huge > 0 ||
-		f.Garbage || f.UnreadableData || f.WrongKey || f.NullData || f.Drop || f.Hang
+		f.AboutAnother || f.Garbage || f.UnreadableData || f.WrongKey || f.NullData || f.Drop || f.Hang
 }
 
 // normal returns f with its defaults in place.
@@ -202,6 +206,8 @@ func (f Fault) word() string {
 		word = "null data"
 	case f.WrongKey:
 		word = "wrong key"
+	case f.AboutAnother:
+		word = "about another"
 	case f.RtnCode != 0:
 		word = fmt.Sprintf("rtn code %d", f.RtnCode)
 	case f.HTTPStatus != 0:

@@ -354,3 +354,49 @@ func TestHugeStopsWhenTheClientHasHadEnough(t *testing.T) {
 	}
 	resp.Body.Close() // and newBench's clean-up proves that the handler ends
 }
+
+// TestAnAnswerAboutAnotherSubject is as true as any, but not about what was asked for.
+func TestAnAnswerAboutAnotherSubject(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{})
+	b.stageDelayed(Delayed{Tsr: "T1"})
+	b.stageInvoice(Invoice{InvoiceNumber: number})
+	keys := m{"InvoiceCategory": 0, "InvoiceNumber": number, "InvoiceDate": startDate}
+	inner := func(r result, field string) any { return r.data["RtnData"].(m)[field] }
+	for _, row := range []struct {
+		operation string
+		call      func() result
+		code      any
+		named     func(result) any
+		want      any
+	}{
+		{"TriggerIssue", func() result { return b.trigger("T1") }, 4000004.0, func(r result) any { return r.data["Tsr"] }, "ANOTHER1"},
+		{"CancelDelayIssue", func() result { return b.cancel("T1") }, 1.0, func(result) any { return nil }, nil},
+		{"Invalid", func() result { return b.void(number) }, 1.0, func(result) any { return nil }, nil},
+		{"InvalidConfirm", func() result { return b.confirm(number) }, 1.0, func(result) any { return nil }, nil},
+		{"GetIssue", func() result { return b.call("/B2CInvoice/GetIssue", m{"RelateNumber": "T1"}) }, 1.0,
+			func(r result) any { return r.data["IIS_Relate_Number"] }, "ANOTHER1"},
+		{"GetInvalid", func() result { return b.call("/B2BInvoice/GetInvalid", keys) }, 1.0,
+			func(r result) any { return inner(r, "InvoiceNumber") }, "ZZ99999999"},
+		{"GetInvalidConfirm", func() result { return b.call("/B2BInvoice/GetInvalidConfirm", keys) }, 1.0,
+			func(r result) any { return inner(r, "ConfirmDate") }, startDate},
+		{"GetAllowanceConfirm", func() result { return b.call("/B2BInvoice/GetAllowanceConfirm", m{"AllowanceNo": "1909241702402030"}) }, 1.0,
+			func(r result) any { return inner(r, "ConfirmDate") }, startDate},
+	} {
+		b.Inject(Match{Operation: row.operation}, Fault{AboutAnother: true})
+		r := row.call()
+		if r.code() != row.code || row.named(r) != row.want {
+			t.Errorf("%s: got %v about %v, want %v about %v", row.operation, r.code(), row.named(r), row.code, row.want)
+		}
+		if got := b.lastCall(); got.Fault != "about another" || float64(got.RtnCode) != row.code {
+			t.Errorf("%s: the ledger has %q and %d", row.operation, got.Fault, got.RtnCode)
+		}
+	}
+	if n := len(b.Effects()); n != 0 {
+		t.Errorf("got %d effects, want none", n)
+	}
+	b.Inject(Match{}, Fault{AboutAnother: true, AfterEffect: true})
+	if b.trigger("T1"); b.State(StageMerchantID, "T1") != "issued" {
+		t.Error("the request itself was not processed before")
+	}
+}

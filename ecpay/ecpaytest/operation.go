@@ -5,15 +5,17 @@ import (
 	"time"
 )
 
-// operation is one endpoint.
+// operation is one endpoint. Each has a file of its own, named after it.
 type operation struct {
 	name     string
 	category string
-	path     string
-	revision string   // of ECPay's own samples
+	write    bool     // it changes something at ECPay
 	subject  []string // the fields of Data that say what it is about; the first that is there counts
 	run      func(*Server, request) answer
 }
+
+// path is where the endpoint is (documented).
+func (op *operation) path() string { return "/" + op.category + "Invoice/" + op.name }
 
 // request is what an operation sees.
 type request struct {
@@ -23,29 +25,20 @@ type request struct {
 	seq      int       // the Call
 }
 
-const (
-	revisionB2C = "3.0.0"
-	revisionB2B = "1.0.0"
-)
+// revisions are those that are accepted, the first being that of ECPay's own PHP samples. ECPay's .NET library sends
+// the second in B2C (seen in shipped clients).
+var revisions = map[string][]string{"B2C": {"3.0.0", "1.0.0"}, "B2B": {"1.0.0"}}
 
-// operations are the endpoints the fake has, by path (documented).
+// operations are the endpoints the fake has, by path.
 var operations = byPath(
-	operation{"TriggerIssue", "B2C", "/B2CInvoice/TriggerIssue", revisionB2C, []string{"Tsr"}, (*Server).triggerIssue},
-	operation{"CancelDelayIssue", "B2C", "/B2CInvoice/CancelDelayIssue", revisionB2C, []string{"Tsr"}, (*Server).cancelDelayIssue},
-	operation{"DelayIssue", "B2C", "/B2CInvoice/DelayIssue", revisionB2C, []string{"Tsr", "RelateNumber"}, (*Server).delayIssue},
-	operation{"GetIssue", "B2C", "/B2CInvoice/GetIssue", revisionB2C, []string{"RelateNumber", "InvoiceNo"}, (*Server).getIssue},
-	operation{"Invalid", "B2B", "/B2BInvoice/Invalid", revisionB2B, []string{"InvoiceNumber"}, (*Server).invalid},
-	operation{"InvalidConfirm", "B2B", "/B2BInvoice/InvalidConfirm", revisionB2B, []string{"InvoiceNumber"}, (*Server).invalidConfirm},
-	operation{"GetAllowanceConfirm", "B2B", "/B2BInvoice/GetAllowanceConfirm", revisionB2B, []string{"AllowanceNo"}, (*Server).getAllowanceConfirm},
-	operation{"GetIssue", "B2B", "/B2BInvoice/GetIssue", revisionB2B, []string{"InvoiceNumber", "RelateNumber"}, (*Server).getIssueB2B},
-	operation{"GetInvalid", "B2B", "/B2BInvoice/GetInvalid", revisionB2B, []string{"InvoiceNumber", "RelateNumber"}, (*Server).getInvalid},
-	operation{"GetInvalidConfirm", "B2B", "/B2BInvoice/GetInvalidConfirm", revisionB2B, []string{"InvoiceNumber", "RelateNumber"}, (*Server).getInvalidConfirm},
+	opTriggerIssue, opCancelDelayIssue, opDelayIssue, opGetIssue,
+	opInvalid, opInvalidConfirm, opGetAllowanceConfirm, opB2BGetIssue, opB2BGetInvalid, opGetInvalidConfirm,
 )
 
 func byPath(list ...operation) map[string]*operation {
 	m := make(map[string]*operation, len(list))
 	for _, op := range list {
-		m[op.path] = &op
+		m[op.path()] = &op
 	}
 	return m
 }

@@ -62,6 +62,10 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, x *exchange, f 
 		s.sealed(w, x, f, nil)
 	case f.WrongKey:
 		s.sealed(w, x, f, otherKeys.seal(v.answer.data()))
+	case f.AboutAnother && x.plain != nil:
+		a := s.aboutAnother(x)
+		s.note(x, TransOK, a.code)
+		s.sealed(w, x, f, x.keys.seal(a.data()))
 	case f.RtnCode != 0 && x.merchant != nil:
 		s.note(x, TransOK, f.RtnCode)
 		a := answer{code: f.RtnCode, msg: f.RtnMsg, asString: f.RtnCodeAsString}

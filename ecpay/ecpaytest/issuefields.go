@@ -2,57 +2,11 @@ package ecpaytest
 
 import (
 	"encoding/json"
-	"math"
 	"regexp"
-	"strings"
 )
 
 // relateNumber is the documented form of a RelateNumber: letters and digits.
 var relateNumber = regexp.MustCompile(`^[A-Za-z0-9]{1,50}$`)
-
-// delayIssue is B2C DelayIssue (documented). It checks which fields there are, those that steer the delay, and that the
-// amounts add up; it does not know the tax rules. Recorded: 5070357 for a RelateNumber that was used before, in any case.
-func (s *Server) delayIssue(r request) answer {
-	f := r.data
-	d := Delayed{
-		MerchantID:   r.merchant.MerchantID,
-		RelateNumber: f.pattern("RelateNumber", 50, relateNumber),
-		Tsr:          f.required("Tsr", 30),
-		DelayFlag:    f.required("DelayFlag", 1),
-	}
-	low := 0
-	switch d.DelayFlag {
-	case "1":
-		low = 1
-	case "2":
-	default:
-		f.complain(CodeFieldFormat, `DelayFlag must be "1" or "2"`)
-	}
-	d.DelayDay = f.integer("DelayDay", low, 15)
-	if f.required("PayType", 1) != "2" {
-		f.complain(CodeFieldFormat, `PayType must be "2"`)
-	}
-	if f.required("PayAct", 6) != "ECPAY" {
-		f.complain(CodeFieldFormat, `PayAct must be "ECPAY"`)
-	}
-	f.optional("NotifyURL", 200)
-	d.SalesAmount = f.integer("SalesAmount", 0, math.MaxInt32)
-	sum := s.issueFields(f)
-	if a, ok := s.checked(f); !ok {
-		return a
-	}
-	switch {
-	case int(math.Round(sum)) != d.SalesAmount:
-		return refuse(CodeAmountMismatch)
-	case r.merchant.relate[strings.ToUpper(d.RelateNumber)] != nil:
-		return refuse(CodeRelateNumberDup)
-	case r.merchant.tsrs[strings.ToUpper(d.Tsr)]:
-		return refuse(CodeTsrDup)
-	}
-	s.addDelayed(r.merchant, d, r.at)
-	s.effect(r.at, EffectDelayed, r.merchant, d.Tsr, r.seq, "")
-	return answer{code: CodeOK, msg: "新增成功", more: object{{"OrderNumber", d.Tsr}}}
-}
 
 // issueFields reads the fields that DelayIssue shares with Issue, and returns the sum of ItemAmount.
 func (s *Server) issueFields(f *fields) float64 {

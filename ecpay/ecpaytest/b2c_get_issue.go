@@ -5,6 +5,11 @@ import (
 	"time"
 )
 
+var opGetIssue = operation{
+	name: "GetIssue", category: "B2C", subject: []string{"RelateNumber", "InvoiceNo"},
+	run: (*Server).getIssue,
+}
+
 // getIssue is B2C GetIssue. Recorded: which keys are there, even empty ones, decides what is looked for, so an empty
 // InvoiceNo beside a good RelateNumber finds nothing; only issued invoices are found, anything else is RtnCode 2.
 func (s *Server) getIssue(r request) answer {

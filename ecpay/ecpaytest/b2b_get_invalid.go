@@ -1,0 +1,32 @@
+package ecpaytest
+
+import "time"
+
+var opB2BGetInvalid = operation{
+	name: "GetInvalid", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
+	run: (*Server).getInvalidB2B,
+}
+
+// getInvalidB2B is B2B GetInvalid. Its members are documented for a sibling product. That an invoice which is not voided is
+// answered like an unknown one is our choice.
+func (s *Server) getInvalidB2B(r request) answer {
+	i, a := s.findInvoice(r)
+	if i == nil {
+		return a
+	}
+	if i.state == stateValid {
+		return refuse(CodeNoData)
+	}
+	exchange := map[string]string{stateVoided: "", stateAwaitingConfirm: "0", stateVoidConfirmed: "1"}[i.state]
+	return answer{code: CodeOK, more: object{{"RtnData", object{
+		{"InvoiceNumber", i.InvoiceNumber},
+		{"BuyerId", i.BuyerIdentifier},
+		{"SellerId", i.SellerIdentifier},
+		{"CancelDate", dateIn(i.voidedAt)},
+		{"CancelTime", i.voidedAt.In(taipei).Format(time.TimeOnly)},
+		{"CancelReason", i.reason},
+		{"Upload_Status", i.UploadStatus},
+		{"ConfirmDate", dateIn(i.confirmedAt)},
+		{"ExchangeStatus", exchange},
+	}}}}
+}

@@ -1,0 +1,48 @@
+package ecpaytest
+
+import (
+	"strings"
+	"time"
+)
+
+// findInvoice reads the keys that the three B2B queries share, and finds the merchant's side of an invoice. Documented:
+// InvoiceCategory, InvoiceNumber and InvoiceDate. Recorded: RelateNumber may come along; documented for a sibling
+// product: it may come alone.
+func (s *Server) findInvoice(r request) (*b2bInvoice, answer) {
+	f := r.data
+	category := f.integer("InvoiceCategory", 0, 1)
+	relate := f.optional("RelateNumber", 50)
+	var key invoiceKey
+	if relate == "" || f.present("InvoiceNumber") || f.present("InvoiceDate") {
+		key = invoiceKey{f.pattern("InvoiceNumber", 10, invoiceNumber), f.date("InvoiceDate")}
+	}
+	if a, ok := s.checked(f); !ok {
+		return nil, a
+	}
+	view := r.merchant.invoices[key]
+	if key == (invoiceKey{}) {
+		view = r.merchant.invoiceByRelateNumber(relate)
+	}
+	hidden := []string{SidePurchase, SideSales}[category]
+	if view == nil || view.side == hidden || relate != "" && !strings.EqualFold(view.invoice.RelateNumber, relate) {
+		return nil, refuse(CodeNoData)
+	}
+	return view.invoice, answer{}
+}
+
+func (m *merchant) invoiceByRelateNumber(relate string) *invoiceView {
+	for _, view := range m.invoices {
+		if strings.EqualFold(view.invoice.RelateNumber, relate) {
+			return view
+		}
+	}
+	return nil
+}
+
+// dateIn is a date in Taipei, or "" for the zero time.
+func dateIn(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(taipei).Format(time.DateOnly)
+}
