@@ -284,7 +284,7 @@ func (c *Client) judge(x *exchange) (Response, error) {
 	case throttled:
 		e.Kind, e.Execution, e.RetryAfter = Throttled, NotExecuted, retryAfter(x.header, c.cfg.Now())
 	case x.err == nil && ok:
-		row, known := c.cfg.Codes.Lookup(x.op.Name, 0, e.TransCode)
+		row, known := c.cfg.Codes.Lookup(x.op.ID(), 0, e.TransCode)
 		e.Kind = row.Kind
 		if known && e.Kind != Unknown {
 			e.Execution = NotExecuted // the envelope was refused before its Data was looked at
@@ -312,7 +312,7 @@ func (c *Client) judgeData(x *exchange, env responseEnvelope, e *Error) (Respons
 	if x.op.Succeeded(code) {
 		return resp, nil
 	}
-	row, known := c.cfg.Codes.Lookup(x.op.Name, code, 0)
+	row, known := c.cfg.Codes.Lookup(x.op.ID(), code, 0)
 	e.RtnCode, e.Msg, e.Kind = code, clip(msg, maxMsg), row.Kind
 	switch {
 	case !known || e.Kind == Unknown: // nothing is proven

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // CodeRow is one row of the code table: what a code of ECPay's means and how to
@@ -14,7 +15,9 @@ type CodeRow struct {
 	// RtnCode or TransCode is the code; exactly one is set.
 	RtnCode   int64 `json:"rtn_code,omitempty" yaml:"rtn_code"`
 	TransCode int   `json:"trans_code,omitempty" yaml:"trans_code"`
-	// Operation limits the row to endpoints of this name; empty means all.
+	// Operation limits the row to one endpoint, by category and name, like "B2B
+	// Invalid"; empty means all. A name alone will do for an operation of the table
+	// whose name no other category has.
 	Operation string `json:"operation,omitempty" yaml:"operation"`
 	Kind      Kind   `json:"kind" yaml:"kind"`
 	// ZhTW and En say what the code means.
@@ -29,7 +32,7 @@ var codesJSON []byte
 type Codes struct{ rows map[codeKey]CodeRow }
 
 type codeKey struct {
-	operation string
+	operation OperationID // zero: all
 	rtnCode   int64
 	transCode int
 }
@@ -49,7 +52,11 @@ func NewCodes(extra ...CodeRow) (*Codes, error) {
 	}
 	t := &Codes{rows: make(map[codeKey]CodeRow, len(builtIn)+len(extra))}
 	for _, row := range builtIn {
-		t.rows[codeKey{row.Operation, row.RtnCode, row.TransCode}] = row
+		id, err := builtInOperation(row.Operation)
+		if err != nil {
+			return nil, fmt.Errorf("built-in code table: %w", err)
+		}
+		t.rows[codeKey{id, row.RtnCode, row.TransCode}] = row
 	}
 	for i, row := range extra {
 		switch {
@@ -59,34 +66,45 @@ func NewCodes(extra ...CodeRow) (*Codes, error) {
 			return nil, fmt.Errorf("codes[%d]: TransCode 1 cannot be redefined", i)
 		case !rowKinds[row.Kind]:
 			return nil, fmt.Errorf("codes[%d]: kind %s cannot come from a code", i, row.Kind)
-		case row.Operation != "" && !knownOperation(row.Operation):
-			return nil, fmt.Errorf("codes[%d]: no operation %q", i, row.Operation)
 		}
-		t.rows[codeKey{row.Operation, row.RtnCode, row.TransCode}] = row
+		var id OperationID
+		if row.Operation != "" {
+			var err error
+			if id, err = ParseOperationID(row.Operation); err != nil {
+				return nil, fmt.Errorf("codes[%d]: %w", i, err)
+			}
+			row.Operation = id.String()
+		}
+		t.rows[codeKey{id, row.RtnCode, row.TransCode}] = row
 	}
 	return t, nil
 }
 
-func knownOperation(name string) bool {
-	for _, op := range Operations() {
-		if op.Name == name {
-			return true
-		}
+// builtInOperation reads the operation of a built-in row, which may be one that the
+// operation table does not have.
+func builtInOperation(s string) (OperationID, error) {
+	if s == "" {
+		return OperationID{}, nil
 	}
-	return false
+	category, name, ok := strings.Cut(s, " ")
+	id := OperationID{Category(category), name}
+	if !ok || id.Category != B2C && id.Category != B2B {
+		return OperationID{}, fmt.Errorf("operation %q has no category", s)
+	}
+	return id, nil
 }
 
 // Lookup returns the row of a RtnCode, or of a TransCode when rtnCode is 0. A
 // row of the operation itself goes before one for all operations.
-func (t *Codes) Lookup(operation string, rtnCode int64, transCode int) (CodeRow, bool) {
+func (t *Codes) Lookup(operation OperationID, rtnCode int64, transCode int) (CodeRow, bool) {
 	if t == nil {
 		return CodeRow{}, false
 	}
 	if rtnCode != 0 {
 		transCode = 0
 	}
-	for _, name := range []string{operation, ""} {
-		if row, ok := t.rows[codeKey{name, rtnCode, transCode}]; ok {
+	for _, id := range []OperationID{operation, {}} {
+		if row, ok := t.rows[codeKey{id, rtnCode, transCode}]; ok {
 			return row, true
 		}
 	}

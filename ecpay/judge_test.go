@@ -138,22 +138,27 @@ func TestSuccessSets(t *testing.T) {
 
 func TestCodeOfAnOperationGoesFirst(t *testing.T) {
 	t.Parallel()
-	codes, err := NewCodes(CodeRow{RtnCode: 8888888, Kind: Conflict, Operation: "Invalid"}, CodeRow{RtnCode: 2103005, Kind: Operator})
+	codes, err := NewCodes(CodeRow{RtnCode: 8888888, Kind: Conflict, Operation: "B2B Invalid"}, CodeRow{RtnCode: 2103005, Kind: Operator})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, tc := range map[string]struct {
-		op   string
+		op   OperationID
 		rtn  int64
 		want Kind
 	}{
-		"void again":           {"Invalid", 5070453, AlreadyDone},
-		"not for a confirm":    {"InvalidConfirm", 5070453, Unknown},
-		"query finds nothing":  {"GetIssue", 2, NotFound},
-		"2 on a write":         {"TriggerIssue", 2, Unknown},
-		"extra code":           {"Invalid", 8888888, Conflict},
-		"extra code, other op": {"TriggerIssue", 8888888, Unknown},
-		"overridden code":      {"Invalid", 2103005, Operator},
+		"void again, in B2C":           {OperationID{B2C, "Invalid"}, 5070453, AlreadyDone},
+		"not in B2B":                   {OperationID{B2B, "Invalid"}, 5070453, Unknown},
+		"not for a confirm":            {OperationID{B2B, "InvalidConfirm"}, 5070453, Unknown},
+		"query finds nothing":          {OperationID{B2C, "GetIssue"}, 2, NotFound},
+		"B2B query finds nothing":      {OperationID{B2B, "GetIssue"}, 2, NotFound},
+		"2 on a write":                 {OperationID{B2C, "TriggerIssue"}, 2, Unknown},
+		"extra code":                   {OperationID{B2B, "Invalid"}, 8888888, Conflict},
+		"extra code, other op":         {OperationID{B2C, "TriggerIssue"}, 8888888, Unknown},
+		"extra code, other category":   {OperationID{B2C, "Invalid"}, 8888888, Unknown},
+		"overridden code":              {OperationID{B2B, "Invalid"}, 2103005, Operator},
+		"allowance void again, in B2C": {OperationID{B2C, "AllowanceInvalid"}, 2000063, AlreadyDone},
+		"not another's":                {OperationID{B2C, "Allowance"}, 2000063, Unknown},
 	} {
 		row, _ := codes.Lookup(tc.op, tc.rtn, 0)
 		if row.Kind != tc.want {
@@ -163,15 +168,63 @@ func TestCodeOfAnOperationGoesFirst(t *testing.T) {
 	for name, bad := range map[string]CodeRow{
 		"no code": {Kind: Rejected}, "both codes": {RtnCode: 3, TransCode: 3, Kind: Rejected},
 		"TransCode 1": {TransCode: 1, Kind: Rejected}, "kind OK": {RtnCode: 3, Kind: OK},
-		"operation": {RtnCode: 3, Kind: Rejected, Operation: "Nope"},
+		"operation": {RtnCode: 3, Kind: Rejected, Operation: "Nope"}, "operation of the other category": {RtnCode: 3, Kind: Rejected, Operation: "B2B TriggerIssue"},
+		"operation that both categories have": {RtnCode: 3, Kind: Rejected, Operation: "GetIssue"},
 	} {
 		if _, err := NewCodes(bad); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
 	for _, row := range codes.Rows() {
-		if row.Operation != "Invalid" && row.RtnCode != 2103005 && (row.ZhTW == "" || row.En == "") {
+		if row.RtnCode != 8888888 && row.RtnCode != 2103005 && (row.ZhTW == "" || row.En == "") {
 			t.Errorf("%d/%d has no text in both languages", row.RtnCode, row.TransCode)
+		}
+	}
+}
+
+func TestTheOperationOfACodeMayBeANameThatIsUnique(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]string{
+		"B2B Invalid": "B2B Invalid", "Invalid": "B2B Invalid", "TriggerIssue": "B2C TriggerIssue", "B2C GetIssue": "B2C GetIssue", "B2B GetIssue": "B2B GetIssue",
+	} {
+		if id, err := ParseOperationID(written); err != nil || id.String() != want {
+			t.Errorf("%s: got %s, %v, want %s", written, id, err, want)
+		}
+	}
+	for written, want := range map[string]string{
+		"GetIssue": "write B2C GetIssue or B2B GetIssue", "Nope": `write it like "B2B Invalid"`, "B2B TriggerIssue": `no operation "B2B TriggerIssue"`, "": "no operation",
+	} {
+		if _, err := ParseOperationID(written); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q in it", written, err, want)
+		}
+	}
+	ids := map[OperationID]bool{}
+	for _, op := range Operations() {
+		if ids[op.ID()] {
+			t.Errorf("%s is there twice", op)
+		}
+		ids[op.ID()] = true
+	}
+}
+
+// Every code that is known of ECPay has a row.
+func TestTheCodeTableHasWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	codes, err := NewCodes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[int64]bool{}
+	for _, row := range codes.Rows() {
+		known[row.RtnCode] = true
+	}
+	for _, code := range []int64{
+		4000001, 5070305, 5070357, 5070453, 5070450, 5070451, 5070250, 1600003, 2, 7, 2009005, 2013001, 2014001, 2014003, 2001019, 2001096, 2019001, 2020001, 1200125,
+		5000022, 1200031, 5070350, 1500047, 2000039, 2000042, 2000063, 9000001, 10000010, 6070004, 2103005, 6000015, 6160052, 10100058, 10400011,
+		1200119, 2001003, 2001010, 5000007, 5000015, 5000028, 2027000, 2000018, 2000034,
+	} {
+		if !known[code] {
+			t.Errorf("%d has no row", code)
 		}
 	}
 }

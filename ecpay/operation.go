@@ -1,6 +1,10 @@
 package ecpay
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Category is the half of ECPay's API that an operation belongs to. It decides
 // the path prefix and the envelope: B2C sends Revision 3.0.0, B2B sends
@@ -46,9 +50,41 @@ type Operation struct {
 // Path is the path of the endpoint below the base URL.
 func (o Operation) Path() string { return "/" + string(o.Category) + "Invoice/" + o.Name }
 
-// String returns the category and the name, like "B2C TriggerIssue": names
-// alone are not unique (both categories have a GetIssue).
-func (o Operation) String() string { return string(o.Category) + " " + o.Name }
+// OperationID is what tells an operation from all others. Names alone are not
+// unique: both categories have a GetIssue and an Invalid.
+type OperationID struct {
+	Category Category
+	Name     string
+}
+
+// String returns the category and the name, like "B2C TriggerIssue".
+func (id OperationID) String() string { return string(id.Category) + " " + id.Name }
+
+// ID returns the category and the name.
+func (o Operation) ID() OperationID { return OperationID{o.Category, o.Name} }
+
+// String returns the category and the name, like "B2C TriggerIssue".
+func (o Operation) String() string { return o.ID().String() }
+
+// ParseOperationID is the inverse of [OperationID.String] for an operation of the
+// table. A name alone will do where no other category has it.
+func ParseOperationID(s string) (OperationID, error) {
+	var found []string
+	var id OperationID
+	for _, op := range Operations() {
+		if op.String() == s || op.Name == s {
+			id, found = op.ID(), append(found, op.String())
+		}
+	}
+	switch len(found) {
+	case 0:
+		return OperationID{}, fmt.Errorf("no operation %q; write it like \"B2B Invalid\"", s)
+	case 1:
+		return id, nil
+	default:
+		return OperationID{}, fmt.Errorf("operation %q is more than one: write %s", s, strings.Join(found, " or "))
+	}
+}
 
 // Succeeded reports whether an RtnCode is in the operation's success set.
 func (o Operation) Succeeded(rtnCode int64) bool {

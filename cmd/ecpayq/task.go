@@ -159,7 +159,7 @@ func meaning(t record.Task) string {
 	if !ok || err != nil {
 		return ""
 	}
-	row, ok := codes.Lookup(typ.Operation.Name, t.RtnCode, t.TransCode)
+	row, ok := codes.Lookup(typ.Operation.ID(), t.RtnCode, t.TransCode)
 	if !ok || row.En == "" {
 		return ""
 	}

@@ -91,6 +91,7 @@ merchants:
 codes:
   - {rtn_code: 5099999, kind: Operator, zh_tw: 測試, en: a test}
   - {rtn_code: 5099998, operation: Invalid, kind: conflict, zh_tw: 測試, en: a test}
+  - {rtn_code: 5099997, operation: B2C GetIssue, kind: Unavailable, zh_tw: 測試, en: a test}
   - {trans_code: 777, kind: Unavailable, zh_tw: 測試, en: a test}
 `, keyP, ivP, keyA, ivA, write(t, "key", keyB+"\n"), write(t, "iv", " "+ivB+"\r\n"))
 	d, err := open(t, text, map[string]string{"ECPAYQ_MERCHANT_ID": stageID, "ECPAYQ_HASH_KEY": stageKey, "ECPAYQ_HASH_IV": stageIV})
@@ -116,17 +117,19 @@ codes:
 		t.Errorf("a merchant that is not there: got error %v, want ErrUnknownMerchant", err)
 	}
 	for _, row := range []struct {
-		op        string
+		op        ecpay.OperationID
 		rtn       int64
 		trans     int
 		want      ecpay.Kind
 		wantFound bool
 	}{
-		{"TriggerIssue", 5099999, 0, ecpay.Operator, true},
-		{"Invalid", 5099998, 0, ecpay.Conflict, true},
-		{"TriggerIssue", 5099998, 0, ecpay.Unknown, false},
-		{"Invalid", 0, 777, ecpay.Unavailable, true},
-		{"Invalid", 0, 104, ecpay.Stale, true}, // the built-in ones stay
+		{ecpay.OperationID{Category: ecpay.B2C, Name: "TriggerIssue"}, 5099999, 0, ecpay.Operator, true},
+		{ecpay.OperationID{Category: ecpay.B2B, Name: "Invalid"}, 5099998, 0, ecpay.Conflict, true},
+		{ecpay.OperationID{Category: ecpay.B2C, Name: "TriggerIssue"}, 5099998, 0, ecpay.Unknown, false},
+		{ecpay.OperationID{Category: ecpay.B2B, Name: "Invalid"}, 0, 777, ecpay.Unavailable, true},
+		{ecpay.OperationID{Category: ecpay.B2B, Name: "Invalid"}, 0, 104, ecpay.Stale, true}, // the built-in ones stay
+		{ecpay.OperationID{Category: ecpay.B2C, Name: "GetIssue"}, 5099997, 0, ecpay.Unavailable, true},
+		{ecpay.OperationID{Category: ecpay.B2B, Name: "GetIssue"}, 5099997, 0, ecpay.Unknown, false},
 	} {
 		got, ok := d.Codes.Lookup(row.op, row.rtn, row.trans)
 		if ok != row.wantFound || got.Kind != row.want {
@@ -186,6 +189,7 @@ func TestAWrongYAMLIsRefusedWithoutRepeatingAKey(t *testing.T) {
 		{"code of an unknown kind", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, kind: Broken}\n", "kind"},
 		{"code that is two", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, trans_code: 6, kind: Rejected}\n", "either rtn_code or trans_code"},
 		{"code of an unknown operation", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, operation: Issue, kind: Rejected}\n", `"Issue"`},
+		{"code of an operation that both categories have", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, operation: GetIssue, kind: Rejected}\n", "write B2C GetIssue or B2B GetIssue"},
 		{"TransCode 1", "merchants:\n" + good + "codes:\n  - {trans_code: 1, kind: Rejected}\n", "TransCode 1"},
 		{"interval negative", "merchants:\n  - {merchant_id: A1, hash_key: " + keyA + ", hash_iv: " + ivA + ", interval: -1s}\n", "merchant A1: interval is -1s"},
 		{"no merchant", "merchants: []\n", "no merchant is configured"},

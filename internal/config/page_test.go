@@ -50,7 +50,7 @@ schedules:
 	if a, b := p.Interval("1000001"), p.Interval("2"); a != 50*time.Millisecond || b != 200*time.Millisecond {
 		t.Errorf("got intervals %s and %s, want its own and that of all", a, b)
 	}
-	if _, ok := p.Codes.Lookup("TriggerIssue", 1234567, 0); !ok {
+	if _, ok := p.Codes.Lookup(ecpay.OperationID{Category: ecpay.B2C, Name: "TriggerIssue"}, 1234567, 0); !ok {
 		t.Error("the code is not known")
 	}
 	type row struct {

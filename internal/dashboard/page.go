@@ -297,7 +297,7 @@ func (d *Dashboard) meaning(letter deadletter.Letter, l lang) string {
 	if !ok {
 		return ""
 	}
-	code, ok := d.cfg.Codes.Lookup(typ.Operation.Name, letter.RtnCode, letter.TransCode)
+	code, ok := d.cfg.Codes.Lookup(typ.Operation.ID(), letter.RtnCode, letter.TransCode)
 	switch {
 	case !ok:
 		return ""
