@@ -258,7 +258,7 @@ func TestTheDashboardOfTheComposeFileStartsAndIsHealthyButNotWithoutUsers(t *tes
 		t.Errorf("%q: %+v", ask, r)
 	}
 	b.redis.Kill()
-	if r := runIn(t, environment, ask...); r.code != 1 || !strings.Contains(r.stderr, "redis does not answer") {
+	if r := runIn(t, environment, ask...); r.code != 1 || !strings.Contains(r.stderr, "redis cannot be used: refused") {
 		t.Errorf("%q without Redis: %+v", ask, r)
 	}
 	d.stop()

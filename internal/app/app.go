@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/metrics"
@@ -116,7 +117,8 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 		return nil, err
 	}
 
-	shared := metrics.SharedConfig{Redis: clients.gate, ByMerchant: cfg.MetricsByMerchant, Egress: cfg.Worker.Egress}
+	probe := redisx.NewProbe(clients.gate)
+	shared := metrics.SharedConfig{Redis: clients.gate, Probe: probe, ByMerchant: cfg.MetricsByMerchant, Egress: cfg.Worker.Egress}
 	if len(cfg.Schedules) > 0 {
 		shared.Overdue = func(ctx context.Context) (map[string]time.Duration, error) {
 			return schedule.Overdue(ctx, clients.gate, cfg.Schedules)
@@ -127,7 +129,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	}
 
 	// The admin server outlives the worker, so that a drain can be watched.
-	w.admin, err = startAdmin(cfg.AdminAddr, reg, w.live, w.ready(clients.gate), cfg.Logger)
+	w.admin, err = startAdmin(cfg.AdminAddr, reg, w.live, w.ready(probe), cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +185,7 @@ func (w *Worker) live() error {
 
 // ready reports why the worker is not ready, nil when it is. ECPay being away
 // does not make a worker unready: that must not block a deployment.
-func (w *Worker) ready(rdb redis.UniversalClient) func(context.Context) error {
+func (w *Worker) ready(redis *redisx.Probe) func(context.Context) error {
 	return func(ctx context.Context) error {
 		switch {
 		case w.draining.Load():
@@ -191,10 +193,8 @@ func (w *Worker) ready(rdb redis.UniversalClient) func(context.Context) error {
 		case w.core.Load() == nil:
 			return errors.New("starting")
 		}
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		if err := rdb.Ping(ctx).Err(); err != nil {
-			return fmt.Errorf("redis: %w", err)
+		if err := redis.Check(ctx); err != nil {
+			return redisx.Explain(err)
 		}
 		return nil
 	}

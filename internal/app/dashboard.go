@@ -12,6 +12,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // DashboardConfig is what a dashboard process is made of.
@@ -77,11 +78,10 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 // withProbe adds /readyz, for which nobody has to log in. It is no pattern of a
 // [http.ServeMux], which would redirect requests before the dashboard's guard.
 func withProbe(ui http.Handler, rdb redis.UniversalClient) http.Handler {
+	usable := redisx.NewProbe(rdb)
 	ready := probe(func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		if err := rdb.Ping(ctx).Err(); err != nil {
-			return errors.New("redis does not answer")
+		if err := usable.Check(ctx); err != nil {
+			return fmt.Errorf("redis cannot be used: %s", redisx.ReasonOf(err)) // anybody may ask: no more is told
 		}
 		return nil
 	})

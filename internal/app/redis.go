@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
 )
@@ -164,5 +165,22 @@ func checkRedis(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logg
 	for _, p := range d.Problems() {
 		log.Warn().Str("redis", d.Version).Msg("redis is not durable: " + p)
 	}
+	return checkUsable(ctx, rdb, log)
+}
+
+// checkUsable refuses a Redis that workers cannot use before somebody changes what they
+// are told of it. One that is full, or a replica during a failover, may be usable again
+// soon, and a worker that runs helps: it completes tasks and clears away finished ones.
+func checkUsable(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logger) error {
+	err := redisx.Ask(ctx, rdb)
+	if err == nil {
+		return nil
+	}
+	reason := redisx.ReasonOf(err)
+	if !reason.Passes() {
+		return fmt.Errorf("%w: %w", enqueue.ErrRedis, err)
+	}
+	hint := redisx.HintFor(err)
+	log.Error().Err(err).Str("reason", string(reason)).Str("hint", hint.English).Str("hint_zh", hint.Chinese).Msg("redis takes no writes; the worker is not ready until it does")
 	return nil
 }

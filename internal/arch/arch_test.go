@@ -86,6 +86,7 @@ var levels = [][]string{
 	{"worker"},
 	{"worker/deadletter"},
 	{"worker/gate"},
+	{"internal/redisx"},
 	{"enqueue"},
 	{"tasks/record"},
 	{"tasks"},
@@ -134,6 +135,7 @@ func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 		"internal/exactjson": nil,
 		"worker":             {"worker/gate", "worker/deadletter", "enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson"},
 		"worker/gate":        {"tasks", "tasks/record", "ecpay", "internal/exactjson"},
+		"internal/redisx":    {"enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson"},
 	} {
 		p, ok := packages(t)[module+"/"+path]
 		if !ok {

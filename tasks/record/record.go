@@ -79,6 +79,14 @@ func ReplicationKey(rdb redis.UniversalClient, id string) string {
 // keys of the queue.
 func BarrierKey(queue string) string { return prefix + "{" + queue + "}:barrier" }
 
+// ProbeKeys are the keys by which a Redis is probed: one of ours, which is written, and
+// one with the prefix of asynq's, which never has a value. Each turn has another hash
+// tag, so that some of them reach every master of a cluster.
+func ProbeKeys(turn int) (ours, asynqs string) {
+	tag := "{probe" + strconv.Itoa(turn) + "}"
+	return prefix + tag + ":probe", "asynq:" + tag + ":probe"
+}
+
 // DeadKey is the index of the ledger of dead letters, one per merchant: a sorted
 // set of task ids by time of death. The letter itself is the task's record.
 func DeadKey(id string) string { return prefix + tag(id) + ":dead" }

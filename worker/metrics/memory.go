@@ -61,7 +61,7 @@ func purposeOf(key string) string {
 		return purposeRecords
 	case "done":
 		return purposeMarkers
-	case "pace", "flight", "lock", "held", "seen", "denied", "state", "forbidden", "unavailable", "barrier", "replication":
+	case "pace", "flight", "lock", "held", "seen", "denied", "state", "forbidden", "unavailable", "barrier", "probe", "replication":
 		return purposePace
 	case "dead", "owners", "unsure", "sweep", "scan", "tally":
 		return purposeLedger

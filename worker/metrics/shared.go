@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
@@ -22,6 +23,8 @@ import (
 type SharedConfig struct {
 	// Redis is used and never closed.
 	Redis redis.UniversalClient
+	// Probe says whether workers can use it. Defaults to one of Redis.
+	Probe *redisx.Probe
 	// Queues are those that are read. Defaults to ours.
 	Queues []string
 	// ByMerchant adds the dead letters of each merchant, see [Config].
@@ -58,6 +61,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	redisUp      = desc("ecpayq_redis_up", "1 when Redis answers, 0 when it does not; then most of what follows is absent.")
+	redisWrites  = desc("ecpayq_redis_writable", "0 for the reason why workers cannot use Redis: a script of theirs, which writes, fails; 1 for every other reason.", "reason")
 	redisDurable = desc("ecpayq_redis_durable", "1 for each condition under which Redis keeps what it was given, 0 where it is not met; of a cluster the worst node. Absent where Redis does not tell.", "condition")
 	redisUsed    = desc("ecpayq_redis_used_memory_bytes", "Memory that Redis uses, of a cluster the sum.")
 	redisMax     = desc("ecpayq_redis_max_memory_bytes", "Redis' maxmemory, of a cluster the sum; 0 for no limit.")
@@ -89,6 +93,9 @@ func WatchShared(reg prometheus.Registerer, cfg SharedConfig) error {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Probe == nil {
+		cfg.Probe = redisx.NewProbe(cfg.Redis)
+	}
 	if cfg.Egress == "" {
 		cfg.Egress = worker.DefaultEgress
 	}
@@ -102,7 +109,7 @@ func WatchShared(reg prometheus.Registerer, cfg SharedConfig) error {
 // Describe implements [prometheus.Collector].
 func (s *Shared) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		redisUp, redisDurable, redisUsed, redisMax, redisEvicted, queueTasks, queueAge, queuePaused, queueStranded,
+		redisUp, redisWrites, redisDurable, redisUsed, redisMax, redisEvicted, queueTasks, queueAge, queuePaused, queueStranded,
 		letters, lettersByKind, merchantLetters, merchantStates, egressPaused, overdue, redisMemory,
 	} {
 		ch <- d
@@ -128,7 +135,7 @@ func (s *Shared) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	var parts sync.WaitGroup
-	for _, part := range []func(context.Context, sink){s.server, s.letters, s.lettersByKind, s.merchants, s.egress, s.schedules, s.byPurpose} {
+	for _, part := range []func(context.Context, sink){s.server, s.writable, s.letters, s.lettersByKind, s.merchants, s.egress, s.schedules, s.byPurpose} {
 		parts.Go(func() { part(ctx, ch) })
 	}
 	for _, q := range s.cfg.Queues {
@@ -162,6 +169,14 @@ func (s *Shared) server(ctx context.Context, ch sink) {
 	ch.gauge(redisUsed, all.used)
 	ch.gauge(redisMax, all.limit)
 	ch <- prometheus.MustNewConstMetric(redisEvicted, prometheus.CounterValue, all.evicted)
+}
+
+// writable probes Redis as workers use it.
+func (s *Shared) writable(ctx context.Context, ch sink) {
+	why := redisx.ReasonOf(s.cfg.Probe.Check(ctx))
+	for _, reason := range redisx.Reasons() {
+		ch.gauge(redisWrites, flag(reason != why), string(reason))
+	}
 }
 
 // eachNode calls f for every master of a cluster, some at once, or for the one

@@ -20,6 +20,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
@@ -228,7 +229,9 @@ func TestTheLedgerIsShownByTypeAndKindAndAbsentWhileRedisIsAway(t *testing.T) {
 	}
 	server.Kill()
 	now = now.Add(memoryEvery)
-	if diff := cmp.Diff(map[string]float64{"ecpayq_redis_up": 0}, series(t, reg, "ecpayq_")); diff != "" {
+	got = series(t, reg, "ecpayq_")
+	maps.DeleteFunc(got, func(name string, _ float64) bool { return strings.HasPrefix(name, "ecpayq_redis_writable ") })
+	if diff := cmp.Diff(map[string]float64{"ecpayq_redis_up": 0}, got); diff != "" {
 		t.Errorf("while Redis is away (-want +got):\n%s", diff)
 	}
 }
@@ -316,6 +319,7 @@ func TestMemoryByPurposeAddsUpAndTellsTasksFromMarkers(t *testing.T) {
 func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 	t.Parallel()
 	const id = "b2b.invalid.2000132.VG11000001.2026-11-01"
+	probeKey, _ := record.ProbeKeys(3)
 	for key, want := range map[string]string{
 		record.TaskKey(id): purposeRecords, record.DoneKey(id): purposeMarkers, record.LockKey(id): purposePace, record.PaceKey(id): purposePace,
 		record.FlightKey(id): purposePace, record.HeldKey(id): purposePace, record.MerchantsKey: purposePace, record.DeniedKey: purposePace, record.EgressKeys("default")[0]: purposePace, record.DeadKey(id): purposeLedger, record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger,
@@ -323,7 +327,7 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 		record.ScheduleKey("night", "spec"): purposeSchedules, record.ScheduleKey("dead", "spec"): purposeSchedules, record.BarrierKey("invalid"): purposePace,
 		record.ReplicationKey((*redis.Client)(nil), id): purposePace, record.ReplicationKey((*redis.ClusterClient)(nil), id): purposePace,
 		record.AsynqTaskKey("invalid", id): purposeTasks, record.AsynqKey("invalid", "processed"): purposeAsynq, "asynq:queues": purposeAsynq,
-		"somebody else's": other, "ecpayq": other,
+		probeKey: purposePace, "somebody else's": other, "ecpayq": other,
 	} {
 		if got := purposeOf(key); got != want {
 			t.Errorf("%s: got %s, want %s", key, got, want)
@@ -402,4 +406,37 @@ func BenchmarkScrape(b *testing.B) {
 			}
 		})
 	}
+}
+
+func TestWhyRedisTakesNoWritesIsShown(t *testing.T) {
+	t.Parallel()
+	reg, rdb, server := shared(t, nil)
+	want := func(what string, reason redisx.Reason) {
+		t.Helper()
+		// The result of a probe counts for a second.
+		for end := time.Now().Add(20 * time.Second); ; {
+			all := map[string]float64{}
+			for _, r := range redisx.Reasons() {
+				all["ecpayq_redis_writable "+string(r)] = flag(r != reason)
+			}
+			diff := cmp.Diff(all, series(t, reg, "ecpayq_redis_writable"))
+			if diff == "" {
+				return
+			}
+			if time.Now().After(end) {
+				t.Errorf("%s (-want +got):\n%s", what, diff)
+				return
+			}
+			must(t, redistest.Sleep(t.Context(), 50*time.Millisecond))
+		}
+	}
+	want("a sound Redis", "")
+	must(t, rdb.ConfigSet(t.Context(), "min-replicas-to-write", "1").Err())
+	want("without replicas", redisx.FewReplicas)
+	must(t, rdb.ConfigSet(t.Context(), "min-replicas-to-write", "0").Err())
+	want("a sound Redis again", "")
+	server.Freeze()
+	want("a frozen one", redisx.Timeout)
+	server.Kill()
+	want("without Redis", redisx.Refused)
 }

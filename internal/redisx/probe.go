@@ -1,0 +1,192 @@
+package redisx
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+//go:embed probe.lua
+var probeLua string
+
+var probeScript = redis.NewScript(probeLua)
+
+const (
+	// probeTimeout bounds one probe of [Probe.Check].
+	probeTimeout = time.Second
+	// probeAge is how long its result counts: whoever asks often costs Redis no more.
+	probeAge = time.Second
+)
+
+// Probe asks a Redis whether workers can use it, for those who ask often. Its result
+// counts for a second.
+type Probe struct {
+	rdb redis.UniversalClient
+
+	mu   sync.Mutex
+	at   time.Time
+	last error
+}
+
+// NewProbe returns a Probe that uses rdb and never closes it.
+func NewProbe(rdb redis.UniversalClient) *Probe { return &Probe{rdb: rdb} }
+
+// Check returns nil when Redis can be used, within a second or two. Its error has a
+// reason, see [ReasonOf].
+func (p *Probe) Check(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.at.IsZero() && time.Since(p.at) < probeAge {
+		return p.last
+	}
+	// Whoever asks may go away; the result is for others too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+	defer cancel()
+	p.last = Ask(ctx, p.rdb)
+	p.at = time.Now()
+	return p.last
+}
+
+// Ask does once what workers do: a script, by EVAL and by EVALSHA, asks the clock and
+// the replication id, and writes a key that expires after a minute; on a cluster on
+// every master. It costs one round trip. Its error has a reason, see [ReasonOf].
+func Ask(ctx context.Context, rdb redis.UniversalClient) error {
+	turns, err := turnsOf(ctx, rdb)
+	if err != nil {
+		return known(ctx, rdb, err)
+	}
+	node, err := askAll(ctx, rdb, turns)
+	if _, fits := rdb.(*redis.ClusterClient); err == nil && node && !fits {
+		// A node that has all slots does for a client that knows no clusters; one that has
+		// some answers MOVED to the keys of others.
+		_, err = askAll(ctx, rdb, []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
+	}
+	if err != nil {
+		return known(ctx, rdb, err)
+	}
+	return nil
+}
+
+// askAll probes the servers that have the keys of some turns; node means that one of them
+// is of a cluster.
+func askAll(ctx context.Context, rdb redis.UniversalClient, turns []int) (node bool, err error) {
+	errs, nodes := make([]error, len(turns)), make([]bool, len(turns))
+	var all sync.WaitGroup
+	for i, turn := range turns {
+		all.Go(func() { nodes[i], errs[i] = ask(ctx, rdb, turn) })
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return false, err
+		}
+	}
+	return slices.Contains(nodes, true), nil
+}
+
+func ask(ctx context.Context, rdb redis.UniversalClient, turn int) (node bool, err error) {
+	ours, asynqs := record.ProbeKeys(turn)
+	pipe := rdb.Pipeline()
+	whole := pipe.Eval(ctx, probeLua, []string{ours}, asynqs)
+	again := pipe.EvalSha(ctx, probeScript.Hash(), []string{ours}, asynqs) // may be forbidden by itself
+	_, lost := pipe.Exec(ctx)
+	for _, cmd := range []*redis.Cmd{whole, again} {
+		if cmd.Err() == nil && cmd.Val() == nil {
+			return false, lost // there is no connection: the commands have no error of their own
+		}
+		reply, err := cmd.StringSlice()
+		switch {
+		case redis.HasErrorPrefix(err, "NOSCRIPT"): // forgotten between the two
+		case err != nil && keysRefused(err):
+			return false, &Error{Denied, "keys ecpayq:*", err}
+		case err != nil:
+			return false, err
+		case len(reply) == 2:
+			return false, named(reply[0], answer(reply[1]))
+		case len(reply) == 1:
+			node = true
+		}
+	}
+	return node, nil
+}
+
+// named adds to a refusal what was refused: a script's own error does not say.
+func named(step string, err error) error {
+	if ReasonOf(err) != Denied {
+		return err
+	}
+	return &Error{Denied, step, err}
+}
+
+// answer is what a command in a script was answered.
+type answer string
+
+// Error implements error.
+func (a answer) Error() string { return string(a) }
+
+// RedisError implements [redis.Error].
+func (answer) RedisError() {}
+
+// mostTurns bounds the search for the masters of a cluster: one with a hundredth of the
+// slots is missed once in 10^17.
+const mostTurns = 4000
+
+// turnsOf are turns of [record.ProbeKeys] that reach each master of a cluster, or the one
+// server. It asks nobody who knows the cluster's slots already.
+func turnsOf(ctx context.Context, rdb redis.UniversalClient) ([]int, error) {
+	c, ok := rdb.(*redis.ClusterClient)
+	if !ok {
+		return []int{0}, nil
+	}
+	var mu sync.Mutex
+	masters := 0
+	if err := c.ForEachMaster(ctx, func(context.Context, *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		masters++
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	var turns []int
+	for turn := 0; turn < mostTurns && len(turns) < masters; turn++ {
+		key, _ := record.ProbeKeys(turn)
+		node, err := c.MasterForKey(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if addr := node.Options().Addr; !seen[addr] {
+			seen[addr], turns = true, append(turns, turn)
+		}
+	}
+	if len(turns) == 0 {
+		return nil, errors.New("the cluster has no master")
+	}
+	return turns, nil
+}
+
+// known gives an error a reason, by another look where it does not say enough.
+func known(ctx context.Context, rdb redis.UniversalClient, err error) error {
+	err = Diagnose(ctx, rdb, err)
+	if ReasonOf(err) == "" {
+		return &Error{Reason: OtherTrouble, Err: err}
+	}
+	return err
+}
+
+// Explain is an error with its reason before it, for logs and probes.
+func Explain(err error) error {
+	if r := ReasonOf(err); r != "" {
+		return fmt.Errorf("redis (%s): %w", r, err)
+	}
+	return fmt.Errorf("redis: %w", err)
+}
