@@ -252,7 +252,7 @@ func TestTheMerchantIDIsRequired(t *testing.T) {
 }
 
 // awayRow is a way in which Redis cannot be used.
-type awayRow struct{ name, url, secret string }
+type awayRow struct{ name, url, secret, hint, zh string }
 
 func awayRows(t *testing.T) []awayRow {
 	t.Helper()
@@ -260,10 +260,10 @@ func awayRows(t *testing.T) []awayRow {
 	frozen.Freeze()
 	locked := redistest.New(t, redistest.Options{Password: "correct-password"})
 	return []awayRow{
-		{"nobody listens", "redis://" + freeAddr(t) + "/0", ""},
-		{"frozen", frozen.URL(), ""},
-		{"no password", "redis://" + locked.Addr() + "/0", ""},
-		{"wrong password", "redis://:wrong-password@" + locked.Addr() + "/0", "wrong-password"},
+		{"nobody listens", "redis://" + freeAddr(t) + "/0", "", "nothing listens", "沒有程式接受連線"},
+		{"frozen", frozen.URL(), "", "did not answer in time", "未在時限內回應"},
+		{"no password", "redis://" + locked.Addr() + "/0", "", "asks for a password", "要求密碼"},
+		{"wrong password", "redis://:wrong-password@" + locked.Addr() + "/0", "wrong-password", "percent-encoded", "密碼錯誤"},
 	}
 }
 
@@ -313,6 +313,9 @@ func (b *bench) wantRedisHint(r result, row awayRow) {
 	}
 	if !strings.Contains("\n"+r.stderr, "\necpayq: error: ") || !strings.Contains(r.stderr, "\nhint: check ECPAYQ_REDIS_URL") {
 		b.Errorf("got %q on stderr, want an error with a hint about ECPAYQ_REDIS_URL", r.stderr)
+	}
+	if _, hint, _ := strings.Cut(r.stderr, "\nhint: "); !strings.Contains(hint, row.hint) || !strings.Contains(hint, row.zh) || !strings.Contains(hint, "running the same command again is safe") {
+		b.Errorf("got %q on stderr, want hints of this cause in both languages: %q, %q", r.stderr, row.hint, row.zh)
 	}
 	if row.secret != "" && strings.Contains(r.stderr, row.secret) {
 		b.Errorf("the error quotes the password: %q", r.stderr)

@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/app"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -62,7 +65,8 @@ var errSilent = errors.New("")
 // run is the whole program. Data goes to out, words for people to err.
 func run(ctx context.Context, args []string, s streams) int {
 	app.UseLogger(zerolog.Nop()) // go-redis would write to stderr by itself; what matters comes back as an error
-	err := newRoot(s).Run(ctx, args)
+	p, root := newRoot(s)
+	err := root.Run(ctx, args)
 	var usage usageError
 	var invalid *ecpay.ValidationError
 	if err != nil && !errors.As(err, new(triedError)) {
@@ -77,7 +81,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		printError(s.err, err)
 		return exitUsage
 	default:
-		printError(s.err, err)
+		printError(s.err, p.lookAgain(ctx, err))
 		return exitFailure
 	}
 }
@@ -87,6 +91,44 @@ func printError(w io.Writer, err error) {
 	if h := hintFor(err); h != "" {
 		fmt.Fprintf(w, "hint: %s\n", h)
 	}
+	if h := redisHint(err); h.Chinese != "" {
+		fmt.Fprintf(w, "hint: %s\n", h.Chinese)
+	}
+}
+
+// redisHint is the advice about an error of Redis, in both languages; empty for others.
+func redisHint(err error) redisx.Hint {
+	h := redisx.HintFor(err)
+	stored := errors.Is(err, enqueue.ErrRedis)
+	if h == (redisx.Hint{}) && stored {
+		h = redisx.General()
+	}
+	if stored {
+		h.English += "; running the same command again is safe"
+		h.Chinese += "；重新執行相同的指令是安全的"
+	}
+	return h
+}
+
+// lookAgain finds out more about an error of Redis than it says, for a second or two.
+func (p *program) lookAgain(ctx context.Context, err error) error {
+	if redisx.ReasonOf(err) == "" {
+		return err
+	}
+	u, bad := p.cfg.ResolveRedisURL()
+	if bad != nil {
+		return err
+	}
+	o, bad := enqueue.ParseRedisURL(u)
+	if bad != nil {
+		return err
+	}
+	o.MaxRetries, o.DialTimeout, o.ReadTimeout, o.ContextTimeoutEnabled = -1, time.Second, time.Second, true
+	rdb := redis.NewUniversalClient(o)
+	defer rdb.Close()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	return redisx.Diagnose(ctx, rdb, err)
 }
 
 // hintFor is advice for errors that have a known way out.
@@ -107,8 +149,6 @@ func hintFor(err error) string {
 		return "ecpayq dead replay ID brings it back"
 	case errors.Is(err, enqueue.ErrNotConfirmed):
 		return "the task is stored and workers may run it; running the same command again waits again"
-	case errors.Is(err, enqueue.ErrRedis):
-		return "check ECPAYQ_REDIS_URL and that Redis is running; running the same command again is safe"
 	case errors.Is(err, deadletter.ErrNotFound):
 		return "ecpayq dead list shows what is dead; a task that asynq archived by itself shows up within a minute or two"
 	case errors.Is(err, gate.ErrNoMerchant):
@@ -122,10 +162,10 @@ func hintFor(err error) string {
 	case errors.As(err, &usage):
 		return "ecpayq help, or COMMAND --help, lists commands and flags"
 	}
-	return ""
+	return redisHint(err).English
 }
 
-func newRoot(s streams) *cli.Command {
+func newRoot(s streams) (*program, *cli.Command) {
 	p := &program{streams: s, cfg: &config.Config{Env: s.env}}
 	p.traces = newTraces(s)
 	root := &cli.Command{
@@ -141,7 +181,7 @@ func newRoot(s streams) *cli.Command {
 		After:          func(ctx context.Context, _ *cli.Command) error { p.traces.flush(ctx); return nil },
 	}
 	asUsage(root)
-	return root
+	return p, root
 }
 
 // asUsage makes every mistake on the command line a [usageError], and a command

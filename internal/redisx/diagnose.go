@@ -46,45 +46,50 @@ func lookAtPorts(ctx context.Context, rdb redis.UniversalClient) Reason {
 	switch c := rdb.(type) {
 	case *redis.Client:
 		if o := c.Options(); o.Addr != "FailoverClient" {
-			return lookAt(ctx, o.Network, o.Addr, o.TLSConfig)
+			r, _ := lookAt(ctx, o.Network, o.Addr, o.TLSConfig)
+			return r
 		}
 	case *redis.ClusterClient:
+		var away Reason
 		for _, addr := range c.Options().Addrs {
-			if r := lookAt(ctx, "tcp", addr, c.Options().TLSConfig); r != "" {
+			r, reached := lookAt(ctx, "tcp", addr, c.Options().TLSConfig)
+			if reached {
 				return r
 			}
+			away = r
 		}
+		return away
 	}
 	return ""
 }
 
-func lookAt(ctx context.Context, network, addr string, secure *tls.Config) Reason {
+func lookAt(ctx context.Context, network, addr string, secure *tls.Config) (r Reason, reached bool) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if err != nil {
-		return ""
+		return ReasonOf(err), false // a deadline that ended while it was tried again hides it
 	}
 	defer conn.Close()
 	// A server with too many clients says so before it is asked.
 	if greeting := readSome(conn, lookTimeout/4); greeting != "" {
-		return ReasonOf(answer(strings.TrimPrefix(strings.TrimSpace(greeting), "-")))
+		return ReasonOf(answer(strings.TrimPrefix(strings.TrimSpace(greeting), "-"))), true
 	}
 	if secure != nil {
 		_, _ = conn.Write([]byte("PING\r\n"))
 		if reply := readSome(conn, lookTimeout/2); strings.HasPrefix(reply, "+") || strings.HasPrefix(reply, "-") {
-			return IsPlain
+			return IsPlain, true
 		}
-		return ""
+		return "", true
 	}
 	// Whose certificate it is does not matter: nothing is sent by this connection.
 	shake := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, ServerName: secureName(addr)})
 	err = shake.HandshakeContext(ctx)
 	var alert tls.AlertError
 	if err == nil || errors.As(err, &alert) || strings.Contains(err.Error(), "remote error: tls:") {
-		return IsTLS
+		return IsTLS, true
 	}
-	return ""
+	return "", true
 }
 
 func secureName(addr string) string {

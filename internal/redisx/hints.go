@@ -124,12 +124,12 @@ var table = []row{
 	},
 	{
 		WrongPassword, either(begins("WRONGPASS"), answers("invalid password", "without any password configured", "no password is set")),
-		"user or password of ECPAYQ_REDIS_URL are wrong (for Sentinels sentinel_username and sentinel_password); in the URL a password is percent-encoded: % is %25, / is %2F, # is %23",
+		"check ECPAYQ_REDIS_URL: user or password are wrong (for Sentinels sentinel_username and sentinel_password), and in a URL a password is percent-encoded: % is %25, / is %2F, # is %23",
 		"ECPAYQ_REDIS_URL 的使用者或密碼錯誤（Sentinel 則為 sentinel_username 與 sentinel_password）；密碼在 URL 中須以百分號編碼：% 寫成 %25、/ 寫成 %2F、# 寫成 %23",
 	},
 	{
-		NoPassword, begins("NOAUTH"),
-		"Redis asks for a password: ECPAYQ_REDIS_URL=redis://USER:PASSWORD@HOST:PORT/0, or better ECPAYQ_REDIS_URL_FILE; for Sentinels sentinel_password",
+		NoPassword, either(begins("NOAUTH"), answers("unauthenticated multibulk length", "unauthenticated bulk length")),
+		"check ECPAYQ_REDIS_URL: Redis asks for a password, redis://USER:PASSWORD@HOST:PORT/0, or better ECPAYQ_REDIS_URL_FILE; for Sentinels sentinel_password",
 		"Redis 要求密碼：ECPAYQ_REDIS_URL=redis://使用者:密碼@主機:連接埠/0，或改用 ECPAYQ_REDIS_URL_FILE；Sentinel 則為 sentinel_password",
 	},
 	{
@@ -199,12 +199,12 @@ var table = []row{
 	},
 	{
 		NameUnknown, noName,
-		"the host name of ECPAYQ_REDIS_URL cannot be resolved: mend it, or the DNS of this machine",
+		"check ECPAYQ_REDIS_URL, or the DNS of this machine: its host name cannot be resolved",
 		"無法解析 ECPAYQ_REDIS_URL 的主機名稱：請修正名稱，或檢查本機的 DNS",
 	},
 	{
 		Refused, isErr(syscall.ECONNREFUSED),
-		"nothing listens at the address of ECPAYQ_REDIS_URL: is Redis running, and are host and port right",
+		"check ECPAYQ_REDIS_URL and that Redis is running: nothing listens at this host and port",
 		"ECPAYQ_REDIS_URL 的位址沒有程式接受連線：Redis 是否執行中，主機與連接埠是否正確",
 	},
 	{
@@ -214,7 +214,7 @@ var table = []row{
 	},
 	{
 		Timeout, timedOut,
-		"Redis did not answer in time: it is overloaded, stopped, or a firewall drops the packets; check host and port of ECPAYQ_REDIS_URL",
+		"check ECPAYQ_REDIS_URL and how Redis is: it did not answer in time, since it is overloaded or stopped, or a firewall drops the packets",
 		"Redis 未在時限內回應：可能過載、停住，或封包遭防火牆丟棄；請檢查 ECPAYQ_REDIS_URL 的主機與連接埠",
 	},
 	{
