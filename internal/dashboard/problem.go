@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -71,26 +68,20 @@ func explain(l lang, err error) (status int, text string) {
 		return http.StatusUnprocessableEntity, l.say("This correction cannot be made:") + " " + set.Text
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return http.StatusServiceUnavailable, l.say("It took too long and was ended; what was done until then is done. Try again to go on.")
-	case unavailable(err):
-		return http.StatusServiceUnavailable, l.say("Redis is not available; try again.")
+	case redisx.ReasonOf(err) != "":
+		return http.StatusServiceUnavailable, l.say("Redis is not available; try again.") + " " + l.sayHint(err)
 	default:
 		return http.StatusInternalServerError, l.say("This went wrong; the log of the dashboard says why.")
 	}
 }
 
-// unavailable reports whether an error says that Redis cannot be used now, and not
-// that something in it is wrong.
-func unavailable(err error) bool {
-	var n net.Error
-	if errors.As(err, &n) || errors.Is(err, io.EOF) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed) {
-		return true
+// sayHint is the advice about an error of Redis.
+func (l lang) sayHint(err error) string {
+	h := redisx.HintFor(err)
+	if l == chinese {
+		return h.Chinese + "。"
 	}
-	for _, prefix := range []string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM", "NOAUTH", "WRONGPASS", "NOPERM"} {
-		if redis.HasErrorPrefix(err, prefix) {
-			return true
-		}
-	}
-	return false
+	return strings.ToUpper(h.English[:1]) + h.English[1:] + "."
 }
 
 // results are what became of the tasks of a form.

@@ -162,7 +162,32 @@ func TestWhatIsLeftWhenRedisGoesAwayIsCounted(t *testing.T) {
 	if a.Code != http.StatusServiceUnavailable {
 		t.Errorf("got status %d, want 503", a.Code)
 	}
-	wantText(t, "resolve", a, []string{"Not all of it could be done", "resolved: 1", "Redis is not available; try again. Not tried, or it is not known what became of them: 2"})
+	wantText(t, "resolve", a, []string{"Not all of it could be done", "resolved: 1", "Redis is not available; try again. The connection was ended:", " Not tried, or it is not known what became of them: 2"})
 	a = w.do(request{method: "POST", path: "/dead/replay", form: url.Values{"id": {two}}})
 	wantText(t, "replay of one", a, []string{"This could not be done", "Redis is not available"}, "Not tried")
+}
+
+func TestATroubleOfRedisIsExplainedInBothLanguages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	rdb := w.redis.Client()
+	id := w.died("VG00000001", rejected)
+	for _, row := range []struct {
+		on, off []any
+		en, zh  string
+	}{
+		{[]any{"CONFIG", "SET", "min-replicas-to-write", "1"}, []any{"CONFIG", "SET", "min-replicas-to-write", "0"}, "Fewer replicas are connected than min-replicas-to-write asks for", "已連線的複本少於 min-replicas-to-write"},
+		{[]any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"}, "Redis has reached maxmemory", "Redis 已達 maxmemory 上限"},
+		{[]any{"ACL", "SETUSER", "default", "-hset", "-eval", "-evalsha"}, []any{"ACL", "SETUSER", "default", "+@all"}, "The Redis user may not use EVALSHA", "此 Redis 使用者無權使用 EVALSHA"},
+	} {
+		w.must(rdb.Do(t.Context(), row.on...).Err())
+		for language, want := range map[string]string{"en": row.en, "zh-TW": row.zh} {
+			a := w.do(request{method: "POST", path: "/dead/replay", form: url.Values{"id": {id}}, headers: map[string]string{"Accept-Language": language}})
+			if a.Code != http.StatusServiceUnavailable {
+				t.Errorf("%v: got status %d, want 503", row.on, a.Code)
+			}
+			wantText(t, fmt.Sprint(row.on...), a, []string{want})
+		}
+		w.must(rdb.Do(t.Context(), row.off...).Err())
+	}
 }
