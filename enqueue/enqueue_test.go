@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -309,6 +310,13 @@ func TestParseRedisURL(t *testing.T) {
 		"redis://":                               nil,
 		"redis://h/x":                            nil,
 		"redis://h?nope=1":                       nil,
+		"redis://h/1?db=2":                       nil,
+		"redis://h?db=1&db=1":                    nil,
+		"redis://h?ca_file=/etc/ca.pem":          nil,
+		"redis://h?master=m":                     nil,
+		"redis-cluster://h?sentinel_password=s":  nil,
+		"redis://u:a%2Fb%23c%40d%25@h":           {Addrs: []string{"h:6379"}, User: "u", Pass: "a/b#c@d%"},
+		"unix:///run/a@b.sock":                   {Addrs: []string{"/run/a@b.sock"}},
 		"http://h":                               nil,
 		"unix://":                                nil,
 		"rediss://h?ca_file=/does/not/exist":     nil,
@@ -329,6 +337,37 @@ func TestParseRedisURL(t *testing.T) {
 		got := want{o.Addrs, o.Username, o.Password, o.DB, o.MasterName, o.SentinelPassword, o.IsClusterMode, o.TLSConfig != nil}
 		if diff := cmp.Diff(*w, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", in, diff)
+		}
+	}
+}
+
+func TestAPasswordThatIsNotEncodedIsSaidToBeAndNotQuoted(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{
+		"redis://:s3cret/word@h:6379/0", "redis://:12/s3cret@h:6379/0", "redis://:s3cret#word@h:6379", "redis://:12#s3cret@h", "redis://u:s3cret?word@h",
+		"redis://:s3cret%word@h", "redis://:s3cret word@h", "redis://:s3cret[word@h", "redis-sentinel://:s3cret^word@h,g", "redis://h?sentinel_password=s3cret%",
+	} {
+		if _, err := ParseRedisURL(in); !errors.Is(err, ErrURLEncoding) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: got %v, want that a character must be percent-encoded, and no word of the password", in, err)
+		}
+	}
+	for _, in := range []string{"redis://:12?s3cret-word@h", "redis://:12?s3cret@h=1"} {
+		if _, err := ParseRedisURL(in); err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: got %v, want an error with no word of the password", in, err)
+		}
+	}
+}
+
+func TestAnUnknownOptionOfARedisURLIsAnErrorThatListsTheKnownOnes(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"redis://h?cafile=x":  `redis URL has an option "cafile"; options are master, sentinel_username, sentinel_password, ca_file, db`,
+		"redis://h?ca_file=x": "redis URL has the option ca_file, which applies to rediss://, rediss-sentinel://, rediss-cluster:// only",
+		"redis://h?db=1&db=2": "redis URL has the option db twice",
+		"redis://h/1?db=2":    "redis URL names a database twice: after the host, and as db",
+	} {
+		if _, err := ParseRedisURL(in); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", in, err, want)
 		}
 	}
 }

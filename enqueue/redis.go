@@ -5,9 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,13 +27,26 @@ import (
 //	redis-cluster://[user:password@]host:port,host:port
 //
 // rediss-sentinel:// and rediss-cluster:// are the same over TLS (1.2 or newer).
-// Query parameters: master (Sentinel: the master's name, default "mymaster"),
-// sentinel_username and sentinel_password (Sentinel), ca_file (TLS: PEM file of
-// the certificate authority), db. Errors never quote the password.
+// Options, after a question mark: master (Sentinel: the master's name, default
+// "mymaster"), sentinel_username and sentinel_password (what Sentinels ask for; user
+// and password of the URL are those of Redis itself), ca_file (TLS: PEM file of the
+// certificate authority, instead of the system's), db (in place of the path). An
+// option that is unknown, is given twice or does not apply is an error. Errors never
+// quote the password.
 func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(s)
-	if err != nil {
+	switch {
+	case err != nil && strings.Contains(s, "@"), err == nil && u.Fragment != "", err == nil && u.User == nil && u.Scheme != "unix" && strings.Contains(u.Path, "@"):
+		return nil, ErrURLEncoding
+	case err != nil:
 		return nil, errors.New(`redis URL is malformed; it looks like "redis://127.0.0.1:6379/0"`)
+	}
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, ErrURLEncoding
+	}
+	if err := checkURLOptions(u.Scheme, q); err != nil {
+		return nil, err
 	}
 	// CLIENT SETINFO, by which go-redis tells its name, is more than the documented
 	// Redis user may do: Redis 7.2 would log a refusal for every connection.
@@ -41,7 +57,6 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 	}
 	scheme := u.Scheme
 	secure := strings.HasPrefix(scheme, "rediss")
-	q := u.Query()
 	switch strings.TrimPrefix(strings.TrimPrefix(scheme, "rediss"), "redis") {
 	case "":
 		o.Addrs = hosts(u.Host, "6379")
@@ -78,14 +93,55 @@ func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 	if o.IsClusterMode && o.DB != 0 {
 		return nil, errors.New("redis URL names a database; Redis Cluster has only 0")
 	}
-	for name := range q {
-		return nil, fmt.Errorf("redis URL has an unknown parameter %q", name)
-	}
 	return o, nil
 }
 
+// ErrURLEncoding means that a Redis URL cannot be taken apart, most likely because of
+// a character of its password.
+var ErrURLEncoding = errors.New("redis URL is malformed: its user or password has a character that must be percent-encoded")
+
+// urlOptions are the options of a Redis URL, and the schemes that each applies to.
+var urlOptions = []struct {
+	name    string
+	schemes []string
+}{
+	{"master", []string{"redis-sentinel", "rediss-sentinel"}},
+	{"sentinel_username", []string{"redis-sentinel", "rediss-sentinel"}},
+	{"sentinel_password", []string{"redis-sentinel", "rediss-sentinel"}},
+	{"ca_file", []string{"rediss", "rediss-sentinel", "rediss-cluster"}},
+	{"db", []string{"redis", "rediss", "unix", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"}},
+}
+
+// wordOfOption tells a misspelt option from what may be a piece of a password.
+var wordOfOption = regexp.MustCompile(`^[a-z_]{1,20}$`)
+
+func checkURLOptions(scheme string, q url.Values) error {
+	var known []string
+	for _, o := range urlOptions {
+		known = append(known, o.name)
+		switch {
+		case !q.Has(o.name):
+		case !slices.Contains(o.schemes, scheme):
+			return fmt.Errorf("redis URL has the option %s, which applies to %s:// only", o.name, strings.Join(o.schemes, "://, "))
+		case len(q[o.name]) > 1:
+			return fmt.Errorf("redis URL has the option %s twice", o.name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		if slices.Contains(known, name) {
+			continue
+		}
+		if wordOfOption.MatchString(name) {
+			name = strconv.Quote(name)
+		} else {
+			name = "that is unknown"
+		}
+		return fmt.Errorf("redis URL has an option %s; options are %s", name, strings.Join(known, ", "))
+	}
+	return nil
+}
+
 func take(q url.Values, name, def string) string {
-	defer q.Del(name)
 	if v := q.Get(name); v != "" {
 		return v
 	}
@@ -108,9 +164,10 @@ func hosts(list, port string) []string {
 
 func database(path, param string) (int, error) {
 	s := strings.Trim(path, "/")
-	if s == "" {
-		s = param
+	if s != "" && param != "" {
+		return 0, errors.New("redis URL names a database twice: after the host, and as db")
 	}
+	s += param
 	if s == "" {
 		return 0, nil
 	}

@@ -83,7 +83,9 @@ func (c *Config) CheckRedisURL() error {
 	if err != nil {
 		return err
 	}
-	if _, err := enqueue.ParseRedisURL(u); err != nil {
+	if _, err := enqueue.ParseRedisURL(u); errors.Is(err, enqueue.ErrURLEncoding) {
+		return fmt.Errorf("ECPAYQ_REDIS_URL: %w", err) // it has a hint in two languages
+	} else if err != nil {
 		return hint(fmt.Errorf("ECPAYQ_REDIS_URL: %w", err), `set it like "redis://127.0.0.1:6379/0"`)
 	}
 	return nil

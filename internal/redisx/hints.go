@@ -5,6 +5,8 @@ import (
 	"syscall"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/enqueue"
 )
 
 // The reasons.
@@ -26,6 +28,7 @@ const (
 	IsSentinel     Reason = "is_sentinel"
 	IsNoSentinel   Reason = "is_no_sentinel"
 	SentinelName   Reason = "sentinel_name"
+	URLEncoding    Reason = "url_encoding"
 	NoDatabase     Reason = "no_database"
 	Unsupported    Reason = "unsupported"
 	TooManyClients Reason = "too_many_clients"
@@ -156,6 +159,11 @@ var table = []row{
 		IsSentinel, func(error) bool { return false }, // Diagnose finds it
 		"this is the port of a Sentinel: use redis-sentinel://HOST:PORT/0?master=NAME",
 		"這是 Sentinel 的連接埠：請使用 redis-sentinel://主機:連接埠/0?master=名稱",
+	},
+	{
+		URLEncoding, isErr(enqueue.ErrURLEncoding),
+		"in ECPAYQ_REDIS_URL write every character of user and password but letters, digits and -._~ percent-encoded: % is %25, / is %2F, # is %23, ? is %3F, @ is %40, a space is %20",
+		"ECPAYQ_REDIS_URL 的使用者與密碼中，除英文字母、數字與 -._~ 以外的字元都須以百分號編碼：% 寫成 %25、/ 寫成 %2F、# 寫成 %23、? 寫成 %3F、@ 寫成 %40、空格寫成 %20",
 	},
 	{
 		NoDatabase, answers("DB index is out of range", "invalid DB index"),
