@@ -114,7 +114,25 @@ func afterLoss(found finding, d tasks.Delay, _ bool, h gate.History, p Policy) (
 const (
 	askAgain     = time.Minute
 	askScheduled = 6 * time.Hour
+	askLate      = time.Hour
 )
+
+// lateOnDayOfIssue is how long an answer that there is nothing to cancel, with no
+// invoice shown, proves nothing; 0 when it does. On the day of issue ECPay takes no
+// cancel after 10:00 in Taipei, and issues at an hour that it does not tell. Nobody
+// here knows that day, so any may be it for a cancel that began before 10:00 and is
+// answered after it, each with a margin for clocks and for what was on its way: when the
+// day is over, what is issued on it shows. began is zero where it is not known.
+//
+// A cancel that begins later comes too late if this is the day; see README.
+func lateOnDayOfIssue(now, began time.Time, margin time.Duration) time.Duration {
+	day := now.Add(-margin).In(ecpay.Taipei)
+	hour := func(h int) time.Time { return time.Date(day.Year(), day.Month(), day.Day(), h, 0, 0, 0, ecpay.Taipei) }
+	if lastCancel := hour(10); now.Before(lastCancel.Add(-margin)) || began.After(lastCancel.Add(margin)) {
+		return 0
+	}
+	return hour(24).Add(margin).Sub(now)
+}
 
 // settle is the verdict on the answer to a write or a query. Where the answer
 // alone does not prove what became of the subject, it asks. earlier means that
@@ -149,6 +167,9 @@ func (h *handler) settle(ctx context.Context, a *attempt, m Merchant, earlier bo
 		a.open = false
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
 	case cancel && earlier && found == notShown && a.err.Kind == ecpay.NotFound:
+		if left := lateOnDayOfIssue(h.ecpay.Stamp(), a.gate.Start, h.policy.Fence); left > 0 {
+			return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: min(left, askLate), Pauses: true, Reason: reasonLate}
+		}
 		// Our own unanswered cancel is why ECPay knows nothing to cancel.
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
 	case earlier:

@@ -29,6 +29,7 @@ const (
 	reasonFence
 	reasonLost
 	reasonScheduled
+	reasonLate
 	reasonUnconfirmed
 	reasonUpload
 
@@ -58,10 +59,11 @@ var reasons = [reasonCount]struct {
 	reasonRedis:       {WaitRedis, record.Text{En: "redis", Zh: "Redis"}},
 	reasonTooOld:      {text: record.Text{En: "no success in time", Zh: "超過時限仍未成功"}},
 	reasonAmbiguous:   {WaitAnswer, record.Text{En: "sent, and nobody knows what became of it; look it up at ECPay before it is run again", Zh: "已送出但結果不明，重新執行前請先至綠界查詢"}},
-	reasonUnknown:     {text: record.Text{En: "ECPay answered with a code that is in no table; look it up at ECPay before it is run again", Zh: "綠界回覆未知代碼，重新執行前請先至綠界查詢"}},
+	reasonUnknown:     {text: record.Text{En: "ECPay answered with a code that is in no table, or about something else; look it up at ECPay before it is run again", Zh: "綠界回覆未知代碼或他項資料，重新執行前請先至綠界查詢"}},
 	reasonFence:       {WaitAnswer, record.Text{En: "unanswered; ECPay does not show it yet, it may still land", Zh: "未收到回覆，綠界尚未顯示，仍可能生效"}},
 	reasonLost:        {WaitAnswer, record.Text{En: "Redis was restarted or another master took over, so that what was sent before may be forgotten; ECPay does not show it yet", Zh: "Redis 曾重新啟動或切換主節點，先前送出的紀錄可能遺失；綠界尚未顯示"}},
 	reasonScheduled:   {WaitAnswer, record.Text{En: "unanswered; whether it is scheduled shows on the day of issue", Zh: "未收到回覆，是否已排程須至開立日才能確認"}},
+	reasonLate:        {WaitAnswer, record.Text{En: "unanswered, and nothing to cancel: if today is the day of issue, ECPay takes no cancel after 10:00 and shows the invoice later; asked until the day is over", Zh: "未收到回覆，且查無可取消的交易：若今日為開立日，綠界上午 10 點後不受理取消，發票稍後才查得到；持續查詢至今日結束"}},
 	reasonUnconfirmed: {WaitConfirm, record.Text{En: "not confirmed yet", Zh: "對方尚未確認"}},
 	reasonUpload:      {text: record.Text{En: "the upload of the allowance failed (Upload_Status 2)", Zh: "折讓單上傳失敗（Upload_Status 2）"}},
 }

@@ -1,5 +1,7 @@
 package ecpaytest
 
+import "time"
+
 var opCancelDelayIssue = operation{
 	name: "CancelDelayIssue", category: "B2C", write: true, subject: []string{"Tsr"},
 	run: (*Server).cancelDelayIssue,
@@ -13,10 +15,17 @@ func (s *Server) cancelDelayIssue(r request) answer {
 		return a
 	}
 	d := r.merchant.delayed[tsr]
-	if d == nil || d.state == stateCancelled || d.state == stateIssued {
+	if d == nil || d.state == stateCancelled || d.state == stateIssued || d.state == stateScheduled && s.tooLate(d, r.at) {
 		return refuse(CodeNothingToCancel)
 	}
 	d.state = stateCancelled
 	s.effect(r.at, EffectCancelled, d.account, tsr, r.seq, "")
 	return answer{code: CodeOK, msg: "取消開立發票成功", asString: s.cfg.CancelCodeAsString}
+}
+
+// tooLate reports whether it is the day of issue and past 10:00, after which ECPay takes no cancel (documented by a
+// third-party copy of the page). Days of another length have no such hour.
+func (s *Server) tooLate(d *delayed, at time.Time) bool {
+	due := d.due.In(taipei)
+	return s.cfg.Day == 24*time.Hour && !s.calendar(at).Before(time.Date(due.Year(), due.Month(), due.Day(), 10, 0, 0, 0, taipei))
 }
