@@ -64,7 +64,7 @@ func (c *Codec) Seal(jsonText []byte) string {
 
 // Open returns the JSON text of a Data field. It accepts upper and lower case
 // hexadecimal, "+" or "%20" for a space, line breaks and missing padding in the
-// base64 text, and a JSON text that was never URL-encoded. Errors wrap
+// base64 text, and a JSON text that was never URL-encoded, which it leaves as it is. Errors wrap
 // [ErrUnreadable] and hold nothing of the data.
 func (c *Codec) Open(data string) ([]byte, error) {
 	raw, err := decodeBase64(data)
@@ -80,16 +80,13 @@ func (c *Codec) Open(data string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: bad padding, most likely another HashKey", ErrUnreadable)
 	}
 	text := raw[:len(raw)-pad]
-	// What begins with an escape, as it nearly always does, is no JSON by itself.
-	into, asItIs := text, !bytes.HasPrefix(text, []byte("%"))
-	if asItIs {
-		into = make([]byte, len(text))
-	}
-	if unescaped, ok := unescape(into, text); ok && json.Valid(unescaped) {
-		return unescaped, nil
-	}
-	if asItIs && json.Valid(text) {
+	// What begins with an escape, as it nearly always does, is no JSON by itself. What is
+	// JSON was never encoded: its "+" and "%41" mean themselves.
+	if !bytes.HasPrefix(text, []byte("%")) && json.Valid(text) {
 		return text, nil
+	}
+	if unescaped, ok := unescape(text, text); ok && json.Valid(unescaped) {
+		return unescaped, nil
 	}
 	return nil, fmt.Errorf("%w: not JSON, most likely another HashIV", ErrUnreadable)
 }

@@ -272,7 +272,7 @@ func TestOpenTakesJSONThatWasNeverEscaped(t *testing.T) {
 		return base64.StdEncoding.EncodeToString(buf)
 	}
 	for text, want := range map[string]string{
-		`{"a":"100%"}`: `{"a":"100%"}`, `{"a":1}`: `{"a":1}`, `{"a":"+"}`: `{"a":" "}`, `{"a":"%22"}`: `{"a":"%22"}`,
+		`{"a":"100%"}`: `{"a":"100%"}`, `{"a":1}`: `{"a":1}`, `{"a":"1+1"}`: `{"a":"1+1"}`, `{"a":"%41"}`: `{"a":"%41"}`, ` ["+"]`: ` ["+"]`, `{"a":"%22"}`: `{"a":"%22"}`,
 		"%7B%22a%22%3A1%7D": `{"a":1}`, "%7B%22a%22%3A1": "", `%7B%22a":"%`: "", "%7B%7D%7D": "", `%22"`: `""`, `%22%22"`: "",
 	} {
 		got, err := c.Open(seal(text))

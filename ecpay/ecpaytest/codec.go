@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"strings"
@@ -17,12 +18,13 @@ type keys struct{ key, iv []byte }
 func newKeys(key, iv string) keys { return keys{key: []byte(key), iv: []byte(iv)} }
 
 // seal turns JSON into the text of a Data field: URL-encoding, AES-128-CBC with PKCS#7 padding, Base64 (documented).
-func (k keys) seal(json []byte) string {
-	return base64.StdEncoding.EncodeToString(k.encrypt([]byte(phpURLEncode(string(json)))))
+func (k keys) seal(text []byte) string {
+	return base64.StdEncoding.EncodeToString(k.encrypt([]byte(phpURLEncode(string(text)))))
 }
 
 // open turns the text of a Data field back into what was sealed. It takes upper- and lower-case escapes, `+` and `%20`
-// for a space, and characters left bare, as the live service does (recorded).
+// for a space, and characters left bare, as the live service does (recorded). What is JSON as it stands was never encoded,
+// and means what it says (our choice).
 func (k keys) open(data string) ([]byte, error) {
 	sealed, err := base64.StdEncoding.DecodeString(data)
 	if err != nil {
@@ -31,6 +33,9 @@ func (k keys) open(data string) ([]byte, error) {
 	encoded, err := k.decrypt(sealed)
 	if err != nil {
 		return nil, err
+	}
+	if bytes.ContainsAny(encoded, `{["`) && json.Valid(encoded) {
+		return encoded, nil
 	}
 	text, err := url.QueryUnescape(string(encoded))
 	if err != nil {
