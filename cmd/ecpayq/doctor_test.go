@@ -11,12 +11,28 @@ import (
 )
 
 // finding is one element of what doctor prints.
-type finding struct{ Check, Status, Detail, Hint string }
+type finding struct {
+	Check, Status, Detail, Hint string
+	HintZH                      string `json:"hint_zh"`
+}
+
+// questions are the operations of ECPay that were called.
+func (b *bench) questions() []string {
+	var list []string
+	for _, c := range b.fake.Calls() {
+		if c.Operation != "" {
+			list = append(list, c.Category+" "+c.Operation)
+		}
+	}
+	return list
+}
 
 // doctor runs ecpayq doctor and returns its findings by check.
-func (b *bench) doctor(code int) map[string]finding {
+func (b *bench) doctor(code int) map[string]finding { return b.doctorArgs(code) }
+
+func (b *bench) doctorArgs(code int, args ...string) map[string]finding {
 	b.Helper()
-	r := b.run("doctor")
+	r := b.run(append([]string{"doctor"}, args...)...)
 	if r.code != code {
 		b.Errorf("doctor: got exit code %d, want %d\n%s%s", r.code, code, r.stdout, r.stderr)
 	}
@@ -40,7 +56,7 @@ func TestDoctorFindsNothingWrongWithASoundSetup(t *testing.T) {
 	b := newBenchWithout(t, ecpaytest.Config{}, nil)
 	b.useRedis(redistest.Options{Password: "s3cret-word"})
 	got := b.doctor(0)
-	for _, check := range []string{"configuration", "keys", "redis", "redis durability", "clock against redis", "ecpay", "clock against ecpay"} {
+	for _, check := range []string{"configuration", "keys", "redis", "redis durability", "redis memory", "clock against redis", "ecpay", "clock against ecpay", "keys at ecpay", "denied keys", "bans", "dead letters"} {
 		if f, ok := got[check]; !ok || f.Status != "ok" || f.Detail == "" {
 			t.Errorf("%s: got %+v, want ok with its detail", check, f)
 		}
@@ -48,8 +64,18 @@ func TestDoctorFindsNothingWrongWithASoundSetup(t *testing.T) {
 	if r := b.run("doctor", "--json"); r.code != 0 || r.stderr != "" {
 		t.Errorf("doctor --json: got exit code %d and %q on stderr, want 0 and nothing", r.code, r.stderr)
 	}
-	if calls := b.fake.Calls(); len(calls) != 0 && calls[0].Operation != "" {
-		t.Errorf("doctor called the operation %s, want none", calls[0].Operation)
+	if f := got["workers"]; f.Status != "warning" || f.Hint == "" || f.HintZH == "" {
+		t.Errorf("without a worker: got %+v, want a warning with hints in both languages", f)
+	}
+	if got := b.questions(); len(got) != 2 || got[0] != "B2C GetIssue" || got[1] != "B2C GetIssue" {
+		t.Errorf("two doctors asked %v, want GetIssue of B2C each", got)
+	}
+	if effects := b.fake.Effects(); len(effects) != 0 {
+		t.Errorf("doctor had effects: %v", effects)
+	}
+	b.doctorArgs(0, "--no-ecpay")
+	if got := b.questions(); len(got) != 2 {
+		t.Errorf("doctor --no-ecpay asked %v", got[2:])
 	}
 }
 

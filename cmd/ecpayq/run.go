@@ -91,21 +91,21 @@ func printError(w io.Writer, err error) {
 	if h := hintFor(err); h != "" {
 		fmt.Fprintf(w, "hint: %s\n", h)
 	}
-	if h := redisHint(err); h.Chinese != "" {
-		fmt.Fprintf(w, "hint: %s\n", h.Chinese)
+	if h := redisHint(err); h.Zh != "" {
+		fmt.Fprintf(w, "hint: %s\n", h.Zh)
 	}
 }
 
 // redisHint is the advice about an error of Redis, in both languages; empty for others.
-func redisHint(err error) redisx.Hint {
+func redisHint(err error) record.Text {
 	h := redisx.HintFor(err)
 	stored := errors.Is(err, enqueue.ErrRedis)
-	if h == (redisx.Hint{}) && stored {
+	if h == (record.Text{}) && stored {
 		h = redisx.General()
 	}
 	if stored {
-		h.English += "; running the same command again is safe"
-		h.Chinese += "；重新執行相同的指令是安全的"
+		h.En += "; running the same command again is safe"
+		h.Zh += "；重新執行相同的指令是安全的"
 	}
 	return h
 }
@@ -162,7 +162,7 @@ func hintFor(err error) string {
 	case errors.As(err, &usage):
 		return "ecpayq help, or COMMAND --help, lists commands and flags"
 	}
-	return redisHint(err).English
+	return redisHint(err).En
 }
 
 func newRoot(s streams) (*program, *cli.Command) {

@@ -181,6 +181,6 @@ func checkUsable(ctx context.Context, rdb redis.UniversalClient, log zerolog.Log
 		return fmt.Errorf("%w: %w", enqueue.ErrRedis, err)
 	}
 	hint := redisx.HintFor(err)
-	log.Error().Err(err).Str("reason", string(reason)).Str("hint", hint.English).Str("hint_zh", hint.Chinese).Msg("redis takes no writes; the worker is not ready until it does")
+	log.Error().Err(err).Str("reason", string(reason)).Str("hint", hint.En).Str("hint_zh", hint.Zh).Msg("redis takes no writes; the worker is not ready until it does")
 	return nil
 }

@@ -87,7 +87,7 @@ func TestAWorkerRefusesARedisThatItMayNotUseAndWaitsForOneThatIsFull(t *testing.
 		refused := cfg
 		refused.RedisURL = strings.Replace(server.URL(), "redis://", "redis://"+user+":word@", 1)
 		w, err := startSafely(refused)
-		if w != nil || !errors.Is(err, enqueue.ErrRedis) || redisx.ReasonOf(err) != redisx.Denied || !strings.Contains(redisx.HintFor(err).English, strings.ToUpper(user)) {
+		if w != nil || !errors.Is(err, enqueue.ErrRedis) || redisx.ReasonOf(err) != redisx.Denied || !strings.Contains(redisx.HintFor(err).En, strings.ToUpper(user)) {
 			t.Errorf("%s: got %v, want that Redis refuses it, and a hint that names it", rules, err)
 		}
 	}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -167,6 +169,16 @@ func (d *Directory) Merchant(_ context.Context, id string) (worker.Merchant, err
 
 // Len is how many merchants there are.
 func (d *Directory) Len() int { return len(*d.current.Load()) }
+
+// All returns the merchants by MerchantID.
+func (d *Directory) All() []worker.Merchant {
+	byID := *d.current.Load()
+	all := make([]worker.Merchant, 0, len(byID))
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		all = append(all, byID[id])
+	}
+	return all
+}
 
 func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 	f, err := readYAML(c.File)

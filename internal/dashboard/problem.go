@@ -79,9 +79,9 @@ func explain(l lang, err error) (status int, text string) {
 func (l lang) sayHint(err error) string {
 	h := redisx.HintFor(err)
 	if l == chinese {
-		return h.Chinese + "。"
+		return h.Zh + "。"
 	}
-	return strings.ToUpper(h.English[:1]) + h.English[1:] + "."
+	return strings.ToUpper(h.En[:1]) + h.En[1:] + "."
 }
 
 // results are what became of the tasks of a form.

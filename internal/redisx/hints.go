@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // The reasons.
@@ -237,16 +238,13 @@ var table = []row{
 	},
 }
 
-// Hint is what to do, in both languages; empty for nothing known.
-type Hint struct{ English, Chinese string }
-
-// HintFor is the hint for an error of Redis or of the way to it.
-func HintFor(err error) Hint { return ReasonOf(err).hint(err) }
+// HintFor says what to do about an error of Redis or of the way to it; nothing about others.
+func HintFor(err error) record.Text { return ReasonOf(err).hint(err) }
 
 // General is the hint where nothing better is known.
-func General() Hint { return OtherTrouble.hint(nil) }
+func General() record.Text { return OtherTrouble.hint(nil) }
 
-func (r Reason) hint(err error) Hint {
+func (r Reason) hint(err error) record.Text {
 	for _, one := range table {
 		if one.reason != r {
 			continue
@@ -258,7 +256,7 @@ func (r Reason) hint(err error) Hint {
 		case err != nil && keysRefused(err):
 			english, chinese = "keys that begin with asynq: or ecpayq:", "以 asynq: 或 ecpayq: 開頭的鍵"
 		}
-		return Hint{strings.Replace(one.english, "…", english, 1), strings.Replace(one.chinese, "…", chinese, 1)}
+		return record.Text{En: strings.Replace(one.english, "…", english, 1), Zh: strings.Replace(one.chinese, "…", chinese, 1)}
 	}
-	return Hint{}
+	return record.Text{}
 }

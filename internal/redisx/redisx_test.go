@@ -267,10 +267,10 @@ func wantReason(t *testing.T, err error, row trouble) {
 		t.Errorf("got reason %q of %v, want %q", got, err, row.reason)
 	}
 	h := redisx.HintFor(err)
-	if !strings.Contains(h.English, row.hint) || !strings.Contains(h.Chinese, row.hint) {
+	if !strings.Contains(h.En, row.hint) || !strings.Contains(h.Zh, row.hint) {
 		t.Errorf("got hint %+v, want %q in both languages", h, row.hint)
 	}
-	if err != nil && strings.Contains(err.Error()+h.English+h.Chinese, "s3cret-word") {
+	if err != nil && strings.Contains(err.Error()+h.En+h.Zh, "s3cret-word") {
 		t.Errorf("the password is quoted: %v, %+v", err, h)
 	}
 }
@@ -284,8 +284,8 @@ func TestAScriptThatIsRefusedSomethingSaysWhat(t *testing.T) {
 		if redisx.ReasonOf(err) != redisx.Denied {
 			t.Errorf("%s: got reason %q of %v, want denied", what, redisx.ReasonOf(err), err)
 		}
-		if h := redisx.HintFor(err); !strings.Contains(h.English, "ecpayq doctor") && !strings.Contains(h.English, "asynq:") {
-			t.Errorf("%s: got hint %q before a second look, want who names it", what, h.English)
+		if h := redisx.HintFor(err); !strings.Contains(h.En, "ecpayq doctor") && !strings.Contains(h.En, "asynq:") {
+			t.Errorf("%s: got hint %q before a second look, want who names it", what, h.En)
 		}
 		wantReason(t, redisx.Diagnose(t.Context(), rdb, err), trouble{redisx.Denied, "", what})
 	}
@@ -360,7 +360,7 @@ func TestTheReasonsThatNeedAnotherMachine(t *testing.T) {
 	if got := redisx.ReasonOf(many); got != redisx.TooManyFiles {
 		t.Errorf("%v: got %q, want %q", many, got, redisx.TooManyFiles)
 	}
-	if got := redisx.HintFor(reply("ERR ACL failure in script: User queue has no permissions to run the 'config|get' command")); !strings.Contains(got.English, "CONFIG GET") {
+	if got := redisx.HintFor(reply("ERR ACL failure in script: User queue has no permissions to run the 'config|get' command")); !strings.Contains(got.En, "CONFIG GET") {
 		t.Errorf("got %+v, want the command's name", got)
 	}
 }
@@ -389,13 +389,13 @@ func TestEveryReasonHasBothLanguagesAndIsALabel(t *testing.T) {
 		han := func(s string) bool {
 			return strings.ContainsFunc(s, func(c rune) bool { return unicode.Is(unicode.Han, c) })
 		}
-		if h.English == "" || han(h.English) || !han(h.Chinese) || strings.Contains(h.English+h.Chinese, "…") || strings.HasSuffix(h.English, ".") || strings.HasSuffix(h.Chinese, "。") {
+		if h.En == "" || han(h.En) || !han(h.Zh) || strings.Contains(h.En+h.Zh, "…") || strings.HasSuffix(h.En, ".") || strings.HasSuffix(h.Zh, "。") {
 			t.Errorf("%s: got hint %+v", r, h)
 		}
-		if other, twice := seen[h.English]; twice {
+		if other, twice := seen[h.En]; twice {
 			t.Errorf("%s and %s have the same hint", r, other)
 		}
-		seen[h.English] = r
+		seen[h.En] = r
 		if strings.Trim(string(r), "abcdefghijklmnopqrstuvwxyz_") != "" {
 			t.Errorf("%q is no label", r)
 		}
