@@ -1,13 +1,10 @@
 package ecpaytest
 
-import (
-	"encoding/json"
-	"maps"
-)
+import "encoding/json"
 
 // others are the subjects of which a Fault with AboutAnother speaks.
 var others = map[string]string{
-	"Tsr": "ANOTHER1", "RelateNumber": "ANOTHER1", "InvoiceNumber": "ZZ99999999", "InvoiceNo": "ZZ99999999", "AllowanceNo": "9999999999999999",
+	"Tsr": "ANOTHER1", "RelateNumber": "ANOTHER1", "InvoiceNumber": "ZZ99999999", "InvoiceNo": "FK99999991", "AllowanceNo": "9999999999999999",
 }
 
 // aboutAnother is what a server that knows nothing but another subject answers to the same request about that one.
@@ -16,8 +13,17 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	cfg.Merchants = []Merchant{x.merchant.Merchant}
 	twin := New(cfg)
 	query := !x.op.write
+	twin.minted = 99999990
+	staged := Delayed{Tsr: others["Tsr"]}
+	switch x.op.id() {
+	case opIssue.id(), opDelayIssue.id():
+		staged = Delayed{Tsr: "UNUSED"} // the number is free
+	case opTriggerIssue.id(), opCancelDelayIssue.id(), opEditDelayIssue.id():
+	default:
+		staged.Issued, staged.Voided = true, x.op.id() == opGetInvalid.id()
+	}
 	for _, err := range []error{
-		twin.StageDelayed(Delayed{Tsr: others["Tsr"], Issued: query}),
+		twin.StageDelayed(staged),
 		twin.StageInvoice(Invoice{InvoiceNumber: others["InvoiceNumber"], InvoiceDate: memberOf(x.plain, "InvoiceDate"),
 			Voided: query || x.op.name == "InvalidConfirm", Confirmed: query}),
 		twin.StageAllowance(Allowance{AllowanceNo: others["AllowanceNo"], ConfirmDate: dateIn(s.now())}),
@@ -28,16 +34,18 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	}
 	twin.mu.Lock()
 	defer twin.mu.Unlock()
-	return twin.perform(x.op, request{merchant: twin.merchants[x.merchant.MerchantID], data: newFields(aboutOther(x.plain)), at: s.now()})
+	return twin.perform(x.op, request{merchant: twin.merchants[x.merchant.MerchantID], data: newFields(aboutOther(x.plain, dateIn(twin.calendar(s.now())))), at: s.now()})
 }
 
-// aboutOther replaces the subject in a request's Data.
-func aboutOther(data []byte) []byte {
+// aboutOther replaces the subject in a request's Data. Those with an InvoiceNo are about an invoice of today.
+func aboutOther(data []byte, today string) []byte {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(data, &members) != nil {
 		return data
 	}
-	members = maps.Clone(members)
+	if _, ok := members["InvoiceNo"]; ok && members["InvoiceDate"] != nil {
+		members["InvoiceDate"] = mustJSON(today)
+	}
 	for name, other := range others {
 		if _, ok := members[name]; ok {
 			members[name] = mustJSON(other)

@@ -36,6 +36,7 @@ type answer struct {
 	code     int
 	msg      string // empty: the text in messages
 	asString bool   // RtnCode comes as a string
+	plain    bool   // Data is the object itself, not encrypted
 	more     object // what follows RtnCode and RtnMsg
 }
 

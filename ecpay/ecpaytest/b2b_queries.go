@@ -10,7 +10,7 @@ import (
 // product: it may come alone.
 func (s *Server) findInvoice(r request) (*b2bInvoice, answer) {
 	f := r.data
-	category := f.integer("InvoiceCategory", 0, 1)
+	category := f.between("InvoiceCategory", 0, 1)
 	relate := f.optional("RelateNumber", 50)
 	var key invoiceKey
 	if relate == "" || f.present("InvoiceNumber") || f.present("InvoiceDate") {

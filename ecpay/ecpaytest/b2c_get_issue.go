@@ -38,14 +38,17 @@ func (s *Server) getIssue(r request) answer {
 		found = d.invoices[0]
 	}
 	if found == nil {
-		return refuse(CodeNoData)
+		return answer{code: CodeNoData, msg: "查無發票資料，請重新確認"} // recorded
 	}
 	return answer{code: CodeOK, msg: "查詢成功", more: found.describe()}
 }
 
 // describe lists the documented members of an issued invoice that the fake knows, in the types that were recorded.
 func (i *issued) describe() object {
-	d := i.delayed
+	d, voided := i.delayed, "0"
+	if !i.voidedAt.IsZero() {
+		voided = "1"
+	}
 	return object{
 		{"IIS_Mer_ID", merchantIDValue(d.MerchantID, true)},
 		{"IIS_Number", i.number},
@@ -55,7 +58,7 @@ func (i *issued) describe() object {
 		{"IIS_Sales_Amount", d.SalesAmount},
 		{"IIS_Tax_Amount", 0},
 		{"IIS_Issue_Status", "1"},
-		{"IIS_Invalid_Status", "0"},
+		{"IIS_Invalid_Status", voided},
 		{"IIS_Upload_Status", "0"},
 		{"IIS_Upload_Date", ""},
 		{"IIS_Turnkey_Status", ""},

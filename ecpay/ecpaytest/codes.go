@@ -25,9 +25,29 @@ const (
 	CodeNoSuchTsr       = 4000001 // recorded
 	CodeNothingToCancel = 5070305 // recorded
 	CodeRelateNumberDup = 5070357 // recorded
-	CodeAmountMismatch  = 1200031 // recorded
+	CodeAmountMismatch  = 5000022 // recorded
 	CodeNoSuchInvoice   = 6070004 // recorded: B2B number or date is wrong
 	CodeBadReason       = 2103005 // recorded: B2B reason, checked before the invoice is looked up
+
+	CodeNothing      = 7       // recorded: word settings and companies
+	CodeNoSuchNumber = 1600003 // recorded: B2C number
+	CodeVoidedBefore = 5070453 // recorded: B2C
+	CodeReasonLong   = 2009005 // recorded: B2C
+	CodeKeyMissing   = 2013001 // recorded: B2C GetInvalid without one of its three keys
+	CodeBarcode      = 2019001 // recorded: malformed
+	CodeLoveCode     = 2020001 // recorded: malformed
+	CodeTaxIDFormat  = 2027000 // recorded: malformed
+	CodeTaxIDCheck   = 1200125 // recorded: wrong check digit
+	CodeNoSuchBuyer  = 6000015 // recorded: B2B, not registered as a counterparty
+
+	CodeTaxType             = 2001019 // recorded: there is no such TaxType
+	CodeCarrierType         = 2001096 // recorded: there is no such CarrierType
+	CodeClearanceMark       = 5000007 // recorded: TaxType 2 without ClearanceMark
+	CodeCarrierPrinted      = 5000015 // recorded: a carrier with Print 1
+	CodeIdentifierUnprinted = 5000028 // recorded: CustomerIdentifier with neither Print 1 nor a carrier
+	CodeDelayDay            = 1200119 // recorded: DelayDay is out of range
+	CodeRelateNumberLong    = 2001003 // recorded: RelateNumber of more than 50 characters
+	CodeEmailLong           = 2001010 // recorded: CustomerEmail of more than 80 characters
 )
 
 // RtnCodes made up by this package, because what ECPay answers is unknown. They are stable, and all lie in 99xxxxx, where
@@ -45,6 +65,15 @@ const (
 	CodeConfirmNotAwaited  = 9900203 // InvalidConfirm of an invoice that is not voided, or by the party that voided it
 	CodeConfirmArchiveMode = 9900204 // InvalidConfirm by a merchant in archive mode
 	CodeNoSuchAllowance    = 9900301 // GetAllowanceConfirm of an unknown number
+	CodeB2BRelateNumberDup = 9900401 // B2B Issue with a RelateNumber that was used before
+	CodeTrackDup           = 9900402 // AddInvoiceWordSetting of numbers that are in another range
+)
+
+// What does not exist, or is not registered as a counterparty; everything else of its form does (our choice).
+const (
+	NoSuchBarcode  = "/0000000"
+	NoSuchLoveCode = "000"
+	NoSuchTaxID    = "00000000"
 )
 
 // messages are the texts that go with the codes. Those of known codes are ECPay's where they are known. Those of made-up
@@ -57,10 +86,31 @@ var messages = map[int]string{
 	CodeNoSuchTsr:       "不存在此交易單號",
 	CodeNothingToCancel: "B2C取消延遲(或觸發)發票 查無可更新交易單號",
 	CodeRelateNumberDup: "自訂編號重覆，請重新設定",
-	CodeAmountMismatch:  "商品合計金額與發票金額不符",
+	CodeAmountMismatch:  "驗證發票金額發現錯誤",
 	CodeNoSuchInvoice:   "發票號碼或日期錯誤",
 	CodeBadReason:       "發票作廢原因格式錯誤",
-	CodeNoSuchAllowance: "作業未完成(9900301)",
+
+	CodeNothing:             "查無資料",
+	CodeNoSuchNumber:        "無發票號碼資料",
+	CodeVoidedBefore:        "B2C作廢發票 該發票已被作廢過",
+	CodeReasonLong:          "作廢原因長度錯誤",
+	CodeKeyMissing:          "必填欄位未填",
+	CodeBarcode:             "手機條碼格式錯誤",
+	CodeLoveCode:            "捐贈碼格式錯誤",
+	CodeTaxIDFormat:         "統一編號格式錯誤",
+	CodeTaxIDCheck:          "統一編號檢查碼錯誤",
+	CodeNoSuchBuyer:         "買方識別碼資料不存在",
+	CodeB2BRelateNumberDup:  "作業未完成(9900401)",
+	CodeTrackDup:            "作業未完成(9900402)",
+	CodeTaxType:             "課稅類別格式錯誤",
+	CodeCarrierType:         "載具類別格式錯誤",
+	CodeClearanceMark:       "零稅率發票須填通關方式",
+	CodeCarrierPrinted:      "使用載具時不可列印",
+	CodeIdentifierUnprinted: "有統一編號時須列印或使用載具",
+	CodeDelayDay:            "延遲天數超出範圍",
+	CodeRelateNumberLong:    "自訂編號長度錯誤",
+	CodeEmailLong:           "客戶電子信箱長度錯誤",
+	CodeNoSuchAllowance:     "作業未完成(9900301)",
 
 	CodeMerchantMismatch:   "作業未完成(9900004)",
 	CodeTriggerScheduled:   "作業未完成(9900101)",

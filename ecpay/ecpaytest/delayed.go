@@ -32,6 +32,9 @@ type issued struct {
 	number  string
 	created time.Time
 	random  string
+
+	voidedAt time.Time // by the calendar; zero: it is not
+	reason   string
 }
 
 // scheduleIssue starts the delay of d, or starts it anew. The caller holds mu.
@@ -68,7 +71,10 @@ func (s *Server) addDelayed(m *merchant, v Delayed, at time.Time) {
 	m.relate[strings.ToUpper(v.RelateNumber)] = d
 	switch {
 	case v.Issued:
-		s.mint(d, s.calendar(at))
+		i := s.mint(d, s.calendar(at))
+		if v.Voided {
+			i.voidedAt, i.reason = i.created, "staged"
+		}
 	case v.Cancelled:
 		d.state = stateCancelled
 	case v.DelayFlag == "1":

@@ -3,7 +3,9 @@ package ecpaytest
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,6 +31,13 @@ func newFields(text []byte) *fields {
 func (f *fields) complain(code int, format string, args ...any) {
 	if f.refusal == nil {
 		f.refusal = &answer{code: code, msg: fmt.Sprintf(format, args...)}
+	}
+}
+
+// refuse keeps a code with its own text as the first complaint.
+func (f *fields) refuse(code int) {
+	if f.refusal == nil {
+		f.refusal = &answer{code: code}
 	}
 }
 
@@ -85,37 +94,67 @@ func (f *fields) date(name string) string {
 	return s
 }
 
-// integer returns a required whole JSON number between low and high.
-func (f *fields) integer(name string, low, high int) int {
+// day is a date that may have a time of day after it, as shipped clients send it.
+func (f *fields) day(name string) string {
+	s, _, _ := strings.Cut(f.required(name, 20), " ")
+	if !validDate(s) {
+		f.complain(CodeFieldFormat, "%s must be yyyy-mm-dd", name)
+	}
+	return s
+}
+
+// integer returns a required whole JSON number.
+func (f *fields) integer(name string) int {
 	if !f.present(name) {
 		f.complain(CodeFieldMissing, "%s is required", name)
-		return low
+		return 0
 	}
 	var n *int
 	if err := json.Unmarshal(f.members[name], &n); err != nil || n == nil {
 		f.complain(CodeFieldFormat, "%s must be a whole number", name)
-		return low
-	}
-	if *n < low || *n > high {
-		f.complain(CodeFieldFormat, "%s must be %d to %d", name, low, high)
+		return 0
 	}
 	return *n
 }
 
-// number returns a JSON number, required or else 0 when absent.
-func (f *fields) number(name string, required bool) float64 {
+// between is an integer between low and high.
+func (f *fields) between(name string, low, high int) int {
+	n := f.integer(name)
+	if n < low || n > high {
+		f.complain(CodeFieldFormat, "%s must be %d to %d", name, low, high)
+		return low
+	}
+	return n
+}
+
+// amount returns a number, written as JSON's or in a string as shipped plugins do (recorded: both are accepted); required
+// or else 0 when absent or an empty string.
+func (f *fields) amount(name string, required bool) float64 {
 	if !f.present(name) {
 		if required {
 			f.complain(CodeFieldMissing, "%s is required", name)
 		}
 		return 0
 	}
-	var n *float64
-	if err := json.Unmarshal(f.members[name], &n); err != nil || n == nil {
-		f.complain(CodeFieldFormat, "%s must be a number", name)
+	text := strings.Trim(string(f.members[name]), `"`)
+	if text == "" && !required {
 		return 0
 	}
-	return *n
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		f.complain(CodeFieldFormat, "%s must be a number", name)
+	}
+	return n
+}
+
+// wholeAmount is a required amount that is a whole number of 0 or more.
+func (f *fields) wholeAmount(name string) int {
+	n := f.amount(name, true)
+	if n < 0 || n > math.MaxInt32 || n != math.Trunc(n) {
+		f.complain(CodeFieldFormat, "%s must be a whole number", name)
+		return 0
+	}
+	return int(n)
 }
 
 // onlyAsked complains about the first member, in alphabetical order, that nobody has asked for.

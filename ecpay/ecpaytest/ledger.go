@@ -33,7 +33,7 @@ type Effect struct {
 	At         time.Time `json:"at"`   // the server's clock
 	Name       string    `json:"name"` // one of the Effect constants
 	MerchantID string    `json:"merchant_id"`
-	Subject    string    `json:"subject"`          // Tsr or InvoiceNumber
+	Subject    string    `json:"subject"`          // Tsr or InvoiceNumber; for Issue the RelateNumber
 	CallSeq    int       `json:"call_seq"`         // the Call that caused it; 0 for the passing of time
 	Detail     string    `json:"detail,omitempty"` // for EffectIssued the number of the invoice
 }
@@ -45,7 +45,11 @@ const (
 	EffectDelayReset    = "delay_reset"    // TriggerIssue started a running delay anew
 	EffectIssued        = "issued"         // an invoice came into being
 	EffectCancelled     = "cancelled"      // CancelDelayIssue
-	EffectVoided        = "voided"         // B2B Invalid
+	EffectEdited        = "edited"         // EditDelayIssue
+	EffectNotified      = "notified"       // InvoiceNotify: a message went out
+	EffectWordAdded     = "word_added"     // AddInvoiceWordSetting
+	EffectWordStatus    = "word_status"    // UpdateInvoiceWordStatus
+	EffectVoided        = "voided"         // Invalid
 	EffectVoidConfirmed = "void_confirmed" // B2B InvalidConfirm
 )
 

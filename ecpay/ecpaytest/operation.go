@@ -17,6 +17,9 @@ type operation struct {
 // path is where the endpoint is (documented).
 func (op *operation) path() string { return "/" + op.category + "Invoice/" + op.name }
 
+// id is the category and the name; names alone are not unique.
+func (op *operation) id() string { return op.category + " " + op.name }
+
 // request is what an operation sees.
 type request struct {
 	merchant *merchant
@@ -31,8 +34,10 @@ var revisions = map[string][]string{"B2C": {"3.0.0", "1.0.0"}, "B2B": {"1.0.0"}}
 
 // operations are the endpoints the fake has, by path.
 var operations = byPath(
-	opTriggerIssue, opCancelDelayIssue, opDelayIssue, opGetIssue,
-	opInvalid, opInvalidConfirm, opGetAllowanceConfirm, opB2BGetIssue, opB2BGetInvalid, opGetInvalidConfirm,
+	opIssue, opDelayIssue, opEditDelayIssue, opTriggerIssue, opCancelDelayIssue, opB2CInvalid, opInvoiceNotify,
+	opGetIssue, opGetIssueList, opGetInvalid, opCheckBarcode, opCheckLoveCode, opGetCompanyName,
+	opGetGovInvoiceWordSetting, opAddInvoiceWordSetting, opUpdateInvoiceWordStatus, opGetInvoiceWordSetting,
+	opB2BIssue, opInvalid, opInvalidConfirm, opGetAllowanceConfirm, opB2BGetIssue, opB2BGetInvalid, opGetInvalidConfirm,
 )
 
 func byPath(list ...operation) map[string]*operation {

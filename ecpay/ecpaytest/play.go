@@ -90,10 +90,14 @@ func (s *Server) ordinary(w http.ResponseWriter, x *exchange, f Fault, v verdict
 	if f.MerchantIDAsNumber || s.cfg.MerchantIDAsNumber {
 		v.answer.more = v.answer.more.withMerchantIDAsNumber()
 	}
-	s.sealed(w, x, f, x.keys.seal(v.answer.data()))
+	var data any = x.keys.seal(v.answer.data())
+	if v.answer.plain {
+		data = json.RawMessage(v.answer.data())
+	}
+	s.sealed(w, x, f, data)
 }
 
-// sealed writes an envelope with TransCode 1 and the given Data, a string or nil.
+// sealed writes an envelope with TransCode 1 and the given Data, a string or nil, or an object where it is plain.
 func (s *Server) sealed(w http.ResponseWriter, x *exchange, f Fault, data any) {
 	s.noteTrans(x)
 	s.write(w, x, f, cmp.Or(f.HTTPStatus, http.StatusOK), "", s.envelopeBody(x, f, TransOK, "", data))

@@ -5,7 +5,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -40,8 +39,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x := s.enter(r.URL.Path, op, env)
 	switch {
-	case op == nil || r.Method != http.MethodPost || !isJSON(r.Header.Get("Content-Type")):
-		// Recorded for a wrong path; for a wrong method or type of content our choice.
+	case op == nil || r.Method != http.MethodPost || !isJSONType(r.Header.Get("Content-Type")):
+		// Recorded for a wrong path; for a wrong method or another type of content our choice.
 		s.page(w, x, Fault{HTTPStatus: http.StatusInternalServerError})
 	case int64(len(body)) > s.cfg.MaxBody:
 		s.page(w, x, Fault{HTTPStatus: http.StatusRequestEntityTooLarge})
@@ -135,7 +134,9 @@ func (s *Server) processAt(x *exchange, at time.Time, offset time.Duration) verd
 	return v
 }
 
-func isJSON(contentType string) bool {
+// isJSONType reports whether a Content-Type is taken for JSON, as that of forms is: ECPay's own .NET library sends JSON by it
+// (seen in shipped clients).
+func isJSONType(contentType string) bool {
 	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && strings.EqualFold(media, "application/json")
+	return err == nil && (media == "application/json" || media == "application/x-www-form-urlencoded")
 }

@@ -41,6 +41,7 @@ type merchant struct {
 	issued     map[string]*issued  // by invoice number
 	invoices   map[invoiceKey]*invoiceView
 	allowances map[string]Allowance
+	tracks     []*track
 
 	lastCall    time.Time
 	bannedUntil time.Time

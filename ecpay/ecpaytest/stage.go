@@ -17,6 +17,7 @@ type Delayed struct {
 	SalesAmount  int    // 0: 100
 	Issued       bool   // already issued, as from the back office
 	Cancelled    bool   // already cancelled
+	Voided       bool   // the invoice is voided too; needs Issued
 }
 
 // The sides of Invoice.Side.
@@ -95,6 +96,8 @@ func (s *Server) StageDelayed(d Delayed) error {
 		return fmt.Errorf(`tsr %s: DelayFlag must be "1" or "2"`, d.Tsr)
 	case d.DelayDay < 0 || d.DelayDay > 15 || d.DelayFlag == "1" && d.DelayDay == 0:
 		return fmt.Errorf("tsr %s: DelayDay must be 1 to 15 for flag 1, 0 to 15 for flag 2", d.Tsr)
+	case d.Voided && !d.Issued:
+		return fmt.Errorf("tsr %s: Voided without Issued", d.Tsr)
 	case d.Issued && d.Cancelled:
 		return fmt.Errorf("tsr %s: both Issued and Cancelled", d.Tsr)
 	case m.tsrs[strings.ToUpper(d.Tsr)]:
@@ -169,7 +172,8 @@ func (s *Server) StageAllowance(a Allowance) error {
 	return nil
 }
 
-// State reports what has become of a Tsr ("pending", "scheduled", "issued", "cancelled"), of an invoice number ("valid",
+// State reports what has become of a Tsr ("pending", "scheduled", "issued", "cancelled"), of the RelateNumber of a B2C Issue
+// ("issued"), of a B2B invoice number ("valid",
 // "awaiting_confirm", "voided", "void_confirmed") or of an allowance number ("unconfirmed", "confirmed"), or "" if the
 // merchant has none of that name. Of invoices with the same number it reports the one with the latest date.
 func (s *Server) State(merchantID, subject string) string {
@@ -181,6 +185,9 @@ func (s *Server) State(merchantID, subject string) string {
 		return ""
 	}
 	if d := m.delayed[subject]; d != nil {
+		return d.state
+	}
+	if d := m.relate[strings.ToUpper(subject)]; d != nil && d.Tsr == "" {
 		return d.state
 	}
 	if a, ok := m.allowances[subject]; ok {

@@ -1,0 +1,32 @@
+package ecpaytest
+
+import "strings"
+
+var opEditDelayIssue = operation{
+	name: "EditDelayIssue", category: "B2C", write: true, subject: []string{"Tsr", "RelateNumber"},
+	run: (*Server).editDelayIssue,
+}
+
+// editDelayIssue is B2C EditDelayIssue (documented): the fields of Issue and a Tsr, with no field that steers the delay.
+// Recorded: 1 while it is pending, 4000001 for an unknown Tsr. That one which is scheduled may be edited, and one that is
+// issued or cancelled is answered like an unknown one, is our choice; so is that another RelateNumber must be free.
+func (s *Server) editDelayIssue(r request) answer {
+	f := r.data
+	tsr := f.required("Tsr", 30)
+	f.optional("NotifyURL", 200)
+	relate, amount := s.issueFields(f)
+	if a, ok := s.checked(f); !ok {
+		return a
+	}
+	d := r.merchant.delayed[tsr]
+	if d == nil || d.state != statePending && d.state != stateScheduled {
+		return refuse(CodeNoSuchTsr)
+	}
+	if other := r.merchant.relate[strings.ToUpper(relate)]; other != nil && other != d {
+		return refuse(CodeRelateNumberDup)
+	}
+	r.merchant.relate[strings.ToUpper(relate)] = d // the old one stays used, too
+	d.RelateNumber, d.SalesAmount = relate, amount
+	s.effect(r.at, EffectEdited, d.account, tsr, r.seq, "")
+	return answer{code: CodeOK, msg: "更新成功"}
+}

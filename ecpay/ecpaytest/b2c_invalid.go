@@ -1,0 +1,36 @@
+package ecpaytest
+
+import (
+	"math"
+	"unicode/utf8"
+)
+
+var opB2CInvalid = operation{
+	name: "Invalid", category: "B2C", write: true, subject: []string{"InvoiceNo"},
+	run: (*Server).invalidB2C,
+}
+
+// invalidB2C is B2C Invalid. Recorded: 1600003 for an unknown number, 5070453 for a second void, 2009005 for a Reason of
+// more than 20 characters, and that InvoiceDate may have a time of day. That a wrong date is answered like an unknown
+// number is our choice.
+func (s *Server) invalidB2C(r request) answer {
+	f := r.data
+	number, date := f.pattern("InvoiceNo", 10, invoiceNumber), f.day("InvoiceDate")
+	reason := f.required("Reason", math.MaxInt)
+	if utf8.RuneCountInString(reason) > 20 {
+		f.refuse(CodeReasonLong)
+	}
+	if a, ok := s.checked(f); !ok {
+		return a
+	}
+	i := r.merchant.issued[number]
+	switch {
+	case i == nil || dateIn(i.created) != date:
+		return refuse(CodeNoSuchNumber)
+	case !i.voidedAt.IsZero():
+		return refuse(CodeVoidedBefore)
+	}
+	i.voidedAt, i.reason = s.calendar(r.at), reason
+	s.effect(r.at, EffectVoided, r.merchant, number, r.seq, "")
+	return answer{code: CodeOK, msg: "作廢發票成功", more: object{{"InvoiceNo", number}}}
+}
