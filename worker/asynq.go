@@ -81,15 +81,6 @@ const (
 	apartWhileBusy  = 5 * time.Second
 )
 
-// delay is [retryApart], and tells of tasks that asynq takes from a worker of which
-// it has heard nothing for too long.
-func (h *handler) delay(n int, err error, t *asynq.Task) time.Duration {
-	if errors.Is(err, asynq.ErrLeaseExpired) {
-		h.observer.LeaseLost(t.Type())
-	}
-	return retryApart(n, err, t)
-}
-
 // retryApart is [retryDelay], a little longer for tasks whose worker died.
 func retryApart(n int, err error, t *asynq.Task) time.Duration {
 	d := retryDelay(n, err, t)
@@ -131,5 +122,12 @@ func (l asynqLogger) Warn(args ...any) {
 	}
 	l.log.Warn().Msg(text)
 }
-func (l asynqLogger) Error(args ...any) { l.log.Error().Msg(fmt.Sprint(args...)) }
+func (l asynqLogger) Error(args ...any) {
+	text := fmt.Sprint(args...)
+	if strings.HasPrefix(text, "cannot subscribe") { // subscribingClient says why
+		l.log.Debug().Msg(text)
+		return
+	}
+	l.log.Error().Msg(text)
+}
 func (l asynqLogger) Fatal(args ...any) { l.log.Error().Msg(fmt.Sprint(args...)) }

@@ -64,7 +64,8 @@ type Observer struct {
 	// Start begins an attempt, for a trace of which carrier is the W3C context that
 	// came with the task; it returns a context for the attempt.
 	Start func(ctx context.Context, taskType string, carrier map[string]string) context.Context
-	// LeaseLost is told of every task whose worker died over it or lost its lease.
+	// LeaseLost is told of every task whose worker died over it or lost its lease, by the one
+	// worker that gave it back to the queue.
 	LeaseLost func(taskType string)
 	// Lost is told of what asynq could not write, which no attempt knows.
 	Lost func(Loss)

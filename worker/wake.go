@@ -62,6 +62,9 @@ const (
 	// wakeAtOnce is how soon a wake comes at most that does not tell of a new task:
 	// the queue is paused, or others take its tasks.
 	wakeAtOnce = 20 * time.Millisecond
+	// refusedPause is how long a Server pauses when Redis gives it no task and does not say that
+	// there is none, for example while it is full: asynq asks again at once.
+	refusedPause = 200 * time.Millisecond
 	// maxWakePause bounds the pause after many of those.
 	maxWakePause = time.Second
 )
@@ -107,6 +110,8 @@ func (c *wakingClient) EvalSha(ctx context.Context, sha string, keys []string, a
 		c.foundTask(q)
 	case errors.Is(err, redis.Nil):
 		c.foundEmpty(q)
+	case !redis.HasErrorPrefix(err, "NOSCRIPT"): // after which asynq sends its text
+		sleep(c.ctx, refusedPause)
 	}
 	return cmd
 }

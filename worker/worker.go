@@ -179,6 +179,8 @@ func New(cfg Config) (*Worker, error) {
 	if w.done = newCompletions(cfg.Redis, w.h.gate); w.done != nil {
 		rdb, w.h.completions = w.done, w.done
 	}
+	rdb = &subscribingClient{UniversalClient: rdb, log: w.quiet}
+	rdb = &leaseClient{rdb, cfg.Observer.LeaseLost}
 	w.redis = newWakingClient(newDelayedClient(rdb, tasks.Queues(), delayedTaskCheck/2), tasks.Queues())
 	w.redis.admit = w.h.turns.admit
 	log := asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook()), cfg.Observer.Lost}
@@ -195,7 +197,7 @@ func (w *Worker) newServer(i int, log asynq.Logger) *asynq.Server {
 	c := asynq.Config{
 		Concurrency:              attempts / w.cfg.Servers,
 		Queues:                   tasks.Queues(),
-		RetryDelayFunc:           w.h.delay,
+		RetryDelayFunc:           retryApart,
 		IsFailure:                isFailure,
 		Logger:                   log,
 		LogLevel:                 asynq.InfoLevel,

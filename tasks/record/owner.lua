@@ -6,6 +6,7 @@
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 if ARGV[2] == '0' then
+  redis.call('ZREM', KEYS[1], '') -- which lets the rest be written although Redis is full
   redis.call('ZADD', KEYS[1], now, ARGV[1])
   return 1
 end

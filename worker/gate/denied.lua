@@ -6,6 +6,7 @@
 -- ARGV: attempt token, scope of the keys, what it says: refused, work, or unsure (nothing about them), why they are refused
 -- Returns: how long the pause is still (ms, 0 for none), whether it began with this (1/0)
 local now = micros()
+redis.call('HDEL', KEYS[1], '') -- which lets the rest be written although Redis is full
 local d = denial_of(redis.call('HGET', KEYS[1], 'denied:' .. ARGV[2]))
 if ARGV[3] == 'work' then
   redis.call('HDEL', KEYS[1], 'denied:' .. ARGV[2])

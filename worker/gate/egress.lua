@@ -19,6 +19,7 @@ local MANY, LATELY, SILENCE = 3, 60000000, 10000000
 local now, op, me = micros(), ARGV[1], ARGV[3]
 local s = redis.call('HMGET', KEYS[1], 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end', 'answered', 'rate_at', 'rate_line')
 local kind, ends, answered = tonumber(s[1]) or FREE, tonumber(s[2]) or 0, tonumber(s[7]) or 0
+if op ~= 'ask' then redis.call('HDEL', KEYS[1], '') end -- which lets the rest be written although Redis is full
 local probing = s[5] and (tonumber(s[6]) or 0) > now
 if ARGV[2] == '1' then
   answered = now

@@ -1,0 +1,102 @@
+package worker
+
+import (
+	"context"
+	"strings"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// leaseClient is the Redis client of asynq's Servers as far as leases are concerned: it tells
+// of those that were lost, and lets those that are held be extended also while Redis is full.
+type leaseClient struct {
+	redis.UniversalClient
+
+	lost func(taskType string)
+}
+
+// EvalSha implements [redis.Scripter].
+func (c *leaseClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	return c.told(c.UniversalClient.EvalSha(ctx, sha, keys, args...), keys, args)
+}
+
+// Eval implements [redis.Scripter].
+func (c *leaseClient) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
+	return c.told(c.UniversalClient.Eval(ctx, text, keys, args...), keys, args)
+}
+
+// told tells of a task that was taken from a worker of which nothing was heard for too long. All
+// Servers of all workers look for such tasks, and the script by which one of them
+// takes the task succeeds for that one alone: so a lost lease counts once, whoever else found
+// it, and not at all while Redis does not execute the script.
+func (c *leaseClient) told(cmd *redis.Cmd, keys []string, args []any) *redis.Cmd {
+	if typ, ok := takesBack(keys, args); ok && cmd.Err() == nil {
+		c.lost(typ)
+	}
+	return cmd
+}
+
+// takesBack reports whether a script of asynq's takes a task back since its lease is over, and
+// of which type that is: in asynq v0.26 those by which a task is to be tried again or archived
+// have the list of active tasks and the leases as their second and third key, and the task with the
+// error as their second argument.
+func takesBack(keys []string, args []any) (taskType string, ok bool) {
+	if len(keys) < 4 || len(args) < 2 || !strings.HasSuffix(keys[1], ":active") || !strings.HasSuffix(keys[2], ":lease") ||
+		!strings.HasSuffix(keys[3], ":retry") && !strings.HasSuffix(keys[3], ":archived") {
+		return "", false
+	}
+	encoded, _ := args[1].([]byte)
+	taskType, why := typeAndError(encoded)
+	return taskType, why == asynq.ErrLeaseExpired.Error()
+}
+
+// typeAndError reads two fields of a task as asynq v0.26 encodes it.
+func typeAndError(encoded []byte) (taskType, why string) {
+	for b := encoded; len(b) > 0; {
+		num, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			break
+		}
+		b = b[n:]
+		if n = protowire.ConsumeFieldValue(num, kind, b); n < 0 {
+			break
+		}
+		if kind == protowire.BytesType {
+			v, _ := protowire.ConsumeBytes(b)
+			switch num {
+			case 1:
+				taskType = string(v)
+			case 7:
+				why = string(v)
+			}
+		}
+		b = b[n:]
+	}
+	return taskType, why
+}
+
+// ZAddXX extends leases. Redis takes it for a command that needs memory, though it adds
+// nothing, and refuses it while it is full; a lease that is not extended is lost after 30 seconds,
+// with it the attempt, and the task runs once more.
+func (c *leaseClient) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
+	cmd := c.UniversalClient.ZAddXX(ctx, key, members...)
+	if !redis.HasErrorPrefix(cmd.Err(), "OOM") {
+		return cmd
+	}
+	args := make([]any, 0, 2*len(members))
+	for _, m := range members {
+		args = append(args, m.Score, m.Member)
+	}
+	n, err := extend.Run(ctx, c.UniversalClient, []string{key}, args...).Int64()
+	return redis.NewIntResult(n, err)
+}
+
+// extend is ZADD XX of many. A script that has removed something, be it nothing, may write
+// while Redis is full.
+var extend = redis.NewScript(`
+redis.call('ZREM', KEYS[1], '')
+local n = 0
+for i = 1, #ARGV, 2 do n = n + redis.call('ZADD', KEYS[1], 'XX', ARGV[i], ARGV[i + 1]) end
+return n`)

@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/internal/redistest"
+)
+
+// subscribers starts Servers on a subscribingClient.
+func subscribers(t *testing.T, rdb redis.UniversalClient, servers int, handler asynq.HandlerFunc) *bytes.Buffer {
+	t.Helper()
+	said := &bytes.Buffer{}
+	c := &subscribingClient{UniversalClient: rdb, log: zerolog.New(zerolog.SyncWriter(said)).Hook(QuietHook())}
+	for range servers {
+		s := asynq.NewServerFromRedisClient(c, asynq.Config{Concurrency: 1, Queues: map[string]int{"q": 1}, LogLevel: asynq.FatalLevel, TaskCheckInterval: 10 * time.Millisecond})
+		if err := s.Start(handler); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Shutdown)
+	}
+	return said
+}
+
+func TestWithoutSubscribeNoConnectionIsLeftOpen(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{
+		AppendFsync: "no", Username: "u", Password: "p", ACL: "~* resetchannels +@all -subscribe",
+		Args: []string{"--user", "admin", "on", ">admin", "~*", "&*", "+@all"},
+	})
+	admin := redis.NewClient(&redis.Options{Addr: s.Addr(), Username: "admin", Password: "admin", DisableIdentity: true})
+	t.Cleanup(func() { _ = admin.Close() })
+	said := subscribers(t, s.Client(), 2, func(context.Context, *asynq.Task) error { return nil })
+	connections := func() int { return strings.Count(admin.ClientList(t.Context()).Val(), "user=u ") }
+	refusals := func() (n int64) {
+		for _, e := range admin.ACLLog(t.Context(), 128).Val() {
+			if e.Object == "subscribe" {
+				n += e.Count
+			}
+		}
+		return n
+	}
+	for deadline := time.Now().Add(20 * time.Second); refusals() == 0; <-time.After(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("SUBSCRIBE is not refused")
+		}
+	}
+	before := connections()
+	<-time.After(6 * time.Second) // asynq tries again every 5
+	if after := connections(); after > before {
+		t.Errorf("%d connections, and %d after asynq has tried to subscribe once more", before, after)
+	}
+	if n := refusals(); n > 2 {
+		t.Errorf("SUBSCRIBE was refused %d times to 2 Servers within seconds", n)
+	}
+	if n := strings.Count(said.String(), "redis refuses SUBSCRIBE"); n != 1 {
+		t.Errorf("the refusal is said %d times, want once:\n%s", n, said)
+	}
+}
+
+func TestATaskThatRunsIsCancelledWhereSubscribeIsAllowed(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{AppendFsync: "no"})
+	rdb := s.Client()
+	began, cancelled := make(chan struct{}), make(chan struct{})
+	subscribers(t, rdb, 1, func(ctx context.Context, _ *asynq.Task) error {
+		close(began)
+		<-ctx.Done()
+		close(cancelled)
+		return nil
+	})
+	info, err := asynq.NewClientFromRedisClient(rdb).Enqueue(asynq.NewTask("t", nil), asynq.Queue("q"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	for deadline := time.Now().Add(20 * time.Second); ; { // the Server may not have subscribed yet
+		if err := inspector.CancelProcessing(info.ID); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-cancelled:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the task is not cancelled")
+		}
+	}
+}
