@@ -24,6 +24,7 @@ func (p *program) dashboardCommand() *cli.Command {
 			"and it listens on loopback addresses only. The file is read at the start: restart it to take a user out.",
 		Flags: append(p.cfg.Flags(config.Reader),
 			p.cfg.FlagOf("ECPAYQ_CONFIG"), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_FINISH_TTL"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"), p.cfg.FlagOf("ECPAYQ_EGRESS"),
+			p.cfg.FlagOf("ECPAYQ_REDIS_POOL"), p.cfg.FlagOf("ECPAYQ_REDIS_IDLE"), p.cfg.FlagOf("ECPAYQ_REDIS_IDLE_TIMEOUT"),
 			p.cfg.FlagOf("ECPAYQ_LOG_LEVEL"), p.cfg.FlagOf("ECPAYQ_LOG_FORMAT"),
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:8980", Usage: "address to listen on; loopback only unless users are configured", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_ADDR")},
 			&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_READ_ONLY")},
@@ -58,13 +59,17 @@ func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := p.cfg.CheckConnections(); err != nil {
+		return usageError{err}
+	}
 	page, err := p.cfg.Page()
 	if err != nil {
 		return err
 	}
 	app.UseLogger(log)
 	cfg := app.DashboardConfig{
-		RedisURL: redisURL, Addr: c.String("addr"), CertFile: c.String("tls-cert"), KeyFile: c.String("tls-key"),
+		Connections: p.connections(),
+		RedisURL:    redisURL, Addr: c.String("addr"), CertFile: c.String("tls-cert"), KeyFile: c.String("tls-key"),
 		Page: dashboard.Config{
 			ReadOnly: c.Bool("read-only"), Codes: page.Codes, Schedules: page.Schedules, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
 			Interval: page.Interval, Egress: p.cfg.Egress, Logger: log,

@@ -124,6 +124,9 @@ func (p *program) withRedis(f func(redis.UniversalClient) error) error {
 	if err != nil {
 		return err
 	}
+	if err := p.awaitLoaded(p.ctx, u); err != nil {
+		return err
+	}
 	o, err := enqueue.ParseRedisURL(u)
 	if err != nil {
 		return err

@@ -177,6 +177,7 @@ func newRoot(s streams) (*program, *cli.Command) {
 			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.merchantCommand(), p.scheduleCommand(), p.auditCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(),
 		},
 		Suggest:        true,
+		Before:         func(ctx context.Context, _ *cli.Command) (context.Context, error) { p.ctx = ctx; return ctx, nil },
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run decides
 		After:          func(ctx context.Context, _ *cli.Command) error { p.traces.flush(ctx); return nil },
 	}
@@ -221,6 +222,7 @@ type program struct {
 	streams
 	cfg    *config.Config
 	traces *traces
+	ctx    context.Context // of the command, for what waits before it begins
 }
 
 // noArgs refuses stray arguments, which are most often a forgotten "--".
@@ -246,6 +248,9 @@ func (p *program) client(ctx context.Context) (*enqueue.Client, error) {
 	}
 	u, err := p.cfg.ResolveRedisURL()
 	if err != nil {
+		return nil, err
+	}
+	if err := p.awaitLoaded(ctx, u); err != nil {
 		return nil, err
 	}
 	cfg := enqueue.Config{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -78,7 +79,8 @@ func (p *program) work(ctx context.Context) error {
 	}
 	defer p.traces.flush(ctx)
 	w, err := app.StartWorker(app.WorkerConfig{
-		Traces:   provider,
+		Traces:      provider,
+		Connections: p.connections(), LoadingTimeout: p.cfg.RedisLoadingTimeout, Interrupted: ctx.Done(),
 		RedisURL: redisURL, BaseURL: base, Keys: dir, Codes: dir.Codes, HTTPTimeout: p.cfg.HTTPTimeout,
 		Worker: worker.Config{
 			Confirm: p.confirm(), Policy: p.cfg.Policy(), Egress: p.cfg.Egress, EgressRate: float64(p.cfg.EgressRate),
@@ -88,7 +90,11 @@ func (p *program) work(ctx context.Context) error {
 		AdminAddr: p.cfg.AdminAddr, MetricsByMerchant: p.cfg.MetricsByMerchant, Logger: log, Version: version,
 		Schedules: page.Schedules, Interval: page.Interval,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled): // before it ran
+		log.Info().Msg("stopped")
+		return nil
+	case err != nil:
 		return err
 	}
 	p.reloadUntil(ctx, dir, log)

@@ -29,11 +29,17 @@ import (
 
 // WorkerConfig is what a worker process is made of.
 type WorkerConfig struct {
-	RedisURL    string
-	BaseURL     *url.URL
-	Keys        worker.KeyProvider
-	Codes       *ecpay.Codes
-	HTTPTimeout time.Duration
+	RedisURL string
+	// Connections are those to Redis, of each of two clients.
+	Connections Connections
+	// LoadingTimeout is how long the start waits for a Redis that is loading its data, 0 for
+	// not at all; Interrupted, when not nil, ends the wait.
+	LoadingTimeout time.Duration
+	Interrupted    <-chan struct{}
+	BaseURL        *url.URL
+	Keys           worker.KeyProvider
+	Codes          *ecpay.Codes
+	HTTPTimeout    time.Duration
 	// Worker is filled in except for the parts that are assembled here.
 	Worker worker.Config
 	// Schedules are fired by this worker, or another one that has them.
@@ -77,18 +83,12 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 			_ = started.Stop()
 		}
 	}(w)
-	clients, err := openRedis(cfg.RedisURL, cfg.Worker.Confirm)
+	clients, err := openRedis(cfg.RedisURL, cfg.Worker.Confirm, cfg.Connections)
 	if err != nil {
 		return nil, err
 	}
 	// Last of all: asynq's server crashes when its client is closed under it.
 	w.onStop("redis clients", clients.close)
-
-	checkCtx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := checkRedis(checkCtx, clients.gate, cfg.Logger); err != nil {
-		return nil, err
-	}
 
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -128,12 +128,22 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 		return nil, err
 	}
 
-	// The admin server outlives the worker, so that a drain can be watched.
+	// The admin server outlives the worker, so that a drain can be watched, and so can a start that
+	// waits for Redis.
 	w.admin, err = startAdmin(cfg.AdminAddr, reg, w.live, w.ready(probe), cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
 	w.onStop("admin server", w.admin.stop)
+
+	if err := w.awaitRedis(cfg, clients.gate); err != nil {
+		return nil, err
+	}
+	checkCtx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := checkRedis(checkCtx, clients.gate, cfg.Logger); err != nil {
+		return nil, err
+	}
 
 	sweeper := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: clients.gate, Logger: cfg.Logger.Hook(worker.QuietHook()), Observe: m.Sweep})
 	sweeper.Start()
@@ -153,6 +163,22 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	w.startSchedules(cfg, clients.gate)
 	cfg.Logger.Info().Str("version", cfg.Version).Str("ecpay", cfg.BaseURL.String()).Str("admin", w.AdminAddr()).Msg("worker is running")
 	return w, nil
+}
+
+// awaitRedis waits while Redis loads its data.
+func (w *Worker) awaitRedis(cfg WorkerConfig, rdb redis.UniversalClient) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if cfg.Interrupted != nil {
+		go func() {
+			select {
+			case <-cfg.Interrupted:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return AwaitLoaded(ctx, rdb, cfg.LoadingTimeout, loggedLoading(cfg.Logger.With().Str("admin", w.AdminAddr()).Logger(), cfg.LoadingTimeout))
 }
 
 func (w *Worker) startSchedules(cfg WorkerConfig, rdb redis.UniversalClient) {

@@ -18,6 +18,8 @@ import (
 // DashboardConfig is what a dashboard process is made of.
 type DashboardConfig struct {
 	RedisURL string
+	// Connections are those to Redis.
+	Connections Connections
 	// Addr must be a loopback address unless users are configured.
 	Addr string
 	// CertFile and KeyFile are for TLS; both or neither.
@@ -44,6 +46,7 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	}
 	o.ContextTimeoutEnabled = true
 	o.DialTimeout = 2 * time.Second
+	cfg.Connections.set(o)
 	var keys *tls.Config
 	if cfg.CertFile != "" || cfg.KeyFile != "" {
 		cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,8 +27,26 @@ type redisClients struct {
 	gate redis.UniversalClient
 }
 
+// Connections bound those of one client to one Redis node. A zero field is its default.
+type Connections struct {
+	// Pool is how many there are at most. Defaults to 64.
+	Pool int
+	// Idle is how many stay open while none is used. Defaults to 32.
+	Idle int
+	// IdleTimeout is how long one is idle at most before it is used again; it is closed instead.
+	// Defaults to 5 min, less than firewalls and NAT gateways commonly keep a silent one.
+	IdleTimeout time.Duration
+}
+
+// set gives them to a client.
+func (c Connections) set(o *redis.UniversalOptions) {
+	o.PoolSize = cmp.Or(c.Pool, 64)
+	o.MaxIdleConns = min(cmp.Or(c.Idle, 32), o.PoolSize)
+	o.ConnMaxIdleTime = cmp.Or(c.IdleTimeout, 5*time.Minute)
+}
+
 // openRedis opens the clients; confirm is what the gate waits for.
-func openRedis(url string, confirm record.Confirm) (*redisClients, error) {
+func openRedis(url string, confirm record.Confirm, connections Connections) (*redisClients, error) {
 	open := func(tune func(*redis.UniversalOptions)) (redis.UniversalClient, error) {
 		o, err := enqueue.ParseRedisURL(url)
 		if err != nil {
@@ -35,7 +54,7 @@ func openRedis(url string, confirm record.Confirm) (*redisClients, error) {
 		}
 		o.ContextTimeoutEnabled = true
 		o.DialTimeout = 5 * time.Second
-		o.PoolSize = 64
+		connections.set(o)
 		// A task is under 1 KiB. By default each connection has 64 KiB of buffers.
 		o.ReadBufferSize, o.WriteBufferSize = 4<<10, 4<<10
 		tune(o)

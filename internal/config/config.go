@@ -22,7 +22,11 @@ import (
 type Config struct {
 	RedisURL     string
 	RedisURLFile string
-	ECPayURL     string
+
+	RedisPool, RedisIdle                  int
+	RedisIdleTimeout, RedisLoadingTimeout time.Duration
+
+	ECPayURL string
 
 	ConfirmReplicas int
 	ConfirmDisk     bool
@@ -91,6 +95,21 @@ func (c *Config) CheckRedisURL() error {
 	return nil
 }
 
+// CheckConnections reports what is wrong with the connections to Redis.
+func (c *Config) CheckConnections() error {
+	switch {
+	case c.RedisPool < 1:
+		return fmt.Errorf("ECPAYQ_REDIS_POOL is %d; it must be at least 1", c.RedisPool)
+	case c.RedisIdle < 1 || c.RedisIdle > c.RedisPool:
+		return fmt.Errorf("ECPAYQ_REDIS_IDLE is %d; it must be at least 1 and at most ECPAYQ_REDIS_POOL, %d", c.RedisIdle, c.RedisPool)
+	case c.RedisIdleTimeout <= 0:
+		return fmt.Errorf("ECPAYQ_REDIS_IDLE_TIMEOUT is %s; it must be more than 0", c.RedisIdleTimeout)
+	case c.RedisLoadingTimeout < 0:
+		return fmt.Errorf("ECPAYQ_REDIS_LOADING_TIMEOUT is %s; it must not be negative, and 0s is not to wait", c.RedisLoadingTimeout)
+	}
+	return nil
+}
+
 // CheckMerchantInterval reports what is wrong with the interval.
 func (c *Config) CheckMerchantInterval() error {
 	if c.MerchantInterval < 0 {
@@ -129,7 +148,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	errs = append(errs, c.CheckMerchantInterval())
+	errs = append(errs, c.CheckMerchantInterval(), c.CheckConnections())
 	relation(c.Concurrency > 0, "ECPAYQ_CONCURRENCY is %d; it must be at least 1", c.Concurrency)
 	relation(c.MerchantInFlight > 0, "ECPAYQ_MERCHANT_IN_FLIGHT is %d; it must be at least 1", c.MerchantInFlight)
 	relation(c.EgressRate >= 0, "ECPAYQ_EGRESS_RATE is %d; it must not be negative, and 0 is no limit", c.EgressRate)
