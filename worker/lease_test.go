@@ -151,23 +151,3 @@ func TestLeasesAreExtendedAlsoWhileRedisIsFull(t *testing.T) {
 		t.Errorf("leases (-want +got):\n%s", diff)
 	}
 }
-
-func TestARedisThatGivesNoTaskIsNotAskedAllTheTime(t *testing.T) {
-	t.Parallel()
-	b := newWakeBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 4, wakeRecheck, nil)
-	b.begins("first")
-	if err := b.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
-		t.Fatal(err)
-	}
-	b.during(200 * time.Millisecond)
-	b.commands.take("dequeue")
-	const window = 2 * time.Second
-	b.during(window)
-	if n := b.commands.take("dequeue"); n == 0 || n > 60 {
-		t.Errorf("%d questions for tasks in %s by 4 Servers while Redis is full, want a few", n, window)
-	}
-	if err := b.rdb.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
-		t.Fatal(err)
-	}
-	b.begins("second")
-}

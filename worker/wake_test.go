@@ -190,6 +190,34 @@ func TestAPausedQueueWithTasksIsNotAskedAllTheTime(t *testing.T) {
 	}
 }
 
+func TestAFullRedisIsNotAskedForTasksAllTheTime(t *testing.T) {
+	t.Parallel()
+	s := redistest.New(t, redistest.Options{AppendFsync: "no"})
+	rdb := s.Client()
+	if _, err := asynq.NewClientFromRedisClient(rdb).Enqueue(asynq.NewTask("t", []byte("first")), asynq.Queue("first")); err != nil {
+		t.Fatal(err)
+	}
+	if err := rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	b := newWakeBench(t, s.Addr(), 4, wakeRecheck, nil)
+	b.during(200 * time.Millisecond)
+	b.commands.take("dequeue")
+	const window = 2 * time.Second
+	b.during(window)
+	if n := b.commands.take("dequeue"); n == 0 || n > 60 {
+		t.Errorf("%d questions for tasks in %s by 4 Servers, want a few", n, window)
+	}
+	if err := rdb.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-b.began:
+	case <-time.After(5 * time.Second):
+		t.Error("the task does not begin when there is memory")
+	}
+}
+
 func TestTasksBeginWithoutAnythingThatTells(t *testing.T) {
 	t.Parallel()
 	refused := errors.New("ERR unknown command 'blmove'")
