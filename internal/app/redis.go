@@ -27,7 +27,8 @@ type redisClients struct {
 	gate redis.UniversalClient
 }
 
-// Connections bound those of one client to one Redis node. A zero field is its default.
+// Connections bound those of one client to one Redis node, beside one for each subscription. A zero field
+// is its default.
 type Connections struct {
 	// Pool is how many there are at most. Defaults to 64.
 	Pool int
@@ -41,6 +42,7 @@ type Connections struct {
 // set gives them to a client.
 func (c Connections) set(o *redis.UniversalOptions) {
 	o.PoolSize = cmp.Or(c.Pool, 64)
+	o.PipelinePoolSize = -1 // by default pipelines have 10 connections more, with 256 KiB of buffers each
 	o.MaxIdleConns = min(cmp.Or(c.Idle, 32), o.PoolSize)
 	o.ConnMaxIdleTime = cmp.Or(c.IdleTimeout, 5*time.Minute)
 }
