@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
+
+	"github.com/ecpayq/ecpayq/internal/web"
 )
 
 // admin serves /livez, /readyz and /metrics.
@@ -29,11 +31,11 @@ func startAdmin(addr string, reg *prometheus.Registry, live func() error, ready 
 		ErrorHandling:       promhttp.ContinueOnError, // one part that is broken does not take the others along
 		MaxRequestsInFlight: maxScrapes,
 	}))
-	ln, err := listen(addr)
+	ln, err := listen(addr, adminConns)
 	if err != nil {
 		return nil, err
 	}
-	a := &admin{addr: ln.Addr().String(), server: newServer(mux)}
+	a := &admin{addr: ln.Addr().String(), server: web.NewServer(web.SameSiteOnly(mux), web.WriteLimit)}
 	go func() {
 		if err := a.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			log.Error().Err(err).Msg("admin server ended")
@@ -52,6 +54,9 @@ func probe(check func(context.Context) error) http.HandlerFunc {
 		fmt.Fprintln(w, "ok")
 	}
 }
+
+// adminConns bounds what probes and scrapers keep open.
+const adminConns = 32
 
 // maxScrapes bounds what impatient scrapers cost a Redis that is slow.
 const maxScrapes = 4

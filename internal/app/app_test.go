@@ -236,6 +236,14 @@ func TestStopEndsEverythingAndMayBeCalledTwice(t *testing.T) {
 			t.Errorf("GET %s: got status %d, want %d", path, got, want)
 		}
 	}
+	request, err := http.NewRequest(http.MethodGet, base+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Sec-Fetch-Site", "cross-site")
+	if resp, err := http.DefaultClient.Do(request); err != nil || resp.Body.Close() != nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("GET /metrics for another site's page: got %v and %v, want 403", resp, err)
+	}
 	for range 2 {
 		if err := w.Stop(); err != nil {
 			t.Errorf("Stop: %v", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/web"
 )
 
 // DashboardConfig is what a dashboard process is made of.
@@ -60,11 +61,11 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	if err != nil {
 		return nil, errors.Join(err, cfg.Page.Redis.Close())
 	}
-	ln, err := listen(cfg.Addr)
+	ln, err := listen(cfg.Addr, dashboardConns)
 	if err != nil {
 		return nil, errors.Join(err, ui.Close())
 	}
-	d := &Dashboard{url: "http://" + ln.Addr().String() + "/", server: newServer(withProbe(ui, cfg.Page.Redis)), ui: ui}
+	d := &Dashboard{url: "http://" + ln.Addr().String() + "/", server: web.NewServer(withProbe(ui, cfg.Page.Redis), web.WriteLimit), ui: ui}
 	serve := func() error { return d.server.Serve(ln) }
 	if keys != nil {
 		d.url, d.server.TLSConfig = "https://"+ln.Addr().String()+"/", keys
@@ -77,6 +78,9 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	}()
 	return d, nil
 }
+
+// dashboardConns bounds what browsers keep open, six connections each.
+const dashboardConns = 512
 
 // withProbe adds /readyz, for which nobody has to log in. It is no pattern of a
 // [http.ServeMux], which would redirect requests before the dashboard's guard.

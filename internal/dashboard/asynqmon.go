@@ -98,9 +98,14 @@ func (d *Dashboard) asynq(w http.ResponseWriter, r *http.Request) {
 		d.change(w, r, mon, strings.TrimPrefix(path, "/api"))
 	case path == "/api/queues":
 		d.listQueues(w, r, mon)
-	case strings.HasPrefix(path, "/api/"), strings.HasPrefix(path, "/static/"), strings.Count(path, "/") == 1 && strings.Contains(path, "."):
-		w.Header().Set("Cache-Control", map[bool]string{true: "no-store", false: "private, max-age=3600"}[strings.HasPrefix(path, "/api/")])
+	case strings.HasPrefix(path, "/api/"):
+		if err := checkPaging(r.URL.Query()); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 		mon.ServeHTTP(w, r)
+	case strings.HasPrefix(path, "/static/"), strings.Count(path, "/") == 1 && strings.Contains(path, "."):
+		d.monFile(w, r)
 	default: // what its script shows
 		d.monPage[!d.mayChange(r)].serve(w)
 	}

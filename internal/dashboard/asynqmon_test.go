@@ -3,6 +3,7 @@ package dashboard_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -258,6 +259,68 @@ func TestOnlyNumbersDatesAndCodesOfPayloadsAndResultsAreShown(t *testing.T) {
 		}
 		if list := w.get("/asynq/api/queues/q/pending_tasks?size=50").Body.String(); strings.Contains(list, "s3cret") {
 			t.Errorf("%s: the list holds what is not to be shown: %s", id, list)
+		}
+	}
+}
+
+func TestAListOfAsynqsIsShortWhateverIsAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for i := range 150 {
+		w.put(fmt.Sprint(i), "{}")
+	}
+	rows := []struct {
+		query string
+		want  int // tasks, -1 for none but a refusal
+	}{
+		{"", 20}, {"?size=100", 100}, {"?size=1", 1}, {"?size=100&page=2", 50}, {"?page=1000000", 0}, {"?size=&page=", 20},
+		{"?size=101", -1}, {"?size=100000000", -1}, {"?size=9223372036854775808", -1}, {"?size=0", -1}, {"?size=-1", -1}, {"?size=abc", -1},
+		{"?page=1000001", -1}, {"?page=0", -1}, {"?page=-1", -1}, {"?page=x", -1}, {"?size=20&size=1000", -1}, {"?size=%31%30%31", -1},
+	}
+	for _, prefix := range []string{"/asynq/api", "/api"} {
+		for _, row := range rows {
+			a := w.get(prefix + "/queues/q/pending_tasks" + row.query)
+			if row.want < 0 {
+				if a.Code != http.StatusBadRequest || !strings.Contains(a.Body.String(), "must be a number from 1 to") {
+					t.Errorf("%s: got status %d and %s, want 400 and the limit", row.query, a.Code, a.Body)
+				}
+				continue
+			}
+			var list struct{ Tasks []json.RawMessage }
+			if err := json.Unmarshal(a.Body.Bytes(), &list); err != nil || len(list.Tasks) != row.want {
+				t.Errorf("%s: got status %d and %d tasks, want %d", row.query, a.Code, len(list.Tasks), row.want)
+			}
+		}
+		for _, list := range []string{"active", "scheduled", "retry", "archived", "completed", "groups/g/aggregating"} {
+			if a := w.get(prefix + "/queues/q/" + list + "_tasks?size=100000000"); a.Code != http.StatusBadRequest {
+				t.Errorf("%s: got status %d, want 400", list, a.Code)
+			}
+		}
+		if a := w.get(prefix + "/scheduler_entries/e/enqueue_events?size=100000000"); a.Code != http.StatusBadRequest {
+			t.Errorf("events of a scheduler: got status %d, want 400", a.Code)
+		}
+	}
+}
+
+func TestAsynqmonsFilesAreServedButForItsSourceMaps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for path, want := range map[string]string{
+		"/asynq/static/js/2.83624df2.chunk.js": "application/javascript", "/asynq/static/js/main.5adda2da.chunk.js": "application/javascript",
+		"/asynq/static/media/logo-color.c2b0c1f3.svg": "image/svg+xml", "/asynq/favicon.ico": "image/", "/asynq/manifest.json": "text/plain",
+	} {
+		for range 2 { // read, and kept
+			if a := w.get(path); a.Code != 200 || !strings.HasPrefix(a.Header().Get("Content-Type"), want) || a.Body.Len() < 100 {
+				t.Errorf("%s: got status %d, %q and %d bytes", path, a.Code, a.Header().Get("Content-Type"), a.Body.Len())
+			}
+		}
+	}
+	for _, path := range []string{
+		"/asynq/static/js/2.83624df2.chunk.js.map", "/asynq/static/js/main.5adda2da.chunk.js.map", "/asynq/static/js/runtime-main.9fea6c1a.js.map",
+		"/asynq/static/js/x%2f..%2f2.83624df2.chunk.js.map", "/asynq/static/js/nowhere.js", "/asynq/index.html", "/asynq/nowhere.png",
+	} {
+		if a := w.get(path); a.Code != http.StatusNotFound {
+			t.Errorf("%s: got status %d and %d bytes, want 404", path, a.Code, a.Body.Len())
 		}
 	}
 }

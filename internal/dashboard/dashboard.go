@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -63,10 +64,21 @@ type Dashboard struct {
 	egress    *gate.Egress
 	queues    *asynq.Inspector
 	sessions  *sessions
+	room      *room
 	// mon answers operators, lookOnly viewers; they share one client.
 	mon, lookOnly *asynqmon.HTTPHandler
 	monPage       map[bool]*monPage // by whether it is for looking only
+	fileLock      sync.Mutex
+	files         map[string]*monFile // by path
 }
+
+// Of all users 32 requests are served at a time, of one 8; one that finds no place
+// within 5 s is refused.
+const (
+	roomPlaces, roomEach = 32, 8
+	roomLine, roomCrowd  = 64, 256
+	roomPatience         = 5 * time.Second
+)
 
 // New returns the dashboard.
 func New(cfg Config) (*Dashboard, error) {
@@ -90,6 +102,7 @@ func New(cfg Config) (*Dashboard, error) {
 		cfg: cfg, rdb: cfg.Redis, store: record.NewStore(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
 		ledger:    deadletter.New(deadletter.Config{Redis: cfg.Redis, Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
 		merchants: gate.NewMerchants(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0), queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
+		room: newRoom(roomPlaces, 0, roomEach, roomLine, roomCrowd), files: map[string]*monFile{},
 		mon: newMon(cfg.Redis, false), lookOnly: newMon(cfg.Redis, true), monPage: map[bool]*monPage{},
 	}
 	for _, readOnly := range []bool{false, true} {

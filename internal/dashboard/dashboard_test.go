@@ -143,7 +143,12 @@ func TestTheGuardAnswersThisMachineOnly(t *testing.T) {
 		{"by name", "POST", map[string]string{"Host": "localhost"}, 204},
 		{"from its own page", "POST", map[string]string{"Sec-Fetch-Site": "same-origin"}, 204},
 		{"typed into the address bar", "GET", map[string]string{"Sec-Fetch-Site": "none"}, 200},
-		{"a link on another site", "GET", map[string]string{"Sec-Fetch-Site": "cross-site"}, 200},
+		{"a script of its own page", "GET", map[string]string{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}, 200},
+		{"an image on another site", "GET", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403},
+		{"a link on another site", "GET", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 403},
+		{"a script on another port", "GET", map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, 403},
+		{"a script on another port, of an old browser", "GET", map[string]string{"Origin": "http://127.0.0.1:9999"}, 403},
+		{"another site, asking whether it is there", "HEAD", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
 		{"a form on another site", "POST", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
 		{"a form on another site, deleting", "DELETE", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
 		{"a form on another port", "POST", map[string]string{"Origin": "http://127.0.0.1:9999"}, 403},
@@ -260,5 +265,19 @@ func TestCloseClosesTheClientOfTheDashboardWithoutAnError(t *testing.T) {
 	}
 	if err := rdb.Ping(t.Context()).Err(); err == nil {
 		t.Error("the client still works after Close")
+	}
+}
+
+func TestAPageOpensByALinkOnAnotherSiteAndIsReadByNoneOfItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for _, path := range []string{"/", "/waiting", "/merchants", "/audit", "/asynq/", "/login"} {
+		for dest, want := range map[string]int{"document": 0, "iframe": 403, "image": 403, "empty": 403, "script": 403} {
+			mode := map[bool]string{true: "navigate", false: "no-cors"}[dest == "document" || dest == "iframe"]
+			got := w.do(request{method: "GET", path: path, headers: map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}}).Code
+			if want == 0 && got >= 400 || want != 0 && got != want {
+				t.Errorf("GET %s as %s: got status %d, want %d (0: the page)", path, dest, got, want)
+			}
+		}
 	}
 }

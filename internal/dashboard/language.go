@@ -94,6 +94,7 @@ var inChinese = map[string]string{
 	"Wrong user or password.":                                                       "使用者或密碼錯誤。",
 	"Too many failed logins. Wait a minute.":                                        "登入失敗次數過多，請稍候一分鐘。",
 	"Too many failed logins from your address. Wait ten minutes.":                   "此位址登入失敗次數過多，請稍候十分鐘。",
+	"Too many logins at once. Try again in a few seconds.":                          "同時登入的人過多，請稍候幾秒再試。",
 	"You may look, but not change anything here.":                                   "您的權限僅供檢視，不可變更。",
 	"Your login has ended and nothing was changed: log in first, then do it again.": "登入已失效，未做任何變更；請先登入再操作一次。",
 	"is required": "為必填", "must be letters and digits": "須為英數字", `may hold letters, digits, "-" and "_" only`: "只能有英數字、「-」與「_」",

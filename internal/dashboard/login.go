@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -79,6 +80,16 @@ const (
 	maxWatched    = 10_000
 )
 
+// Two passwords are compared at a time, of one address one. Of an address two more
+// logins wait, of all addresses sixteen; the next is refused at once. One of the two
+// places is kept for addresses without a failed login.
+const (
+	loginLine  = 2
+	loginCrowd = 16
+	// loginAgain is when to try again after that.
+	loginAgain = 2 * time.Second
+)
+
 // bound is how many logins may fail within a time. The next one waits as long.
 type bound struct {
 	failures int
@@ -97,9 +108,10 @@ var (
 type sessions struct {
 	users map[string]User
 	now   func() time.Time
-	// hashing bounds how many passwords are compared at once: each takes a core for
-	// a quarter of a second.
-	hashing chan struct{}
+	// hashing is where passwords are compared: each takes a core for a quarter of a
+	// second.
+	hashing *room
+	compare func(hash, password []byte) error
 	// nobody is compared with when there is no such user, so that it takes as long.
 	nobody []byte
 
@@ -128,7 +140,7 @@ type failure struct {
 
 func newSessions(users []User, now func() time.Time) *sessions {
 	s := &sessions{
-		users: map[string]User{}, now: now, hashing: make(chan struct{}, 2),
+		users: map[string]User{}, now: now, hashing: newRoom(1, 1, 1, loginLine, loginCrowd), compare: bcrypt.CompareHashAndPassword,
 		open: map[string]session{}, failures: map[watched]failure{},
 	}
 	for _, u := range users {
@@ -152,12 +164,11 @@ func (s *sessions) begin(ctx context.Context, from, name, password string) (toke
 	if err := s.mayTry(byName, byAddress); err != nil {
 		return "", err
 	}
-	select {
-	case s.hashing <- struct{}{}:
-		defer func() { <-s.hashing }()
-	case <-ctx.Done():
-		return "", ctx.Err()
+	leave, err := s.hashing.enter(ctx, from, s.hasNotFailed(byAddress))
+	if err != nil {
+		return "", err
 	}
+	defer leave()
 	if err := s.mayTry(byName, byAddress); err != nil { // many came at once
 		return "", err
 	}
@@ -166,7 +177,7 @@ func (s *sessions) begin(ctx context.Context, from, name, password string) (toke
 	if !known {
 		hash = s.nobody
 	}
-	right := bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil
+	right := s.compare(hash, []byte(password)) == nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
@@ -215,6 +226,14 @@ func (s *sessions) failed(who watched, b bound, now time.Time) {
 		f.since = now
 	}
 	s.failures[who] = f
+}
+
+// hasNotFailed reports whether no login from an address failed of late.
+func (s *sessions) hasNotFailed(byAddress watched) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, counted := s.failures[byAddress]
+	return !counted || s.now().Sub(f.since) >= ofAddress.within
 }
 
 // mayTry says whose failures make a login wait.
@@ -287,7 +306,7 @@ func (d *Dashboard) loggedIn(next http.Handler) http.Handler {
 		}
 		switch {
 		case ok:
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, u)))
+			d.letIn(w, r.WithContext(context.WithValue(r.Context(), userKey{}, u)), next)
 		case isAPI(r.URL.Path):
 			http.Error(w, "log in first / 請先登入", http.StatusUnauthorized)
 		case r.Method != http.MethodGet:
@@ -296,6 +315,25 @@ func (d *Dashboard) loggedIn(next http.Handler) http.Handler {
 			http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 		}
 	})
+}
+
+// letIn serves a request once there is room for it: what is read of Redis is kept
+// until its reader has it.
+func (d *Dashboard) letIn(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	client := userOf(r).Name
+	if client == "" {
+		client = remoteHost(r)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), roomPatience)
+	leave, err := d.room.enter(ctx, client, true)
+	cancel()
+	if err != nil {
+		retryAfter(w, roomPatience)
+		http.Error(w, "too many requests at once; try again in a few seconds / 同時的要求過多，請稍候幾秒再試", http.StatusServiceUnavailable)
+		return
+	}
+	defer leave()
+	next.ServeHTTP(w, r)
 }
 
 func (d *Dashboard) operatorsOnly(next http.Handler) http.Handler {
@@ -330,25 +368,41 @@ func (d *Dashboard) showLogin(w http.ResponseWriter, r *http.Request, status int
 	d.show(w, r, status, "login", "Log in", loginData{localPath(next), problem})
 }
 
-func (d *Dashboard) login(w http.ResponseWriter, r *http.Request) {
-	from, _, err := net.SplitHostPort(r.RemoteAddr)
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		from = r.RemoteAddr
+		return r.RemoteAddr
 	}
+	return host
+}
+
+// retryAfter says when to try again, in whole seconds.
+func retryAfter(w http.ResponseWriter, d time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(d.Seconds())))
+}
+
+func (d *Dashboard) login(w http.ResponseWriter, r *http.Request) {
+	from := remoteHost(r)
 	name, next := r.PostFormValue("user"), r.PostFormValue("next")
 	token, err := d.sessions.begin(r.Context(), from, name, r.PostFormValue("password"))
 	log := d.cfg.Logger.Info().Str("from", from)
 	if _, known := d.sessions.users[name]; known {
 		log = log.Str("user", name) // another word may be a password in the wrong field
 	}
+	refuse := func(again time.Duration, problem string) {
+		log.Msg("login refused: " + err.Error())
+		retryAfter(w, again)
+		d.showLogin(w, r, http.StatusTooManyRequests, next, problem)
+	}
 	switch {
 	case errors.Is(err, errTooMany):
-		log.Msg("login refused: " + err.Error())
-		d.showLogin(w, r, http.StatusTooManyRequests, next, "Too many failed logins. Wait a minute.")
+		refuse(ofName.within, "Too many failed logins. Wait a minute.")
 		return
 	case errors.Is(err, errTooManyHere):
-		log.Msg("login refused: " + err.Error())
-		d.showLogin(w, r, http.StatusTooManyRequests, next, "Too many failed logins from your address. Wait ten minutes.")
+		refuse(ofAddress.within, "Too many failed logins from your address. Wait ten minutes.")
+		return
+	case errors.Is(err, errFull):
+		refuse(loginAgain, "Too many logins at once. Try again in a few seconds.")
 		return
 	case err != nil: // the browser has gone
 		return
