@@ -59,9 +59,9 @@ func (e *egress) set(asked time.Time, s gate.EgressState) gate.EgressState {
 	if s.Why != e.state.Why {
 		switch s.Why {
 		case gate.ForAddress:
-			e.log.Warn().Time("until", s.Until).Msg("ECPay bans the address: nothing is sent")
+			e.log.Warn().Time("until", s.Until.In(ecpay.Taipei)).Msg("ECPay bans the address: nothing is sent")
 		case gate.ForOutage:
-			e.log.Warn().Time("until", s.Until).Msg("ECPay answers no merchant: nothing is sent but one request now and then")
+			e.log.Warn().Time("until", s.Until.In(ecpay.Taipei)).Msg("ECPay answers no merchant: nothing is sent but one request now and then")
 		default:
 			e.log.Info().Msg("ECPay answers again")
 		}

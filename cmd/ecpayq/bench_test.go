@@ -160,6 +160,7 @@ type receipt struct {
 // task is what task show and task wait print.
 type task struct {
 	ID, Type, Queue, State, Kind string
+	MerchantID                   string `json:"merchant_id"`
 	Attempts                     int
 	RtnCode                      int64           `json:"rtn_code"`
 	RtnMsg                       string          `json:"rtn_msg"`

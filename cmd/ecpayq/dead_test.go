@@ -28,7 +28,7 @@ func TestARejectedTaskDiesReadablyAndIsRunAgainFromTheDashboard(t *testing.T) {
 			b := &bench{T: t, redis: b.redis, fake: b.fake, env: b.env}
 			r := b.enqueue("invalid", "--invoice-number", row.number, "--invoice-date", invoiceDate, "--reason", "訂單取消")
 			got := b.waitFor(r.ID, "dead")
-			want := task{ID: r.ID, Type: "b2b:invalid", Queue: "invalid", State: "dead", Kind: "Rejected", Attempts: 1, RtnCode: 5070450, RtnMsg: allowance}
+			want := task{ID: r.ID, Type: "b2b:invalid", Queue: "invalid", MerchantID: merchantID, State: "dead", Kind: "Rejected", Attempts: 1, RtnCode: 5070450, RtnMsg: allowance}
 			if !strings.Contains(got.Reason, "correct it") || !strings.Contains(got.ReasonZh, "請修正後重新執行") {
 				t.Errorf("got reason %q, want what to do in English and in Chinese", got.Reason)
 			}

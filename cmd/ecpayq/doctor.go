@@ -98,7 +98,12 @@ func (p *program) checkConfig() finding {
 
 func (p *program) printReport(c *cli.Command, report []finding) error {
 	if !p.wantsTable(c) {
-		return p.printJSON(report)
+		for _, f := range report {
+			if err := p.printJSON(f); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	colours := map[string]text.Color{statusOK: text.FgGreen, statusWarning: text.FgYellow, statusFailed: text.FgRed}
 	var rows []table.Row

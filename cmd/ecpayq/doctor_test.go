@@ -42,7 +42,8 @@ func (b *bench) doctorArgs(code int, args ...string) map[string]finding {
 		}
 	}
 	byCheck := map[string]finding{}
-	for _, f := range oneLine[[]finding](b.T, r.stdout) {
+	for line := range strings.Lines(r.stdout) {
+		f := oneLine[finding](b.T, line)
 		if _, twice := byCheck[f.Check]; twice || f.Status != "ok" && f.Status != "warning" && f.Status != "failed" {
 			b.Errorf("got finding %+v, want each check once, and ok, warning or failed", f)
 		}

@@ -199,7 +199,7 @@ func TestSlowATaskThatKillsItsWorkerFiveTimesIsDeadAndTheOthersAreDone(t *testin
 			}
 			shown := lettersOf(t, b.dead("show", poison).stdout)
 			if len(shown) != 1 || shown[0].Kind != row.kind || shown[0].State != "dead" || shown[0].Attempts != 6 || shown[0].Payload["Tsr"] != "POISON" ||
-				!strings.Contains(shown[0].Reason, "may kill its worker") || !strings.Contains(shown[0].Reason, "當掉") {
+				!strings.Contains(shown[0].Reason, "may kill its worker") || !strings.Contains(shown[0].ReasonZh, "當掉") {
 				t.Errorf("dead show: %+v; want a letter of kind %s that says why, with its payload", shown, row.kind)
 			}
 			if list := lettersOf(t, b.dead("list").stdout); len(list) != 1 || list[0].ID != poison {

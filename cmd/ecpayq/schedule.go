@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/schedule"
@@ -57,7 +58,7 @@ func (p *program) listSchedules(ctx context.Context, c *cli.Command) error {
 		var rows []table.Row
 		for _, s := range all {
 			if !p.wantsTable(c) {
-				if err := p.printJSON(s); err != nil {
+				if err := p.printJSON(s.In(ecpay.Taipei)); err != nil {
 					return err
 				}
 				continue

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/app"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/worker"
@@ -34,9 +35,17 @@ func (p *program) logger() (zerolog.Logger, error) {
 	}
 	w := p.err
 	if p.cfg.LogFormat == "console" {
-		w = zerolog.ConsoleWriter{Out: p.err, TimeFormat: time.DateTime, NoColor: !isTerminal(p.err)}
+		w = zerolog.ConsoleWriter{Out: p.err, TimeFormat: time.DateTime, TimeLocation: ecpay.Taipei, NoColor: !isTerminal(p.err)}
 	}
-	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
+	return zerolog.New(w).Level(level).Hook(stamp{}), nil
+}
+
+// stamp says when, in the zone of every time that is told.
+type stamp struct{}
+
+// Run implements [zerolog.Hook].
+func (stamp) Run(e *zerolog.Event, _ zerolog.Level, _ string) {
+	e.Time(zerolog.TimestampFieldName, time.Now().In(ecpay.Taipei))
 }
 
 // hardEnd is how long after the shutdown timeout the process ends whatever

@@ -94,7 +94,7 @@ func TestReaderFindsWhatAsynqForgot(t *testing.T) {
 	rdb.HSet(ctx, TaskKey(id), FieldState, "dead", FieldAttempts, 3, FieldKind, "Rejected", FieldRtn, 2103005, FieldMsg, "錯", FieldLast, 1_700_000_000_000, FieldResult, `{"a":1}`)
 	task, err := r.Get(ctx, id)
 	rejected, last := ecpay.Rejected, time.UnixMilli(1_700_000_000_000)
-	want := Task{ID: id, Type: "b2c:trigger_issue", Queue: "trigger_issue", State: StateDead, Attempts: 3, Kind: &rejected, RtnCode: 2103005, RtnMsg: "錯", Result: []byte(`{"a":1}`), LastAt: &last}
+	want := Task{ID: id, Type: "b2c:trigger_issue", Queue: "trigger_issue", MerchantID: "2000132", State: StateDead, Attempts: 3, Kind: &rejected, RtnCode: 2103005, RtnMsg: "錯", Result: []byte(`{"a":1}`), LastAt: &last}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,8 @@ type Task struct {
 	ID    string `json:"id"`
 	Type  string `json:"type"`
 	Queue string `json:"queue"`
+	// MerchantID is whose task it is.
+	MerchantID string `json:"merchant_id"`
 	// State is one of pending, scheduled, active, retry, held, completed, dead
 	// and missing (recorded, but no longer in asynq and without an end).
 	State      string      `json:"state"`
@@ -30,12 +32,13 @@ type Task struct {
 	RtnCode    int64       `json:"rtn_code,omitempty"`
 	RtnMsg     string      `json:"rtn_msg,omitempty"`
 	// Reason says why it is held or dead, in English and in Traditional Chinese.
-	Reason     string          `json:"reason,omitempty"`
-	ReasonZh   string          `json:"reason_zh,omitempty"`
-	Result     json.RawMessage `json:"result,omitempty"`
-	EnqueuedAt *time.Time      `json:"enqueued_at,omitempty"`
-	LastAt     *time.Time      `json:"last_at,omitempty"`
-	NextAt     *time.Time      `json:"next_at,omitempty"`
+	Reason   string          `json:"reason,omitempty"`
+	ReasonZh string          `json:"reason_zh,omitempty"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	// Times are those of Asia/Taipei, nil where there is none.
+	EnqueuedAt *time.Time `json:"enqueued_at,omitempty"`
+	LastAt     *time.Time `json:"last_at,omitempty"`
+	NextAt     *time.Time `json:"next_at,omitempty"`
 
 	// Payload and Headers are as stored in asynq or, once asynq has forgotten, in
 	// the ledger of dead letters; nil when neither has them.
@@ -189,7 +192,7 @@ func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded 
 		end = rec.Death
 	}
 	t := Task{
-		ID: id, Type: typ.Name, Queue: typ.Queue, State: state,
+		ID: id, Type: typ.Name, Queue: typ.Queue, MerchantID: Owner(id), State: state,
 		Attempts: rec.Attempts, HTTPStatus: end.HTTPStatus, TransCode: end.TransCode,
 		RtnCode: end.RtnCode, RtnMsg: end.RtnMsg, Reason: end.Reason.En, ReasonZh: end.Reason.Zh, Result: rec.Result,
 		LastAt: timeOrNil(rec.Last),
@@ -257,5 +260,6 @@ func timeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
+	t = t.In(ecpay.Taipei)
 	return &t
 }

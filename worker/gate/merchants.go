@@ -45,7 +45,7 @@ type Interval time.Duration
 // MarshalText implements [encoding.TextMarshaler].
 func (i Interval) MarshalText() ([]byte, error) { return []byte(time.Duration(i).String()), nil }
 
-// Merchant is where a merchant stands. Times are by Redis' clock.
+// Merchant is where a merchant stands. Times are by Redis' clock, in Asia/Taipei.
 type Merchant struct {
 	ID string `json:"merchant_id"`
 	// Interval is by which a request was permitted last, and LastAt when.
@@ -257,7 +257,7 @@ func micro(s string) *time.Time {
 	if err != nil || n <= 0 {
 		return nil
 	}
-	t := time.UnixMicro(n).UTC()
+	t := time.UnixMicro(n).In(ecpay.Taipei)
 	return &t
 }
 
@@ -420,7 +420,7 @@ func (m *Merchants) Resume(ctx context.Context, id, by, note string) (Resumed, e
 		switch v := v.(type) {
 		case int64:
 			if i == 0 && v > 0 {
-				until := time.UnixMicro(v).UTC()
+				until := time.UnixMicro(v).In(ecpay.Taipei)
 				r.Banned = &until
 			}
 		case string:

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -170,7 +171,7 @@ func (s *Scheduler) Tick(ctx context.Context, e Entry) (wait time.Duration, err 
 		return soon, err
 	}
 	if mine {
-		s.cfg.Logger.Info().Str("schedule", e.Name).Time("slot", slot).Int("replayed", run.Replayed).Int("left", run.Left).Int("failed", run.Failed).Msg("schedule ran")
+		s.cfg.Logger.Info().Str("schedule", e.Name).Time("slot", slot.In(ecpay.Taipei)).Int("replayed", run.Replayed).Int("left", run.Left).Int("failed", run.Failed).Msg("schedule ran")
 		s.cfg.Observe(run)
 	}
 	return 0, nil // time has gone by: look at once

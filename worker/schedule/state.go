@@ -95,6 +95,18 @@ type Status struct {
 	DueSince *time.Time `json:"due_since,omitempty"`
 }
 
+// In returns it with its times in another zone than the schedule's own.
+func (s Status) In(zone *time.Location) Status {
+	s.NextAt = s.NextAt.In(zone)
+	for _, t := range []**time.Time{&s.LastSlot, &s.LastAt, &s.Running, &s.DueSince} {
+		if *t != nil {
+			there := (*t).In(zone)
+			*t = &there
+		}
+	}
+	return s
+}
+
 // List reads the state of schedules.
 func List(ctx context.Context, rdb redis.UniversalClient, entries []Entry) ([]Status, error) {
 	now, err := rdb.Time(ctx).Result()
