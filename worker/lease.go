@@ -6,7 +6,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // leaseClient is the Redis client of asynq's Servers as far as leases are concerned: it tells
@@ -48,33 +49,11 @@ func takesBack(keys []string, args []any) (taskType string, ok bool) {
 		return "", false
 	}
 	encoded, _ := args[1].([]byte)
-	taskType, why := typeAndError(encoded)
-	return taskType, why == asynq.ErrLeaseExpired.Error()
-}
-
-// typeAndError reads two fields of a task as asynq v0.26 encodes it.
-func typeAndError(encoded []byte) (taskType, why string) {
-	for b := encoded; len(b) > 0; {
-		num, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			break
-		}
-		b = b[n:]
-		if n = protowire.ConsumeFieldValue(num, kind, b); n < 0 {
-			break
-		}
-		if kind == protowire.BytesType {
-			v, _ := protowire.ConsumeBytes(b)
-			switch num {
-			case 1:
-				taskType = string(v)
-			case 7:
-				why = string(v)
-			}
-		}
-		b = b[n:]
+	task, err := record.DecodeTask(encoded)
+	if err != nil || task.LastErr != asynq.ErrLeaseExpired.Error() {
+		return "", false
 	}
-	return taskType, why
+	return task.Type, true
 }
 
 // ZAddXX extends leases. Redis takes it for a command that needs memory, though it adds

@@ -38,6 +38,11 @@ func decode(rdb redis.UniversalClient, queue, id string, stored *redis.SliceCmd,
 	return asynq.NewInspectorFromRedisClient(&told{rdb, []any{v[0], v[1], at, v[2]}}).GetTaskInfo(queue, id)
 }
 
+// DecodeTask lets asynq's own code say what a task is as asynq v0.26 encodes it.
+func DecodeTask(msg []byte) (*asynq.TaskInfo, error) {
+	return asynq.NewInspectorFromRedisClient(&told{nil, []any{msg, "active", int64(0), nil}}).GetTaskInfo("any", "any")
+}
+
 // told is the Redis client of an [asynq.Inspector] (v0.26) that is told what was
 // read of a task.
 type told struct {
