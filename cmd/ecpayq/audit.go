@@ -63,14 +63,14 @@ func (p *program) audit(ctx context.Context, c *cli.Command) func(*deadletter.Le
 				}
 			default:
 				rows = append(rows, table.Row{
-					e.At.Format(time.DateTime), clean(e.Who), clean(e.What), clean(e.ID + e.MerchantID), clean(strings.Join(e.Fields, ", ")), clean(e.Note),
+					e.At.Format(time.DateTime), e.Who, e.What, e.ID + e.MerchantID, strings.Join(e.Fields, ", "), e.Note,
 				})
 			}
 		}
 		switch {
 		case !p.wantsTable(c):
 		case len(rows) == 0:
-			fmt.Fprintln(p.err, "ecpayq: nothing was done to a task or a merchant / 沒有操作紀錄")
+			p.say("nothing was done to a task or a merchant / 沒有操作紀錄")
 		default:
 			p.printTable(table.Row{"at (Asia/Taipei)", "who", "what", "id or merchant", "fields", "note"}, rows)
 		}

@@ -95,8 +95,7 @@ func (p *program) enqueueBatch(ctx context.Context, c *cli.Command) error {
 	defer client.Close()
 	b := &batchRun{p: p, table: p.wantsTable(c), out: bufio.NewWriterSize(p.out, 64<<10), stream: size < 0, bar: p.startBytes("enqueue", size)}
 	b.in = bufio.NewReaderSize(in, 256<<10)
-	b.json = json.NewEncoder(b.out)
-	b.json.SetEscapeHTML(false)
+	b.json = newEncoder(b.out)
 	// An interruption ends the reading. What was read is stored, and answered:
 	// that takes a few pipelines.
 	for r := range client.Batch(context.WithoutCancel(ctx), func(yield func(enqueue.Item) bool) { b.read(ctx, yield) }, opts...) {
@@ -322,7 +321,7 @@ func (b *batchRun) answer(r enqueue.Result) {
 
 func (b *batchRun) print(r lineResult) {
 	if r.Error != "" {
-		b.problem("line %d: %s", r.Line, clean(r.Error))
+		b.problem("line %d: %s", r.Line, r.Error)
 	}
 	if b.table {
 		return
@@ -348,11 +347,11 @@ func (b *batchRun) flush() {
 func (b *batchRun) finish(ctx context.Context) error {
 	b.flush()
 	for _, text := range b.problems {
-		fmt.Fprintf(b.p.err, "ecpayq: %s\n", text)
+		b.p.say("%s", text)
 	}
 	told := b.invalid + b.failed + b.differing
 	if told > len(b.problems) {
-		fmt.Fprintf(b.p.err, "ecpayq: and %d more; the JSON results have every line\n", told-len(b.problems))
+		b.p.say("and %d more; the JSON results have every line", told-len(b.problems))
 	}
 	counts := []struct {
 		word string
@@ -372,7 +371,7 @@ func (b *batchRun) finish(ctx context.Context) error {
 	if b.table {
 		b.p.printTable(nil, rows)
 	} else {
-		fmt.Fprintf(b.p.err, "ecpayq: %s\n", strings.Join(words, ", "))
+		b.p.say("%s", strings.Join(words, ", "))
 	}
 	switch bad := b.invalid + b.failed; {
 	case b.err != nil:

@@ -85,7 +85,7 @@ func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 	if dashboard.CheckAddr(cfg.Addr, nil) != nil && cfg.CertFile == "" {
 		log.Warn().Msg("the dashboard is not on loopback and speaks no TLS: passwords travel in the clear unless a proxy before it does")
 	}
-	fmt.Fprintf(p.err, "ecpayq: dashboard on %s\n", d.URL())
+	p.say("dashboard on %s", d.URL())
 	for {
 		select {
 		case <-ctx.Done():

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -193,12 +194,12 @@ func (p *program) deadList(ctx context.Context, c *cli.Command) func(*deadletter
 			rows = append(rows, deadRow(letter))
 		}
 		if len(rows) == 0 {
-			fmt.Fprintln(p.err, "ecpayq: nothing is dead / 沒有待處理的失敗工作")
+			p.say("nothing is dead / 沒有待處理的失敗工作")
 			return nil
 		}
 		p.printTable(table.Row{"id", "type", "merchant", "kind", "RtnCode", "message", "died (Asia/Taipei)", "attempts", "state", "what to do / 處理方式"}, rows)
 		if total, err := l.Count(ctx, deadletter.Filter{}); err == nil && total > len(rows) {
-			fmt.Fprintf(p.err, "ecpayq: %d of %d dead tasks; --limit N shows more, ecpayq dead export has all\n", len(rows), total)
+			p.say("%d of %d dead tasks; --limit N shows more, ecpayq dead export has all", len(rows), total)
 		}
 		return nil
 	}
@@ -210,8 +211,8 @@ func deadRow(l deadletter.Letter) table.Row {
 		message = l.Reason
 	}
 	return table.Row{
-		clean(l.ID), clean(l.Type), clean(l.MerchantID), l.Kind.String(), code(l.RtnCode), clean(message),
-		l.DiedAt.Format(time.DateTime), l.Attempts, clean(l.State), l.ToDo().Both(),
+		l.ID, l.Type, l.MerchantID, l.Kind.String(), code(l.RtnCode), message,
+		l.DiedAt.Format(time.DateTime), l.Attempts, l.State, l.ToDo().Both(),
 	}
 }
 
@@ -237,24 +238,24 @@ func (p *program) deadShow(ctx context.Context, c *cli.Command) func(*deadletter
 			return p.printJSON(full)
 		}
 		rows := []table.Row{
-			{"id", clean(letter.ID)}, {"type", clean(letter.Type)}, {"queue", clean(letter.Queue)}, {"state", clean(letter.State)},
-			{"kind", letter.Kind.String()}, {"RtnCode", code(letter.RtnCode)}, {"RtnMsg", clean(letter.RtnMsg)},
-			{"reason", clean(letter.Reason)}, {"原因", clean(letter.ReasonZh)}, {"what to do", letter.Advice}, {"處理方式", letter.AdviceZh},
-			{"died", letter.DiedAt.Format(time.DateTime) + " (Asia/Taipei)"}, {"attempts", letter.Attempts}, {"archived by", clean(letter.By)},
+			{"id", letter.ID}, {"type", letter.Type}, {"queue", letter.Queue}, {"state", letter.State},
+			{"kind", letter.Kind.String()}, {"RtnCode", code(letter.RtnCode)}, {"RtnMsg", letter.RtnMsg},
+			{"reason", letter.Reason}, {"原因", letter.ReasonZh}, {"what to do", letter.Advice}, {"處理方式", letter.AdviceZh},
+			{"died", letter.DiedAt.Format(time.DateTime) + " (Asia/Taipei)"}, {"attempts", letter.Attempts}, {"archived by", letter.By},
 		}
 		if letter.InFlightAt != nil {
 			rows = append(rows, table.Row{"unanswered since", letter.InFlightAt.Format(time.DateTime) + " (Asia/Taipei)"})
 		}
 		if letter.LastError != "" {
-			rows = append(rows, table.Row{"asynq says", clean(letter.LastError)})
+			rows = append(rows, table.Row{"asynq says", letter.LastError})
 		}
 		payload := string(full.Payload)
 		if full.Payload == nil {
 			payload = fmt.Sprintf("%d bytes that are no JSON: %q", len(letter.Payload), clip(letter.Payload, 200))
 		}
-		rows = append(rows, table.Row{"payload", clean(payload)})
+		rows = append(rows, table.Row{"payload", payload})
 		if full.Original != nil {
-			rows = append(rows, table.Row{"before correction", clean(string(full.Original))})
+			rows = append(rows, table.Row{"before correction", string(full.Original)})
 		}
 		p.printTable(nil, rows)
 		return nil
@@ -318,7 +319,7 @@ func (o *outcomes) add(r outcome, err error) {
 	}
 	// A terminal gets what did not go by itself, and the count of the rest.
 	if (err != nil || r.Outcome != deadletter.Replayed && r.Outcome != deadletter.Resolved) && len(o.rows) < tableLimit {
-		o.rows = append(o.rows, table.Row{clean(r.ID), clean(r.Kind), string(r.Outcome), clean(r.Error)})
+		o.rows = append(o.rows, table.Row{r.ID, r.Kind, string(r.Outcome), r.Error})
 	}
 }
 
@@ -338,9 +339,9 @@ func (o *outcomes) finish() error {
 	if len(words) == 0 {
 		words = []string{"nothing to do"}
 	}
-	fmt.Fprintf(o.p.err, "ecpayq: %s\n", strings.Join(words, ", "))
+	o.p.say("%s", strings.Join(words, ", "))
 	for _, kind := range slices.Sorted(maps.Keys(o.skipped)) {
-		fmt.Fprintf(o.p.err, "ecpayq: %d %s left alone; look at them, then name them by id or --kind %s\n", o.skipped[kind], kind, kind)
+		o.p.say("%d %s left alone; look at them, then name them by id or --kind %s", o.skipped[kind], kind, kind)
 	}
 	switch {
 	case o.err != nil:
@@ -480,8 +481,12 @@ func csvRow(l deadletter.Letter) []string {
 		string(full.Payload), base64Text(full.PayloadBase64),
 	}
 	for i, v := range row {
-		if csvHeader[i] != "rtn_code" && csvHeader[i] != "trans_code" {
-			row[i] = inert(v)
+		switch csvHeader[i] {
+		case "rtn_code", "trans_code":
+		case "payload":
+			row[i] = inert(string(clean.JSON([]byte(v))))
+		default:
+			row[i] = inert(clean.Text(v))
 		}
 	}
 	return row

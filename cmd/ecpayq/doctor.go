@@ -108,24 +108,15 @@ func (p *program) printReport(c *cli.Command, report []finding) error {
 	colours := map[string]text.Color{statusOK: text.FgGreen, statusWarning: text.FgYellow, statusFailed: text.FgRed}
 	var rows []table.Row
 	for _, f := range report {
-		detail := f.Detail
+		detail := lines{f.Detail}
 		if f.Hint != "" {
-			detail += "\nhint: " + f.Hint
+			detail = append(detail, "hint: "+f.Hint)
 		}
 		if f.HintZH != "" {
-			detail += "\nhint: " + f.HintZH
+			detail = append(detail, "hint: "+f.HintZH)
 		}
-		rows = append(rows, table.Row{f.Check, p.colour(colours[f.Status], f.Status), clean2(detail)})
+		rows = append(rows, table.Row{f.Check, p.colour(colours[f.Status], f.Status), detail})
 	}
 	p.printTable(table.Row{"check", "status", "detail"}, rows)
 	return nil
-}
-
-// clean2 is clean that keeps line breaks.
-func clean2(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = clean(lines[i])
-	}
-	return strings.Join(lines, "\n")
 }

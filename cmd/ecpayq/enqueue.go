@@ -144,10 +144,10 @@ func (p *program) enqueueOptions(c *cli.Command) ([]enqueue.Option, error) {
 
 func (p *program) printReceipt(c *cli.Command, r enqueue.Receipt) error {
 	if r.Duplicate {
-		fmt.Fprintf(p.err, "ecpayq: this was enqueued before and is %s; nothing was stored\n", r.State)
+		p.say("this was enqueued before and is %s; nothing was stored", r.State)
 	}
 	if len(r.Differs) > 0 {
-		fmt.Fprintf(p.err, "ecpayq: warning: the earlier task, which stands, differs in %s\n", strings.Join(r.Differs, ", "))
+		p.say("warning: the earlier task, which stands, differs in %s", strings.Join(r.Differs, ", "))
 	}
 	if !p.wantsTable(c) {
 		return p.printJSON(r)

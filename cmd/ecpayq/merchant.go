@@ -82,7 +82,7 @@ func (p *program) merchantList(ctx context.Context, c *cli.Command, rdb redis.Un
 	switch {
 	case !p.wantsTable(c):
 	case len(rows) == 0:
-		fmt.Fprintln(p.err, "ecpayq: no merchant / 沒有特店")
+		p.say("no merchant / 沒有特店")
 	default:
 		p.printTable(table.Row{"merchant", "interval", "last request (Asia/Taipei)", "in flight", "waiting", "held", "next place", "trouble / 狀況"}, rows)
 	}
@@ -96,15 +96,15 @@ func (p *program) warnOfEgress(ctx context.Context, rdb redis.UniversalClient) e
 		return err
 	}
 	if what := dashboard.PausedFor(s.Why); !what.IsZero() {
-		fmt.Fprintf(p.err, "ecpayq: egress %s: %s: nothing is sent until %s (Asia/Taipei), then one request goes first\n", p.cfg.Egress, what.Both(), taipei(&s.Until))
+		p.say("egress %s: %s: nothing is sent until %s (Asia/Taipei), then one request goes first", p.cfg.Egress, what.Both(), taipei(&s.Until))
 	}
 	return nil
 }
 
 func (p *program) merchantRow(m gate.Merchant) table.Row {
-	var trouble []string
+	var trouble lines
 	if m.Ban != nil {
-		trouble = append(trouble, p.colour(text.FgRed, fmt.Sprintf("banned since %s until %s / 綠界要求暫停", taipei(&m.Ban.Since), taipei(&m.Ban.Until)))+withWhy(m.Ban.Why))
+		trouble = append(trouble, p.colour(text.FgRed, fmt.Sprintf("banned since %s until %s / 綠界要求暫停", taipei(&m.Ban.Since), taipei(&m.Ban.Until))+withWhy(m.Ban.Why)))
 	}
 	for _, d := range m.Denied {
 		next := "tried again at " + taipei(&d.NextProbe)
@@ -115,16 +115,16 @@ func (p *program) merchantRow(m gate.Merchant) table.Row {
 		if d.Fingerprint == gate.NoKeys {
 			keys = "no keys"
 		}
-		trouble = append(trouble, p.colour(text.FgRed, fmt.Sprintf("%s: %s refused since %s / 金鑰或服務遭拒", clean(d.Service), clean(keys), taipei(&d.Since)))+", "+next+withWhy(d.Why))
+		trouble = append(trouble, p.colour(text.FgRed, fmt.Sprintf("%s: %s refused since %s / 金鑰或服務遭拒", d.Service, keys, taipei(&d.Since))+", "+next+withWhy(d.Why)))
 	}
 	return table.Row{
-		clean(m.ID), time.Duration(m.Interval).String(), taipei(m.LastAt), m.InFlight, m.Waiting, p.heldCount(m.Held), taipei(m.NextPlace), strings.Join(trouble, "\n"),
+		m.ID, time.Duration(m.Interval).String(), taipei(m.LastAt), m.InFlight, m.Waiting, p.heldCount(m.Held), taipei(m.NextPlace), trouble,
 	}
 }
 
-func (p *program) heldCount(n int) string {
+func (p *program) heldCount(n int) any {
 	if n == 0 {
-		return "0"
+		return n
 	}
 	return p.colour(text.FgYellow, strconv.Itoa(n))
 }
@@ -133,7 +133,7 @@ func withWhy(why string) string {
 	if why == "" {
 		return ""
 	}
-	return ": " + clean(why)
+	return ": " + why
 }
 
 // taipei is a time for people, empty for none.
@@ -156,7 +156,7 @@ func (p *program) merchantResume(ctx context.Context, c *cli.Command, rdb redis.
 			return fmt.Errorf("merchant %s: %w", id, err)
 		}
 		if p.wantsTable(c) {
-			rows = append(rows, table.Row{clean(r.ID), taipei(r.Banned), clean(strings.Join(r.Denied, ", ")), r.Tasks, r.Running})
+			rows = append(rows, table.Row{r.ID, taipei(r.Banned), strings.Join(r.Denied, ", "), r.Tasks, r.Running})
 			continue
 		}
 		if err := p.printJSON(r); err != nil {

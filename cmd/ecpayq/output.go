@@ -1,15 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
+
+	"github.com/ecpayq/ecpayq/internal/clean"
 )
 
 // jsonFlag is on every command that prints data. Piped output is JSON anyway.
@@ -26,39 +29,31 @@ func isTerminal(w io.Writer) bool {
 func (p *program) wantsTable(c *cli.Command) bool { return isTerminal(p.out) && !c.Bool("json") }
 
 // printJSON writes one line.
-func (p *program) printJSON(v any) error {
-	enc := json.NewEncoder(p.out)
+func (p *program) printJSON(v any) error { return newEncoder(p.out).Encode(v) }
+
+// newEncoder returns an encoder to what is shown or read by programs.
+func newEncoder(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(clean.Writer(w))
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	return enc
 }
 
-// printTable writes rows, wide characters counted as two.
-func (p *program) printTable(header table.Row, rows []table.Row) {
-	t := table.NewWriter()
-	t.SetOutputMirror(p.out)
-	t.SetStyle(table.StyleLight)
-	if header != nil {
-		t.AppendHeader(header)
-	}
-	t.AppendRows(rows)
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: len(rows[0]), WidthMax: 100, WidthMaxEnforcer: text.WrapSoft}})
-	t.Render()
+// say writes a line for people to stderr, whatever is in the arguments.
+func (p *program) say(format string, args ...any) {
+	fmt.Fprintf(p.err, "ecpayq: %s\n", clean.Text(fmt.Sprintf(format, args...)))
+}
+
+// sayLines writes a text of several lines, of which only the first begins at the margin:
+// what a line says was said by the program.
+func sayLines(w io.Writer, text string) {
+	text = string(bytes.TrimSpace(clean.Page([]byte(text))))
+	fmt.Fprintln(w, strings.ReplaceAll(text, "\n", "\n  "))
 }
 
 // colour is for terminals only.
-func (p *program) colour(c text.Color, s string) string {
+func (p *program) colour(c text.Color, s string) painted {
 	if _, off := p.env("NO_COLOR"); off || !isTerminal(p.out) {
-		return s
+		return painted{s, 0}
 	}
-	return c.Sprint(s)
-}
-
-// clean keeps what came from ECPay or Redis from driving the terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
+	return painted{s, c}
 }

@@ -87,9 +87,9 @@ func run(ctx context.Context, args []string, s streams) int {
 }
 
 func printError(w io.Writer, err error) {
-	fmt.Fprintf(w, "ecpayq: error: %s\n", err)
+	sayLines(w, "ecpayq: error: "+err.Error())
 	if h := hintFor(err); h != "" {
-		fmt.Fprintf(w, "hint: %s\n", h)
+		sayLines(w, "hint: "+h)
 	}
 	if h := redisHint(err); h.Zh != "" {
 		fmt.Fprintf(w, "hint: %s\n", h.Zh)

@@ -63,15 +63,18 @@ func (p *program) listSchedules(ctx context.Context, c *cli.Command) error {
 				}
 				continue
 			}
-			last := ""
+			ran, last := "", lines{}
 			if s.LastSlot != nil {
-				last = fmt.Sprintf("%s: %d replayed, %d left alone", s.LastSlot.Format(time.DateTime), s.Replayed, s.Left)
+				ran = fmt.Sprintf("%s: %d replayed, %d left alone", s.LastSlot.Format(time.DateTime), s.Replayed, s.Left)
 			}
 			if s.Failed > 0 {
-				last += fmt.Sprintf(", %d failed", s.Failed)
+				ran += fmt.Sprintf(", %d failed", s.Failed)
+			}
+			if ran != "" {
+				last = append(last, ran)
 			}
 			if s.DueSince != nil && s.Running == nil {
-				last += p.colour(text.FgYellow, " due since "+s.DueSince.Format(time.DateTime)+" / 應執行而未執行")
+				last = append(last, p.colour(text.FgYellow, "due since "+s.DueSince.Format(time.DateTime)+" / 應執行而未執行"))
 			}
 			rows = append(rows, table.Row{s.Name, s.Cron, s.TimeZone, s.NextAt.Format(time.DateTime), last})
 		}
@@ -79,7 +82,7 @@ func (p *program) listSchedules(ctx context.Context, c *cli.Command) error {
 		case len(rows) > 0:
 			p.printTable(table.Row{"name", "cron", "time zone", "next", "last"}, rows)
 		case p.wantsTable(c):
-			fmt.Fprintln(p.err, "ecpayq: no schedule is configured / 沒有設定排程")
+			p.say("no schedule is configured / 沒有設定排程")
 		}
 		return nil
 	})
@@ -106,7 +109,7 @@ func (p *program) runSchedule(ctx context.Context, c *cli.Command) error {
 		l := deadletter.New(deadletter.Config{Redis: rdb, Retention: p.cfg.Retention, Interval: page.Interval})
 		o := deadletter.ReplayOptions{DryRun: c.Bool("dry-run"), By: p.who(), Note: strings.TrimSpace("schedule " + name + " " + c.String("note"))}
 		r, err := schedule.Once(ctx, rdb, l, page.Schedules[i], o, func(id string, err error) {
-			fmt.Fprintf(p.err, "ecpayq: %s: %s\n", id, err)
+			p.say("%s: %s", id, err)
 		})
 		if err != nil {
 			return err
@@ -119,7 +122,7 @@ func (p *program) runSchedule(ctx context.Context, c *cli.Command) error {
 			}{name, o.DryRun, r})
 		}
 		verb := map[bool]string{false: "replayed", true: "would be replayed"}[o.DryRun]
-		fmt.Fprintf(p.err, "ecpayq: %d %s, %d left alone, %d failed\n", r.Replayed, verb, r.Left, r.Failed)
+		p.say("%d %s, %d left alone, %d failed", r.Replayed, verb, r.Left, r.Failed)
 		return nil
 	})
 }

@@ -124,9 +124,9 @@ func (p *program) printTask(c *cli.Command, t record.Task) error {
 		return p.printJSON(t)
 	}
 	colours := map[string]text.Color{record.StateCompleted: text.FgGreen, record.StateDead: text.FgRed, record.StateHeld: text.FgYellow, record.StateMissing: text.FgRed}
-	state := t.State
-	if col, ok := colours[state]; ok {
-		state = p.colour(col, state)
+	var state any = t.State
+	if col, ok := colours[t.State]; ok {
+		state = p.colour(col, t.State)
 	}
 	rows := []table.Row{{"id", t.ID}, {"type", t.Type}, {"queue", t.Queue}, {"state", state}, {"attempts", t.Attempts}}
 	add := func(name string, v any, show bool) {
@@ -140,14 +140,14 @@ func (p *program) printTask(c *cli.Command, t record.Task) error {
 	add("HTTP status", t.HTTPStatus, t.HTTPStatus != 0)
 	add("TransCode", t.TransCode, t.TransCode != 0)
 	add("RtnCode", t.RtnCode, t.RtnCode != 0)
-	add("RtnMsg", clean(t.RtnMsg), t.RtnMsg != "")
+	add("RtnMsg", t.RtnMsg, t.RtnMsg != "")
 	add("meaning", meaning(t), meaning(t) != "")
-	add("reason", clean(t.Reason), t.Reason != "")
-	add("原因", clean(t.ReasonZh), t.ReasonZh != "" && t.ReasonZh != t.Reason)
+	add("reason", t.Reason, t.Reason != "")
+	add("原因", t.ReasonZh, t.ReasonZh != "" && t.ReasonZh != t.Reason)
 	if t.NextAt != nil {
 		add("next attempt", t.NextAt.In(ecpay.Taipei).Format(time.DateTime)+" (Asia/Taipei)", true)
 	}
-	add("result", clean(string(t.Result)), len(t.Result) > 0)
+	add("result", string(t.Result), len(t.Result) > 0)
 	p.printTable(nil, rows)
 	return nil
 }
@@ -201,7 +201,7 @@ func (p *program) listTasks(ctx context.Context, c *cli.Command) error {
 				if t.NextAt != nil {
 					next = t.NextAt.In(ecpay.Taipei).Format(time.DateTime)
 				}
-				rows = append(rows, table.Row{clean(t.ID), clean(t.Type), t.State, next, t.Attempts, clean(t.Why().Both())})
+				rows = append(rows, table.Row{t.ID, t.Type, t.State, next, t.Attempts, t.Why().Both()})
 			}
 			if shown++; shown == limit {
 				return nil
@@ -212,7 +212,7 @@ func (p *program) listTasks(ctx context.Context, c *cli.Command) error {
 	if len(rows) > 0 {
 		p.printTable(table.Row{"id", "type", "state", "until (Asia/Taipei)", "attempts", "reason"}, rows)
 	} else if err == nil && p.wantsTable(c) {
-		fmt.Fprintln(p.err, "ecpayq: nothing waits / 沒有等待中的任務")
+		p.say("nothing waits / 沒有等待中的任務")
 	}
 	return err
 }

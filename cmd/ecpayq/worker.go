@@ -11,6 +11,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/app"
+	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/worker"
 )
@@ -33,9 +34,15 @@ func (p *program) logger() (zerolog.Logger, error) {
 	if err != nil || p.cfg.LogLevel == "" {
 		return zerolog.Nop(), usageError{fmt.Errorf("ECPAYQ_LOG_LEVEL is %q; it must be debug, info, warn or error", p.cfg.LogLevel)}
 	}
-	w := p.err
+	w := clean.Writer(p.err)
 	if p.cfg.LogFormat == "console" {
-		w = zerolog.ConsoleWriter{Out: p.err, TimeFormat: time.DateTime, TimeLocation: ecpay.Taipei, NoColor: !isTerminal(p.err)}
+		w = zerolog.ConsoleWriter{
+			Out: p.err, TimeFormat: time.DateTime, TimeLocation: ecpay.Taipei, NoColor: !isTerminal(p.err),
+			FormatPrepare: func(fields map[string]any) error {
+				clean.Value(fields)
+				return nil
+			},
+		}
 	}
 	return zerolog.New(w).Level(level).Hook(stamp{}), nil
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -103,12 +104,22 @@ func (d *Dashboard) asynq(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		mon.ServeHTTP(w, r)
+		serveShown(w, r, mon)
 	case strings.HasPrefix(path, "/static/"), strings.Count(path, "/") == 1 && strings.Contains(path, "."):
 		d.monFile(w, r)
 	default: // what its script shows
 		d.monPage[!d.mayChange(r)].serve(w)
 	}
+}
+
+// serveShown answers with what asynqmon does, safe to show: beside payloads and results, for
+// which it has formatters, there are ids, names of queues and errors.
+func serveShown(w http.ResponseWriter, r *http.Request, mon http.Handler) {
+	a := &answer{header: w.Header()}
+	mon.ServeHTTP(a, r)
+	a.WriteHeader(http.StatusOK) // unless it has one
+	w.WriteHeader(a.status)
+	_, _ = w.Write(clean.Shown(a.body.Bytes()))
 }
 
 // verbs are the changes that asynqmon knows, by how its routes end, and what the
@@ -210,7 +221,7 @@ func (d *Dashboard) change(w http.ResponseWriter, r *http.Request, mon http.Hand
 		d.archive(w, r, mon, p)
 		return
 	}
-	mon.ServeHTTP(w, r)
+	serveShown(w, r, mon)
 }
 
 // archive lets asynqmon archive tasks and puts them into the ledger, as archived by
@@ -246,7 +257,7 @@ func (d *Dashboard) archive(w http.ResponseWriter, r *http.Request, mon http.Han
 	maps.Copy(w.Header(), a.header)
 	a.WriteHeader(http.StatusOK) // unless it has one
 	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body.Bytes())
+	_, _ = w.Write(clean.Shown(a.body.Bytes()))
 }
 
 // mostArchived is how many tasks asynq's archive holds.
@@ -329,7 +340,8 @@ func (d *Dashboard) listQueues(w http.ResponseWriter, r *http.Request, mon http.
 		list = append(list, one.Current)
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_ = json.NewEncoder(w).Encode(map[string]any{"queues": list})
+	b, _ := json.Marshal(map[string]any{"queues": list}) // always can be
+	_, _ = w.Write(clean.Shown(b))
 }
 
 // lengths is the form in which asynqmon sums up a queue, with what can be had of a

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -79,6 +80,24 @@ func (v view) T(text string) string { return v.Lang.say(text) }
 // Of takes a text that is stored in both languages.
 func (v view) Of(t record.Text) string { return v.Lang.of(t) }
 
+// Ref is an id in a form, which [idsOf] reads: no character of it is lost on the page.
+func (v view) Ref(id string) string { return url.QueryEscape(id) }
+
+// idsOf are the ids of a form, each once.
+func idsOf(form url.Values) []string {
+	var ids []string
+	for _, ref := range form["id"] {
+		id, err := url.QueryUnescape(ref)
+		if err != nil {
+			id = ref
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // By says who put a letter into the ledger.
 func (v view) By(by string) string {
 	if who, ok := record.ArchivedByHand(by); ok {
@@ -132,7 +151,7 @@ func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, status int, pag
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(out.Bytes())
+	_, _ = w.Write(clean.Page(out.Bytes()))
 }
 
 // pageOf is where to find the page again: a form itself is no page.
@@ -376,12 +395,7 @@ func back(w http.ResponseWriter, r *http.Request, n map[deadletter.Outcome]int) 
 // chosen returns the ids of a form, or answers that there are none.
 func (d *Dashboard) chosen(w http.ResponseWriter, r *http.Request) []string {
 	_ = r.ParseForm()
-	var ids []string
-	for _, id := range r.PostForm["id"] {
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
+	ids := idsOf(r.PostForm)
 	if len(ids) == 0 {
 		d.problem(w, r, http.StatusUnprocessableEntity, "Choose at least one task.")
 	}
