@@ -117,6 +117,14 @@ func TestNothingThatSomebodyWroteDrivesATerminalAndJSONLosesNothing(t *testing.T
 	if got := b.show(waits); got.Reason != badText || got.MerchantID != merchantID {
 		t.Errorf("task show: %+v", got)
 	}
+	b.run("merchant", "resume", merchantID)
+	w := b.worker()
+	b.run("dead", "replay", dead)
+	w.awaitLog("attempt finished")
+	w.stop()
+	if log := w.err.String(); showsHidden(log) != "" || !strings.Contains(log, `\u202e`) && !strings.Contains(log, `\u200b`) {
+		t.Errorf("the log for programs has %q, want it escaped:\n%s", showsHidden(log), log)
+	}
 	// What has such an id is dealt with like any other.
 	if r := b.run("dead", "resolve", foreign, "--note", "x"); r.code != 0 || !strings.Contains(r.stdout, `"outcome":"resolved"`) {
 		t.Errorf("resolve: %+v", r)

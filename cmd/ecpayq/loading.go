@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -26,7 +25,7 @@ func (p *program) awaitLoaded(ctx context.Context, redisURL string) error {
 	rdb := redis.NewUniversalClient(o)
 	defer rdb.Close()
 	return app.AwaitLoaded(ctx, rdb, commandLoading, func(l app.Loading) {
-		fmt.Fprintf(p.err, "ecpayq: %s; waiting up to %s\n", l, commandLoading)
+		p.say("%s; waiting up to %s", l, commandLoading)
 	})
 }
 

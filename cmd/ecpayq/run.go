@@ -92,7 +92,7 @@ func printError(w io.Writer, err error) {
 		sayLines(w, "hint: "+h)
 	}
 	if h := redisHint(err); h.Zh != "" {
-		fmt.Fprintf(w, "hint: %s\n", h.Zh)
+		sayLines(w, "hint: "+h.Zh)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -102,6 +103,7 @@ func (p *program) printTable(header table.Row, rows []table.Row) {
 	t := table.NewWriter()
 	t.SetOutputMirror(p.out)
 	t.SetStyle(table.StyleLight)
+	t.SetColumnConfigs(numbers(rows))
 	for i, cells := range grid {
 		var row table.Row
 		for k, cell := range cells {
@@ -114,6 +116,18 @@ func (p *program) printTable(header table.Row, rows []table.Row) {
 		}
 	}
 	t.Render()
+}
+
+// numbers puts columns of nothing but numbers to the right.
+func numbers(rows []table.Row) []table.ColumnConfig {
+	var right []table.ColumnConfig
+	for k := range rows[0] {
+		isText := func(row table.Row) bool { _, ok := row[k].(int); return !ok }
+		if !slices.ContainsFunc(rows, isText) {
+			right = append(right, table.ColumnConfig{Number: k + 1, Align: text.AlignRight})
+		}
+	}
+	return right
 }
 
 // layout gives each column its width, and reports whether they fit.

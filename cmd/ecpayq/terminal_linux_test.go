@@ -93,7 +93,7 @@ func TestPeopleAtATerminalGetTablesAndProgramsGetJSON(t *testing.T) {
 	}
 	b.dead("resolve", id, "--note", "done by\x1b[2Jhand")
 	audit := b.onTerminal(nil, "audit")
-	for _, want := range []string{"│", id, "resolve", "done by [2Jhand"} {
+	for _, want := range []string{"│", id, "resolve", "done by\ufffd[2Jhand"} {
 		if !strings.Contains(audit, want) {
 			t.Errorf("audit on a terminal: got\n%qwant a table with %q", audit, want)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -24,7 +23,7 @@ type traces struct {
 func newTraces(s streams) *traces {
 	var once sync.Once
 	return &traces{env: s.env, complain: func(err error) {
-		once.Do(func() { fmt.Fprintf(s.err, "ecpayq: traces are not exported: %s\n", err) })
+		once.Do(func() { sayLines(s.err, "ecpayq: traces are not exported: "+err.Error()) })
 	}}
 }
 

@@ -91,7 +91,7 @@ var levels = [][]string{
 	{"tasks/record"},
 	{"tasks"},
 	{"ecpay", "ecpay/ecpaytest", "internal/redistest"},
-	{"internal/exactjson", "internal/web"},
+	{"internal/clean", "internal/exactjson", "internal/web"},
 }
 
 func level(path string) int {
