@@ -208,7 +208,7 @@ func (p *program) deadList(ctx context.Context, c *cli.Command) func(*deadletter
 func deadRow(l deadletter.Letter) table.Row {
 	message := l.RtnMsg
 	if message == "" {
-		message = l.Reason
+		message = l.Why().Both()
 	}
 	return table.Row{
 		l.ID, l.Type, l.MerchantID, l.Kind.String(), code(l.RtnCode), message,

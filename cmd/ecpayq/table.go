@@ -62,7 +62,9 @@ func widths(cell []painted) (least, most int) {
 	for _, l := range cell {
 		most = max(most, wide(l.text))
 		for _, w := range words(l.text) {
-			least = max(least, wide(strings.TrimRight(w, " ")))
+			if n := wide(strings.TrimRight(w, " ")); n <= longestWord {
+				least = max(least, n)
+			}
 		}
 	}
 	return max(least, min(most, narrowest)), most
@@ -218,33 +220,41 @@ func wide(s string) int { return text.StringWidthWithoutEscSequences(s) }
 const longestWord = 100
 
 // wrap breaks a text into lines of a width, 0 for one line. A word that is wider has a
-// line of its own.
+// line of its own, or several if it is longer than any.
 func wrap(s string, width int) []string {
 	if width == 0 || wide(s) <= width {
 		return []string{s}
 	}
+	width = max(width, 2) // of one character
 	var all []string
 	line := ""
 	for _, w := range words(s) {
 		if line != "" && wide(line)+wide(strings.TrimRight(w, " ")) > width {
 			all, line = append(all, strings.TrimRight(line, " ")), ""
 		}
-		line += w
+		for line += w; wide(w) > longestWord && wide(line) > width; {
+			n := 0
+			for i, r := range line {
+				if n += text.RuneWidth(r); n > width && i > 0 {
+					all, line = append(all, line[:i]), line[i:]
+					break
+				}
+			}
+		}
 	}
 	return append(all, strings.TrimRight(line, " "))
 }
 
 // words takes a text apart where a line may end: after spaces, between two values of
-// JSON, beside wide characters, and inside of what is longer than any word.
+// JSON, and beside wide characters.
 func words(s string) []string {
 	var all []string
-	from, length := 0, 0
+	from := 0
 	var before rune
 	for i, r := range s {
-		if i > from && (ends(before, r) || length >= longestWord) {
-			all, from, length = append(all, s[from:i]), i, 0
+		if i > from && ends(before, r) {
+			all, from = append(all, s[from:i]), i
 		}
-		length += text.RuneWidth(r)
 		before = r
 	}
 	return append(all, s[from:])
