@@ -74,6 +74,11 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`is dead\(\w+\), and ECPay shows its effect`,
 		},
 		{
+			"a cancel that is refused around 10:00 on the day of issue is taken for done", "ask.go",
+			"began.After(lastCancel.Add(margin))", "true",
+			`late cancel of T9 is done without an effect`,
+		},
+		{
 			"an answer about another order is believed", "../ecpay/envelope.go",
 			"if err := m.checkSubject(request, text); err != nil", "if err := m.checkSubject(request, text); err != nil && false",
 			`is done without an effect|is dead\(\w+\), and ECPay shows its effect`,

@@ -374,6 +374,9 @@ func (s *sim) plan() {
 		s.lookAfter()
 	})
 	s.at(faults+20*time.Minute, "shops and workers are looked after", s.lookAfter)
+	if !s.wrong && !s.lossy && chance(s.rng, 40) {
+		s.lateCancel()
+	}
 }
 
 func (s *sim) anyWorker() *simProc {
