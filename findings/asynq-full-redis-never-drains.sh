@@ -7,8 +7,8 @@
 # which moves an element from one list to another. Redis counts that among the commands that may need memory and refuses
 # it while it is full, as it refuses the extension of leases and the heartbeat. So no task is taken, nothing is freed, and a
 # restart changes nothing: the backlog waits for memory that only its own end would free. asynq pauses after it has
-# found all queues empty, and not after an error: it asks again at once. (A server that runs when
-# the limit is just reached may go on, as long as what its tasks free at their end is more than what others take.)
+# found all queues empty, and not after an error: it asks again at once. (A server that runs when the limit is just
+# reached may go on, as long as what its tasks free at their end is more than what others take.)
 #
 # What runs: asynq's own client and server on a Redis of its own. 2,000 tasks are enqueued, maxmemory is set to what is in
 # use, and a server runs for 5 seconds, twice. Then maxmemory is raised, and all are done within seconds, after which

@@ -103,8 +103,8 @@ var table = []row{
 	},
 	{
 		Loading, begins("LOADING"),
-		"Redis has just started and is reading its data: wait until it has",
-		"Redis 剛啟動，正在載入資料：請待其完成",
+		"Redis has just started and is reading its data: wait until it has; a worker that starts waits up to ECPAYQ_REDIS_LOADING_TIMEOUT",
+		"Redis 剛啟動，正在載入資料：請待其完成；啟動中的 worker 最多等候 ECPAYQ_REDIS_LOADING_TIMEOUT",
 	},
 	{
 		MasterDown, begins("MASTERDOWN"),
