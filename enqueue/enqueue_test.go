@@ -320,6 +320,7 @@ func TestParseRedisURL(t *testing.T) {
 		"http://h":                               nil,
 		"unix://":                                nil,
 		"rediss://h?ca_file=/does/not/exist":     nil,
+		"rediss://h?ca_file=/dev/zero":           nil,
 		"::":                                     nil,
 		"":                                       nil,
 	} {

@@ -67,6 +67,9 @@ func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	app.UseLogger(log)
+	for _, text := range config.Exposed(append(p.cfg.PageSecretFiles(), config.SecretFile{Name: "tls-key", Path: c.String("tls-key")})) {
+		log.Warn().Msg(text)
+	}
 	cfg := app.DashboardConfig{
 		Connections: p.connections(),
 		RedisURL:    redisURL, Addr: c.String("addr"), CertFile: c.String("tls-cert"), KeyFile: c.String("tls-key"),

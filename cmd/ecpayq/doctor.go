@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/urfave/cli/v3"
 
+	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -56,6 +57,12 @@ func (p *program) doctor(ctx context.Context, c *cli.Command) error {
 		report = append(report, finding{Check: "keys", Status: statusFailed, Detail: err.Error(), Hint: hintFor(err)})
 	} else {
 		report = append(report, finding{Check: "keys", Status: statusOK, Detail: fmt.Sprintf("%d merchant(s), every HashKey and HashIV has 16 bytes", dir.Len())})
+	}
+	if exposed := config.Exposed(p.cfg.SecretFiles()); len(exposed) > 0 {
+		report = append(report, found("key files", statusWarning, strings.Join(exposed, "; "), record.Text{
+			En: "chmod 600 FILE, as the user of the worker; or chmod 640, where root owns it and the worker is of its group",
+			Zh: "以 worker 的使用者執行 chmod 600 檔案；若由 root 擁有而 worker 屬於其群組，則為 chmod 640",
+		}))
 	}
 	rdb, done, seen := p.checkRedis(ctx)
 	defer done()

@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +96,10 @@ func TestDoctorNamesEverythingThatIsWrong(t *testing.T) {
 	slow := ecpaytest.New(ecpaytest.Config{Now: func() time.Time { return time.Now().Add(-20 * time.Minute) }})
 	late := httptest.NewServer(slow)
 	t.Cleanup(late.Close)
+	readable := writeFile(t, filepath.Join(t.TempDir(), "iv"), ecpaytest.StageHashIV+"\n")
+	if err := os.Chmod(readable, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	frozen := redistest.New(t)
 	frozen.Freeze()
 	rows := []struct {
@@ -116,6 +122,8 @@ func TestDoctorNamesEverythingThatIsWrong(t *testing.T) {
 		{name: "a key of the wrong length", changes: env{"ECPAYQ_HASH_KEY": "tooShort"}, code: 1, check: "keys", status: "failed", want: "HashKey has 8 bytes", hint: true},
 		{name: "no merchant", changes: noMerchant, code: 1, check: "keys", status: "failed", want: "no merchant is configured", hint: true},
 		{name: "a key file that is not there", changes: env{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": "/nowhere/iv"}, code: 1, check: "keys", status: "failed", want: "ECPAYQ_HASH_IV_FILE", hint: true},
+		{name: "a key file that everybody can read", changes: env{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": readable}, check: "key files", status: "warning", want: "ECPAYQ_HASH_IV_FILE: " + readable + " can be read by every user of this machine (mode 0644)", hint: true},
+		{name: "a key file that never ends", changes: env{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": "/dev/zero"}, code: 1, check: "keys", status: "failed", want: "/dev/zero is a device", hint: true},
 		{name: "timeouts that do not nest", changes: env{"ECPAYQ_SHUTDOWN_TIMEOUT": "10s"}, code: 1, check: "configuration", status: "failed", want: "ECPAYQ_SHUTDOWN_TIMEOUT 10s"},
 		{name: "ECPay is away", changes: env{"ECPAYQ_ECPAY_URL": "http://" + freeAddr(t)}, code: 1, check: "ecpay", status: "failed", want: "refused", hint: true},
 		{name: "the ECPay URL is wrong", changes: env{"ECPAYQ_ECPAY_URL": "http://192.0.2.1"}, code: 1, check: "ecpay", status: "failed", want: "loopback", hint: true},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -79,7 +80,7 @@ func (p *program) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, text := range p.cfg.Warnings() {
+	for _, text := range slices.Concat(p.cfg.Warnings(), config.Exposed(p.cfg.SecretFiles())) {
 		log.Warn().Msg(text)
 	}
 	page, err := p.cfg.Page()
@@ -137,6 +138,9 @@ func (p *program) reloadUntil(ctx context.Context, dir *config.Directory, log ze
 			if err := dir.Reload(); err != nil {
 				log.Error().Err(err).Msg("configuration not reloaded, the old one stays")
 				continue
+			}
+			for _, text := range config.Exposed(p.cfg.SecretFiles()) {
+				log.Warn().Msg(text)
 			}
 			log.Info().Int("merchants", dir.Len()).Msg("configuration reloaded")
 		}

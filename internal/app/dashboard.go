@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/internal/web"
@@ -50,7 +51,7 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	cfg.Connections.set(o)
 	var keys *tls.Config
 	if cfg.CertFile != "" || cfg.KeyFile != "" {
-		cert, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		cert, err := loadCertificate(cfg.CertFile, cfg.KeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("certificate of the dashboard: %w", err)
 		}
@@ -77,6 +78,18 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 		}
 	}()
 	return d, nil
+}
+
+func loadCertificate(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := config.ReadPEM("tls-cert", certFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := config.ReadPEM("tls-key", keyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
 }
 
 // dashboardConns bounds what browsers keep open, six connections each.

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -199,17 +197,4 @@ func (c *Config) Policy() worker.Policy {
 		BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax, MaxAttempts: c.MaxAttempts, MaxAge: c.MaxAge,
 		NotFoundGrace: c.NotFoundGrace, Fence: c.Fence, BanPause: c.BanPause, Interval: c.MerchantInterval, InFlight: c.MerchantInFlight,
 	}
-}
-
-// readFile reads a secret or identifier: one line, surrounding space dropped.
-func readFile(name, path string) (string, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", hint(fmt.Errorf("%s: %w", name, err), "check that the file exists and that this user may read it")
-	}
-	v := strings.TrimSpace(string(b))
-	if v == "" {
-		return "", fmt.Errorf("%s: %s is empty", name, path)
-	}
-	return v, nil
 }

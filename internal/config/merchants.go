@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"sync/atomic"
@@ -90,9 +89,9 @@ func readYAML(path string) (file, error) {
 	if path == "" {
 		return f, nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := readRegular(path, maxYAMLFile)
 	if err != nil {
-		return f, hint(fmt.Errorf("ECPAYQ_CONFIG: %w", err), "check that the file exists and that this user may read it")
+		return f, hintForFile(fmt.Errorf("ECPAYQ_CONFIG: %w", err))
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)

@@ -23,7 +23,7 @@ func TestNobodyTakesEveryPlaceOfARoom(t *testing.T) {
 	if _, err := r.enter(gone, "slow", true); !errors.Is(err, context.Canceled) {
 		t.Errorf("a third of one client: got error %v, want that it waits", err)
 	}
-	leave = append(leave, enter("quick")) // the last place is for others
+	leave = append(leave, enter("quick"))     // the last place is for others
 	if _, err := r.join("slow"); err != nil { // one that waits
 		t.Error(err)
 	}
