@@ -20,7 +20,7 @@ type admin struct {
 	server *http.Server
 }
 
-func startAdmin(addr string, reg *prometheus.Registry, live func() error, ready func(context.Context) error, log zerolog.Logger) (*admin, error) {
+func startAdmin(addr string, connections int, reg *prometheus.Registry, live func() error, ready func(context.Context) error, log zerolog.Logger) (*admin, error) {
 	if addr == "" {
 		return &admin{}, nil
 	}
@@ -31,7 +31,7 @@ func startAdmin(addr string, reg *prometheus.Registry, live func() error, ready 
 		ErrorHandling:       promhttp.ContinueOnError, // one part that is broken does not take the others along
 		MaxRequestsInFlight: maxScrapes,
 	}))
-	ln, err := listen(addr, adminConns)
+	ln, err := listen(addr, connections)
 	if err != nil {
 		return nil, err
 	}

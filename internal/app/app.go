@@ -83,6 +83,13 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 			_ = started.Stop()
 		}
 	}(w)
+	limit := openFiles()
+	wanted := workerFiles(cfg)
+	share := wanted.fit(limit)
+	if share != wanted {
+		cfg.Logger.Warn().Msg(wanted.complain(limit))
+		cfg.Connections.Pool, cfg.Worker.Concurrency = share.pool(cfg.RedisURL), share.ecpay
+	}
 	clients, err := openRedis(cfg.RedisURL, cfg.Worker.Confirm, cfg.Connections)
 	if err != nil {
 		return nil, err
@@ -107,7 +114,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	}
 	client, err := ecpay.New(ecpay.Config{
 		BaseURL: cfg.BaseURL, Timeout: cfg.HTTPTimeout, Codes: cfg.Codes, Observe: exchange,
-		MaxConns: max(64, cfg.Worker.Concurrency), Now: cfg.Worker.Now,
+		MaxConns: min(max(64, cfg.Worker.Concurrency), 2*share.ecpay), Now: cfg.Worker.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -130,7 +137,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 
 	// The admin server outlives the worker, so that a drain can be watched, and so can a start that
 	// waits for Redis.
-	w.admin, err = startAdmin(cfg.AdminAddr, reg, w.live, w.ready(probe), cfg.Logger)
+	w.admin, err = startAdmin(cfg.AdminAddr, share.admin, reg, w.live, w.ready(probe), cfg.Logger)
 	if err != nil {
 		return nil, err
 	}

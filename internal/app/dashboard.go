@@ -48,6 +48,12 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	}
 	o.ContextTimeoutEnabled = true
 	o.DialTimeout = 2 * time.Second
+	limit, wanted := openFiles(), dashboardFiles(cfg)
+	share := wanted.fitDashboard(limit)
+	if share != wanted {
+		cfg.Page.Logger.Warn().Msgf("only %d files may be open: the dashboard holds at most %d connections of browsers, and opens at most %d to Redis; raise the limit (ulimit -n, or LimitNOFILE of systemd)", limit, share.admin, share.redis)
+		cfg.Connections.Pool = share.pool(cfg.RedisURL)
+	}
 	cfg.Connections.set(o)
 	var keys *tls.Config
 	if cfg.CertFile != "" || cfg.KeyFile != "" {
@@ -62,7 +68,7 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	if err != nil {
 		return nil, errors.Join(err, cfg.Page.Redis.Close())
 	}
-	ln, err := listen(cfg.Addr, dashboardConns)
+	ln, err := listen(cfg.Addr, share.admin)
 	if err != nil {
 		return nil, errors.Join(err, ui.Close())
 	}

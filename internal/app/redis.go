@@ -41,7 +41,7 @@ type Connections struct {
 
 // set gives them to a client.
 func (c Connections) set(o *redis.UniversalOptions) {
-	o.PoolSize = cmp.Or(c.Pool, 64)
+	o.PoolSize = cmp.Or(c.Pool, defaultPool)
 	o.PipelinePoolSize = -1 // by default pipelines have 10 connections more, with 256 KiB of buffers each
 	o.MaxIdleConns = min(cmp.Or(c.Idle, 32), o.PoolSize)
 	o.ConnMaxIdleTime = cmp.Or(c.IdleTimeout, 5*time.Minute)
