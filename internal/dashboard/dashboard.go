@@ -65,6 +65,7 @@ type Dashboard struct {
 	queues    *asynq.Inspector
 	sessions  *sessions
 	room      *room
+	memory    *memoryReader
 	// mon answers operators, lookOnly viewers; they share one client.
 	mon, lookOnly *asynqmon.HTTPHandler
 	monPage       map[bool]*monPage // by whether it is for looking only
@@ -102,7 +103,7 @@ func New(cfg Config) (*Dashboard, error) {
 		cfg: cfg, rdb: cfg.Redis, store: record.NewStore(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
 		ledger:    deadletter.New(deadletter.Config{Redis: cfg.Redis, Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
 		merchants: gate.NewMerchants(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0), queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
-		room: newRoom(roomPlaces, 0, roomEach, roomLine, roomCrowd), files: map[string]*monFile{},
+		room: newRoom(roomPlaces, 0, roomEach, roomLine, roomCrowd), files: map[string]*monFile{}, memory: &memoryReader{rdb: cfg.Redis},
 		mon: newMon(cfg.Redis, false), lookOnly: newMon(cfg.Redis, true), monPage: map[bool]*monPage{},
 	}
 	for _, readOnly := range []bool{false, true} {

@@ -71,6 +71,7 @@ type view struct {
 	Switch    string   // this page in the other language
 	Here      string   // this page
 	Broken    []string // queues that asynq cannot sum up
+	Memory    *redisMemory
 	Data      any
 }
 
@@ -142,6 +143,9 @@ func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, status int, pag
 	}
 	if page == "dead" || page == "waiting" {
 		v.Broken = d.brokenQueues(r.Context())
+	}
+	if page != "login" && page != "problem" {
+		v.Memory = d.memory.read(r.Context())
 	}
 	var out bytes.Buffer
 	if err := pages()[page].ExecuteTemplate(&out, "layout", v); err != nil {
