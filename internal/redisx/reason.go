@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -49,7 +50,8 @@ func ReasonOf(err error) Reason {
 	if errors.As(err, &known) {
 		return known.Reason
 	}
-	if err == nil {
+	var web *url.Error
+	if err == nil || errors.As(err, &web) { // of another server
 		return ""
 	}
 	for _, r := range table {

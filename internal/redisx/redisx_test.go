@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -374,7 +375,8 @@ func TestWhatIsNoTroubleOfRedisHasNoReason(t *testing.T) {
 	t.Parallel()
 	_, listen := net.Listen("tcp", "192.0.2.1:1")
 	_, open := os.Open("/nowhere")
-	for _, err := range []error{nil, errors.New("something"), redis.Nil, reply("WRONGTYPE Operation against a key"), listen, open, context.Canceled} {
+	_, web := http.Get("http://" + freeAddr(t))
+	for _, err := range []error{nil, web, errors.New("something"), redis.Nil, reply("WRONGTYPE Operation against a key"), listen, open, context.Canceled} {
 		if got := redisx.ReasonOf(err); got != "" {
 			t.Errorf("%v: got reason %q, want none", err, got)
 		}
