@@ -6,7 +6,7 @@ import (
 )
 
 // Kind says how to react to the outcome of one request. The set is closed: a
-// switch over it lists every one, and [Kinds] ranges over all.
+// switch over it lists every one, and [Kinds] ranges over all but [Stopped].
 type Kind uint8
 
 const (
@@ -37,18 +37,22 @@ const (
 	// Ambiguous means that a write may have been executed and its answer is
 	// unknown.
 	Ambiguous
+	// Stopped is no outcome of a request: no answer brings it, and no row of the code
+	// table may name it. It stands beside the others where it is told what became of a
+	// task: a person stopped it, and nothing but a person sends it.
+	Stopped
 
 	kindCount
 )
 
 var kindNames = [kindCount]string{
 	"Unknown", "OK", "AlreadyDone", "Rejected", "NotFound", "Conflict", "Denied",
-	"Operator", "Throttled", "Stale", "Unavailable", "Ambiguous",
+	"Operator", "Throttled", "Stale", "Unavailable", "Ambiguous", "Stopped",
 }
 
-// Kinds returns every Kind, in order.
+// Kinds returns every Kind that an outcome of a request may have, in order.
 func Kinds() []Kind {
-	all := make([]Kind, kindCount)
+	all := make([]Kind, Stopped)
 	for i := range all {
 		all[i] = Kind(i)
 	}

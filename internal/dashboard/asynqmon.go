@@ -226,7 +226,7 @@ func (d *Dashboard) change(w http.ResponseWriter, r *http.Request, mon http.Hand
 
 // archive lets asynqmon archive tasks and puts them into the ledger, as archived by
 // whoever pressed it. What it does not get to is copied by the next sweep, which
-// cannot know that it was a person.
+// knows that it was a person, and not who.
 func (d *Dashboard) archive(w http.ResponseWriter, r *http.Request, mon http.Handler, p press) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), actLimit)
 	defer cancel()
@@ -236,6 +236,12 @@ func (d *Dashboard) archive(w http.ResponseWriter, r *http.Request, mon http.Han
 		if ids, err = d.listOf(ctx, p); err != nil {
 			d.cfg.Logger.Warn().Err(err).Str("queue", p.queue).Msg("tasks that are archived by hand are not known one by one")
 		}
+	}
+	since, err := d.store.Now(ctx)
+	if err != nil {
+		d.cfg.Logger.Warn().Err(err).Msg("nothing archived")
+		http.Error(w, "redis is not available / Redis 目前無法使用", http.StatusServiceUnavailable)
+		return
 	}
 	a := &answer{header: http.Header{}}
 	mon.ServeHTTP(a, r)
@@ -247,7 +253,7 @@ func (d *Dashboard) archive(w http.ResponseWriter, r *http.Request, mon http.Han
 			ids = *batch.IDs
 		}
 		for some := range slices.Chunk(ids, 500) {
-			for i, one := range d.store.DepositByHand(ctx, p.queue, some, who(r)) {
+			for i, one := range d.store.DepositByHand(ctx, p.queue, some, who(r), since) {
 				if one.Err != nil {
 					d.cfg.Logger.Warn().Err(one.Err).Str("task_id", some[i]).Msg("task archived by hand not in the ledger yet; the next sweep copies it")
 				}

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -18,6 +19,51 @@ func AsynqKey(queue, name string) string { return "asynq:{" + queue + "}:" + nam
 // round trips; this way many are read in one.
 func readTask(ctx context.Context, pipe redis.Pipeliner, queue, id string) *redis.SliceCmd {
 	return pipe.HMGet(ctx, AsynqTaskKey(queue, id), "msg", "state", "result")
+}
+
+// fieldMended is ours in asynq's task: what half archived it was asynq, see place.lua.
+const fieldMended = "ecpayq_mended"
+
+// archivedByHand reports whether a person archived a task, by when asynq's archive
+// says that it was (Unix seconds, 0 when it does not). asynq (v0.26) archives by itself
+// what failed, when its retries are used up or [asynq.SkipRetry] is in the error, and
+// stores the time of that failure; by hand it changes nothing but the place.
+func archivedByHand(info *asynq.TaskInfo, at float64, mended bool) bool {
+	if info.State != asynq.TaskStateArchived || mended {
+		return false
+	}
+	if info.Retried < info.MaxRetry && !strings.Contains(info.LastErr, asynq.SkipRetry.Error()) {
+		return true
+	}
+	return at > 0 && int64(at) != info.LastFailedAt.Unix()
+}
+
+// archiving is how a task came into asynq's archive, as it is read.
+type archiving struct {
+	stored *redis.SliceCmd
+	at     *redis.FloatCmd
+	mended *redis.BoolCmd
+}
+
+func readArchiving(ctx context.Context, pipe redis.Pipeliner, queue, id string) archiving {
+	return archiving{
+		readTask(ctx, pipe, queue, id), pipe.ZScore(ctx, AsynqKey(queue, "archived"), id), pipe.HExists(ctx, AsynqTaskKey(queue, id), fieldMended),
+	}
+}
+
+// decode returns the task, and when a person archived it; zero when none did, or it is
+// not known when.
+func (a archiving) decode(rdb redis.UniversalClient, queue, id string) (info *asynq.TaskInfo, hand bool, at time.Time, err error) {
+	if info, err = decode(rdb, queue, id, a.stored, time.Time{}); err != nil {
+		return nil, false, time.Time{}, err
+	}
+	if err := a.at.Err(); !Missing(err) {
+		return nil, false, time.Time{}, err
+	}
+	if hand = archivedByHand(info, a.at.Val(), a.mended.Val()); hand && a.at.Val() > 0 {
+		at = time.Unix(int64(a.at.Val()), 0)
+	}
+	return info, hand, at, nil
 }
 
 // decode lets asynq's own code say what it has stored; next is when the task runs

@@ -22,7 +22,7 @@ func Causes(ctx context.Context, rdb redis.UniversalClient, ids []string) ([]Cau
 	pipe := rdb.Pipeline()
 	fields := make([]*redis.SliceCmd, len(ids))
 	for i, id := range ids {
-		fields[i] = pipe.HMGet(ctx, TaskKey(id), deathPrefix+FieldKind, FieldKind, FieldInFlight)
+		fields[i] = pipe.HMGet(ctx, TaskKey(id), deathPrefix+FieldKind, FieldKind, FieldInFlight, FieldBy)
 	}
 	if err := Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("read causes of death: %w", err)
@@ -33,7 +33,7 @@ func Causes(ctx context.Context, rdb redis.UniversalClient, ids []string) ([]Cau
 			causes[i].Type = typ.Name
 		}
 		m := map[string]string{FieldPayload: ""} // what is in the ledger has one
-		for at, name := range []string{deathPrefix + FieldKind, FieldKind, FieldInFlight} {
+		for at, name := range []string{deathPrefix + FieldKind, FieldKind, FieldInFlight, FieldBy} {
 			if v := fields[i].Val(); len(v) > at {
 				m[name], _ = v[at].(string)
 			}

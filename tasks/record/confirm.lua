@@ -4,24 +4,25 @@
 -- KEYS: record, index of the ledger, replication history
 -- ARGV: task id, token of the sweep, "keep" or "withdraw" or "unless done", reason, when it was enqueued (ms, 0 for unknown),
 --       reason in Chinese
-local r = redis.call('HMGET', KEYS[1], 'unsure', 'state', 'in_flight', 'prior_ttl')
+local r = redis.call('HMGET', KEYS[1], 'unsure', 'state', 'in_flight', 'prior_ttl', 'by', 'd_kind')
 if r[1] ~= ARGV[2] then
   return 0
 end
 redis.call('HDEL', KEYS[1], 'unsure', 'prior_ttl')
 if ARGV[3] == 'withdraw' or ARGV[3] == 'unless done' and r[2] == 'done' then
   redis.call('ZREM', KEYS[2], ARGV[1])
-  redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'last_err', 'died', 'by', 'fix', 'original',
-    'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason', 'd_reason_zh')
+  forget_letter(KEYS[1])
   if (tonumber(r[4]) or 0) > 0 and redis.call('EXISTS', KEYS[1]) == 1 then
     redis.call('PEXPIRE', KEYS[1], r[4])
   end
   return 1
 end
-if r[2] ~= 'dead' then
-  -- Nothing of ours judged it. A write without an answer is ambiguous, whoever
-  -- gave the task up.
-  local kind = unaccounted(r[3], KEYS[3], ARGV[5]) and 'Ambiguous' or 'Unknown'
+local hand = by_hand(r[5])
+if r[2] ~= 'dead' or hand then
+  -- Nothing of ours judged it, or a person stopped it since. A write without an answer
+  -- is ambiguous, whoever gave the task up.
+  local open = unaccounted(r[3], KEYS[3], ARGV[5]) or r[2] == 'dead' and r[6] == 'Ambiguous'
+  local kind = open and 'Ambiguous' or hand and 'Stopped' or 'Unknown'
   redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[4], 'reason_zh', ARGV[6],
     'd_kind', kind, 'd_reason', ARGV[4], 'd_reason_zh', ARGV[6])
   redis.call('HDEL', KEYS[1], 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg')

@@ -16,11 +16,11 @@ import (
 )
 
 // reasonSwept is stored with a task that asynq archived without our verdict.
-var reasonSwept = Text{"archived without a verdict: its worker died, or a person archived it; look it up at ECPay if it was sent", "未經判定即封存：工作程序中斷或遭手動封存，若曾送出請至綠界查詢"}
+var reasonSwept = Text{"archived without a verdict: its worker died; look it up at ECPay if it was sent", "未經判定即封存：工作程序中斷，若曾送出請至綠界查詢"}
 
-// reasonByHand is stored with a task that a person archived, unless it had died
-// before and was not begun since: then it died of what it had died of.
-var reasonByHand = Text{"archived by hand; replay it to let it go on, or resolve it; if it was sent, look it up at ECPay first", "由人手動封存；要繼續請重送，不需要則結案；若曾送出，請先至綠界查詢"}
+// reasonByHand is stored with a task that a person archived, also when it had died
+// before: to have it run again was somebody's word, and to stop it is the newer one.
+var reasonByHand = Text{"archived by hand; replay it by its id to let it go on, or resolve it; if it was sent, look it up at ECPay first", "由人手動封存；要繼續請指定任務編號重送，不需要則結案；若曾送出，請先至綠界查詢"}
 
 func (d *deposit) reason() Text {
 	if _, ok := ArchivedByHand(d.by); ok {
@@ -53,13 +53,24 @@ func (s *Store) Deposit(ctx context.Context, queue, id, token string) (bool, err
 // written, compared with asynq again, and then kept or withdrawn. What is noted
 // is finished by the next sweep.
 func (s *Store) DepositAll(ctx context.Context, queue string, ids []string, token string) []Deposited {
-	return s.depositAll(ctx, queue, ids, token, BySweeper)
+	return s.depositAll(ctx, queue, ids, token, BySweeper, time.Time{})
+}
+
+// Now is Redis' clock.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read clock: %w", err)
+	}
+	return now, nil
 }
 
 // DepositByHand is [Store.DepositAll] of tasks that a person has just archived in
-// asynq, as far as asynq still has them so. What the sweep was faster to copy stays
-// as it copied it.
-func (s *Store) DepositByHand(ctx context.Context, queue string, ids []string, who string) []Deposited {
+// asynq, as far as asynq still has them so. since is a time by Redis' clock at which
+// they were not archived yet: what a verdict killed after it was not stopped by that
+// person. What this does not come to is known to the next sweep as archived by a
+// person, but not by whom.
+func (s *Store) DepositByHand(ctx context.Context, queue string, ids []string, who string, since time.Time) []Deposited {
 	answer := make([]Deposited, len(ids))
 	var dead []string
 	var at []int
@@ -68,16 +79,16 @@ func (s *Store) DepositByHand(ctx context.Context, queue string, ids []string, w
 			dead, at = append(dead, ids[i]), append(at, i)
 		}
 	}
-	for i, d := range s.depositAll(ctx, queue, dead, tasks.NewNonce(), ByHand(who)) {
+	for i, d := range s.depositAll(ctx, queue, dead, tasks.NewNonce(), ByHand(who), since) {
 		answer[at[i]] = d
 	}
 	return answer
 }
 
-func (s *Store) depositAll(ctx context.Context, queue string, ids []string, token, by string) []Deposited {
+func (s *Store) depositAll(ctx context.Context, queue string, ids []string, token, by string, since time.Time) []Deposited {
 	all := make([]*deposit, len(ids))
 	for i, id := range ids {
-		all[i] = &deposit{queue: queue, id: id, token: token, by: by}
+		all[i] = &deposit{queue: queue, id: id, token: token, by: by, since: since}
 	}
 	unsure, known := s.writeAll(ctx, s.noteAll(ctx, s.readAll(ctx, all)))
 	s.forgetAll(ctx, append(known, s.settleAll(ctx, unsure)...))
@@ -93,8 +104,10 @@ func (s *Store) depositAll(ctx context.Context, queue string, ids []string, toke
 type deposit struct {
 	queue, id, token, by string
 	info                 *asynq.TaskInfo
+	since                time.Time // of a person's act
 	headers              []byte
 	enqueued             int64 // ms, 0 for unknown
+	died                 time.Time
 
 	kept bool
 	err  error
@@ -105,9 +118,9 @@ func (d *deposit) fail(what string, err error) { d.err = fmt.Errorf("%s: %w", wh
 // readAll reads what asynq has.
 func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) {
 	pipe := s.rdb.Pipeline()
-	stored := make([]*redis.SliceCmd, len(all))
+	stored := make([]archiving, len(all))
 	for i, d := range all {
-		stored[i] = readTask(ctx, pipe, d.queue, d.id)
+		stored[i] = readArchiving(ctx, pipe, d.queue, d.id)
 	}
 	ExecEach(ctx, pipe)
 	for i, d := range all {
@@ -124,9 +137,19 @@ func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) 
 	return there
 }
 
-func (d *deposit) decode(rdb redis.UniversalClient, stored *redis.SliceCmd) (err error) {
-	if d.info, err = decode(rdb, d.queue, d.id, stored, time.Time{}); err != nil {
+func (d *deposit) decode(rdb redis.UniversalClient, stored archiving) error {
+	info, hand, at, err := stored.decode(rdb, d.queue, d.id)
+	if err != nil {
 		return err
+	}
+	d.info = info
+	if d.died = info.LastFailedAt; d.by != BySweeper {
+		d.died = time.Time{} // just now
+	} else if hand {
+		d.by, d.died = nobodyKnown, at
+		if !at.IsZero() {
+			d.since = at.Add(time.Second - time.Millisecond) // asynq counts in seconds
+		}
 	}
 	d.enqueued = UnixMilli(tasks.ParseHeaders(d.info.Headers).Enqueued)
 	d.headers, err = json.Marshal(d.info.Headers)
@@ -169,13 +192,12 @@ func (s *Store) noteAll(ctx context.Context, all []*deposit) (noted []*deposit) 
 func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*deposit) {
 	runs := make([]*run, len(all))
 	for i, d := range all {
-		var died int64
-		if d.by == BySweeper && !d.info.LastFailedAt.IsZero() { // what a person archived has just died
-			died = d.info.LastFailedAt.UnixMilli()
-		}
 		runs[i] = &run{
 			keys: []string{TaskKey(d.id), DoneKey(d.id), DeadKey(d.id), ReplicationKey(s.rdb, d.id)},
-			args: []any{d.id, d.token, died, d.info.Type, d.queue, d.info.Payload, d.headers, Clip(d.info.LastErr, maxLastErr), d.reason().En, d.enqueued, d.by, d.reason().Zh},
+			args: []any{
+				d.id, d.token, UnixMilli(d.died), d.info.Type, d.queue, d.info.Payload, d.headers, Clip(d.info.LastErr, maxLastErr),
+				d.reason().En, d.enqueued, d.by, d.reason().Zh, UnixMilli(d.since),
+			},
 		}
 	}
 	runAll(ctx, s.rdb, depositScript, runs)

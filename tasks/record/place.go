@@ -74,9 +74,10 @@ func (s *Store) Drop(ctx context.Context, queue, id string) (Place, error) {
 	return placeOf(ctx, s.rdb, queue, id, drop)
 }
 
-// dropIf is Drop when asynq's message is still the one that was read.
-func (s *Store) dropIf(ctx context.Context, queue, id, msg string) (Place, error) {
-	return placeOf(ctx, s.rdb, queue, id, drop, msg)
+// dropIf is Drop when asynq's message is still the one that was read and, where at is
+// not empty, was archived at that time (Unix seconds).
+func (s *Store) dropIf(ctx context.Context, queue, id, msg, at string) (Place, error) {
+	return placeOf(ctx, s.rdb, queue, id, drop, msg, at)
 }
 
 // Placed is where asynq has one task of many.

@@ -7,7 +7,7 @@
 -- ARGV: task id, "look", "drop" (removes what is archived, stuck, half or a dangling
 --       entry of the archive, nothing else), "tidy" (removes a dangling entry only) or
 --       "mend" (finishes a half one); for "drop", optionally, the message that must still
---       be there: another one is another death
+--       be there: another one is another death; and when it was archived, empty for any time
 -- Returns: none, archived, stuck, half, dropped, or another of asynq's states
 local id, mode = ARGV[1], ARGV[2]
 if redis.call('EXISTS', KEYS[1]) == 0 then
@@ -25,10 +25,13 @@ elseif place == 'active' and redis.call('ZSCORE', KEYS[2], id) and not redis.cal
   place = 'half' -- a task that runs is never in the archive and always has a lease
 end
 if mode == 'mend' and place == 'half' then
-  redis.call('HSET', KEYS[1], 'state', 'archived')
+  redis.call('HSET', KEYS[1], 'state', 'archived', 'ecpayq_mended', '1') -- by asynq, though its message does not say so
   return 'archived'
 end
 if mode == 'drop' and ARGV[3] and ARGV[3] ~= (f[2] or '') then
+  return place
+end
+if mode == 'drop' and (ARGV[4] or '') ~= '' and tonumber(ARGV[4]) ~= tonumber(redis.call('ZSCORE', KEYS[2], id) or '') then
   return place
 end
 if mode == 'drop' and (place == 'archived' or place == 'stuck' or place == 'half') then

@@ -43,6 +43,16 @@ end
 local function older_than_loss(changed, enqueued)
   return changed > 0 and (tonumber(enqueued) or 0) < changed + 5000
 end
+-- Reports whether a letter was made by a person, by who put it into the ledger.
+local function by_hand(by)
+  return by and string.sub(by, 1, 9) == 'by hand: '
+end
+-- Removes what only a letter has from a record.
+local function forget_letter(key)
+  redis.call('HDEL', key, 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
+    'unbegun', 'revived', 'fixed_by', 'base_died', 'base_payload', 'base_headers', 'base_fix', 'base_original',
+    'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason', 'd_reason_zh')
+end
 -- Reports whether a write of a task may have happened: it is marked, or the mark may
 -- be lost.
 local function unaccounted(in_flight, replication, enqueued)

@@ -184,12 +184,14 @@ const (
 	FieldPayload  = "payload"  // as it was, whatever the bytes
 	FieldHeaders  = "headers"  // JSON
 	FieldDied     = "died"     // when
-	FieldBy       = "by"       // ByWorker, BySweeper or ByHand
+	FieldBy       = "by"       // ByWorker, BySweeper or [ByHand]
 	FieldLastErr  = "last_err" // what asynq said, of tasks whose worker said nothing
 	FieldFix      = "fix"      // 1 while the payload is a correction that was not run yet
 	FieldOriginal = "original" // the payload before it was corrected
 	FieldUnsure   = "unsure"   // token of a sweep that is not finished with the letter
 	FieldPriorTTL = "prior_ttl"
+	FieldUnbegun  = "unbegun" // the death of a task that a person stopped before it was ever begun
+	FieldRevived  = "revived" // the death of which somebody began to run the task again
 )
 
 // FieldTurn counts the sweeps in the hash at [ScanKey]; nothing else has that name.
@@ -216,6 +218,13 @@ const (
 
 // ByHand is who put a letter into the ledger when a person archived the task.
 func ByHand(who string) string { return byHand + who }
+
+// nobodyKnown is who put a letter into the ledger when a person archived the task by
+// other means than ours: asynq does not keep who.
+var nobodyKnown = ByHand("unknown") // deposit.lua has it too
+
+// Kinds returns what a dead task may have died of, in order.
+func Kinds() []ecpay.Kind { return append(ecpay.Kinds(), ecpay.Stopped) }
 
 // ArchivedByHand returns the person of a [ByHand].
 func ArchivedByHand(by string) (who string, ok bool) { return strings.CutPrefix(by, byHand) }
@@ -265,11 +274,13 @@ type Record struct {
 	Headers map[string]string
 	Died    time.Time
 	// Death is how the attempt ended of which the task died, and Ambiguous while
-	// InFlight says that a write is not accounted for; of a task that is not dead it
-	// says no more than End.
+	// InFlight says that a write is not accounted for; Stopped when a person archived it
+	// and every write is. Of a task that is not dead it says no more than End.
 	Death   End
 	By      string
 	LastErr string
+	// Unbegun means that a person stopped it before it was ever begun.
+	Unbegun bool
 	// Corrected means that Payload is a correction that was not run yet.
 	Corrected bool
 	// Original is the payload before it was corrected.
@@ -278,6 +289,14 @@ type Record struct {
 	// ResolvedBy and Note are those of a person.
 	ResolvedBy string
 	Note       string
+}
+
+// Stopped reports whether a person made the letter, by archiving the task. Such a one is
+// run again by its id only, whatever its kind: it is Ambiguous while a write is not
+// accounted for.
+func (r Record) Stopped() bool {
+	_, ok := ArchivedByHand(r.By)
+	return ok
 }
 
 // reasonUnanswered is read of a dead letter with a write in flight.
@@ -315,6 +334,10 @@ func parse(m map[string]string) Record {
 		r.Payload = append([]byte{}, m[FieldPayload]...)
 		r.Type, r.Queue, r.By, r.LastErr = m[FieldType], m[FieldQueue], m[FieldBy], m[FieldLastErr]
 		r.Died, r.Corrected = milli(m[FieldDied]), m[FieldFix] == "1"
+		r.Unbegun = r.State == Dead && m[FieldUnbegun] != "" && m[FieldUnbegun] == m[FieldDied]
+		if r.Stopped() && r.Death.Kind != ecpay.Ambiguous { // older ones were stored as Unknown
+			r.Death.Kind = ecpay.Stopped
+		}
 		if !r.InFlight.IsZero() && r.Death.Kind != ecpay.Ambiguous {
 			// A write went out since, by a run that asynq had begun again.
 			r.Death = End{Kind: ecpay.Ambiguous, Reason: reasonUnanswered}

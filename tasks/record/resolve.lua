@@ -3,8 +3,9 @@
 --
 -- KEYS: record, finish marker, index of the ledger, lock
 -- ARGV: task id, the death it is about (ms), who, note, ttl of the finish marker (ms, 0 for none), ttl of the record (ms),
---       the caller's clock (ms)
--- Returns: done (it has a finish marker), gone, changed (it died again), running, ok
+--       the caller's clock (ms), only if it was never begun (1/0)
+-- Returns: done (it has a finish marker), gone, changed (it died again), running, begun, replayed (somebody has it run
+--          again), ok
 if redis.call('EXISTS', KEYS[2]) == 1 then
   redis.call('ZREM', KEYS[3], ARGV[1])
   return 'done'
@@ -13,7 +14,7 @@ if not redis.call('ZSCORE', KEYS[3], ARGV[1]) then
   return 'gone'
 end
 local now = redis_now()
-local r = redis.call('HMGET', KEYS[1], 'died', 'token')
+local r = redis.call('HMGET', KEYS[1], 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived')
 if r[1] ~= ARGV[2] then
   return 'changed'
 end
@@ -21,12 +22,17 @@ local holder, by_redis, by_sender = lock_of(KEYS[4])
 if r[2] and r[2] ~= '' and holder == r[2] and lock_left(by_redis, by_sender, now, tonumber(ARGV[7])) > 0 then
   return 'running'
 end
+if ARGV[8] == '1' then
+  -- No finish marker will keep it from being sent: it must be nowhere but here.
+  if r[3] ~= 'dead' or r[4] or r[5] ~= r[1] then return 'begun' end
+  if r[6] == r[1] then return 'replayed' end
+end
 if ARGV[5] ~= '0' then
   redis.call('SET', KEYS[2], now, 'PX', ARGV[5])
 end
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('HSET', KEYS[1], 'state', 'done', 'token', '', 'resolved_by', ARGV[3], 'note', ARGV[4])
-redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl', 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats',
-  'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason', 'd_reason_zh')
+redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats')
+forget_letter(KEYS[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 return 'ok'

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -27,6 +28,8 @@ const (
 	// NotFound: there is no such dead task.
 	NotFound Outcome = "not_found"
 	Resolved Outcome = "resolved"
+	// Skipped: it is for a person to decide, and nobody named it.
+	Skipped Outcome = "skipped"
 )
 
 // Revival is how to run a dead task again. The zero value runs it as it was.
@@ -39,6 +42,9 @@ type Revival struct {
 	Correct func(Letter) (tasks.Payload, error)
 	// NotExecuted is a person's word that the write in flight did not happen.
 	NotExecuted bool
+	// Unnamed means that nobody named this very task, so that it is [Skipped] when a
+	// person stopped it.
+	Unnamed bool
 	// ProcessAt is when to run it; zero for at once.
 	ProcessAt time.Time
 	// DryRun changes nothing.
@@ -65,16 +71,30 @@ var ErrNoPayload = errors.New("the dead letter has no payload, and asynq has no 
 //   - What is dropped is the very message that was read before the letter: not one
 //     that was enqueued, run and archived since.
 //   - A correction is in the ledger before the archived task is dropped, so that
-//     whoever comes next enqueues the correction.
+//     whoever comes next enqueues the correction. It is taken back when somebody else
+//     was faster.
+//   - Before anything of it is dropped or enqueued the letter is claimed, so that
+//     [Store.Withdraw] leaves it alone.
 //   - A task that asynq archived without a verdict is copied into the ledger first.
 func (s *Store) Revive(ctx context.Context, id string, r Revival) (Outcome, error) {
 	rv := revival{Revival: r, nonce: tasks.NewNonce()}
-	// Each round looks anew; it is repeated when somebody else was faster.
+	out, err := s.reviveIn(ctx, id, &rv)
+	if err == nil && out != Replayed && rv.claimed && r.Correct != nil {
+		if err := uncorrect.Run(ctx, s.rdb, []string{TaskKey(id)}, rv.nonce).Err(); err != nil {
+			return "", fmt.Errorf("take back correction: %w", err)
+		}
+	}
+	return out, err
+}
+
+// reviveIn takes some rounds, each of which looks anew: it is repeated when somebody
+// else was faster.
+func (s *Store) reviveIn(ctx context.Context, id string, rv *revival) (Outcome, error) {
 	for range reviveRounds {
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
-		out, err := s.reviveOnce(ctx, id, &rv)
+		out, err := s.reviveOnce(ctx, id, rv)
 		if out != "" || err != nil {
 			return out, err
 		}
@@ -89,7 +109,10 @@ type revival struct {
 	Revival
 	nonce     string
 	deposited bool
-	corrected bool
+	claimed   bool // and corrected, where that is wanted
+	// archived is when asynq archived the task, in its seconds, where it is Unnamed: one
+	// that was run and archived since has the same message.
+	archived string
 }
 
 // reviveOnce is one round. Without an outcome it is to be looked at again.
@@ -140,6 +163,23 @@ func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (Outcome,
 		r.deposited = true
 		_, err := s.Deposit(ctx, queue, id, r.nonce)
 		return "", err
+	case r.Unnamed && l.Stopped():
+		return Skipped, nil
+	case r.Unnamed && at.Dead():
+		// It died, was run again, and is perhaps stopped since, which the ledger would not
+		// know yet.
+		var hand bool
+		switch hand, r.archived, err = s.byHand(ctx, queue, id); {
+		case err != nil:
+			return "", err
+		case hand && r.DryRun:
+			return Skipped, nil
+		case hand:
+			_, err := s.Deposit(ctx, queue, id, r.nonce)
+			return "", err
+		}
+	}
+	switch {
 	case !r.Died.IsZero() && !l.Died.Equal(r.Died):
 		return Busy, nil // run meanwhile, and it died again: that is another death
 	}
@@ -175,7 +215,7 @@ func (s *Store) revive(ctx context.Context, l Letter, at Place, msg string, r *r
 		}
 		r.Before = nil
 	}
-	if !r.corrected && (r.Correct != nil || r.NotExecuted) {
+	if !r.claimed {
 		switch v, err := s.correct(ctx, l, payload, headers, r); {
 		case err != nil:
 			return "", err
@@ -184,15 +224,48 @@ func (s *Store) revive(ctx context.Context, l Letter, at Place, msg string, r *r
 		case v != "ok":
 			return "", nil
 		}
-		r.corrected = true
+		r.claimed = true
 	}
 	if at != PlaceNone {
-		now, err := s.dropIf(ctx, l.Queue, l.ID, msg)
+		now, err := s.dropIf(ctx, l.Queue, l.ID, msg, r.archived)
 		if err != nil || now != PlaceDropped && now != PlaceNone {
 			return "", err
 		}
 	}
 	return s.enqueue(ctx, l, p, payload, headers, r)
+}
+
+// byHand reports whether a person archived the task in asynq, and when it was archived,
+// as asynq has it.
+func (s *Store) byHand(ctx context.Context, queue, id string) (hand bool, at string, err error) {
+	pipe := s.rdb.Pipeline()
+	a := readArchiving(ctx, pipe, queue, id)
+	ExecEach(ctx, pipe)
+	_, hand, _, err = a.decode(s.rdb, queue, id)
+	if a.at.Err() == nil {
+		at = strconv.FormatFloat(a.at.Val(), 'f', -1, 64)
+	}
+	return hand, at, ignoreGone(err)
+}
+
+// ArchivedByHand says of tasks in asynq's archive which of them a person archived, as
+// far as that can be read.
+func (s *Store) ArchivedByHand(ctx context.Context, queue string, ids []string) map[string]bool {
+	pipe := s.rdb.Pipeline()
+	read := make([]archiving, len(ids))
+	for i, id := range ids {
+		read[i] = readArchiving(ctx, pipe, queue, id)
+	}
+	if len(ids) > 0 {
+		ExecEach(ctx, pipe)
+	}
+	by := map[string]bool{}
+	for i, id := range ids {
+		if _, hand, _, err := read[i].decode(s.rdb, queue, id); err == nil {
+			by[id] = hand
+		}
+	}
+	return by
 }
 
 func ignoreGone(err error) error {
@@ -207,7 +280,7 @@ func ignoreGone(err error) error {
 func (s *Store) content(l Letter, r *revival) (tasks.Payload, []byte, map[string]string, error) {
 	payload := l.Payload
 	p, err := tasks.Decode(l.Type, l.Headers, payload)
-	if r.Correct != nil && !r.corrected {
+	if r.Correct != nil && !r.claimed {
 		if p, err = r.Correct(l); err != nil {
 			return nil, nil, nil, err
 		}
@@ -238,9 +311,9 @@ func (s *Store) correct(ctx context.Context, l Letter, payload []byte, headers m
 		return "", fmt.Errorf("store correction: %w", err)
 	}
 	v, err := correct.Run(ctx, s.rdb, []string{TaskKey(l.ID), DeadKey(l.ID), LockKey(l.ID)},
-		l.ID, died(l), flag(r.Correct != nil), payload, h, flag(r.NotExecuted), s.now().UnixMilli()).Text()
+		l.ID, died(l), flag(r.Correct != nil), payload, h, flag(r.NotExecuted), s.now().UnixMilli(), r.nonce).Text()
 	if err != nil {
-		return "", fmt.Errorf("store correction: %w", err)
+		return "", fmt.Errorf("claim dead letter: %w", err)
 	}
 	return v, nil
 }

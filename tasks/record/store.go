@@ -26,6 +26,8 @@ var (
 	confirmLua string
 	//go:embed correct.lua
 	correctLua string
+	//go:embed uncorrect.lua
+	uncorrectLua string
 	//go:embed resolve.lua
 	resolveLua string
 	//go:embed owner.lua
@@ -35,6 +37,7 @@ var (
 	depositScript = NewScript(depositLua)
 	confirm       = NewScript(confirmLua)
 	correct       = NewScript(correctLua)
+	uncorrect     = redis.NewScript(uncorrectLua)
 	resolve       = NewScript(resolveLua)
 	owner         = redis.NewScript(ownerLua)
 )
@@ -185,8 +188,13 @@ func (s *Store) message(ctx context.Context, queue, id string) (string, error) {
 // Resolve ends a dead task by a person's word. died is the death that the person
 // saw. doneTTL is the life of the finish marker, 0 for none.
 func (s *Store) Resolve(ctx context.Context, l Letter, who, note string, doneTTL, recordTTL time.Duration) (string, error) {
+	return s.end(ctx, l, who, note, doneTTL, recordTTL, false)
+}
+
+func (s *Store) end(ctx context.Context, l Letter, who, note string, doneTTL, recordTTL time.Duration, unbegun bool) (string, error) {
 	keys := []string{TaskKey(l.ID), DoneKey(l.ID), DeadKey(l.ID), LockKey(l.ID)}
-	v, err := resolve.Run(ctx, s.rdb, keys, l.ID, died(l), who, note, doneTTL.Milliseconds(), recordTTL.Milliseconds(), s.now().UnixMilli()).Text()
+	v, err := resolve.Run(ctx, s.rdb, keys,
+		l.ID, died(l), who, note, doneTTL.Milliseconds(), recordTTL.Milliseconds(), s.now().UnixMilli(), flag(unbegun)).Text()
 	if err != nil {
 		return "", fmt.Errorf("resolve: %w", err)
 	}

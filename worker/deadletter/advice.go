@@ -22,6 +22,11 @@ func Advice(l Letter) record.Text {
 		return record.Text{En: "act at ECPay first, for example add invoice numbers, then replay", Zh: "先於綠界處理（如新增字軌）後重送"}
 	case ecpay.Throttled, ecpay.Unavailable, ecpay.Stale:
 		return record.Text{En: "replay once ECPay answers again", Zh: "綠界恢復後重送"}
+	case ecpay.Stopped:
+		return record.Text{
+			En: "a person stopped it, so that it is sent only when it is replayed by its id; resolve it if it is not wanted",
+			Zh: "由人停止，須指定任務編號重送才會送出；不需要則結案",
+		}
 	case ecpay.OK, ecpay.AlreadyDone:
 		return record.Text{En: "nothing to do at ECPay; resolve it", Zh: "綠界無須處理，請結案"}
 	case ecpay.Unknown:

@@ -8,7 +8,6 @@ import (
 
 	"github.com/hibiken/asynq"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -25,8 +24,9 @@ var ErrBegun = errors.New("this task was begun before, or may have been; let it 
 // enqueued again. note must say why.
 //
 // asynq archives it first, which is one step and fails when a worker was faster.
-// From then on it is a dead task like any other: whoever comes after a crash
-// finds it in the ledger, as one that a person archived, and resolves it.
+// From then on it is a dead task that a person stopped: nothing but a person sends it,
+// and whoever comes after a crash calls Cancel again, resolves it, or replays it by its
+// id. [Cancelled] is answered when nothing will send it, see [record.Store.Withdraw].
 func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (Outcome, error) {
 	if strings.TrimSpace(note) == "" {
 		return "", errors.New("a note is required: say why it is not wanted any more")
@@ -45,42 +45,62 @@ func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (Outcome, erro
 		return "", err
 	case letter.Finished || at == record.PlaceCompleted:
 		return AlreadyDone, nil
-	case at == record.PlaceNone || at.Dead():
+	case at.Dead() || at == record.PlaceNone && letter.InLedger: // by an earlier call, perhaps
+		return l.cancelStopped(ctx, letter, typ.Queue, at, by, note)
+	case at == record.PlaceNone:
 		return NotFound, nil
 	case at != record.PlaceScheduled:
 		return Busy, nil
-	case letter.InLedger || !letter.InFlight.IsZero() || letter.State != "" && letter.State != record.Done:
+	case letter.InLedger && !letter.Unbegun || !letter.InFlight.IsZero() || !letter.InLedger && letter.State != "" && letter.State != record.Done:
 		return "", ErrBegun
 	}
 	if err := l.store.Audit(ctx, AuditEntry{Who: by, What: record.ActCancel, ID: id, Note: note}); err != nil {
 		return "", err
 	}
+	since, err := l.store.Now(ctx)
+	if err != nil {
+		return "", err
+	}
 	if out, err := l.archive(ctx, typ.Queue, id); out != "" || err != nil {
 		return out, err
 	}
-	if d := l.store.DepositByHand(ctx, typ.Queue, []string{id}, by)[0]; d.Err != nil {
+	if d := l.store.DepositByHand(ctx, typ.Queue, []string{id}, by, since)[0]; d.Err != nil {
 		return "", d.Err
 	}
-	before := letter
-	if letter, err = l.store.Letter(ctx, id); err != nil {
+	return l.withdraw(ctx, typ.Queue, id, by, note)
+}
+
+// cancelStopped goes on with a task that a person stopped before it was ever begun:
+// an earlier call that did not get to its end did that.
+func (l *Ledger) cancelStopped(ctx context.Context, letter record.Letter, queue string, at record.Place, by, note string) (Outcome, error) {
+	if at.Dead() && (!letter.InLedger || letter.State != record.Dead) {
+		if _, err := l.store.Deposit(ctx, queue, letter.ID, tasks.NewNonce()); err != nil {
+			return "", err
+		}
+		var err error
+		if letter, err = l.store.Letter(ctx, letter.ID); err != nil {
+			return "", err
+		}
+	}
+	if !letter.Unbegun || !letter.InLedger {
+		return NotFound, nil // dead, and not for Cancel
+	}
+	if err := l.store.Audit(ctx, AuditEntry{Who: by, What: record.ActCancel, ID: letter.ID, Note: note}); err != nil {
 		return "", err
 	}
-	switch {
-	case !letter.InLedger: // run again meanwhile, or resolved
-		return Busy, nil
-	case letter.Death.Kind == ecpay.Ambiguous || letter.Attempts != before.Attempts || !letter.Last.Equal(before.Last):
-		return "", ErrBegun // and dead now, for a person to look at
-	}
-	if _, err := l.store.Drop(ctx, typ.Queue, id); err != nil {
-		return "", err
-	}
-	switch v, err := l.store.Resolve(ctx, letter, by, note, 0, l.retention); {
+	return l.withdraw(ctx, queue, letter.ID, by, note)
+}
+
+func (l *Ledger) withdraw(ctx context.Context, queue, id, by, note string) (Outcome, error) {
+	switch v, err := l.store.Withdraw(ctx, queue, id, by, note, l.retention); {
 	case err != nil:
 		return "", err
-	case v != "ok":
-		return Busy, nil
+	case v == record.Withdrawn:
+		return Cancelled, nil
+	case v == record.Begun:
+		return "", ErrBegun // and dead now, for a person to look at
 	}
-	return Cancelled, nil
+	return Busy, nil // run again meanwhile, or resolved
 }
 
 // archive takes the task from asynq's schedule; an outcome says that somebody was

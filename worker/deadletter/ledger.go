@@ -116,6 +116,12 @@ func (l Letter) Why() record.Text { return record.Text{En: l.Reason, Zh: l.Reaso
 // ToDo is the advice in both languages.
 func (l Letter) ToDo() record.Text { return record.Text{En: l.Advice, Zh: l.AdviceZh} }
 
+// Stopped reports whether a person made the letter, see [record.Record.Stopped].
+func (l Letter) Stopped() bool {
+	_, ok := record.ArchivedByHand(l.By)
+	return ok
+}
+
 // FullLetter is a letter with its payload.
 type FullLetter struct {
 	Letter
@@ -243,7 +249,7 @@ const (
 	NotFound    = record.NotFound
 	Resolved    = record.Resolved
 	// Skipped: its kind needs to be named, see [ReplayAll].
-	Skipped Outcome = "skipped"
+	Skipped = record.Skipped
 )
 
 // Resolve ends a dead task by a person's word: the effect is there, or is not

@@ -28,6 +28,9 @@ type ReplayOptions struct {
 	// Died, when not zero, is the death it is about: a task that died again since is
 	// left alone.
 	Died time.Time
+	// Unnamed means that nobody named this very task, so that it is [Skipped] when a
+	// person stopped it.
+	Unnamed bool
 	// By and Note are for the audit.
 	By, Note string
 }
@@ -47,7 +50,7 @@ func (o ReplayOptions) what() string {
 // for why it may be interrupted anywhere and run twice at once. The letter stays
 // until the task is done.
 func (l *Ledger) Replay(ctx context.Context, id string, o ReplayOptions) (Outcome, error) {
-	r := record.Revival{Died: o.Died, NotExecuted: o.NotExecuted, DryRun: o.DryRun}
+	r := record.Revival{Died: o.Died, Unnamed: o.Unnamed, NotExecuted: o.NotExecuted, DryRun: o.DryRun}
 	if len(o.Set) > 0 {
 		r.Correct = func(letter record.Letter) (tasks.Payload, error) { return corrected(letter, o.Set) }
 	}
@@ -133,7 +136,8 @@ const parallel = 8
 // ReplayAll replays what the filter selects and calls report, one call at a time,
 // with each result. Rejected tasks would be rejected again, and ambiguous ones
 // need a person to look first, so both are [Skipped] unless the filter names ids
-// or a kind; a correction counts as naming Rejected. It ends early when Redis is
+// or a kind; a correction counts as naming Rejected. What a person stopped is
+// [Skipped] unless the filter names its id. It ends early when Redis is
 // away or ctx has ended; calling it again goes on where it ended.
 func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, report func(Result)) error {
 	if o.NotExecuted && len(f.IDs) == 0 && f.Kind == nil {
@@ -155,7 +159,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 		wg.Go(func() {
 			for letter := range jobs {
 				o := o
-				o.Died = letter.DiedAt
+				o.Died, o.Unnamed = letter.DiedAt, len(f.IDs) == 0
 				out, err := l.Replay(ctx, letter.ID, o)
 				if err != nil && !isOwn(err) {
 					cancel(fmt.Errorf("replay %s: %w", letter.ID, err))
@@ -175,7 +179,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 		if len(f.IDs) > 0 {
 			seen[letter.ID] = true
 		}
-		if !f.names(letter.Kind, o) {
+		if !f.names(letter, o) {
 			tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: Skipped})
 			continue
 		}
@@ -220,15 +224,19 @@ func unique(ids []string) []string {
 	return out
 }
 
-// names reports whether the filter allows to replay a task of the kind.
-func (f Filter) names(k ecpay.Kind, o ReplayOptions) bool {
+// names reports whether the filter allows to replay a task.
+func (f Filter) names(l Letter, o ReplayOptions) bool {
 	switch {
-	case len(f.IDs) > 0 || f.Kind != nil:
+	case len(f.IDs) > 0:
 		return true
-	case k == ecpay.Rejected:
+	case l.Stopped():
+		return false
+	case f.Kind != nil:
+		return true
+	case l.Kind == ecpay.Rejected:
 		return len(o.Set) > 0
 	default:
-		return k != ecpay.Ambiguous
+		return l.Kind != ecpay.Ambiguous
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"iter"
 	mathrand "math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -207,7 +208,13 @@ type known struct {
 	// judged means that the record is that of a dead task: otherwise it was run
 	// again since and asynq archived it without a verdict.
 	judged bool
+	// stopped means that a person archived it since it died, which the ledger does not
+	// say yet.
+	stopped bool
 }
+
+// lacks reports whether the ledger lacks something of it.
+func (k known) lacks() bool { return !k.finished && (!k.complete || !k.judged || k.stopped) }
 
 func (s *Sweeper) look(ctx context.Context, queue string, ids []string) ([]known, error) {
 	pipe := s.rdb.Pipeline()
@@ -217,30 +224,52 @@ func (s *Sweeper) look(ctx context.Context, queue string, ids []string) ([]known
 		rec   *redis.SliceCmd
 		has   *redis.BoolCmd
 		done  *redis.IntCmd
+		at    *redis.FloatCmd
 	}
 	all := make([]cmds, len(ids))
 	for i, id := range ids {
 		all[i] = cmds{
 			state: pipe.HGet(ctx, record.AsynqTaskKey(queue, id), "state"),
 			score: pipe.ZScore(ctx, record.DeadKey(id), id),
-			rec:   pipe.HMGet(ctx, record.TaskKey(id), record.FieldState, record.FieldUnsure),
+			rec:   pipe.HMGet(ctx, record.TaskKey(id), record.FieldState, record.FieldUnsure, record.FieldDied, record.FieldBy),
 			has:   pipe.HExists(ctx, record.TaskKey(id), record.FieldPayload),
 			done:  pipe.Exists(ctx, record.DoneKey(id)),
+			at:    pipe.ZScore(ctx, record.AsynqKey(queue, "archived"), id),
 		}
 	}
 	if err := record.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("compare archive and ledger: %w", err)
 	}
 	out := make([]known, len(ids))
+	var later []string // archived later than they died: by hand, or the clocks differ
 	for i, c := range all {
 		rec := c.rec.Val()
 		out[i] = known{
 			id: ids[i], asynq: c.state.Val(), finished: c.done.Val() == 1,
-			complete: c.score.Err() == nil && c.has.Val() && len(rec) == 2 && rec[1] == nil,
-			judged:   len(rec) == 2 && rec[0] == string(record.Dead),
+			complete: c.score.Err() == nil && c.has.Val() && len(rec) == 4 && rec[1] == nil,
+			judged:   len(rec) == 4 && rec[0] == string(record.Dead),
+		}
+		if out[i].complete && out[i].judged && archivedLater(rec[2], rec[3], c.at) {
+			later = append(later, ids[i])
 		}
 	}
+	byHand := s.store.ArchivedByHand(ctx, queue, later)
+	for i := range out {
+		out[i].stopped = byHand[out[i].id]
+	}
 	return out, nil
+}
+
+// archivedLater reports whether asynq archived a task clearly after it died by its
+// letter, which no person made.
+func archivedLater(died, by any, at *redis.FloatCmd) bool {
+	who, _ := by.(string)
+	if _, hand := record.ArchivedByHand(who); hand || at.Err() != nil {
+		return false
+	}
+	text, _ := died.(string)
+	ms, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && int64(at.Val())*1000 > ms+2000
 }
 
 const sweepSize = 500
@@ -273,9 +302,9 @@ func (s *Sweeper) sweepArchive(ctx context.Context, queue, token string, r *Repo
 // sweepPage settles the entries of one page together, in a few round trips.
 func (s *Sweeper) sweepPage(ctx context.Context, queue, token string, page []known, r *Report) {
 	var bare, half, missing []string
-	lacks := map[string]bool{} // what the ledger lacks
+	lacks := map[string]bool{}
 	for _, k := range page {
-		lacks[k.id] = !k.finished && !(k.complete && k.judged)
+		lacks[k.id] = k.lacks()
 		switch {
 		case k.asynq == "":
 			bare = append(bare, k.id)
@@ -345,7 +374,7 @@ func (s *Sweeper) trim(ctx context.Context, queue, _ string, r *Report) error {
 		}
 		var had []string
 		for _, k := range page {
-			if k.finished || k.complete && k.judged {
+			if !k.lacks() {
 				had = append(had, k.id)
 			}
 		}

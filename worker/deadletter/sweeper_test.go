@@ -59,7 +59,7 @@ func TestAVerdictThatTheLedgerDoesNotTakeIsNotRecorded(t *testing.T) {
 func TestASweepCopiesWhatAsynqArchivedWithoutAVerdict(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	crashed, sent, byHand := b.crashed(1, false), b.crashed(2, true), b.enqueued(3)
+	crashed, sent, byHand := b.crashed(1, false), b.crashed(2, true), b.enqueued(3) // asynq does not keep who archived it
 	b.must(b.inspector.ArchiveTask(queue, byHand))
 	known := b.died(4, ecpay.Rejected)
 	finished := b.enqueued(5)
@@ -68,9 +68,12 @@ func TestASweepCopiesWhatAsynqArchivedWithoutAVerdict(t *testing.T) {
 	if r := b.sweep(); r != (deadletter.Report{Copied: 3}) {
 		t.Errorf("%+v", r)
 	}
-	for id, kind := range map[string]ecpay.Kind{crashed: ecpay.Unknown, sent: ecpay.Ambiguous, byHand: ecpay.Unknown} {
-		l := b.get(id)
-		if l.Kind != kind || l.By != record.BySweeper || !strings.Contains(l.Reason, "without a verdict") || !strings.Contains(l.ReasonZh, "未經判定") || l.State != record.StateDead || string(l.Payload) != string(b.info(id).Payload) || len(l.Headers) == 0 {
+	for id, kind := range map[string]ecpay.Kind{crashed: ecpay.Unknown, sent: ecpay.Ambiguous, byHand: ecpay.Stopped} {
+		l, by, reason := b.get(id), record.BySweeper, "未經判定"
+		if id == byHand {
+			by, reason = record.ByHand("unknown"), "由人手動封存"
+		}
+		if l.Kind != kind || l.By != by || !strings.Contains(l.ReasonZh, reason) || l.State != record.StateDead || string(l.Payload) != string(b.info(id).Payload) || len(l.Headers) == 0 {
 			t.Errorf("%s: %+v, want kind %s", id, l, kind)
 		}
 	}
@@ -543,21 +546,21 @@ func TestADepositByHandInterruptedAfterAnyCommandIsALetterAfterTheNextSweep(t *t
 			return id
 		},
 		func(rdb redis.UniversalClient, id string) error {
-			return record.NewStore(rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{id}, "ops")[0].Err
+			return record.NewStore(rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{id}, "ops", time.Now())[0].Err
 		},
 		func(id string) {
 			b.sweep()
 			l := b.get(id)
 			by[l.By]++
-			if hand := l.By == record.ByHand("ops"); !hand && l.By != record.BySweeper || strings.Contains(l.Reason, "archived by hand") != hand || l.Kind != ecpay.Unknown || l.State != record.StateDead {
-				t.Errorf("got %+v, want a letter whose reason fits who wrote it", l)
+			if _, hand := record.ArchivedByHand(l.By); !hand || !strings.Contains(l.Reason, "archived by hand") || l.Kind != ecpay.Stopped || l.State != record.StateDead {
+				t.Errorf("got %+v, want a letter that says by hand", l)
 			}
 			if b.rdb.SCard(t.Context(), record.UnsureKey).Val() != 0 {
 				t.Error("a letter stays unsure")
 			}
 		})
-	if by[record.ByHand("ops")] == 0 || by[record.BySweeper] == 0 {
-		t.Errorf("got letters by %v, want some by hand and some, where it ended early, by the sweeper", by)
+	if by[record.ByHand("ops")] == 0 || by[record.ByHand("unknown")] == 0 {
+		t.Errorf("got letters by %v, want some by ops and some, where it ended early, by nobody known", by)
 	}
 }
 
@@ -570,7 +573,7 @@ func TestWhatIsRunAgainAfterAPersonArchivedItIsNotCalledDead(t *testing.T) {
 		_, err := b.gate.Begin(t.Context(), gate.Attempt{ID: id, Token: "runs", Start: time.Now(), LockFor: time.Minute}, time.Now())
 		b.must(err)
 	}
-	for i, d := range record.NewStore(b.rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{fresh, before, "gone"}, "ops") {
+	for i, d := range record.NewStore(b.rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{fresh, before, "gone"}, "ops", time.Now()) {
 		if d.Kept || d.Err != nil {
 			t.Errorf("%d: got %+v, want neither a letter nor an error", i, d)
 		}

@@ -53,8 +53,7 @@ if ARGV[2] == 'dead' then
 elseif ARGV[2] == 'done' then
   redis.call('ZREM', KEYS[4], ARGV[10])
   if r[8] then -- it was a letter
-    redis.call('HDEL', KEYS[1], 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
-      'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason', 'd_reason_zh')
+    forget_letter(KEYS[1])
   end
 end
 for i = first, last, 2 do

@@ -29,7 +29,8 @@ import (
 // those that a person must decide about.
 type Filter struct {
 	// Kinds are what they died of; empty for all but Rejected and Ambiguous, which are
-	// replayed only where they are named.
+	// replayed only where they are named. What a person stopped is replayed by no
+	// schedule, see [record.Record.Stopped].
 	Kinds []ecpay.Kind
 	// Type is a task type like "b2b:invalid"; empty for all.
 	Type string
@@ -45,7 +46,7 @@ func (f Filter) takes(k ecpay.Kind) bool {
 	if len(f.Kinds) > 0 {
 		return slices.Contains(f.Kinds, k)
 	}
-	return k != ecpay.Rejected && k != ecpay.Ambiguous
+	return k != ecpay.Rejected && k != ecpay.Ambiguous && k != ecpay.Stopped
 }
 
 // letters selects what died before a time, strictly: deaths that a sweep copies have
@@ -100,6 +101,8 @@ func New(name, expression string, zone *time.Location, f Filter) (Entry, error) 
 	switch {
 	case e.Next(time.Now()).IsZero():
 		return fail(fmt.Errorf("cron expression %q: it never comes", expression))
+	case slices.Contains(f.Kinds, ecpay.Stopped):
+		return fail(errors.New("kind Stopped: what a person stopped is replayed by its id only, by no schedule"))
 	case f.OlderThan < 0 || f.Limit < 0:
 		return fail(errors.New("older_than and limit must not be negative"))
 	}

@@ -216,7 +216,7 @@ func replay(ctx context.Context, l *deadletter.Ledger, f Filter, died time.Time,
 		if err != nil {
 			return r, err
 		}
-		if !f.takes(letter.Kind) {
+		if letter.Stopped() || !f.takes(letter.Kind) {
 			if r.Left++; r.Left%keepEvery == 0 {
 				if err := before(used + r.Replayed); err != nil {
 					return r, err
@@ -231,11 +231,13 @@ func replay(ctx context.Context, l *deadletter.Ledger, f Filter, died time.Time,
 		if err := before(n); err != nil {
 			return r, err
 		}
-		o.Died = letter.DiedAt
+		o.Died, o.Unnamed = letter.DiedAt, true
 		out, err := l.Replay(ctx, letter.ID, o)
 		switch {
 		case err == nil && (out == deadletter.Replayed || out == deadletter.WouldReplay):
 			r.Replayed++
+		case err == nil && out == deadletter.Skipped: // stopped meanwhile
+			r.Left++
 		case err == nil: // it runs, or is done
 		case ctx.Err() != nil:
 			return r, ctx.Err()

@@ -1,0 +1,62 @@
+package record
+
+import (
+	"context"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+)
+
+// Withdrawal is what became of a wish that a task be never sent.
+type Withdrawal string
+
+// What may become of it.
+const (
+	Withdrawn Withdrawal = "withdrawn"
+	// Elsewhere: it is no letter, or somebody has it run again.
+	Elsewhere Withdrawal = "elsewhere"
+	// Begun: it was begun before, or may have been, so that there may be an effect.
+	Begun Withdrawal = "begun"
+)
+
+// Withdraw ends a task that a person stopped before it was ever begun, without a
+// finish marker: the same intent may be enqueued again. Once it answers Withdrawn,
+// nothing sends the task:
+//
+//   - asynq does not have it any more: its archived message is dropped first, and where
+//     somebody has it run again, it is not there to be dropped.
+//   - Whoever has a letter run again claims it before, and enqueues it after. Either the
+//     claim is there when the letter ends, which then stays; or the letter has ended, and
+//     there is none to claim.
+//
+// It may be called again after it was interrupted anywhere.
+func (s *Store) Withdraw(ctx context.Context, queue, id, who, note string, recordTTL time.Duration) (Withdrawal, error) {
+	msg, err := s.message(ctx, queue, id)
+	if err != nil {
+		return "", err
+	}
+	l, err := s.Letter(ctx, id) // after the message: it is about that one, or an older one
+	switch {
+	case err != nil:
+		return "", err
+	case !l.InLedger || l.Finished:
+		return Elsewhere, nil
+	case !l.Unbegun || l.Death.Kind != ecpay.Stopped:
+		return Begun, nil
+	}
+	switch at, err := s.dropIf(ctx, queue, id, msg, ""); {
+	case err != nil:
+		return "", err
+	case at != PlaceDropped && at != PlaceNone:
+		return Elsewhere, nil
+	}
+	switch v, err := s.end(ctx, l, who, note, 0, recordTTL, true); {
+	case err != nil:
+		return "", err
+	case v == "ok":
+		return Withdrawn, nil
+	case v == "begun":
+		return Begun, nil
+	}
+	return Elsewhere, nil
+}
