@@ -15,6 +15,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -120,7 +121,7 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 		byHand[how] = w.enqueued(number, options...)
 	}
 	// It died before, was run again and begun, and then given up by a person.
-	w.must(inspector.ArchiveTask("invalid", byHand["refused before"]))
+	w.must(redistest.GiveUp(t.Context(), rdb, "invalid", byHand["refused before"]))
 	if _, err := record.NewStore(rdb, time.Hour, time.Now).Deposit(t.Context(), "invalid", byHand["refused before"], "token"); err != nil {
 		t.Fatal(err)
 	}
@@ -133,17 +134,18 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	press("invalid/pending_tasks:archive_all", "")
 	for how, id := range byHand {
 		l := get(id)
-		if l.By != "by hand: dashboard:olga" || !strings.Contains(l.Reason, "archived by hand") || !strings.Contains(l.ReasonZh, "由人手動封存") || l.Kind != ecpay.Unknown || l.State != record.StateDead || time.Since(l.DiedAt) > time.Minute {
+		if l.By != "by hand: dashboard:olga" || !strings.Contains(l.Reason, "archived by hand") || !strings.Contains(l.ReasonZh, "由人手動封存") || l.Kind != ecpay.Stopped || l.State != record.StateDead || time.Since(l.DiedAt) > time.Minute {
 			t.Errorf("%s: got %+v, want a letter that says by hand, and who", how, l)
 		}
 		wantText(t, how, w.do(request{method: "GET", path: "/dead?id=" + id, cookie: c}), []string{"by hand: dashboard:olga", "archived by hand", ">archive</td>"})
 		wantText(t, how, w.do(request{method: "GET", path: "/dead?id=" + id, cookie: c, headers: map[string]string{"Accept-Language": "zh-TW"}}), []string{"手動封存： dashboard:olga", "由人手動封存", ">archive</td>"}, "archived by hand")
 	}
 
-	// A worker that died is told from it, and so is a person's act about an older death.
+	// A worker that died is told from it. What had died before, was run again and was
+	// archived before it was begun, a person stopped.
 	crashed := w.enqueued("VG00000005")
 	begin(crashed, "crash")
-	w.must(inspector.ArchiveTask("invalid", crashed))
+	w.must(redistest.GiveUp(t.Context(), rdb, "invalid", crashed))
 	refused := w.died("VG00000006", map[string]any{"state": "dead", "d_kind": "Rejected", "by": "worker", "d_reason": "no"})
 	w.must(inspector.RunTask("invalid", refused))
 	press("invalid/pending_tasks:archive_all", "")
@@ -153,8 +155,8 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	if l := get(crashed); l.By != record.BySweeper || strings.Contains(l.Reason, "archived by hand") {
 		t.Errorf("crashed: got %+v, want a letter of the sweeper's", l)
 	}
-	if l := get(refused); l.By != record.ByWorker || l.Kind != ecpay.Rejected {
-		t.Errorf("refused, run and archived before it was begun: got %+v, want the verdict", l)
+	if l := get(refused); l.By != "by hand: dashboard:olga" || l.Kind != ecpay.Stopped {
+		t.Errorf("refused, run and archived before it was begun: got %+v, want it stopped", l)
 	}
 	if l := get(byHand["one"]); l.By != "by hand: dashboard:olga" {
 		t.Errorf("after a sweep: got %+v, want it as it was", l)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
@@ -118,26 +117,10 @@ func (b *bench) died(i int, k ecpay.Kind) string {
 	return id
 }
 
-// givenUp lets asynq archive a task by itself: of a failure, and with its time and text.
+// givenUp lets asynq archive a task by itself.
 func (b *bench) givenUp(queue, id string) {
 	b.Helper()
-	b.must(givenUp(b.Context(), b.rdb, queue, id))
-}
-
-func givenUp(ctx context.Context, rdb redis.UniversalClient, queue, id string) error {
-	if err := asynq.NewInspectorFromRedisClient(rdb).ArchiveTask(queue, id); err != nil {
-		return err
-	}
-	key := record.AsynqTaskKey(queue, id)
-	msg, err := rdb.HGet(ctx, key, "msg").Bytes()
-	if err != nil {
-		return err
-	}
-	now := time.Now().Unix() // of fields that stand twice protobuf takes the last
-	msg = protowire.AppendString(protowire.AppendTag(msg, 7, protowire.BytesType), "dead: "+asynq.SkipRetry.Error())
-	msg = protowire.AppendVarint(protowire.AppendTag(msg, 11, protowire.VarintType), uint64(now))
-	return errors.Join(rdb.HSet(ctx, key, "msg", msg).Err(),
-		rdb.ZAdd(ctx, record.AsynqKey(queue, "archived"), redis.Z{Score: float64(now), Member: id}).Err())
+	b.must(redistest.GiveUp(b.Context(), b.rdb, queue, id))
 }
 
 // swept is the same after asynq's archive was shortened.

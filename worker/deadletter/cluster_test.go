@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -28,7 +27,7 @@ func TestTheLedgerWorksOnARedisCluster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := givenUp(t.Context(), rdb, queue, r.ID); err != nil {
+		if err := redistest.GiveUp(t.Context(), rdb, queue, r.ID); err != nil {
 			t.Fatal(err)
 		}
 		if i%4 == 0 {
