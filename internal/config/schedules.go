@@ -39,7 +39,7 @@ func (k *kinds) UnmarshalYAML(n *yaml.Node) error {
 	for _, name := range names {
 		i, err := ecpay.ParseKind(name)
 		if err != nil {
-			return fmt.Errorf("line %d: a kind must be one of %v", n.Line, ecpay.Kinds())
+			return fmt.Errorf("line %d: a kind must be one of %v", n.Line, ecpay.Kinds()) // Stopped is for no schedule
 		}
 		*k = append(*k, i)
 	}

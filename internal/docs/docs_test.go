@@ -14,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 const root = "../.."
@@ -215,11 +216,11 @@ func TestRunbookSaysForEveryOperationWhatToLookAt(t *testing.T) {
 func TestKindsTableNamesEveryKind(t *testing.T) {
 	t.Parallel()
 	var want []string
-	for _, k := range ecpay.Kinds() {
+	for _, k := range record.Kinds() {
 		want = append(want, code(k.String()))
 	}
 	for _, name := range readmes {
-		got := readPage(t, name).tableWith(t, ecpay.Kinds()[0].String(), 3).column(0)
+		got := readPage(t, name).tableWith(t, record.Kinds()[0].String(), 3).column(0)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

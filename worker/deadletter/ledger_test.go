@@ -273,7 +273,7 @@ func TestResolveInterruptedAfterAnyCommandAndRepeatedEndsTheTask(t *testing.T) {
 
 func TestAdviceIsThereForEveryKindInBothLanguages(t *testing.T) {
 	t.Parallel()
-	for _, k := range ecpay.Kinds() {
+	for _, k := range record.Kinds() {
 		a := deadletter.Advice(deadletter.Letter{Kind: k})
 		han := func(r rune) bool { return r > 0x4e00 }
 		if !strings.ContainsFunc(a.Zh, han) || strings.ContainsFunc(a.En, han) || len(a.En) < 20 || len(a.Zh) < 20 {

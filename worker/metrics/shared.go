@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -221,7 +220,7 @@ func (s *Shared) lettersByKind(ctx context.Context, ch sink) {
 		byLabel[record.Cause{Type: typeLabel(cause.Type), Kind: cause.Kind}] += n
 	}
 	for _, typ := range typeNames() {
-		for _, kind := range ecpay.Kinds() {
+		for _, kind := range record.Kinds() {
 			ch.gauge(lettersByKind, float64(byLabel[record.Cause{Type: typ, Kind: kind}]), typ, kind.String())
 		}
 	}

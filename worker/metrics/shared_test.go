@@ -216,7 +216,7 @@ func TestTheLedgerIsShownByTypeAndKindAndAbsentWhileRedisIsAway(t *testing.T) {
 	_, err = deadletter.NewSweeper(deadletter.SweeperConfig{Redis: rdb, Logger: zerolog.Nop()}).Sweep(t.Context())
 	must(t, err)
 	got := series(t, reg, "ecpayq_dead_letters")
-	if want := 1 + len(typeNames())*len(ecpay.Kinds()); len(got) != want {
+	if want := 1 + len(typeNames())*len(record.Kinds()); len(got) != want {
 		t.Errorf("got %d series, want %d: zeros are to be seen", len(got), want)
 	}
 	maps.DeleteFunc(got, func(_ string, v float64) bool { return v == 0 })
