@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -23,7 +22,6 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
-	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 func (p *program) deadCommand() *cli.Command {
@@ -44,7 +42,8 @@ func (p *program) deadCommand() *cli.Command {
 			{
 				Name: "replay", Usage: "run dead tasks again: those named, or those that the filters select", ArgsUsage: "[ID…]",
 				Description: "Without ids or --kind, Rejected and Ambiguous tasks are left alone: the first would be\n" +
-					"rejected again, about the second a person must look at ECPay. Running it again after an\n" +
+					"rejected again, about the second a person must look at ECPay. What a person stopped\n" +
+					"is replayed by its id only. Running it again after an\n" +
 					"interruption is safe, and so is running it twice at once.",
 				DisableSliceFlagSeparator: true, // a value may have a comma
 				Flags: flags(append(filterFlags(),
@@ -95,11 +94,11 @@ func filter(c *cli.Command) (deadletter.Filter, error) {
 		f.Type = name
 	}
 	if name := c.String("kind"); name != "" {
-		i := slices.IndexFunc(ecpay.Kinds(), func(k ecpay.Kind) bool { return strings.EqualFold(k.String(), name) })
+		i := slices.IndexFunc(record.Kinds(), func(k ecpay.Kind) bool { return strings.EqualFold(k.String(), name) })
 		if i < 0 {
-			return f, usageError{fmt.Errorf("--kind is %q; it must be one of %v", name, ecpay.Kinds())}
+			return f, usageError{fmt.Errorf("--kind is %q; it must be one of %v", name, record.Kinds())}
 		}
-		f.Kind = &ecpay.Kinds()[i]
+		f.Kind = &record.Kinds()[i]
 	}
 	return f, nil
 }
@@ -136,6 +135,8 @@ func (p *program) withRedis(f func(redis.UniversalClient) error) error {
 	o.DialTimeout = 2 * time.Second
 	rdb := redis.NewUniversalClient(o)
 	defer rdb.Close()
+	p.redis = &redisErrors{}
+	rdb.AddHook(p.redis)
 	err = f(rdb)
 	var usage usageError
 	var invalid *ecpay.ValidationError
@@ -143,11 +144,7 @@ func (p *program) withRedis(f func(redis.UniversalClient) error) error {
 	switch {
 	case errors.As(err, &invalid), errors.As(err, &set), errors.Is(err, record.ErrOtherID):
 		return usageError{errors.New(err.Error())} // of --set, not of a flag for each field
-	case err == nil, errors.Is(err, errSilent), errors.As(err, &usage), errors.Is(err, deadletter.ErrNotFound), errors.Is(err, deadletter.ErrBegun), errors.Is(err, gate.ErrNoMerchant), errors.Is(err, context.Canceled):
-		return err
-	}
-	var refused redis.Error
-	if !errors.As(err, &refused) {
+	case err != nil && !errors.As(err, &usage) && p.redis.caused(err):
 		return fmt.Errorf("%w: %w", enqueue.ErrRedis, err)
 	}
 	return err
@@ -279,87 +276,6 @@ func (p *program) who() string {
 	return name
 }
 
-// outcome is one line of what replay and resolve print.
-type outcome struct {
-	ID      string             `json:"id"`
-	Outcome deadletter.Outcome `json:"outcome,omitempty"`
-	Kind    string             `json:"kind,omitempty"`
-	Error   string             `json:"error,omitempty"`
-}
-
-// outcomes prints and counts them.
-type outcomes struct {
-	p       *program
-	table   bool
-	rows    []table.Row
-	counts  map[deadletter.Outcome]int
-	skipped map[string]int
-	errs    []error
-	lost    int
-	err     error
-}
-
-func (o *outcomes) add(r outcome, err error) {
-	if err != nil {
-		r.Error = err.Error()
-		o.errs = append(o.errs, fmt.Errorf("%s: %w", r.ID, err))
-	} else {
-		o.counts[r.Outcome]++
-	}
-	switch r.Outcome {
-	case deadletter.Skipped:
-		o.skipped[r.Kind]++
-		return
-	case deadletter.NotFound:
-		o.lost++
-	}
-	if !o.table {
-		o.err = errors.Join(o.err, o.p.printJSON(r))
-		return
-	}
-	// A terminal gets what did not go by itself, and the count of the rest.
-	if (err != nil || r.Outcome != deadletter.Replayed && r.Outcome != deadletter.Resolved) && len(o.rows) < tableLimit {
-		o.rows = append(o.rows, table.Row{r.ID, r.Kind, string(r.Outcome), r.Error})
-	}
-}
-
-func (o *outcomes) finish() error {
-	if len(o.rows) > 0 {
-		o.p.printTable(table.Row{"id", "kind", "outcome", "error"}, o.rows)
-	}
-	var words []string
-	for _, k := range slices.Sorted(maps.Keys(o.counts)) {
-		if k != deadletter.Skipped {
-			words = append(words, fmt.Sprintf("%s %d", k, o.counts[k]))
-		}
-	}
-	if len(o.errs) > 0 {
-		words = append(words, fmt.Sprintf("failed %d", len(o.errs)))
-	}
-	if len(words) == 0 {
-		words = []string{"nothing to do"}
-	}
-	o.p.say("%s", strings.Join(words, ", "))
-	for _, kind := range slices.Sorted(maps.Keys(o.skipped)) {
-		o.p.say("%d %s left alone; look at them, then name them by id or --kind %s", o.skipped[kind], kind, kind)
-	}
-	switch {
-	case o.err != nil:
-		return o.err
-	case len(o.errs) == 1:
-		return o.errs[0]
-	case len(o.errs) > 0:
-		return fmt.Errorf("%d tasks could not be replayed, the first: %w", len(o.errs), o.errs[0])
-	case o.lost > 0:
-		return fmt.Errorf("%d of the ids: %w", o.lost, deadletter.ErrNotFound)
-	}
-	return nil
-}
-
-func (p *program) outcomes(c *cli.Command) *outcomes {
-	return &outcomes{p: p, table: p.wantsTable(c), counts: map[deadletter.Outcome]int{}, skipped: map[string]int{}}
-}
-
 func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
 	return func(l *deadletter.Ledger) error {
 		f, err := filter(c)
@@ -368,6 +284,9 @@ func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadlett
 		}
 		f.IDs = c.Args().Slice()
 		o := deadletter.ReplayOptions{DryRun: c.Bool("dry-run"), NotExecuted: c.Bool("not-executed"), By: p.who(), Note: c.String("note")}
+		if len(f.IDs) == 0 && f.Kind != nil && *f.Kind == ecpay.Stopped {
+			return usageError{errors.New("--kind Stopped selects nothing: what a person stopped is replayed by its id only; ecpayq dead list --kind Stopped lists it")}
+		}
 		if o.NotExecuted && len(f.IDs) == 0 && f.Kind == nil {
 			return usageError{errors.New("--not-executed is your word about certain tasks; name their ids or a --kind")}
 		}
@@ -386,14 +305,18 @@ func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadlett
 			return err
 		}
 		bar := p.startBar("replay", total)
-		out := p.outcomes(c)
+		out := p.outcomes(c, "replayed")
 		err = l.ReplayAll(ctx, f, o, func(r deadletter.Result) {
-			kind := r.Kind.String()
-			if r.Outcome == deadletter.NotFound {
-				kind = ""
-			}
-			out.add(outcome{ID: r.ID, Outcome: r.Outcome, Kind: kind}, r.Err)
 			bar.step()
+			kind, err := r.Kind.String(), r.Err
+			switch {
+			case r.Outcome == deadletter.NotFound:
+				kind, err = "", deadletter.ErrNotFound
+			case r.Outcome == deadletter.Skipped && r.Stopped:
+				out.stopped++
+				return
+			}
+			out.add(outcome{ID: r.ID, Outcome: r.Outcome, Kind: kind}, err)
 		})
 		bar.stop()
 		if err != nil {
@@ -413,21 +336,9 @@ func (p *program) deadResolve(ctx context.Context, c *cli.Command) func(*deadlet
 		case note == "":
 			return usageError{errors.New("--note is required: say why nothing more has to happen")}
 		}
-		out := p.outcomes(c)
-		for _, id := range c.Args().Slice() {
-			v, err := l.Resolve(ctx, id, p.who(), note)
-			if err != nil {
-				return err
-			}
-			out.add(outcome{ID: id, Outcome: v}, nil)
-		}
-		if err := out.finish(); err != nil {
-			return err
-		}
-		if out.counts[deadletter.Busy] > 0 {
-			return errors.New("a task that is run again cannot be resolved; wait until it has ended")
-		}
-		return nil
+		return p.outcomes(c, "resolved").each(ctx, l, c.Args().Slice(), notResolved, func(id string) (deadletter.Outcome, error) {
+			return l.Resolve(ctx, id, p.who(), note)
+		})
 	}
 }
 

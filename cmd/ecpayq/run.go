@@ -223,6 +223,7 @@ type program struct {
 	cfg    *config.Config
 	traces *traces
 	ctx    context.Context // of the command, for what waits before it begins
+	redis  *redisErrors    // that withRedis met
 }
 
 // noArgs refuses stray arguments, which are most often a forgotten "--".

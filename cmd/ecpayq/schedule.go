@@ -115,11 +115,18 @@ func (p *program) runSchedule(ctx context.Context, c *cli.Command) error {
 			return err
 		}
 		if !p.wantsTable(c) {
+			if r.Replayed+r.Failed == 0 {
+				fmt.Fprintf(p.err, "ecpayq: nothing to do\n")
+			}
 			return p.printJSON(struct {
 				Name   string `json:"name"`
 				DryRun bool   `json:"dry_run,omitempty"`
 				schedule.Report
 			}{name, o.DryRun, r})
+		}
+		if r.Replayed+r.Failed == 0 {
+			fmt.Fprintf(p.err, "ecpayq: nothing to do for schedule %s, %d left alone / 排程 %[1]s 沒有可重送的任務，略過 %[2]d 項\n", name, r.Left)
+			return nil
 		}
 		verb := map[bool]string{false: "replayed", true: "would be replayed"}[o.DryRun]
 		p.say("%d %s, %d left alone, %d failed", r.Replayed, verb, r.Left, r.Failed)

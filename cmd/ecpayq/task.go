@@ -241,20 +241,8 @@ func (p *program) cancelTasks(ctx context.Context, c *cli.Command) func(*deadlet
 		case note == "":
 			return usageError{errors.New("--note is required: say why they are not wanted any more")}
 		}
-		out := p.outcomes(c)
-		for _, id := range c.Args().Slice() {
-			v, err := l.Cancel(ctx, id, p.who(), note)
-			if err != nil {
-				return fmt.Errorf("%s: %w", id, err)
-			}
-			out.add(outcome{ID: id, Outcome: v}, nil)
-		}
-		if err := out.finish(); err != nil {
-			return err
-		}
-		if out.counts[deadletter.Busy]+out.counts[deadletter.AlreadyDone] > 0 {
-			return errors.New("not all of them waited for later; ecpayq task show ID says where they are")
-		}
-		return nil
+		return p.outcomes(c, "cancelled").each(ctx, l, c.Args().Slice(), notCancelled, func(id string) (deadletter.Outcome, error) {
+			return l.Cancel(ctx, id, p.who(), note)
+		})
 	}
 }

@@ -30,9 +30,12 @@ func TestNothingThatSomebodyWroteDrivesAPageAndItsTaskCanBeDealtWith(t *testing.
 	client := asynq.NewClientFromRedisClient(rdb)
 	_, err := client.Enqueue(asynq.NewTask(hostile, []byte(hostile)), asynq.TaskID(foreign), asynq.Queue("invalid"))
 	w.must(err)
+	store := record.NewStore(rdb, time.Hour, time.Now)
+	before, err := store.Now(ctx)
+	w.must(err)
 	w.must(asynq.NewInspectorFromRedisClient(rdb).ArchiveTask("invalid", foreign))
 	w.must(rdb.HSet(ctx, record.AsynqTaskKey("invalid", foreign), "result", hostile).Err())
-	if one := record.NewStore(rdb, time.Hour, time.Now).DepositByHand(ctx, "invalid", []string{foreign}, hostile)[0]; !one.Kept {
+	if one := store.DepositByHand(ctx, "invalid", []string{foreign}, hostile, before)[0]; !one.Kept {
 		t.Fatalf("not in the ledger: %v", one.Err)
 	}
 	waits := w.enqueued("VG00000002")

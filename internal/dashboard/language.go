@@ -162,7 +162,10 @@ var inChinese = map[string]string{
 	"Nothing was sent for a merchant within two days, and nothing is held.":                "兩天內沒有為任何特店呼叫綠界，也沒有暫停中的任務。",
 	":": "；", "nothing is sent until": "在此之前不送出任何呼叫：", "by this address; then one request goes first.": "（此對外位址）；之後先送出一筆呼叫。",
 	"Schedules": "排程", "Name": "名稱", "Times": "時間", "Which": "對象", "Next run": "下次執行", "Last run": "上次執行", "Run now": "立即執行", "not yet": "尚未執行", "due since": "應執行而未執行，自", "runs now": "執行中",
-	"all but Rejected and Ambiguous": "除 Rejected 與 Ambiguous 以外", "at most": "至多", "skipped": "略過", "failed": "失敗",
-	"No schedule is configured.": "沒有設定排程。", "There is no such schedule.": "沒有這個排程。",
-	"Workers replay dead tasks at these times. What a person must decide is left alone unless its kind is named.": "worker 於這些時間重送終止的任務；須由人決定的種類，除非指名否則略過。",
+	"at most": "至多", "skipped": "略過", "failed": "失敗", "nothing": "無事可做",
+	"There is nothing to do.":                                       "沒有可處理的任務。",
+	"all but Rejected, Ambiguous and Stopped":                       "除 Rejected、Ambiguous 與 Stopped 以外",
+	"What a person stopped is sent only when it is replayed alone.": "由人停止的任務，只有單獨重送時才會送出。",
+	"No schedule is configured.":                                    "沒有設定排程。", "There is no such schedule.": "沒有這個排程。",
+	"Workers replay dead tasks at these times. What a person must decide is left alone unless its kind is named, and what a person stopped always.": "worker 於這些時間重送終止的任務；須由人決定的種類，除非指名否則略過；由人停止的一律略過。",
 }

@@ -194,7 +194,11 @@ func doneWords(l lang, text string) []string {
 	for part := range strings.SplitSeq(text, ",") {
 		name, number, _ := strings.Cut(part, ".")
 		n, err := strconv.Atoi(number)
-		if err == nil && n > 0 && slices.Contains(outcomes, deadletter.Outcome(name)) {
+		switch {
+		case err != nil || n <= 0 || !slices.Contains(outcomes, deadletter.Outcome(name)):
+		case deadletter.Outcome(name) == nothingToDo:
+			words = append(words, l.say("There is nothing to do."))
+		default:
 			words = append(words, fmt.Sprintf("%s: %d", l.say(name), n))
 		}
 	}
@@ -203,7 +207,7 @@ func doneWords(l lang, text string) []string {
 
 var outcomes = []deadletter.Outcome{
 	deadletter.Replayed, deadletter.Resolved, deadletter.Cancelled, deadletter.Busy, deadletter.AlreadyDone, deadletter.NotFound,
-	deadletter.Skipped, failedReplay, resumedMerchant, wokenTasks,
+	deadletter.Skipped, failedReplay, resumedMerchant, wokenTasks, nothingToDo,
 }
 
 func counted(n map[deadletter.Outcome]int) string {
@@ -281,7 +285,7 @@ func (d *Dashboard) deadPage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	data := deadData{
 		Type: q.Get("type"), Kind: q.Get("kind"), Merchant: strings.TrimSpace(q.Get("merchant")), Older: q.Get("older"),
-		Limit: limitOf(q), Kinds: ecpay.Kinds(), Ages: ages,
+		Limit: limitOf(q), Kinds: record.Kinds(), Ages: ages,
 	}
 	for _, t := range tasks.Types() {
 		data.Types = append(data.Types, t.Name)
@@ -414,7 +418,8 @@ func (d *Dashboard) replay(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), actLimit)
 	defer cancel()
 	o := deadletter.ReplayOptions{By: who(r), Note: clip(strings.TrimSpace(r.PostFormValue("note")))}
-	if len(ids) == 1 { // a person's word, and a correction, are about one task
+	o.Unnamed = len(ids) > 1 // a list that is ticked off names nothing that a person stopped
+	if len(ids) == 1 {       // a person's word, and a correction, are about one task
 		o.NotExecuted = r.PostFormValue("not_executed") == "1"
 		if field := r.PostFormValue("field"); field != "" {
 			o.Set = map[string]string{field: r.PostFormValue("value")}
@@ -488,14 +493,20 @@ func (d *Dashboard) runSchedule(w http.ResponseWriter, r *http.Request) {
 		d.cfg.Logger.Warn().Err(err).Str("task_id", id).Msg("dead task not replayed")
 	})
 	res := results{done: map[deadletter.Outcome]int{deadletter.Replayed: report.Replayed, deadletter.Skipped: report.Left, failedReplay: report.Failed}}
+	if err == nil && report.Replayed+report.Failed == 0 {
+		res.done[nothingToDo] = 1
+	}
 	if report == (schedule.Report{}) || ctx.Err() == nil {
 		res.ended = err
 	}
 	d.report(w, r, 0, res)
 }
 
-// failedReplay is an outcome of a run.
-const failedReplay deadletter.Outcome = "failed"
+// Outcomes of a run of a schedule.
+const (
+	failedReplay deadletter.Outcome = "failed"
+	nothingToDo  deadletter.Outcome = "nothing"
+)
 
 const acts = 200 // entries of the audit on its page
 

@@ -12,12 +12,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
+	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -52,7 +52,7 @@ func (w *world) died(number string, fields map[string]any) string {
 	r, err := client.Enqueue(w.Context(), void(number))
 	w.must(err)
 	rdb := w.redis.Client()
-	w.must(asynq.NewInspectorFromRedisClient(rdb).ArchiveTask(r.Queue, r.ID))
+	w.must(redistest.GiveUp(w.Context(), rdb, r.Queue, r.ID))
 	if _, err := record.NewStore(rdb, time.Hour, time.Now).Deposit(w.Context(), r.Queue, r.ID, "token"); err != nil {
 		w.Fatal(err)
 	}
@@ -338,8 +338,16 @@ func TestSchedulesShowTheirNextAndLastRunsAndAreRunByHand(t *testing.T) {
 	if a := run("nothing"); a.Code != http.StatusNotFound {
 		t.Errorf("no such schedule: got status %d, want 404", a.Code)
 	}
-	if a := w.audit(); len(a) != 1 || a[0].ID != id || a[0].Who != "dashboard" || a[0].Note != "schedule refused" {
+	if a := w.audit(); len(a) != 2 || a[0].ID != id || a[0].What != record.ActReplay || a[0].Who != "dashboard" || a[0].Note != "schedule refused" || a[1].What != record.ActSchedule || a[1].Note != "schedule refused" {
 		t.Errorf("audit: %+v", a)
+	}
+	done := run("refused").Header().Get("Location")
+	if !strings.Contains(done, "nothing.1") {
+		t.Errorf("run with nothing to do: to %q", done)
+	}
+	wantText(t, "nothing to do", w.get(done), []string{"There is nothing to do."})
+	if a := w.audit(); len(a) != 3 || a[0].What != record.ActSchedule {
+		t.Errorf("audit of a run with nothing to do: %+v", a)
 	}
 	w.must(w.redis.Client().Del(t.Context(), record.AsynqTaskKey("invalid", id)).Err())
 	// A worker fires it.

@@ -21,6 +21,7 @@ const (
 	ActReplace     = "replace"      // a new payload was enqueued in the place of the dead one
 	ActResolve     = "resolve"      // ended by a person's word
 	ActCancel      = "cancel"       // a task for later that was never sent was withdrawn
+	ActSchedule    = "schedule"     // a schedule was run by hand, whatever there was to do
 
 	// Pressed on asynq's pages, on tasks in any state or on a whole queue.
 	ActRun       = "run"
@@ -34,7 +35,7 @@ const (
 // Acts lists them.
 func Acts() []string {
 	return []string{
-		ActReplay, ActSet, ActNotExecuted, ActReplace, ActResolve, ActCancel,
+		ActReplay, ActSet, ActNotExecuted, ActReplace, ActResolve, ActCancel, ActSchedule,
 		ActRun, ActArchive, ActInterrupt, ActDelete, ActPause, ActResume,
 	}
 }
@@ -48,7 +49,7 @@ type AuditEntry struct {
 	// What is one of [Acts]; several are joined by commas.
 	What string `json:"what"`
 	// ID is the task's, and MerchantID the merchant's of an act that is about one; both are
-	// empty for an act on many, of which Note names the queue.
+	// empty for an act on many, of which Note names the queue or the schedule.
 	ID         string `json:"id"`
 	MerchantID string `json:"merchant_id,omitempty"`
 	Note       string `json:"note,omitempty"`

@@ -252,6 +252,22 @@ const (
 	Skipped = record.Skipped
 )
 
+// State is where a task is now, dead or not: one of the states of [record.Task], empty
+// when nothing is known of it.
+func (l *Ledger) State(ctx context.Context, id string) (string, error) {
+	if _, _, err := tasks.ParseID(id); err != nil {
+		return "", nil
+	}
+	t, err := record.NewReader(l.rdb).Get(ctx, id)
+	switch {
+	case errors.Is(err, record.ErrStuck):
+		return record.StateDead, nil
+	case errors.Is(err, record.ErrNotFound):
+		return "", nil
+	}
+	return t.State, err
+}
+
 // Resolve ends a dead task by a person's word: the effect is there, or is not
 // wanted any more. The finish marker and the removal from the ledger are one
 // script, so that no run of the task sends anything after it. note must say why.

@@ -29,7 +29,7 @@ type ReplayOptions struct {
 	// left alone.
 	Died time.Time
 	// Unnamed means that nobody named this very task, so that it is [Skipped] when a
-	// person stopped it.
+	// person stopped it. [Ledger.ReplayAll] takes it so where the filter has no ids.
 	Unnamed bool
 	// By and Note are for the audit.
 	By, Note string
@@ -126,6 +126,8 @@ type Result struct {
 	ID      string     `json:"id"`
 	Kind    ecpay.Kind `json:"kind"`
 	Outcome Outcome    `json:"outcome,omitempty"`
+	// Stopped means that a person made the letter: only its id names it.
+	Stopped bool `json:"-"`
 	// Err is why this one could not be replayed; the others go on.
 	Err error `json:"-"`
 }
@@ -144,6 +146,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 		return errors.New("say of which tasks: NotExecuted needs ids or a kind")
 	}
 	f.IDs = unique(f.IDs)
+	o.Unnamed = o.Unnamed || len(f.IDs) == 0
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var mu sync.Mutex
@@ -159,13 +162,13 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 		wg.Go(func() {
 			for letter := range jobs {
 				o := o
-				o.Died, o.Unnamed = letter.DiedAt, len(f.IDs) == 0
+				o.Died = letter.DiedAt
 				out, err := l.Replay(ctx, letter.ID, o)
 				if err != nil && !isOwn(err) {
 					cancel(fmt.Errorf("replay %s: %w", letter.ID, err))
 					continue
 				}
-				tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: out, Err: err})
+				tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: out, Stopped: letter.Stopped() || out == Skipped, Err: err})
 			}
 		})
 	}
@@ -180,7 +183,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 			seen[letter.ID] = true
 		}
 		if !f.names(letter, o) {
-			tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: Skipped})
+			tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: Skipped, Stopped: letter.Stopped()})
 			continue
 		}
 		select {
@@ -227,11 +230,9 @@ func unique(ids []string) []string {
 // names reports whether the filter allows to replay a task.
 func (f Filter) names(l Letter, o ReplayOptions) bool {
 	switch {
-	case len(f.IDs) > 0:
-		return true
-	case l.Stopped():
+	case o.Unnamed && l.Stopped():
 		return false
-	case f.Kind != nil:
+	case len(f.IDs) > 0 || f.Kind != nil:
 		return true
 	case l.Kind == ecpay.Rejected:
 		return len(o.Set) > 0

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -254,12 +255,18 @@ func replay(ctx context.Context, l *deadletter.Ledger, f Filter, died time.Time,
 	return r, nil
 }
 
-// Once replays now what a schedule would, by hand: it is none of its runs. failed is
+// Once replays now what a schedule would, by hand: it is none of its runs. That it was
+// run is in the audit, also when there is nothing to do; each replay is too. failed is
 // called with each task that could not be replayed.
 func Once(ctx context.Context, rdb redis.UniversalClient, l *deadletter.Ledger, e Entry, o deadletter.ReplayOptions, failed func(id string, err error)) (Report, error) {
 	now, err := rdb.Time(ctx).Result()
 	if err != nil {
 		return Report{}, fmt.Errorf("read clock: %w", err)
+	}
+	if !o.DryRun {
+		if err := record.Audit(ctx, rdb, record.AuditEntry{Who: o.By, What: record.ActSchedule, Note: o.Note}); err != nil {
+			return Report{}, err
+		}
 	}
 	return replay(ctx, l, e.Filter, now, 0, o, func(int) error { return ctx.Err() }, failed)
 }
