@@ -210,6 +210,7 @@ func (s *sim) free() *simProc {
 func (s *sim) deliver(p *simProc, m message) {
 	done := p.work(m)
 	s.runs[m.id]++
+	s.mayRun(m.id)
 	s.logf("%s runs %s (run %d)", p.name, m.id, s.runs[m.id])
 	if s.wrong {
 		p.client.ObserveReference(s.redis.now().Sub(p.now()))
@@ -378,7 +379,7 @@ func (s *sim) accept(i *simIntent) {
 			if err != nil {
 				panic(err)
 			}
-			r, err := client.Enqueue(context.Background(), i.payload())
+			r, err := s.enqueue(client, i)
 			if err == nil {
 				s.logf("%s: %s is stored: %s, duplicate %t", p.name, r.ID, r.State, r.Duplicate)
 				i.stored.Store(true)

@@ -38,6 +38,7 @@ func (s *sim) judge(c *simCounts) {
 		case !i.stored.Load():
 			s.violated("%s of %s was never accepted", i.name, i.subject)
 		case done && rec[record.FieldResolvedBy] != "":
+		case !dead && n == 0 && s.mayBeCancelled(i, state):
 		case done:
 			c.done.Add(1)
 			if n == 0 {
@@ -60,6 +61,8 @@ func (s *sim) judge(c *simCounts) {
 			s.violated("%s of %s is neither done nor in the ledger: state %q, in the ledger %t", i.name, i.subject, state, dead)
 		}
 	}
+	c.stopped.Add(s.stops.n)
+	c.cancelled.Add(s.stops.cancelled)
 	s.judgeCalls(c)
 	for _, p := range s.everyProc() {
 		if p.dead.Load() {

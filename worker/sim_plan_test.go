@@ -33,6 +33,7 @@ type simIntent struct {
 	stage   func(*ecpaytest.Server) error
 	staged  bool
 	stored  atomic.Bool
+	later   time.Duration // for when it is enqueued, 0 for at once
 }
 
 func (i *simIntent) payload() tasks.Payload {
@@ -368,6 +369,7 @@ func (s *sim) plan() {
 			s.watch(p)
 		}
 	}
+	s.planStops(some)
 	s.at(faults, "the faults stop", func() {
 		s.faulty.Store(false)
 		s.fake.ClearFaults()
@@ -399,8 +401,11 @@ func (s *sim) lookAfter() {
 func (s *sim) replay(p *simProc) {
 	l := s.ledger(p)
 	for _, i := range s.intents {
-		out, err := l.Replay(context.Background(), i.id, deadletter.ReplayOptions{By: "sim"})
-		s.logf("%s: replay of %s: %s %v", p.name, i.id, out, err)
+		func() {
+			defer s.named(i.id)()
+			out, err := l.Replay(context.Background(), i.id, deadletter.ReplayOptions{By: "sim"})
+			s.logf("%s: replay of %s: %s %v", p.name, i.id, out, err)
+		}()
 	}
 }
 
@@ -409,7 +414,10 @@ func (s *sim) dashboard() {
 	s.background("dashboard", func(p *simProc) {
 		inspector := asynq.NewInspectorFromRedisClient(p.rdb)
 		for _, i := range s.intents {
-			s.logf("%s: run of %s: %v", p.name, i.id, inspector.RunTask(i.queue, i.id))
+			func() {
+				defer s.named(i.id)()
+				s.logf("%s: run of %s: %v", p.name, i.id, inspector.RunTask(i.queue, i.id))
+			}()
 		}
 	})
 }
@@ -424,6 +432,7 @@ func (s *sim) attend() {
 			if err != nil {
 				continue
 			}
+			defer s.named(i.id)()
 			_, shown := i.effects(s)
 			if shown || letter.Kind == ecpay.Conflict || letter.Kind == ecpay.NotFound {
 				out, err := l.Resolve(context.Background(), i.id, "sim", "looked it up")

@@ -36,7 +36,9 @@ type simProc struct {
 	offset atomic.Int64 // how far its clock is ahead, in nanoseconds
 	conns  map[net.Conn]bool
 	busy   map[int]message // what it runs
-	begun  int             // how many it began
+	// tripsLeft is how many commands to Redis it lives for; 0 is no such end.
+	tripsLeft atomic.Int64
+	begun     int // how many it began
 
 	rdb    *redis.Client
 	h      *handler
@@ -232,6 +234,9 @@ func (p *simProc) alive() {
 func (p *simProc) trip(what string, do func()) error {
 	s := p.sim
 	p.alive()
+	if p.tripsLeft.Load() > 0 && p.tripsLeft.Add(-1) == 0 {
+		p.crash("before " + what)
+	}
 	if p.dice("freeze", s.odds.freeze) {
 		d := p.draw("freeze for", 0, 3*time.Minute)
 		s.logf("%s freezes for %s before %s", p.name, d, what)

@@ -79,13 +79,14 @@ func TestSimulation(t *testing.T) {
 
 // simCounts is what schedules met, to show that they met it.
 type simCounts struct {
-	intents, done, dead, ambiguous, runs, calls, unanswered, crashes, asked, twice, refused, closed atomic.Int64
+	intents, done, dead, ambiguous, runs, calls, unanswered, crashes, asked, twice, refused, closed, stopped, cancelled atomic.Int64
 }
 
 func (c *simCounts) add(o *simCounts) {
 	for _, f := range []struct{ to, from *atomic.Int64 }{
 		{&c.intents, &o.intents}, {&c.done, &o.done}, {&c.dead, &o.dead}, {&c.ambiguous, &o.ambiguous}, {&c.runs, &o.runs},
 		{&c.calls, &o.calls}, {&c.unanswered, &o.unanswered}, {&c.crashes, &o.crashes}, {&c.asked, &o.asked}, {&c.twice, &o.twice}, {&c.refused, &o.refused}, {&c.closed, &o.closed},
+		{&c.stopped, &o.stopped}, {&c.cancelled, &o.cancelled},
 	} {
 		f.to.Add(f.from.Load())
 	}
@@ -102,6 +103,7 @@ func (c *simCounts) mustHaveSeen(t *testing.T) {
 	for name, n := range map[string]int64{
 		"intents that are done": c.done.Load(), "ambiguous ends": c.ambiguous.Load(), "other dead ends": c.dead.Load(),
 		"crashes": c.crashes.Load(), "questions": c.asked.Load(), "unanswered requests": c.unanswered.Load(), "requests with wrong keys": c.refused.Load(), "requests after a pause of the egress": c.closed.Load(),
+		"tasks that a person stopped": c.stopped.Load(), "cancelled tasks": c.cancelled.Load(),
 	} {
 		if n == 0 {
 			t.Errorf("the schedules had no %s", name)

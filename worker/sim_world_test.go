@@ -45,6 +45,7 @@ type sim struct {
 	rotated  bool
 	others   map[string]*Merchant // whose keys are always right
 	many     bool                 // they have intents too
+	stops    *stops
 	policy   Policy
 	odds     odds
 	window   time.Duration // for which ECPay takes a request after its stamp
@@ -184,7 +185,7 @@ func (s *sim) front(w http.ResponseWriter, r *http.Request) {
 func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 	s := &sim{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), start: time.Now(), trace: trace,
-		redis: newSimRedis(), wake: make(chan struct{}, 1),
+		redis: newSimRedis(), stops: newStops(), wake: make(chan struct{}, 1),
 		listener: &simListener{conns: make(chan net.Conn), closed: make(chan struct{})},
 		sent:     map[string]sending{}, tokens: map[string]*simProc{}, runs: map[string]int{}, policy: Policy{}.withDefaults(),
 	}

@@ -107,7 +107,12 @@ func (l *Ledger) withdraw(ctx context.Context, queue, id, by, note string) (Outc
 // faster.
 func (l *Ledger) archive(ctx context.Context, queue, id string) (Outcome, error) {
 	ch := make(chan error, 1)
-	go func() { ch <- asynq.NewInspectorFromRedisClient(l.rdb).ArchiveTask(queue, id) }() // it takes no context
+	archive := func() { ch <- asynq.NewInspectorFromRedisClient(l.rdb).ArchiveTask(queue, id) } // it takes no context
+	if ctx.Done() == nil {
+		archive()
+	} else {
+		go archive()
+	}
 	select {
 	case err := <-ch:
 		switch {
