@@ -90,6 +90,9 @@ func (s *sim) mayRun(id string) {
 
 // isStopped reports whether a person has stopped a task, as Redis has it now.
 func (s *sim) isStopped(i *simIntent) bool {
+	if state := s.redis.text("HGET", asynqKey(i.queue, "t:"+i.id), "state"); state != "" && state != "archived" {
+		return false // it was run again since
+	}
 	if by, _ := s.redis.direct("HGET", record.TaskKey(i.id), record.FieldBy).(string); strings.HasPrefix(by, record.ByHand("")) {
 		_, dead := s.redis.direct("ZSCORE", record.DeadKey(i.id), i.id).(string)
 		return dead
