@@ -22,7 +22,7 @@ type stops struct {
 	acts    map[string]*act      // of those who name a task to have it run
 	calls   map[string]*act      // of shops that enqueue it
 
-	tried   map[string]bool      // somebody began to cancel it, and was not answered
+	tried map[string]bool // somebody began to cancel it, and was not answered
 
 	n, cancelled int64 // how often
 }

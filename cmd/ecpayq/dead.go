@@ -169,37 +169,41 @@ func (p *program) deadList(ctx context.Context, c *cli.Command) func(*deadletter
 		if err != nil {
 			return err
 		}
-		if !p.wantsTable(c) {
-			for letter, err := range l.List(ctx, f) {
-				if err == nil {
-					err = p.printJSON(letter)
-				}
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-		if f.Limit == 0 {
-			f.Limit = tableLimit
-		}
-		var rows []table.Row
+		return p.lists(&f, func() error { return p.listDead(ctx, c, l, f) })
+	}
+}
+
+func (p *program) listDead(ctx context.Context, c *cli.Command, l *deadletter.Ledger, f deadletter.Filter) error {
+	if !p.wantsTable(c) {
 		for letter, err := range l.List(ctx, f) {
+			if err == nil {
+				err = p.printJSON(letter)
+			}
 			if err != nil {
 				return err
 			}
-			rows = append(rows, deadRow(letter))
-		}
-		if len(rows) == 0 {
-			p.say("nothing is dead / 沒有待處理的失敗工作")
-			return nil
-		}
-		p.printTable(table.Row{"id", "type", "merchant", "kind", "RtnCode", "message", "died (Asia/Taipei)", "attempts", "state", "what to do / 處理方式"}, rows)
-		if total, err := l.Count(ctx, deadletter.Filter{}); err == nil && total > len(rows) {
-			p.say("%d of %d dead tasks; --limit N shows more, ecpayq dead export has all", len(rows), total)
 		}
 		return nil
 	}
+	if f.Limit == 0 {
+		f.Limit = tableLimit
+	}
+	var rows []table.Row
+	for letter, err := range l.List(ctx, f) {
+		if err != nil {
+			return err
+		}
+		rows = append(rows, deadRow(letter))
+	}
+	if len(rows) == 0 {
+		p.say("nothing is dead / 沒有待處理的失敗工作")
+		return nil
+	}
+	p.printTable(table.Row{"id", "type", "merchant", "kind", "RtnCode", "message", "died (Asia/Taipei)", "attempts", "state", "what to do / 處理方式"}, rows)
+	if total, err := l.Count(ctx, deadletter.Filter{}); err == nil && total > len(rows) {
+		p.say("%d of %d dead tasks; --limit N shows more, ecpayq dead export has all", len(rows), total)
+	}
+	return nil
 }
 
 func deadRow(l deadletter.Letter) table.Row {
@@ -306,17 +310,19 @@ func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadlett
 		}
 		bar := p.startBar("replay", total)
 		out := p.outcomes(c, "replayed")
-		err = l.ReplayAll(ctx, f, o, func(r deadletter.Result) {
-			bar.step()
-			kind, err := r.Kind.String(), r.Err
-			switch {
-			case r.Outcome == deadletter.NotFound:
-				kind, err = "", deadletter.ErrNotFound
-			case r.Outcome == deadletter.Skipped && r.Stopped:
-				out.stopped++
-				return
-			}
-			out.add(outcome{ID: r.ID, Outcome: r.Outcome, Kind: kind}, err)
+		err = p.lists(&f, func() error {
+			return l.ReplayAll(ctx, f, o, func(r deadletter.Result) {
+				bar.step()
+				kind, err := r.Kind.String(), r.Err
+				switch {
+				case r.Outcome == deadletter.NotFound:
+					kind, err = "", deadletter.ErrNotFound
+				case r.Outcome == deadletter.Skipped && r.Stopped:
+					out.stopped++
+					return
+				}
+				out.add(outcome{ID: r.ID, Outcome: r.Outcome, Kind: kind}, err)
+			})
 		})
 		bar.stop()
 		if err != nil {
@@ -366,16 +372,18 @@ func (p *program) deadExport(ctx context.Context, c *cli.Command) func(*deadlett
 		}
 		bar := p.startBar("export", total)
 		defer bar.stop()
-		for letter, err := range l.List(ctx, f) {
-			if err == nil {
-				err = write(letter)
+		return p.lists(&f, func() error {
+			for letter, err := range l.List(ctx, f) {
+				if err == nil {
+					err = write(letter)
+				}
+				if err != nil {
+					return err
+				}
+				bar.step()
 			}
-			if err != nil {
-				return err
-			}
-			bar.step()
-		}
-		return flush()
+			return flush()
+		})
 	}
 }
 

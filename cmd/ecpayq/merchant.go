@@ -70,7 +70,7 @@ func (p *program) merchantList(ctx context.Context, c *cli.Command, rdb redis.Un
 	var rows []table.Row
 	for _, one := range list {
 		switch {
-		case c.Bool("troubled") && one.Ban == nil && one.Denied == nil && one.Held == 0:
+		case c.Bool("troubled") && one.Ban == nil && one.Denied == nil && one.Held == 0 && one.Broken == "":
 		case p.wantsTable(c):
 			rows = append(rows, p.merchantRow(one))
 		default:
@@ -105,6 +105,9 @@ func (p *program) merchantRow(m gate.Merchant) table.Row {
 	var trouble lines
 	if m.Ban != nil {
 		trouble = append(trouble, p.colour(text.FgRed, fmt.Sprintf("banned since %s until %s / 綠界要求暫停", taipei(&m.Ban.Since), taipei(&m.Ban.Until))+withWhy(m.Ban.Why)))
+	}
+	if m.Broken != "" {
+		trouble = append(trouble, "cannot be read / 無法讀取: "+m.Broken)
 	}
 	for _, d := range m.Denied {
 		next := "tried again at " + taipei(&d.NextProbe)

@@ -178,4 +178,19 @@ func notCancelled(state, id string) error {
 	return hinted("ecpayq task wait "+id+"; or archive it on the dashboard, then dead resolve", "it is "+state+" and may be sent at any moment"+later)
 }
 
+// lists runs something that lists dead letters, and says of which merchants none can be
+// listed: their index in Redis is a key of the wrong type.
+func (p *program) lists(f *deadletter.Filter, list func() error) error {
+	broken := 0
+	f.Broken = func(owner string, err error) {
+		broken++
+		p.say("merchant %s: its dead letters cannot be listed: %s: %s", owner, record.OwnerDeadKey(owner), err)
+	}
+	err := list()
+	if err == nil && broken > 0 {
+		return hinted("another program wrote these keys: move them away (RENAME), the next sweep makes them anew", fmt.Sprintf("the dead letters of %d merchants cannot be listed", broken))
+	}
+	return err
+}
+
 func hinted(hint, text string) error { return &config.Hint{Err: errors.New(text), Text: hint} }

@@ -163,6 +163,8 @@ var inChinese = map[string]string{
 	":": "；", "nothing is sent until": "在此之前不送出任何呼叫：", "by this address; then one request goes first.": "（此對外位址）；之後先送出一筆呼叫。",
 	"Schedules": "排程", "Name": "名稱", "Times": "時間", "Which": "對象", "Next run": "下次執行", "Last run": "上次執行", "Run now": "立即執行", "not yet": "尚未執行", "due since": "應執行而未執行，自", "runs now": "執行中",
 	"at most": "至多", "skipped": "略過", "failed": "失敗", "nothing": "無事可做",
+	"its dead letters cannot be listed, since Redis has something else in their place; the log of the dashboard says what.": "無法列出終止的任務：Redis 中存放它們的位置被其他資料佔用，詳見儀表板的日誌。",
+	"cannot be read:":                                               "無法讀取：",
 	"There is nothing to do.":                                       "沒有可處理的任務。",
 	"all but Rejected, Ambiguous and Stopped":                       "除 Rejected、Ambiguous 與 Stopped 以外",
 	"What a person stopped is sent only when it is replayed alone.": "由人停止的任務，只有單獨重送時才會送出。",

@@ -28,7 +28,9 @@ type merchantsData struct {
 type merchantRow struct{ gate.Merchant }
 
 // Troubled reports whether something holds the merchant.
-func (m merchantRow) Troubled() bool { return m.Ban != nil || len(m.Denied) > 0 || m.Held > 0 }
+func (m merchantRow) Troubled() bool {
+	return m.Ban != nil || len(m.Denied) > 0 || m.Held > 0 || m.Broken != ""
+}
 
 // Pace is the interval between requests.
 func (m merchantRow) Pace() string { return time.Duration(m.Interval).String() }

@@ -243,6 +243,8 @@ type deadData struct {
 	Total   int
 	// Partial means that the search took too long to come to its end.
 	Partial bool
+	// Unlisted are the merchants whose letters cannot be listed.
+	Unlisted []string
 	// More is where more of them are, if there are more than Limit.
 	More string
 	// What was asked for, and what may be.
@@ -296,6 +298,10 @@ func (d *Dashboard) deadPage(w http.ResponseWriter, r *http.Request) {
 	}
 	if age, err := time.ParseDuration(data.Older); err == nil && age > 0 {
 		f.OlderThan = age
+	}
+	f.Broken = func(owner string, err error) {
+		d.cfg.Logger.Warn().Err(err).Str("merchant_id", owner).Msg("dead letters not listed")
+		data.Unlisted = append(data.Unlisted, owner)
 	}
 	for l, err := range d.ledger.List(ctx, f) {
 		if data.Partial = errors.Is(ctx.Err(), context.DeadlineExceeded); data.Partial {

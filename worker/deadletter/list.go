@@ -33,6 +33,9 @@ type Filter struct {
 	Limit int
 	// Live asks for the state in asynq too.
 	Live bool
+	// Broken, when not nil, is told whose letters cannot be listed, see [record.Owner],
+	// since their index is a key of the wrong type. The others are listed.
+	Broken func(owner string, err error)
 }
 
 const pageSize = 250
@@ -88,7 +91,7 @@ func (l *Ledger) Count(ctx context.Context, f Filter) (int, error) {
 	var n int64
 	for _, o := range owners {
 		c, err := l.rdb.ZCount(ctx, record.OwnerDeadKey(o), "-inf", strconv.FormatInt(limit, 10)).Result()
-		if err != nil {
+		if !record.Missing(err) {
 			return 0, fmt.Errorf("count dead letters: %w", err)
 		}
 		n += c
@@ -151,7 +154,7 @@ func (l *Ledger) pages(ctx context.Context, f Filter) iter.Seq2[[]string, error]
 			yield(nil, err)
 			return
 		}
-		m := merge{ctx: ctx, rdb: l.rdb, latest: strconv.FormatInt(latest, 10)}
+		m := merge{ctx: ctx, rdb: l.rdb, latest: strconv.FormatInt(latest, 10), broken: f.Broken}
 		// With many merchants each holds few ids ahead.
 		m.ahead = int64(max(1, min(pageSize, 4*pageSize/max(1, len(owners)))))
 		if err := m.start(owners); err != nil {
@@ -185,6 +188,7 @@ type merge struct {
 	latest  string
 	ahead   int64
 	cursors []*cursor
+	broken  func(owner string, err error)
 }
 
 // cursor is a place in one index: by score and, among equal scores, by id, which
@@ -207,10 +211,13 @@ func (m *merge) start(owners []string) error {
 		for i, o := range owners[:n] {
 			cmds[i] = pipe.ZRangeByScoreWithScores(m.ctx, record.OwnerDeadKey(o), &redis.ZRangeBy{Min: "-inf", Max: m.latest, Count: m.ahead})
 		}
-		if _, err := pipe.Exec(m.ctx); err != nil {
+		if err := record.Exec(m.ctx, pipe); err != nil {
 			return fmt.Errorf("read dead letters: %w", err)
 		}
 		for i, o := range owners[:n] {
+			if err := cmds[i].Err(); err != nil && m.broken != nil {
+				m.broken(o, err)
+			}
 			c := &cursor{key: record.OwnerDeadKey(o)}
 			if c.take(cmds[i].Val(), m.ahead); len(c.buf) > 0 {
 				m.cursors = append(m.cursors, c)
@@ -247,7 +254,7 @@ func (m *merge) fill(c *cursor) error {
 		zs, err := m.rdb.ZRangeByScoreWithScores(m.ctx, c.key, &redis.ZRangeBy{
 			Min: strconv.FormatFloat(c.score, 'f', -1, 64), Max: m.latest, Count: asked,
 		}).Result()
-		if err != nil {
+		if !record.Missing(err) {
 			return fmt.Errorf("read dead letters: %w", err)
 		}
 		c.take(zs, asked)

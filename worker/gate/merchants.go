@@ -61,6 +61,9 @@ type Merchant struct {
 	InFlight int      `json:"in_flight"`
 	Ban      *Ban     `json:"ban,omitempty"`
 	Denied   []Denial `json:"denied,omitempty"`
+	// Broken is the first of its keys that cannot be read, and why: what is above lacks
+	// what is there.
+	Broken string `json:"broken,omitempty"`
 }
 
 // Ban is a pause that ECPay asked for.
@@ -128,7 +131,7 @@ func (m *Merchants) Seen(ctx context.Context, ids []string) error {
 func (m *Merchants) List(ctx context.Context) ([]Merchant, error) {
 	pipe := m.rdb.Pipeline()
 	seen, denied := pipe.ZRange(ctx, record.MerchantsKey, 0, -1), pipe.ZRange(ctx, record.DeniedKey, 0, -1)
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := record.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("list merchants: %w", err)
 	}
 	ids := map[string]bool{}
@@ -188,15 +191,22 @@ func (m *Merchants) read(ctx context.Context, ids []string) ([]Merchant, error) 
 		k := record.KeysOf(id)
 		paces[i], flights[i], helds[i] = pipe.HGetAll(ctx, k.Pace), pipe.ZCount(ctx, k.Flight, from, "+inf"), pipe.ZCard(ctx, k.Held)
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := record.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("read merchants: %w", err)
 	}
 	var list []Merchant
 	for i, id := range ids {
-		if len(paces[i].Val()) == 0 && helds[i].Val() == 0 {
+		broken := ""
+		for _, cmd := range []redis.Cmder{paces[i], flights[i], helds[i]} {
+			if err := cmd.Err(); err != nil && broken == "" { // a key of the wrong type, which keeps no other merchant
+				broken = fmt.Sprintf("%v: %s", cmd.Args()[1], err)
+			}
+		}
+		if len(paces[i].Val()) == 0 && helds[i].Val() == 0 && broken == "" {
 			continue
 		}
 		mer := parseMerchant(id, paces[i].Val(), now)
+		mer.Broken = broken
 		mer.InFlight, mer.Held = int(flights[i].Val()), int(helds[i].Val())
 		list = append(list, mer)
 	}
