@@ -56,6 +56,15 @@ func Subject(id string) string {
 	return strings.ToLower(string(t.Operation.Category)) + "." + rest
 }
 
+// UndoneBy returns the id of the task that undoes what the task of an id does, empty for
+// none: a cancel of a delayed invoice undoes its trigger. Both have one subject.
+func UndoneBy(id string) string {
+	if rest, ok := strings.CutPrefix(id, "b2c.trigger_issue."); ok {
+		return "b2c.cancel_delay_issue." + rest
+	}
+	return ""
+}
+
 const upperHex = "0123456789ABCDEF"
 
 func plain(b byte) bool {

@@ -39,10 +39,18 @@ func (h *handler) find(ctx context.Context, a *attempt, m Merchant) (finding, *e
 // have lost the mark, before anything is sent. send is true when the task may be
 // sent.
 func (h *handler) askFirst(ctx context.Context, a *attempt, m Merchant) (v Verdict, send bool) {
+	word := a.open && a.history.NotExecuted
+	if left := fenceLeft(a.history, h.policy); word && left > 0 {
+		return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: left, Reason: reasonWord}, false
+	}
 	found, err := h.find(ctx, a, m)
-	if found == askFailed {
+	if found == askFailed && !(word && (err.Kind == ecpay.Unknown || err.Kind == ecpay.Rejected)) {
 		a.err = err
 		return h.judge(a, err), false
+	}
+	if word && found != shown { // nor can it land any more
+		a.open, a.doubt = false, false
+		return Verdict{}, true
 	}
 	decide := afterLoss
 	if a.open {
@@ -53,6 +61,19 @@ func (h *handler) askFirst(ctx context.Context, a *attempt, m Merchant) (v Verdi
 		a.open, a.doubt = false, false
 	}
 	return v, send
+}
+
+// fenceLeft is how much longer the write that went unanswered may still land. All that
+// could have ended it too soon begins it anew.
+func fenceLeft(h gate.History, p Policy) time.Duration {
+	since := h.SinceSent
+	if h.MarksLost { // perhaps the mark of a later one
+		since = min(since, h.SinceLost)
+	}
+	if h.ClockSet {
+		since = min(since, h.SinceSet)
+	}
+	return p.Fence - since
 }
 
 // atOnce reports whether an answer that does not show the effect means, after the
@@ -69,11 +90,7 @@ func afterAsk(found finding, d tasks.Delay, retrigger bool, h gate.History, p Po
 	}
 	v = Verdict{Action: Hold, Kind: ecpay.Ambiguous}
 	seen := found == notShown && atOnce(d)
-	since := h.SinceSent
-	if h.MarksLost { // perhaps the mark of a later one
-		since = min(since, h.SinceLost)
-	}
-	if left := p.Fence - since; left > 0 && (seen || d.Applies && (found == notShown || retrigger)) {
+	if left := fenceLeft(h, p); left > 0 && (seen || d.Applies && (found == notShown || retrigger)) {
 		v.Delay, v.Reason = min(left, askAgain), reasonFence
 		return v, false, false
 	}
@@ -84,7 +101,10 @@ func afterAsk(found finding, d tasks.Delay, retrigger bool, h gate.History, p Po
 		return Verdict{}, true, false
 	case d.Known && found == notShown:
 		// ECPay issues on the day, at an hour that it does not tell: one day more.
-		due := time.Duration(d.Days+1) * 24 * time.Hour
+		due, since := time.Duration(d.Days+1)*24*time.Hour, h.SinceSent
+		if h.MarksLost {
+			since = min(since, h.SinceLost)
+		}
 		if since >= due {
 			return Verdict{}, true, true
 		}
@@ -104,7 +124,8 @@ func afterLoss(found finding, d tasks.Delay, _ bool, h gate.History, p Policy) (
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false, true
 	}
 	seen := found == notShown && atOnce(d)
-	if left := p.Fence - h.SinceLost; left > 0 && seen {
+	h.SinceSent = h.SinceLost
+	if left := fenceLeft(h, p); left > 0 && seen {
 		return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: min(left, askAgain), Reason: reasonLost}, false, false
 	}
 	return Verdict{}, true, seen

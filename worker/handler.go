@@ -42,6 +42,7 @@ type handler struct {
 	said      *said
 	keeper    *keeper
 	egress    *egress
+	paces     *paces
 	// completions takes the outcomes of what is done, where it is not nil.
 	completions *completions
 }
@@ -187,6 +188,7 @@ func (h *handler) carry(ctx context.Context, a *attempt) (Verdict, bool) {
 	case errors.As(err, &busy):
 		return Verdict{Action: Hold, Kind: ecpay.Unavailable, Delay: min(busy.For, busyPause) + time.Second, Reason: reasonBusy}, false
 	case errors.As(err, &later):
+		h.paces.heed(a, later.Turn)
 		return queued(later.Turn.Why, later.Turn.Wait, h.random()), false
 	case err != nil:
 		return h.redisAway(err), a.unsure
@@ -329,6 +331,12 @@ func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 		if v, send := h.askFirst(ctx, a, m); !send {
 			return v
 		}
+	}
+	if a.op.Resendable && a.history.NotExecuted && fenceLeft(a.history, h.policy) <= 0 {
+		a.open = false
+	}
+	if a.history.Undone {
+		return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonUndone}
 	}
 	earlier := a.open
 	a.resp, a.err = h.do(ctx, a, m, a.payload.Request(), a.wants(earlier))

@@ -27,6 +27,8 @@ const (
 	reasonAmbiguous
 	reasonUnknown
 	reasonFence
+	reasonWord
+	reasonUndone
 	reasonLost
 	reasonScheduled
 	reasonLate
@@ -61,6 +63,8 @@ var reasons = [reasonCount]struct {
 	reasonAmbiguous:   {WaitAnswer, record.Text{En: "sent, and nobody knows what became of it; look it up at ECPay before it is run again", Zh: "已送出但結果不明，重新執行前請先至綠界查詢"}},
 	reasonUnknown:     {text: record.Text{En: "ECPay answered with a code that is in no table, or about something else; look it up at ECPay before it is run again", Zh: "綠界回覆未知代碼或他項資料，重新執行前請先至綠界查詢"}},
 	reasonFence:       {WaitAnswer, record.Text{En: "unanswered; ECPay does not show it yet, it may still land", Zh: "未收到回覆，綠界尚未顯示，仍可能生效"}},
+	reasonWord:        {WaitAnswer, record.Text{En: "a person says that it did not happen; it may still land, and is sent again when it cannot any more", Zh: "已由人確認未生效；但先前送出的仍可能生效，待不可能生效後才會重送"}},
+	reasonUndone:      {text: record.Text{En: "a cancel of this Tsr is done: nothing is sent; resolve this task, and if the invoice is wanted after all, stage it anew under another Tsr", Zh: "此 Tsr 已由取消任務完成取消，故不送出；請將本任務結案，若仍要開立，請以新的 Tsr 重新建立延遲開立"}},
 	reasonLost:        {WaitAnswer, record.Text{En: "Redis was restarted or another master took over, so that what was sent before may be forgotten; ECPay does not show it yet", Zh: "Redis 曾重新啟動或切換主節點，先前送出的紀錄可能遺失；綠界尚未顯示"}},
 	reasonScheduled:   {WaitAnswer, record.Text{En: "unanswered; whether it is scheduled shows on the day of issue", Zh: "未收到回覆，是否已排程須至開立日才能確認"}},
 	reasonLate:        {WaitAnswer, record.Text{En: "unanswered, and nothing to cancel: if today is the day of issue, ECPay takes no cancel after 10:00 and shows the invoice later; asked until the day is over", Zh: "未收到回覆，且查無可取消的交易：若今日為開立日，綠界上午 10 點後不受理取消，發票稍後才查得到；持續查詢至今日結束"}},

@@ -426,11 +426,12 @@ func TestRule13AfterAChangeOfRedisAnOlderWriteIsAskedAboutFirst(t *testing.T) {
 		w.advance(w.h.policy.Fence)
 		w.wantVerdict(w.once(j), Done, ecpay.OK)
 		w.wantCalls("GetInvalid", "GetInvalid", "Invalid")
+		w.advance(time.Hour)
 		later := w.job(&tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: testMerchant, InvoiceNumber: "VG11000003", InvoiceDate: testDate, Reason: "r"}})
 		if err := w.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000003", InvoiceDate: testDate}); err != nil {
 			t.Fatal(err)
 		}
-		w.wantVerdict(w.once(later), Done, ecpay.OK) // enqueued since
+		w.wantVerdict(w.once(later), Done, ecpay.OK) // enqueued long since
 		w.wantCalls("GetInvalid", "GetInvalid", "Invalid", "Invalid")
 	}
 }

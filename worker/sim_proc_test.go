@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -305,11 +306,14 @@ func (p *simProc) kill(when string) {
 }
 
 // seen notes the token of each attempt, from the commands that begin and end it:
-// scripts with seven keys, of which the third is the lock.
+// scripts with seven or eight keys, of which the third is the lock.
 func (p *simProc) seen(cmd []string) []string {
-	if len(cmd) > 10 && cmd[2] == "7" && strings.Contains(cmd[5], ":lock:") {
+	if len(cmd) < 12 || !strings.Contains(cmd[5], ":lock:") {
+		return cmd
+	}
+	if n, _ := strconv.Atoi(cmd[2]); n == 7 || n == 8 {
 		p.sim.mu.Lock()
-		p.sim.tokens[cmd[10]] = p
+		p.sim.tokens[cmd[3+n]] = p
 		p.sim.mu.Unlock()
 	}
 	return cmd

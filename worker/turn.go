@@ -100,6 +100,9 @@ func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Reque
 			}
 			t, err = h.permission(ctx, a, m, r)
 		}
+		if err == nil {
+			h.paces.heed(a, t)
+		}
 		if err == nil && t.Wait == 0 {
 			a.probes = t.Probes
 			return h.turns.release, nil

@@ -168,9 +168,10 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, quiet: cfg.Logger.Hook(QuietHook()),
 		h: &handler{
-			gate: gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate), ecpay: cfg.ECPay, turns: newTurns(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
+			gate: gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate).Timed(cfg.Now, monotonic(), cfg.Policy.Fence), ecpay: cfg.ECPay, turns: newTurns(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, said: &said{},
+			paces:  newPaces(cfg.Logger),
 			keeper: newKeeper(gate.NewMerchants(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
 			egress: newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
 		},
@@ -292,16 +293,25 @@ func (w *Worker) shutdown(servers []*asynq.Server) {
 	w.done.stop()
 }
 
-// replicationCheck bounds how long after a failover a new task is still taken for
-// one whose marks may be lost.
+// replicationCheck bounds how long after a failover it is noticed, and how long a clock that
+// was set is known to one process alone.
 const replicationCheck = 10 * time.Second
 
-// checkReplication notices a failover or a restart of Redis. Redis being away is
-// reported where it matters.
+// checkReplication notices a failover or a restart of Redis, and clocks that were set. Redis
+// being away is reported where it matters.
 func (w *Worker) checkReplication(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	_ = w.h.gate.Watch(ctx)
+	if ago, set := w.h.gate.ClockSet(); set && ago < replicationCheck {
+		w.quiet.Warn().Msg("the clocks were set, or no worker looked at Redis for 30 seconds: unanswered writes wait for the whole fence again")
+	}
+}
+
+// monotonic returns a clock that nobody sets: how long the process runs, about.
+func monotonic() func() time.Duration {
+	start := time.Now()
+	return func() time.Duration { return time.Since(start) }
 }
 
 // checkEgress keeps what is known of the egress young. Redis being away is reported

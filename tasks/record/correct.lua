@@ -1,6 +1,7 @@
 -- Claims a letter for being run again, so that nobody withdraws it from then on, and
 -- stores what a person wants changed before: a corrected payload, or their word that a
--- write did not happen.
+-- write did not happen. That write may land all the same for as long as ECPay takes it, so
+-- that its mark stays: a worker sends again after the fence.
 --
 -- What the payload was before the correction stays beside it, so that a correction that
 -- comes to nothing can be taken back (uncorrect.lua): of several the one before the first.
@@ -31,6 +32,7 @@ if ARGV[3] == '1' then
   redis.call('HSET', KEYS[1], 'payload', ARGV[4], 'headers', ARGV[5], 'fix', '1', 'fixed_by', ARGV[8])
 end
 if ARGV[6] == '1' then
-  redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats')
+  local mark = redis.call('HGET', KEYS[1], 'in_flight')
+  if mark then redis.call('HSET', KEYS[1], 'not_executed', mark) end
 end
 return 'ok'

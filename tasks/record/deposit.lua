@@ -15,12 +15,12 @@ end
 local now = redis_now()
 local died = tonumber(ARGV[3])
 if died == 0 or died > now then died = now end
-local r = redis.call('HMGET', KEYS[1], 'payload', 'unsure', 'died', 'fix', 'state', 'in_flight', 'd_kind', 'by', 'unbegun')
+local r = redis.call('HMGET', KEYS[1], 'payload', 'unsure', 'died', 'fix', 'state', 'in_flight', 'd_kind', 'by', 'unbegun', 'first')
 local hand, by = by_hand(ARGV[11]), ARGV[11]
 local nameless = by == 'by hand: unknown'
 if nameless and r[2] and by_hand(r[8]) then by = r[8] end -- the sweep goes on with what was begun
 -- What died as Ambiguous stays so: a late run proves nothing.
-local kind = (r[7] == 'Ambiguous' or unaccounted(r[6], KEYS[4], ARGV[10])) and 'Ambiguous' or hand and 'Stopped' or 'Unknown'
+local kind = (r[7] == 'Ambiguous' or unaccounted(r[6], KEYS[4], ARGV[10], r[10])) and 'Ambiguous' or hand and 'Stopped' or 'Unknown'
 if redis.call('ZSCORE', KEYS[3], ARGV[1]) and r[1] and not r[2] then
   local before = tonumber(r[3]) or 0
   -- It was run again since it died and, before it was begun, archived by a person.

@@ -37,11 +37,13 @@ local function changed_to(fields, name, value, was)
     fields[#fields + 1], fields[#fields + 2] = name, digits(value)
   end
 end
--- Reports whether marks of a task may have been lost: it was enqueued before Redis
--- changed at that time (ms, 0 for never). The enqueue's time is by the producer's
--- clock: some seconds for its error.
-local function older_than_loss(changed, enqueued)
-  return changed > 0 and (tonumber(enqueued) or 0) < changed + 5000
+-- Reports whether marks of a task may have been lost when Redis changed at that time (ms, 0
+-- for never). What was lost may be the task itself, and a shop that was not answered calls
+-- again: whatever was enqueued within an hour after counts as well. When it was is by
+-- the producer's clock, which may be ahead; by Redis' clock, what was seen first at some
+-- time was enqueued before.
+local function older_than_loss(changed, enqueued, seen)
+  return changed > 0 and math.min(tonumber(enqueued) or 0, seen) < changed + 3600000
 end
 -- Reports whether a letter was made by a person, by who put it into the ledger.
 local function by_hand(by)
@@ -54,7 +56,7 @@ local function forget_letter(key)
     'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason', 'd_reason_zh')
 end
 -- Reports whether a write of a task may have happened: it is marked, or the mark may
--- be lost.
-local function unaccounted(in_flight, replication, enqueued)
-  return in_flight or older_than_loss(tonumber(redis.call('HGET', replication, 'changed')) or 0, enqueued)
+-- be lost. first is when its first attempt was, false for none.
+local function unaccounted(in_flight, replication, enqueued, first)
+  return in_flight or older_than_loss(tonumber(redis.call('HGET', replication, 'changed')) or 0, enqueued, tonumber(first) or redis_now())
 end

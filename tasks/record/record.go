@@ -71,8 +71,12 @@ func ReplicationKey(rdb redis.UniversalClient, id string) string {
 	if _, ok := rdb.(*redis.ClusterClient); ok {
 		return prefix + tag(id) + ":replication"
 	}
-	return prefix + "{replication}"
+	return ClockKey
 }
+
+// ClockKey is what workers tell each other of their clocks, a hash of FieldLooked,
+// FieldStepped and FieldFence. Unless on a cluster, it is the [ReplicationKey] as well.
+const ClockKey = prefix + "{replication}"
 
 // BarrierKey is what a producer writes to learn that replicas and disks have
 // everything of a queue that was written before. Its hash tag is that of asynq's
@@ -140,27 +144,28 @@ func ScheduleKey(name, spec string) string { return prefix + "{schedule}:" + nam
 
 // Fields of the hash at [TaskKey]. Times are Unix milliseconds by Redis' clock.
 const (
-	FieldState      = "state"       // a State
-	FieldToken      = "token"       // the attempt that runs now, empty between attempts
-	FieldLeft       = "left"        // the attempt that left last
-	FieldAttempts   = "attempts"    // attempts that spent budget
-	FieldCrashes    = "crashes"     // attempts that never left
-	FieldHolds      = "holds"       // holds in a row, by which pauses grow
-	FieldStale      = "stale"       // requests refused with TransCode 104 in a row
-	FieldInFlight   = "in_flight"   // a write went out at this time and nothing is proven since
-	FieldSentAt     = "sent_at"     // the same time by the clock that stamped it: two clocks guard the fence
-	FieldMarked     = "marked"      // the attempt that sent it
-	FieldRepeated   = "repeated"    // how often a write was sent again with an earlier one unanswered
-	FieldRepeats    = "repeats"     // the attempt that did so last
-	FieldSince      = "since"       // when the budget's clock began
-	FieldPaused     = "paused"      // milliseconds for which that clock stood still
-	FieldPausedAt   = "paused_at"   // it stands still since then
-	FieldFirst      = "first"       // first attempt
-	FieldLast       = "last"        // last attempt
-	FieldNext       = "next"        // when it runs again
-	FieldPlace      = "place"       // when its turn is in the merchant's line, in microseconds
-	FieldPlaceAhead = "place_ahead" // the same, of those who go ahead of the line
-	FieldWoken      = "woken"       // that place, if it was given by waking the task
+	FieldState      = "state"        // a State
+	FieldToken      = "token"        // the attempt that runs now, empty between attempts
+	FieldLeft       = "left"         // the attempt that left last
+	FieldAttempts   = "attempts"     // attempts that spent budget
+	FieldCrashes    = "crashes"      // attempts that never left
+	FieldHolds      = "holds"        // holds in a row, by which pauses grow
+	FieldStale      = "stale"        // requests refused with TransCode 104 in a row
+	FieldInFlight   = "in_flight"    // a write went out at this time and nothing is proven since
+	FieldSentAt     = "sent_at"      // the same time by the clock that stamped it: two clocks guard the fence
+	FieldMarked     = "marked"       // the attempt that sent it
+	FieldDenied     = "not_executed" // the in_flight of the write of which a person says that it did not happen
+	FieldRepeated   = "repeated"     // how often a write was sent again with an earlier one unanswered
+	FieldRepeats    = "repeats"      // the attempt that did so last
+	FieldSince      = "since"        // when the budget's clock began
+	FieldPaused     = "paused"       // milliseconds for which that clock stood still
+	FieldPausedAt   = "paused_at"    // it stands still since then
+	FieldFirst      = "first"        // first attempt
+	FieldLast       = "last"         // last attempt
+	FieldNext       = "next"         // when it runs again
+	FieldPlace      = "place"        // when its turn is in the merchant's line, in microseconds
+	FieldPlaceAhead = "place_ahead"  // the same, of those who go ahead of the line
+	FieldWoken      = "woken"        // that place, if it was given by waking the task
 	FieldKind       = "kind"
 	FieldHTTP       = "http_status"
 	FieldTrans      = "trans_code"
@@ -201,6 +206,13 @@ const FieldTurn = ""
 const (
 	FieldReplID  = "replid"  // master_replid of INFO replication
 	FieldChanged = "changed" // when another one was met last, 0 for never
+)
+
+// Fields of the hash at [ClockKey].
+const (
+	FieldLooked  = "looked"  // when a worker looked last
+	FieldStepped = "stepped" // when the clocks may have been set last, 0 for never
+	FieldFence   = "fence"   // of the worker that looked last, in milliseconds
 )
 
 // Fields of a task that a person resolved.

@@ -28,11 +28,11 @@ if ARGV[8] == '1' then
   if r[6] == r[1] then return 'replayed' end
 end
 if ARGV[5] ~= '0' then
-  redis.call('SET', KEYS[2], now, 'PX', ARGV[5])
+  redis.call('SET', KEYS[2], 'resolved ' .. now, 'PX', ARGV[5]) -- which proves no effect
 end
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('HSET', KEYS[1], 'state', 'done', 'token', '', 'resolved_by', ARGV[3], 'note', ARGV[4])
-redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats')
+redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats', 'not_executed')
 forget_letter(KEYS[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 return 'ok'

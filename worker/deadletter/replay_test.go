@@ -269,8 +269,9 @@ func TestNotExecutedRemovesTheMarkAndOnlyThat(t *testing.T) {
 	}
 	b.must(b.inspector.ArchiveTask(queue, id))
 	b.replay(b.ledger, id, deadletter.ReplayOptions{NotExecuted: true, By: "ops", Note: "looked it up"}, deadletter.Replayed)
-	if r, err := record.Get(t.Context(), b.rdb, id); err != nil || !r.InFlight.IsZero() {
-		t.Errorf("the mark stays: %+v, %v", r, err)
+	// The write may land all the same for a while: the mark stays, and the word with it.
+	if m := b.rdb.HMGet(t.Context(), record.TaskKey(id), record.FieldInFlight, record.FieldDenied).Val(); m[0] == nil || m[1] != m[0] {
+		t.Errorf("got mark %v and a person's word about %v, want both of one write", m[0], m[1])
 	}
 	if audit := b.audit(deadletter.AuditFilter{Limit: 1}); len(audit) != 1 || audit[0].What != "replay,not-executed" || audit[0].Note != "looked it up" {
 		t.Errorf("audit %+v", audit)

@@ -5,28 +5,30 @@
 -- the second execution finds its own token and changes nothing, also when it comes after
 -- the attempt has left.
 --
--- KEYS: record, finish marker, lock, replication history, tasks that are held for the merchant, pace, requests in flight
+-- KEYS: record, finish marker, lock, replication history, tasks that are held for the merchant, pace, requests in flight,
+--       and, where there is one, the finish marker of the task that undoes it
 -- ARGV: attempt token, when it was enqueued (ms, 0 for unknown), start of the age clock by the task's headers
 --       (ms, 0 for unknown), the worker's clock (ms), life of the lock (ms), task id, how often asynq took it back after
---       a failure; and, where it is told, the first request (9, see request.lua), for how long it is waited for in
---       place (µs), and why it waits else in English and in Chinese
+--       a failure, the lock of another counts whatever the clocks say (1/0); and, where it is told, the first request
+--       (9, see request.lua), for how long it is waited for in place (µs), and why it waits else in English and in Chinese
 -- Returns: status (0 go on, 1 finished, 2 the lock is held, 3 its turn comes later), rest of the lock's life when it is held,
 --          attempts, crashes, age, holds, stale, how often a write was repeated that is still unanswered,
 --          time since the last unanswered write (-1 for none) by Redis' clock, the same by the worker's clock,
 --          time since Redis may have lost marks of this task (-1 for never), the mark of that write (0 for none),
---          whether the request is answered here (1/0), how long it has to wait (µs, 0: go), why, and whether it is
---          the first one after its keys were refused (1/0)
-local request = 8 -- where it begins
+--          whether the request is answered here (1/0), how long it has to wait (µs, 0: go), why, whether it is
+--          the first one after its keys were refused (1/0), and the interval that others keep (µs, 0 for none that is
+--          longer); whether a person said that the write did not happen, and whether the task is undone (1/0)
+local request = 9 -- where it begins
 local now, caller = redis_now(), tonumber(ARGV[4])
 local function nothing(status, left)
-  return {status, left, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0, 0, 0, 0, 0}
+  return {status, left, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0}
 end
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return nothing(1, 0)
 end
 local mine = place_of(ARGV[request + 3] or IN_LINE)
 local r = redis.call('HMGET', KEYS[1], 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
-  'in_flight', 'sent_at', 'repeated', 'left', 'marked', mine, 'first')
+  'in_flight', 'sent_at', 'repeated', 'left', 'marked', mine, 'first', 'not_executed')
 local token, state = r[1] or '', r[2] or ''
 local again = token == ARGV[1]
 local holder, by_redis, by_sender = lock_of(KEYS[3])
@@ -35,7 +37,7 @@ if r[13] == ARGV[1] then
 end
 if holder and holder ~= ARGV[1] then
   local left = lock_left(by_redis, by_sender, now, caller)
-  if left > 0 then
+  if left > 0 or ARGV[8] == '1' then
     return nothing(2, left)
   end
 end
@@ -46,6 +48,11 @@ local holds, stale = tonumber(r[8]) or 0, tonumber(r[9]) or 0
 -- clock and may lie ahead of ours.
 local sent_redis, sent_caller, marked = -1, -1, tonumber(r[10])
 if again and r[14] == ARGV[1] then marked = nil end -- by the first execution
+local denied = marked and r[17] == r[10]
+local undone = false
+if KEYS[8] then -- proven, and not only a person's word that it is not needed any more
+  undone = string.match(redis.call('GET', KEYS[8]) or '', '^%d+$') ~= nil
+end
 if marked then
   local stamp = tonumber(r[11]) or 0
   local least = math.max(0, now - marked - 86400000) -- a clock that is years ahead must not hold the task as long
@@ -69,14 +76,14 @@ if not again then
   end
 end
 local lost, changed = -1, lost_writes(KEYS[4], now)
-if older_than_loss(changed, ARGV[2]) then
+if older_than_loss(changed, ARGV[2], tonumber(r[16]) or now) then
   lost = math.max(0, now - changed)
 end
-local answered, wait, place, why, probes, keeps = false, 0, 0, 0, false, false
+local answered, wait, place, why, probes, keeps, strict = false, 0, 0, 0, false, false, 0
 -- What comes late is no request any more: nobody would send it.
-if ARGV[request] and crashes == 0 and not marked and lost < 0 and math.abs(now - caller) < 10000 then
+if ARGV[request] and crashes == 0 and not marked and lost < 0 and not undone and math.abs(now - caller) < 10000 then
   answered = true
-  wait, place, why, probes = permission_of(request, KEYS[6], KEYS[7], tonumber(r[15]) or 0, 0)
+  wait, place, why, probes, strict = permission_of(request, KEYS[6], KEYS[7], tonumber(r[15]) or 0, 0)
   keeps = wait > 0 and place > 0
 end
 if not again and wait > 0 and why == TURN and wait > tonumber(ARGV[request + 9]) and (state == '' or state == 'queued') then
@@ -87,7 +94,7 @@ if not again and wait > 0 and why == TURN and wait > tonumber(ARGV[request + 9])
   if keeps then fields[#fields + 1], fields[#fields + 2] = mine, place end
   if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', now end
   redis.call('HSET', KEYS[1], unpack(fields))
-  return {3, 0, attempts, 0, 0, holds, 0, 0, -1, -1, -1, 0, 1, wait, why, 0}
+  return {3, 0, attempts, 0, 0, holds, 0, 0, -1, -1, -1, 0, 1, wait, why, 0, strict, 0, 0}
 end
 if holder ~= ARGV[1] then
   local life = tonumber(ARGV[5])
@@ -117,4 +124,4 @@ elseif answered and wait == 0 then
 end
 if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
 return {0, 0, attempts, crashes, math.max(0, now - since - paused), holds, stale, tonumber(r[12]) or 0, sent_redis, sent_caller, lost,
-  marked or 0, answered and 1 or 0, wait, why, probes and 1 or 0}
+  marked or 0, answered and 1 or 0, wait, why, probes and 1 or 0, strict, denied and 1 or 0, undone and 1 or 0}

@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -31,6 +32,9 @@ var requestLua string
 
 //go:embed begin.lua
 var beginLua string
+
+//go:embed look.lua
+var lookLua string
 
 //go:embed enter.lua
 var enterLua string
@@ -48,6 +52,7 @@ type Gate struct {
 	begin, enter, leave, look *redis.Script
 	took                      func(step string, d time.Duration)
 	denied                    *redis.Script
+	clock                     *clock // nil notices no clock that is set
 }
 
 // New returns a Gate that uses rdb and never closes it. With confirm, a write's
@@ -57,7 +62,7 @@ func New(rdb redis.UniversalClient, confirm record.Confirm) *Gate {
 		rdb: rdb, confirm: confirm,
 		begin: record.NewScript(replicationLua + paceLua + requestLua + beginLua), enter: record.NewScript(paceLua + requestLua + enterLua),
 		leave:  record.NewScript(paceLua + leaveLua),
-		denied: record.NewScript(paceLua + deniedLua), look: record.NewScript(replicationLua + "return lost_writes(KEYS[1], redis_now())"),
+		denied: record.NewScript(paceLua + deniedLua), look: record.NewScript(replicationLua + lookLua),
 		took: func(string, time.Duration) {},
 	}
 }
@@ -120,6 +125,14 @@ type History struct {
 	MarksLost bool
 	// SinceLost is how long ago that was noticed.
 	SinceLost time.Duration
+	// ClockSet means that all clocks may have been set at once, and SinceSet is how long ago
+	// at least: SinceSent and SinceLost may say too much since.
+	ClockSet bool
+	SinceSet time.Duration
+	// NotExecuted is a person's word that the write in flight did not happen.
+	NotExecuted bool
+	// Undone means that a task of ours has undone what this one is to do.
+	Undone bool
 
 	mark int64 // of the write in flight
 }
@@ -181,12 +194,17 @@ func (g *Gate) count(ctx context.Context, a Attempt, now time.Time, request ...a
 	keys := []string{
 		record.TaskKey(a.ID), record.DoneKey(a.ID), record.LockKey(a.ID), record.ReplicationKey(g.rdb, a.ID), record.HeldKey(a.ID), record.PaceKey(a.ID), record.FlightKey(a.ID),
 	}
-	args := append([]any{a.Token, record.UnixMilli(a.Enqueued), record.UnixMilli(a.Start), now.UnixMilli(), ms(a.LockFor), a.ID, a.Failed}, request...)
+	if id := tasks.UndoneBy(a.ID); id != "" {
+		keys = append(keys, record.DoneKey(id))
+	}
+	since, set := g.clock.since(now)
+	standing := set && since < a.LockFor // a lock that the clocks say has ended may not have
+	args := append([]any{a.Token, record.UnixMilli(a.Enqueued), record.UnixMilli(a.Start), now.UnixMilli(), ms(a.LockFor), a.ID, a.Failed, flag(standing)}, request...)
 	v, err := g.begin.Run(ctx, g.rdb, keys, args...).Int64Slice()
 	switch {
 	case err != nil:
 		return History{}, nil, fmt.Errorf("count attempt: %w", err)
-	case len(v) != 16:
+	case len(v) != 19:
 		return History{}, nil, fmt.Errorf("count attempt: %d values in the answer", len(v))
 	case v[0] == 2:
 		return History{}, nil, &BusyError{For: duration(v[1])}
@@ -201,24 +219,31 @@ func (g *Gate) count(ctx context.Context, a Attempt, now time.Time, request ...a
 	if v[10] >= 0 {
 		h.MarksLost, h.SinceLost = true, duration(v[10])
 	}
+	h.ClockSet, h.SinceSet = set, since
+	h.NotExecuted, h.Undone = v[17] == 1, v[18] == 1
 	if v[12] == 0 {
 		return h, nil, nil
 	}
-	t := turnOf(v[13:])
+	t := turnOf(v[13:17])
 	if v[0] == 3 {
 		return h, nil, &LaterError{t}
 	}
 	return h, &t, nil
 }
 
-// Watch notices another replication id also while nothing runs, so that what is
-// enqueued later is not taken for older. On a cluster it does nothing: there
-// each merchant's slot remembers, and notices with its next task.
+// Watch notices another replication id also while nothing runs, so that the time of the
+// change is known. On a cluster it does not: there each merchant's slot remembers, and
+// notices with its next task. It also tells others of a clock that was set, and learns
+// of it; workers call it before their first attempt and every 10 seconds.
 func (g *Gate) Watch(ctx context.Context) error {
-	if _, ok := g.rdb.(*redis.ClusterClient); ok {
-		return nil
+	_, cluster := g.rdb.(*redis.ClusterClient)
+	seen, fence := g.clock.seen()
+	ago, err := g.look.Run(ctx, g.rdb, []string{record.ClockKey}, flag(!cluster), seen, ms(fence)).Int64()
+	if err != nil {
+		return fmt.Errorf("look at clock and replication: %w", err)
 	}
-	return g.look.Run(ctx, g.rdb, []string{record.ReplicationKey(g.rdb, "")}).Err()
+	g.clock.learn(ago)
+	return nil
 }
 
 // ErrSuperseded means that this attempt is over: another one runs by now, or its
@@ -293,6 +318,9 @@ type Turn struct {
 	// Probes means that the keys were refused and that this request is the one that
 	// tries them again: [Gate.Answered] has to be told what it brings.
 	Probes bool
+	// Stricter is the interval that is kept because another process wants it, where it is
+	// longer than the one asked for; 0 for none.
+	Stricter time.Duration
 }
 
 // Enter permits a request, by the merchant's pace in the fleet and outside of the
@@ -314,7 +342,7 @@ func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 	switch {
 	case err != nil:
 		return Turn{}, fmt.Errorf("mark request: %w", err)
-	case len(v) != 4:
+	case len(v) != 5:
 		return Turn{}, fmt.Errorf("mark request: %d values in the answer", len(v))
 	case v[0] == 0:
 		return Turn{}, ErrSuperseded
@@ -330,7 +358,7 @@ func (r Request) args(a Attempt) []any {
 }
 
 func turnOf(v []int64) Turn {
-	return Turn{Wait: time.Duration(v[0]) * time.Microsecond, Why: Why(v[1]), Probes: v[2] == 1}
+	return Turn{Wait: time.Duration(v[0]) * time.Microsecond, Why: Why(v[1]), Probes: v[2] == 1, Stricter: time.Duration(v[3]) * time.Microsecond}
 }
 
 // Answer is what an answer says about the keys by which it was asked for.

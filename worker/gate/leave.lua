@@ -70,7 +70,7 @@ if ARGV[7] == '1' then
   -- What settles a write that this attempt sent, or found, settles no later one: an
   -- attempt may come a second time, late.
   if ARGV[2] == 'done' or r[6] == ARGV[1] or r[7] == ARGV[11] then
-    redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats')
+    redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats', 'not_executed')
   end
 end
 if ARGV[3] ~= '0' then

@@ -3,7 +3,8 @@
 -- while after a 403. Times are in microseconds, by Redis' clock.
 --
 -- A merchant's pace is a hash: last, when the last permission was given, to, to whom,
--- and interval, by which interval; prolonged, when its life was; ban, when the pause that ECPay asked for ends,
+-- and interval, by which interval; strict, the longest interval that anybody asked for lately, and strict_at,
+-- when; prolonged, when its life was; ban, when the pause that ECPay asked for ends,
 -- ban_since and ban_why; probe, who tries first after it, and probe_end. A place only
 -- says when to wake: line is the last one that was given to newcomers, near the last
 -- one to those whose time had come and who found somebody else before them, and ahead the
@@ -32,6 +33,16 @@ local IN_LINE, AHEAD, NEXT = '0', '1', '2' -- see Rank in gate.go
 
 local DAY = 86400000 -- ms
 
+-- Processes may have different intervals for a merchant, while ECPay sees one merchant: the
+-- longest one counts for all, until nobody has asked for it for five minutes.
+local LAPSE, RENEW = 300000000, 60000000
+local stricter = 0 -- the interval that counts, where it is longer than the one asked for
+local function strictest(interval, strict, at, now)
+  if interval >= strict or at < now - LAPSE then return interval end
+  stricter = strict
+  return strict
+end
+
 -- me: the attempt; request: each of an attempt has its own; interval: the least time
 -- between two; cap: how many in flight; rank: whom it goes before; place: of the
 -- task, 0 for none; life: how long the request may take; scope: of its keys; closed: until when the egress
@@ -40,10 +51,17 @@ local DAY = 86400000 -- ms
 -- request is the first one after a refusal of these keys
 local function permission(pace, flight, me, request, interval, cap, rank, place, life, scope, closed, shut, peek)
   local now = micros()
-  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope, 'interval', 'prolonged', 'ahead')
+  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope, 'interval', 'prolonged', 'ahead', 'strict', 'strict_at')
   local denied = denial_of(p[8])
   if p[2] == request then return 0, 0, GO, denied ~= nil end -- given, and the answer was lost
   local last, ban = math.min(tonumber(p[1]) or 0, now), tonumber(p[5]) or 0
+  local strict, strict_at = tonumber(p[12]) or 0, tonumber(p[13]) or 0
+  interval = strictest(interval, strict, strict_at, now)
+  local renew = stricter == 0 and (interval ~= strict or interval > 0 and strict_at < now - RENEW)
+  if renew and p[1] and not peek then
+    redis.call('HSET', pace, 'strict', digits(interval), 'strict_at', digits(now))
+    renew = false
+  end
   local waits = BANNED
   if closed > now and closed > ban then ban, waits = closed, shut end
   local line, near, ahead = tonumber(p[3]) or 0, tonumber(p[4]) or 0, tonumber(p[11]) or 0
@@ -96,6 +114,9 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   changed_to(fields, 'near', near, p[4])
   changed_to(fields, 'ahead', ahead, p[11])
   if tonumber(p[9]) ~= interval then fields[#fields + 1], fields[#fields + 2] = 'interval', digits(interval) end
+  if renew then
+    for _, v in ipairs({'strict', digits(interval), 'strict_at', digits(now)}) do fields[#fields + 1] = v end
+  end
   if ban > 0 then
     for _, v in ipairs({'probe', me, 'probe_end', digits(now + life)}) do fields[#fields + 1] = v end
   end

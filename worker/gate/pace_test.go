@@ -192,6 +192,9 @@ func TestABanHoldsTheMerchantEverywhereAndOneProbeGoesFirst(t *testing.T) {
 	set(t, rdb, "1", map[string]time.Time{"ban": time.Now().Add(-time.Second), "line": time.Now().Add(-time.Second), "last": time.Now().Add(-30 * time.Minute)})
 	probe, other := newRunner(t, g, "1", 10), newRunner(t, g, "1", 11)
 	quick := func(q *gate.Request) { q.Interval = 0 }
+	if err := rdb.HDel(t.Context(), record.KeysOf("1").Pace, "strict").Err(); err != nil { // or the longer one would count
+		t.Fatal(err)
+	}
 	about(t, "the probe", probe.ask(quick), 0)
 	about(t, "who comes while it is on its way", other.ask(quick), time.Second)
 	probe.leave(time.Hour)

@@ -11,7 +11,13 @@ local function lost_writes(key, now)
   if not id then return 0 end
   local h = redis.call('HMGET', key, 'replid', 'changed')
   local changed = tonumber(h[2]) or 0
-  if h[1] == id then return changed end
+  if h[1] == id then
+    if changed > now then -- Redis' clock was set back since: as late as now at most
+      changed = now
+      redis.call('HSET', key, 'changed', changed)
+    end
+    return changed
+  end
   if h[1] then
     changed = now
     if string.find(info, 'second_repl_offset:-1', 1, true) then -- no master before this one

@@ -3,8 +3,9 @@
 -- long it may take (µs), is a write (1/0), the clock by which it is stamped (ms), repeats a write
 -- that is still unanswered (1/0), scope of the keys.
 local function permission_of(first, pace, flight, place, closed, shut, peek)
-  return permission(pace, flight, ARGV[1], ARGV[first], tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2]), ARGV[first + 3], place,
-    tonumber(ARGV[first + 4]), ARGV[first + 8], closed, shut, peek)
+  local wait, at, why, probes = permission(pace, flight, ARGV[1], ARGV[first], tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2]),
+    ARGV[first + 3], place, tonumber(ARGV[first + 4]), ARGV[first + 8], closed, shut, peek)
+  return wait, at, why, probes, stricter
 end
 
 -- Adds the mark of a write that goes out. Without it, nothing is sent. Its times are those
