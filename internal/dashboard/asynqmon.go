@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/internal/clean"
+	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -173,7 +174,7 @@ func parsePress(method, path string, body []byte) (p press, ok bool) {
 		var list struct {
 			IDs []string `json:"task_ids"`
 		}
-		if json.Unmarshal(body, &list) != nil || len(list.IDs) == 0 {
+		if exactjson.Unmarshal(body, &list) != nil || len(list.IDs) == 0 {
 			return press{}, false
 		}
 		p.ids = list.IDs
