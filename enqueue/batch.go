@@ -113,8 +113,9 @@ func (b *batch) take(ctx context.Context, index int, item Item, o call) {
 		e.err = errors.New("enqueue: no payload")
 	} else if err := item.Payload.Validate(); err != nil {
 		e.err = fmt.Errorf("enqueue: %w", err)
+	} else if o = o.with(item.Options); o.err != nil {
+		e.err = o.err
 	} else {
-		o = o.with(item.Options)
 		b.c.traceItem(ctx, item.Payload, &o)
 		e.intent, e.err = b.c.intent(item.Payload, o)
 		e.open = e.err == nil

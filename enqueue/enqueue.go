@@ -42,7 +42,7 @@ type Config struct {
 	// Timeout bounds each call, beside the caller's context. Defaults to 5 s.
 	Timeout time.Duration
 	// Retention is how long asynq keeps a finished task, and with it the dashboard
-	// shows it. Defaults to 24 h; queries keep a minute.
+	// shows it, in whole seconds. Defaults to 24 h; queries keep a minute.
 	Retention time.Duration
 	// Confirm asks for confirmation by replicas and disk. The zero value asks for
 	// none: Redis' own word counts, which with appendfsync always is the disk's.
@@ -88,6 +88,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Timeout < 0 || cfg.Retention < 0 || cfg.Confirm.Timeout < 0 || cfg.Confirm.Replicas < 0 {
 		return nil, errors.New("enqueue: Timeout, Retention and Confirm must not be negative")
+	}
+	if cfg.Retention%time.Second != 0 {
+		return nil, fmt.Errorf("enqueue: Retention is %s; it must be whole seconds, because asynq drops what is less", cfg.Retention)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -146,14 +149,30 @@ type call struct {
 	trace       map[string]string
 	replaceDead bool
 	by          string
+	err         error
 }
 
-// ProcessAt keeps the task until t before it is first run.
-func ProcessAt(t time.Time) Option { return func(c *call) { c.processAt = t } }
+// ProcessAt keeps the task until t before it is first run. asynq counts in seconds:
+// a part of one is rounded up, so that the task is not early.
+func ProcessAt(t time.Time) Option { return func(c *call) { c.processAt = wholeSecond(t) } }
 
-// ProcessIn keeps the task for d before it is first run.
+// ProcessIn keeps the task for d before it is first run, and up to a second longer.
+// d is whole seconds; asynq would run a task at once that is to wait for less.
 func ProcessIn(d time.Duration) Option {
-	return func(c *call) { c.processAt = time.Now().Add(d) }
+	return func(c *call) {
+		if d%time.Second != 0 {
+			c.err = fmt.Errorf("enqueue: ProcessIn is %s; it must be whole seconds, because asynq drops what is less", d)
+		}
+		c.processAt = wholeSecond(time.Now().Add(d))
+	}
+}
+
+// wholeSecond rounds up, and leaves the time and the zone of what is whole alone.
+func wholeSecond(t time.Time) time.Time {
+	if down := t.Truncate(time.Second); down.Before(t) {
+		return down.Add(time.Second)
+	}
+	return t
 }
 
 // ReplaceDead stores this payload in the place of an earlier task that is dead,
@@ -199,6 +218,9 @@ func (c *Client) Enqueue(ctx context.Context, p tasks.Payload, opts ...Option) (
 		return Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}
 	o := call{by: "enqueue"}.with(opts)
+	if o.err != nil {
+		return Receipt{}, o.err
+	}
 	if c.cfg.Trace != nil {
 		return c.traced(ctx, p, o)
 	}
@@ -376,6 +398,7 @@ func (c *Client) receipt(ctx context.Context, i *intent, t record.Found, nonce s
 		return r, nil
 	}
 	if earlier, err := tasks.Decode(t.Type, t.Headers, t.Payload); err == nil {
+		_ = earlier.Validate() // which writes it as ours is: another program may have stored it
 		r.Differs = tasks.Differs(i.payload, earlier)
 	}
 	return r, nil
@@ -397,6 +420,7 @@ func (c *Client) Task(ctx context.Context, id string) (record.Task, error) {
 }
 
 func redisError(ctx context.Context, id string, err error) error {
+	err = record.WithoutAsynq(err)
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%w (%s)", context.Cause(ctx), strings.TrimSpace(err.Error()))
 	}

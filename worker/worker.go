@@ -121,6 +121,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("worker: Concurrency is %d, want at least 1", c.Concurrency)
 	case c.Sleepers < 1 || c.Policy.InFlight < 1 || c.Policy.Interval < 0:
 		return fmt.Errorf("worker: Sleepers %d and InFlight %d must be at least 1, Interval %s not negative", c.Sleepers, c.Policy.InFlight, c.Policy.Interval)
+	case c.Retention%time.Second != 0:
+		return fmt.Errorf("worker: Retention is %s; it must be whole seconds, because asynq drops what is less", c.Retention)
 	case c.EgressRate < 0 || strings.ContainsAny(c.Egress, "{}"):
 		return fmt.Errorf("worker: EgressRate %g must not be negative, and Egress %q have no braces", c.EgressRate, c.Egress)
 	case c.Servers < 1 || c.Servers > c.Concurrency:

@@ -116,6 +116,22 @@ func (c *Config) CheckMerchantInterval() error {
 	return nil
 }
 
+// CheckRetention reports what is wrong with the retention.
+func (c *Config) CheckRetention() error {
+	if c.Retention <= 0 {
+		return fmt.Errorf("ECPAYQ_RETENTION is %s; it must be more than 0", c.Retention)
+	}
+	return WholeSeconds("ECPAYQ_RETENTION", c.Retention)
+}
+
+// CheckFinishTTL reports what is wrong with the time of finish markers.
+func (c *Config) CheckFinishTTL() error {
+	if c.FinishTTL <= 0 {
+		return fmt.Errorf("ECPAYQ_FINISH_TTL is %s; it must be more than 0", c.FinishTTL)
+	}
+	return nil
+}
+
 // BaseURL returns where ECPay is.
 func (c *Config) BaseURL() (*url.URL, error) {
 	u, err := ecpay.ParseBaseURL(c.ECPayURL)
@@ -135,9 +151,8 @@ func (c *Config) Validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"ECPAYQ_BACKOFF_BASE": c.BackoffBase, "ECPAYQ_BACKOFF_MAX": c.BackoffMax, "ECPAYQ_MAX_AGE": c.MaxAge,
-		"ECPAYQ_FENCE": c.Fence, "ECPAYQ_NOT_FOUND_GRACE": c.NotFoundGrace, "ECPAYQ_BAN_PAUSE": c.BanPause,
+		"ECPAYQ_FENCE": c.Fence, "ECPAYQ_BAN_PAUSE": c.BanPause,
 		"ECPAYQ_HTTP_TIMEOUT": c.HTTPTimeout, "ECPAYQ_TASK_TIMEOUT": c.TaskTimeout, "ECPAYQ_SHUTDOWN_TIMEOUT": c.ShutdownMax,
-		"ECPAYQ_RETENTION": c.Retention, "ECPAYQ_FINISH_TTL": c.FinishTTL,
 	} {
 		positive(name, d)
 	}
@@ -146,7 +161,8 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	errs = append(errs, c.CheckMerchantInterval(), c.CheckConnections())
+	errs = append(errs, c.CheckMerchantInterval(), c.CheckRetention(), c.CheckFinishTTL(), c.CheckConnections())
+	relation(c.NotFoundGrace >= 0, "ECPAYQ_NOT_FOUND_GRACE is %s; it must not be negative, and 0s is none", c.NotFoundGrace)
 	relation(c.Concurrency > 0, "ECPAYQ_CONCURRENCY is %d; it must be at least 1", c.Concurrency)
 	relation(c.MerchantInFlight > 0, "ECPAYQ_MERCHANT_IN_FLIGHT is %d; it must be at least 1", c.MerchantInFlight)
 	relation(c.EgressRate >= 0, "ECPAYQ_EGRESS_RATE is %d; it must not be negative, and 0 is no limit", c.EgressRate)
@@ -193,8 +209,12 @@ func (c *Config) checkLog() error {
 
 // Policy returns the worker's budget and pauses.
 func (c *Config) Policy() worker.Policy {
+	grace := c.NotFoundGrace
+	if grace == 0 {
+		grace = -1 // 0 is a default there
+	}
 	return worker.Policy{
 		BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax, MaxAttempts: c.MaxAttempts, MaxAge: c.MaxAge,
-		NotFoundGrace: c.NotFoundGrace, Fence: c.Fence, BanPause: c.BanPause, Interval: c.MerchantInterval, InFlight: c.MerchantInFlight,
+		NotFoundGrace: grace, Fence: c.Fence, BanPause: c.BanPause, Interval: c.MerchantInterval, InFlight: c.MerchantInFlight,
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -22,7 +21,7 @@ import (
 type file struct {
 	Platforms []platform       `yaml:"platforms"`
 	Merchants []merchant       `yaml:"merchants"`
-	Codes     []ecpay.CodeRow  `yaml:"codes"`
+	Codes     []codeRow        `yaml:"codes"`
 	Schedules []replaySchedule `yaml:"schedules"`
 	Dashboard struct {
 		Users []User `yaml:"users"`
@@ -47,9 +46,9 @@ type merchant struct {
 	// Keys is "merchant" (default) or "platform": whose pair seals the requests.
 	Keys               string `yaml:"keys"`
 	keyPair            `yaml:",inline"`
-	TsrIsRelateNumber  *bool          `yaml:"tsr_is_relate_number"`
-	RetriggerScheduled *bool          `yaml:"retrigger_scheduled"`
-	Interval           *time.Duration `yaml:"interval"`
+	TsrIsRelateNumber  *bool         `yaml:"tsr_is_relate_number"`
+	RetriggerScheduled *bool         `yaml:"retrigger_scheduled"`
+	Interval           *yamlDuration `yaml:"interval"`
 }
 
 // secret takes any scalar: a key of digits only is no number.
@@ -64,26 +63,6 @@ func (s *secret) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// excerpts are how yaml quotes values and names in errors. A value may be a key,
-// and so may a name: in a file whose author exchanged the two.
-var (
-	quotedValue = regexp.MustCompile("`[^`]*`")
-	unknownName = regexp.MustCompile(`field (.*) not found in type \S+`)
-	// fieldLike is a misspelt field of ours and no key, which has 16 characters and
-	// no underscore.
-	fieldLike = regexp.MustCompile(`^([a-z]{1,15}|[a-z]+_[a-z_]+)$`)
-)
-
-func redactYAML(err error) string {
-	text := quotedValue.ReplaceAllString(err.Error(), "`…`")
-	return unknownName.ReplaceAllStringFunc(text, func(s string) string {
-		if name := unknownName.FindStringSubmatch(s)[1]; fieldLike.MatchString(name) {
-			return fmt.Sprintf("unknown field %q", name)
-		}
-		return "an unknown field"
-	})
-}
-
 func readYAML(path string) (file, error) {
 	var f file
 	if path == "" {
@@ -96,7 +75,7 @@ func readYAML(path string) (file, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)
 	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return f, hint(fmt.Errorf("ECPAYQ_CONFIG: %s: %s", path, redactYAML(err)), "the README shows every field of the file")
+		return f, hint(fmt.Errorf("ECPAYQ_CONFIG: %s: %s", path, yamlProblem(b, err)), "the README shows every field of the file")
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return f, hint(fmt.Errorf("ECPAYQ_CONFIG: %s holds more than one YAML document", path), "the README shows every field of the file")
@@ -184,9 +163,9 @@ func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	codes, err := ecpay.NewCodes(f.Codes...)
+	codes, err := f.codes()
 	if err != nil {
-		return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
+		return nil, nil, err
 	}
 	if _, err := f.schedules(); err != nil {
 		return nil, nil, err
@@ -223,9 +202,9 @@ func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 			return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
 		}
 		if m.Interval != nil && *m.Interval < 0 {
-			return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: merchant %s: interval is %s; it must not be negative, and 0s is none", m.MerchantID, *m.Interval)
+			return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: merchant %s: interval is %s; it must not be negative, and 0s is none", m.MerchantID, time.Duration(*m.Interval))
 		}
-		if err := add(cfg, or(m.TsrIsRelateNumber, c.TsrIsRelateNumber), or(m.RetriggerScheduled, c.RetriggerScheduled), m.Interval); err != nil {
+		if err := add(cfg, or(m.TsrIsRelateNumber, c.TsrIsRelateNumber), or(m.RetriggerScheduled, c.RetriggerScheduled), (*time.Duration)(m.Interval)); err != nil {
 			return nil, nil, err
 		}
 	}

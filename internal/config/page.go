@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -37,8 +36,8 @@ func (c *Config) Page() (Page, error) {
 		return Page{}, err
 	}
 	p := Page{Users: f.Dashboard.Users}
-	if p.Codes, err = ecpay.NewCodes(f.Codes...); err != nil {
-		return Page{}, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
+	if p.Codes, err = f.codes(); err != nil {
+		return Page{}, err
 	}
 	if p.Schedules, err = f.schedules(); err != nil {
 		return Page{}, err
@@ -46,7 +45,7 @@ func (c *Config) Page() (Page, error) {
 	own := map[string]time.Duration{}
 	for _, m := range f.Merchants {
 		if m.Interval != nil {
-			own[m.MerchantID] = *m.Interval
+			own[m.MerchantID] = time.Duration(*m.Interval)
 		}
 	}
 	p.Interval = func(merchantID string) time.Duration {

@@ -77,7 +77,7 @@ func TestMistakesInSchedulesAreSaidToWorkersAndToPages(t *testing.T) {
 	for text, want := range map[string]string{
 		"{name: a, cron: x}": "schedule a: cron expression", "{cron: '@daily'}": "name", "{name: a, cron: '@daily', time_zone: Mars}": `"Mars"`,
 		"{name: a, cron: '@daily', time_zone: Local}": "time zone", "{name: a, cron: '@daily', kind: Bad}": "a kind must be one of",
-		"{name: a, cron: '@daily', kind: {a: b}}": "cannot unmarshal", "{name: a, cron: '@daily', type: invalid}": "b2b:invalid",
+		"{name: a, cron: '@daily', kind: {a: b}}": "must be a list", "{name: a, cron: '@daily', type: invalid}": "b2b:invalid",
 		"{name: a, cron: '@daily', older_than: -1h}": "negative", "{name: a, cron: '@daily', every: 1h}": `unknown field "every"`,
 		"{name: a, cron: '@daily'}\n  - {name: a, cron: '@daily'}": "twice",
 	} {

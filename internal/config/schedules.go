@@ -15,14 +15,14 @@ import (
 
 // replaySchedule is one row under schedules.
 type replaySchedule struct {
-	Name       string        `yaml:"name"`
-	Cron       string        `yaml:"cron"`
-	TimeZone   string        `yaml:"time_zone"`
-	Kind       kinds         `yaml:"kind"`
-	Type       string        `yaml:"type"`
-	MerchantID string        `yaml:"merchant_id"`
-	OlderThan  time.Duration `yaml:"older_than"`
-	Limit      int           `yaml:"limit"`
+	Name       string       `yaml:"name"`
+	Cron       string       `yaml:"cron"`
+	TimeZone   string       `yaml:"time_zone"`
+	Kind       kinds        `yaml:"kind"`
+	Type       string       `yaml:"type"`
+	MerchantID string       `yaml:"merchant_id"`
+	OlderThan  yamlDuration `yaml:"older_than"`
+	Limit      yamlNumber   `yaml:"limit"`
 }
 
 // kinds is one kind or a list of them.
@@ -62,7 +62,7 @@ func (f file) schedules() ([]schedule.Entry, error) {
 			return nil, fmt.Errorf("ECPAYQ_CONFIG: schedule %s: type is %q; it looks like b2b:invalid", s.Name, s.Type)
 		}
 		e, err := schedule.New(s.Name, s.Cron, zone, schedule.Filter{
-			Kinds: s.Kind, Type: s.Type, MerchantID: s.MerchantID, OlderThan: s.OlderThan, Limit: s.Limit,
+			Kinds: s.Kind, Type: s.Type, MerchantID: s.MerchantID, OlderThan: time.Duration(s.OlderThan), Limit: int(s.Limit),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("ECPAYQ_CONFIG: %w", err)

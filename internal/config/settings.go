@@ -41,7 +41,7 @@ func Settings() []Setting {
 	return []Setting{
 		{"redis-url", "ECPAYQ_REDIS_URL", "redis://127.0.0.1:6379/0", Producer, "where Redis is: redis://, rediss://, unix://, redis-sentinel://, redis-cluster://", func(c *Config) any { return &c.RedisURL }},
 		{"redis-url-file", "ECPAYQ_REDIS_URL_FILE", "", Producer, "file that holds the Redis URL, for one with a password", func(c *Config) any { return &c.RedisURLFile }},
-		{"retention", "ECPAYQ_RETENTION", "24h", Producer, "how long asynq keeps a finished task", func(c *Config) any { return &c.Retention }},
+		{"retention", "ECPAYQ_RETENTION", "24h", Producer, "how long asynq keeps a finished task, in whole seconds", func(c *Config) any { return &c.Retention }},
 		{"confirm-replicas", "ECPAYQ_CONFIRM_REPLICAS", "0", Producer, "replicas that must have a task before enqueue succeeds, and a mark before its write is sent (WAIT)", func(c *Config) any { return &c.ConfirmReplicas }},
 		{"confirm-disk", "ECPAYQ_CONFIRM_DISK", "false", Producer, "enqueue succeeds only when the task is on disk, and a write is sent only when its mark is (WAITAOF, Redis 7.2)", func(c *Config) any { return &c.ConfirmDisk }},
 		{"merchant-interval", "ECPAYQ_MERCHANT_INTERVAL", "200ms", Producer, "least time between two requests of a merchant, by all workers together; a backlog is spread along it (0s: none)", func(c *Config) any { return &c.MerchantInterval }},
@@ -71,7 +71,7 @@ func Settings() []Setting {
 		{"max-attempts", "ECPAYQ_MAX_ATTEMPTS", "25", Worker, "attempts whose outcome is unknown", func(c *Config) any { return &c.MaxAttempts }},
 		{"max-age", "ECPAYQ_MAX_AGE", "72h", Worker, "age at which all other retries end", func(c *Config) any { return &c.MaxAge }},
 		{"fence", "ECPAYQ_FENCE", "11m", Worker, "how long an unanswered write may still land at ECPay", func(c *Config) any { return &c.Fence }},
-		{"not-found-grace", "ECPAYQ_NOT_FOUND_GRACE", "10m", Worker, "how long a trigger waits for its staging", func(c *Config) any { return &c.NotFoundGrace }},
+		{"not-found-grace", "ECPAYQ_NOT_FOUND_GRACE", "10m", Worker, "how long a trigger waits for its staging (0s: not at all)", func(c *Config) any { return &c.NotFoundGrace }},
 		{"http-timeout", "ECPAYQ_HTTP_TIMEOUT", "20s", Worker, "one HTTP exchange; less than the task timeout", func(c *Config) any { return &c.HTTPTimeout }},
 		{"task-timeout", "ECPAYQ_TASK_TIMEOUT", "45s", Worker, "one attempt; less than the shutdown timeout, at most 60s", func(c *Config) any { return &c.TaskTimeout }},
 		{"shutdown-timeout", "ECPAYQ_SHUTDOWN_TIMEOUT", "60s", Worker, "wait for attempts on SIGTERM; the process ends 10s later at the latest", func(c *Config) any { return &c.ShutdownMax }},
@@ -124,23 +124,23 @@ func (s Setting) flag(c *Config) cli.Flag {
 	case *string:
 		return &cli.StringFlag{Name: s.Flag, Usage: s.Usage, Value: s.Default, Destination: p, Sources: sources}
 	case *int:
-		return &cli.IntFlag{Name: s.Flag, Usage: s.Usage, Value: mustInt(s.Default), Destination: p, Sources: sources}
+		return &IntFlag{Name: s.Flag, Usage: s.Usage, Value: mustInt(s.Default), Destination: p, Sources: sources}
 	case *bool:
-		return &cli.BoolFlag{Name: s.Flag, Usage: s.Usage, Destination: p, Sources: sources}
+		return &BoolFlag{Name: s.Flag, Usage: s.Usage, Destination: p, Sources: sources}
 	case *time.Duration:
-		d, err := time.ParseDuration(s.Default)
+		d, err := ParseDuration(s.Default)
 		if err != nil {
 			panic(err)
 		}
-		return &cli.DurationFlag{Name: s.Flag, Usage: s.Usage, Value: d, Destination: p, Sources: sources}
+		return &DurationFlag{Name: s.Flag, Usage: s.Usage, Value: d, Destination: p, Sources: sources}
 	default:
 		panic(fmt.Sprintf("%s: no flag for %T", s.Env, p))
 	}
 }
 
 func mustInt(s string) int {
-	var n int
-	if _, err := fmt.Sscanf(s, "%d", &n); err != nil {
+	n, err := parseNumber(s)
+	if err != nil {
 		panic(err)
 	}
 	return n
