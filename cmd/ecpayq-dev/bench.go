@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ecpayq/ecpayq/internal/bench"
+	"github.com/ecpayq/ecpayq/internal/config"
 )
 
 func benchCommand(out, errw io.Writer) *cli.Command {
@@ -27,10 +28,10 @@ func benchCommand(out, errw io.Writer) *cli.Command {
 		Description: "Each figure is measured on a redis-server and a fake ECPay of its own, whose ledger is checked after each run:\n" +
 			"exit code 1 if anything was done twice or not at all. A goal that is missed is shown and is no failure.\n\nThe figures:" + figures.String(),
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "quick", Usage: "measure little and once: a check that takes about a minute, whose numbers mean nothing"},
+			&config.BoolFlag{Name: "quick", Usage: "measure little and once: a check that takes about a minute, whose numbers mean nothing"},
 			&cli.StringSliceFlag{Name: "only", Usage: "measure the figure `NAME` alone; may be repeated"},
-			&cli.IntFlag{Name: "runs", Usage: "runs of each variant, whose median counts (default: 5)"},
-			&cli.BoolFlag{Name: "json", Usage: "print JSON, with every single run"},
+			&config.IntFlag{Name: "runs", Usage: "runs of each variant, whose median counts (default: 5)"},
+			&config.BoolFlag{Name: "json", Usage: "print JSON, with every single run"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Present() {

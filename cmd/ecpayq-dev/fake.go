@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/internal/config"
 )
 
 func fakeCommand(errw io.Writer) *cli.Command {
@@ -23,7 +24,7 @@ func fakeCommand(errw io.Writer) *cli.Command {
 			".\nPOST /_fake/stage puts invoices there, GET /_fake/calls and /_fake/effects show what happened;\nsee ecpay/ecpaytest/README.md.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:8990", Usage: "loopback address to listen on"},
-			&cli.DurationFlag{Name: "min-interval", Usage: "answer HTTP 403 to a merchant that calls more often than this"},
+			&config.DurationFlag{Name: "min-interval", Usage: "answer HTTP 403 to a merchant that calls more often than this"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			f, err := startFake(c.String("addr"), ecpaytest.Config{MinInterval: c.Duration("min-interval")})

@@ -17,6 +17,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/app"
+	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/worker"
@@ -26,9 +27,9 @@ func upCommand(out, errw io.Writer) *cli.Command {
 	return &cli.Command{
 		Name: "up", Usage: "start everything embedded, show every workflow, then keep serving",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "once", Usage: "end after the tour; exit code 0 only if all of it went as it should"},
-			&cli.BoolFlag{Name: "json", Usage: "with --once: print the results as JSON and nothing else"},
-			&cli.BoolFlag{Name: "verbose", Usage: "show the worker's log"},
+			&config.BoolFlag{Name: "once", Usage: "end after the tour; exit code 0 only if all of it went as it should"},
+			&config.BoolFlag{Name: "json", Usage: "with --once: print the results as JSON and nothing else"},
+			&config.BoolFlag{Name: "verbose", Usage: "show the worker's log"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Present() {

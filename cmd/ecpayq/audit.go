@@ -25,8 +25,8 @@ func (p *program) auditCommand() *cli.Command {
 			&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant"},
 			&cli.StringFlag{Name: "who", Usage: "only this person, as listed"},
 			&cli.StringFlag{Name: "what", Usage: "only one of " + strings.Join(record.Acts(), ", ")},
-			&cli.DurationFlag{Name: "newer-than", Usage: "only what was done within this time, like 24h"},
-			&cli.IntFlag{Name: "limit", Value: tableLimit, Usage: "at most this many; 0 for all"},
+			&config.DurationFlag{Name: "newer-than", Usage: "only what was done within this time, like 24h"},
+			&config.IntFlag{Name: "limit", Value: tableLimit, Usage: "at most this many; 0 for all"},
 		),
 		Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.audit(ctx, c)) },
 	}
@@ -36,6 +36,9 @@ func auditFilter(c *cli.Command) (deadletter.AuditFilter, error) {
 	f := deadletter.AuditFilter{
 		ID: c.String("id"), MerchantID: c.String("merchant-id"), Who: c.String("who"), What: c.String("what"),
 		NewerThan: c.Duration("newer-than"), Limit: c.Int("limit"),
+	}
+	if err := notEmpty(c, "id", "merchant-id", "who", "what"); err != nil {
+		return f, err
 	}
 	switch {
 	case f.NewerThan < 0 || f.Limit < 0:

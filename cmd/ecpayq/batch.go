@@ -17,8 +17,10 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 func (p *program) enqueueBatchCommand() *cli.Command {
@@ -26,7 +28,8 @@ func (p *program) enqueueBatchCommand() *cli.Command {
 		Name: "batch", Usage: "store many intents, one JSON object a line; - is stdin", ArgsUsage: "FILE",
 		Description: `A line is {"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"A1"}}, and may have
 "process_at" (RFC 3339). Lines that are wrong are reported, the others are stored. Running it
-again, after whatever interrupted it, is safe and stores what is missing.`,
+again, after whatever interrupted it, is safe and stores what is missing. Exit code 1 if a line
+is wrong or could not be stored, else 3 if the earlier task of one is dead or differs.`,
 		Flags:  append(append(p.cfg.Flags("producer"), jsonFlag()), everyEnqueueFlags()...),
 		Action: p.enqueueBatch,
 	}
@@ -64,9 +67,11 @@ type batchRun struct {
 	waiting []waitingLine // without an answer, in the order of the file
 	err     error         // why it ended early
 
-	stored, replaced, duplicate, differing, invalid, failed int
-	problems                                                []string
-	bar                                                     *bar
+	okIfDead bool // which is no error then
+
+	stored, replaced, duplicate, differing, dead, stands, invalid, failed int
+	problems                                                              []string
+	bar                                                                   *bar
 }
 
 // waitingLine is a line whose result is not printed; err says that it is no intent.
@@ -93,7 +98,7 @@ func (p *program) enqueueBatch(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer client.Close()
-	b := &batchRun{p: p, table: p.wantsTable(c), out: bufio.NewWriterSize(p.out, 64<<10), stream: size < 0, bar: p.startBytes("enqueue", size)}
+	b := &batchRun{p: p, table: p.wantsTable(c), okIfDead: c.Bool("ok-if-dead"), out: bufio.NewWriterSize(p.out, 64<<10), stream: size < 0, bar: p.startBytes("enqueue", size)}
 	b.in = bufio.NewReaderSize(in, 256<<10)
 	b.json = newEncoder(b.out)
 	// An interruption ends the reading. What was read is stored, and answered:
@@ -242,7 +247,7 @@ func parseUsual(text []byte) tasks.Payload {
 		return nil
 	}
 	name, data, ok := bytes.Cut(rest, []byte(`","data":`))
-	if !ok || len(data) == 0 || data[len(data)-1] != '}' {
+	if !ok || len(data) == 0 || data[0] != '{' || data[len(data)-1] != '}' {
 		return nil
 	}
 	p, err := tasks.Decode(string(name), nil, data[:len(data)-1])
@@ -312,6 +317,14 @@ func (b *batchRun) answer(r enqueue.Result) {
 		b.err = fmt.Errorf("line %d: %w", line, r.Err) // the lines to come would fare no better
 	}
 	b.print(res)
+	dead := r.Receipt.Duplicate && r.Receipt.State == record.StateDead
+	if dead {
+		b.dead++
+		b.problem("line %d: warning: this was enqueued before and is dead", line)
+	}
+	if dead || r.Receipt.Duplicate && len(r.Receipt.Differs) > 0 {
+		b.stands++
+	}
 	if len(r.Receipt.Differs) > 0 {
 		b.differing++
 		b.problem("line %d: warning: the earlier task, which stands, differs in %s", line, strings.Join(r.Receipt.Differs, ", "))
@@ -349,7 +362,7 @@ func (b *batchRun) finish(ctx context.Context) error {
 	for _, text := range b.problems {
 		b.p.say("%s", text)
 	}
-	told := b.invalid + b.failed + b.differing
+	told := b.invalid + b.failed + b.differing + b.dead
 	if told > len(b.problems) {
 		b.p.say("and %d more; the JSON results have every line", told-len(b.problems))
 	}
@@ -357,7 +370,7 @@ func (b *batchRun) finish(ctx context.Context) error {
 		word string
 		n    int
 	}{
-		{"stored", b.stored}, {"replaced", b.replaced}, {"duplicate", b.duplicate}, {"differing", b.differing},
+		{"stored", b.stored}, {"replaced", b.replaced}, {"duplicate", b.duplicate}, {"differing", b.differing}, {"dead", b.dead},
 		{"invalid", b.invalid}, {"failed", b.failed},
 	}
 	var rows []table.Row
@@ -380,6 +393,11 @@ func (b *batchRun) finish(ctx context.Context) error {
 		return fmt.Errorf("interrupted after line %d; running it again stores the rest: %w", b.line, ctx.Err())
 	case bad > 0:
 		return fmt.Errorf("%d of %d lines were not stored or not confirmed", bad, bad+b.stored+b.replaced+b.duplicate)
+	case b.stands > 0 && !b.okIfDead:
+		return &config.Hint{
+			Err:  fmt.Errorf("%w of %d lines, whose earlier tasks are dead or differ", errNotStored, b.stands),
+			Text: "ecpayq dead show ID says why one is dead; --replace-dead runs the lines in their place, --ok-if-dead makes this no error",
+		}
 	}
 	return nil
 }

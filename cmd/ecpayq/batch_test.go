@@ -246,12 +246,13 @@ func TestABatchReplacesDeadTasksWhenAsked(t *testing.T) {
 	line := `{"type":"b2b:invalid","data":{"MerchantID":"2000132","InvoiceNumber":"VG11000091","InvoiceDate":"` + invoiceDate + `","Reason":"已修正"}}`
 	for i, row := range []struct {
 		args     []string
+		code     int
 		state    string
 		replaced bool
-	}{{nil, "dead", false}, {[]string{"--replace-dead", "--process-in", "1h"}, "scheduled", true}} {
+	}{{nil, 3, "dead", false}, {[]string{"--replace-dead", "--process-in", "1h"}, 0, "scheduled", true}} {
 		r := b.run(append([]string{"enqueue", "batch", inFile(t, line)}, row.args...)...)
 		got := batchLines(t, r.stdout)
-		if r.code != 0 || len(got) != 1 || got[0].ID != dead.ID || got[0].State != row.state || got[0].Replaced != row.replaced {
+		if r.code != row.code || len(got) != 1 || got[0].ID != dead.ID || got[0].State != row.state || got[0].Replaced != row.replaced {
 			t.Errorf("run %d: %+v, want %s", i, r, row.state)
 		}
 	}

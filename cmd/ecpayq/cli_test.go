@@ -45,7 +45,7 @@ func TestEveryTaskTypeHasAnEnqueueCommandWithItsFlags(t *testing.T) {
 		"get-allowance-confirm": {"merchant-id", "allowance-no", "until-confirmed"},
 	}
 	common := []string{"redis-url", "redis-url-file", "json", "process-in", "process-at", "help"}
-	options := []string{"replace-dead"}
+	options := []string{"replace-dead", "ok-if-dead"}
 	var settings []string
 	for _, s := range config.Settings() {
 		if s.Role == config.Producer {
@@ -188,7 +188,7 @@ func TestVersionAndHelpAreData(t *testing.T) {
 		t.Errorf("--version: got %+v, want the version that the linker has set", r)
 	}
 	help := b.run("--help")
-	for _, command := range []string{"worker", "enqueue", "task", "dead", "audit", "dashboard", "doctor", "healthcheck"} {
+	for _, command := range []string{"worker", "enqueue", "task", "dead", "audit", "dashboard", "doctor", "healthcheck", "version"} {
 		if !strings.Contains(help.stdout, command) {
 			t.Errorf("--help does not list %s", command)
 		}

@@ -27,7 +27,7 @@ func (p *program) dashboardCommand() *cli.Command {
 			p.cfg.FlagOf("ECPAYQ_REDIS_POOL"), p.cfg.FlagOf("ECPAYQ_REDIS_IDLE"), p.cfg.FlagOf("ECPAYQ_REDIS_IDLE_TIMEOUT"),
 			p.cfg.FlagOf("ECPAYQ_LOG_LEVEL"), p.cfg.FlagOf("ECPAYQ_LOG_FORMAT"),
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:8980", Usage: "address to listen on; loopback only unless users are configured", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_ADDR")},
-			&cli.BoolFlag{Name: "read-only", Usage: "refuse every change", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_READ_ONLY")},
+			&config.BoolFlag{Name: "read-only", Usage: "refuse every change", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_READ_ONLY")},
 			&cli.StringFlag{Name: "tls-cert", Usage: "PEM file of the certificate, for https", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_TLS_CERT")},
 			&cli.StringFlag{Name: "tls-key", Usage: "PEM file of its key", Sources: p.cfg.EnvFlag("ECPAYQ_DASHBOARD_TLS_KEY")},
 		),
@@ -46,6 +46,9 @@ func (p *program) dashboardCommand() *cli.Command {
 
 func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 	if err := noArgs(c); err != nil {
+		return err
+	}
+	if err := p.checkKept(c); err != nil {
 		return err
 	}
 	log, err := p.logger()

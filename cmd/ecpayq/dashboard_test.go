@@ -274,7 +274,7 @@ func TestMistakesInTheUsersOfTheDashboardAreSaidWithoutTheHash(t *testing.T) {
 		{"dashboard: {users: [{name: a, role: viewer, password_hash: S3CRETpassword}]}", "bcrypt"},
 		{"dashboard: {users: [{name: a, role: king, password_hash: S3CRETpassword}]}", "viewer or operator"},
 		{"dashboard: {users: [{name: a, role: viewer, password: S3CRETpassword}]}", "unknown field"},
-		{"dashboard: {users: S3CRETpassword}", "cannot unmarshal"},
+		{"dashboard: {users: S3CRETpassword}", "must be a list"},
 	} {
 		r := b.runWith(env{"ECPAYQ_CONFIG": writeFile(t, filepath.Join(t.TempDir(), "f.yaml"), row.yaml)}, "dashboard", "--addr", "127.0.0.1:0")
 		if r.code == 0 || !strings.Contains(r.stderr, row.want) || strings.Contains(r.stderr, "S3CRET") {

@@ -47,9 +47,9 @@ func (p *program) deadCommand() *cli.Command {
 					"interruption is safe, and so is running it twice at once.",
 				DisableSliceFlagSeparator: true, // a value may have a comma
 				Flags: flags(append(filterFlags(),
-					&cli.BoolFlag{Name: "dry-run", Usage: "say what would be replayed and change nothing"},
+					&config.BoolFlag{Name: "dry-run", Usage: "say what would be replayed and change nothing"},
 					&cli.StringSliceFlag{Name: "set", Usage: "correct a field of the payload, like Reason=訂單取消; may be repeated"},
-					&cli.BoolFlag{Name: "not-executed", Usage: "your word that what was sent did not happen at ECPay: send again without asking"},
+					&config.BoolFlag{Name: "not-executed", Usage: "your word that what was sent did not happen at ECPay: send again without asking"},
 					&cli.StringFlag{Name: "note", Usage: "why, for the audit"},
 				)...),
 				Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.deadReplay(ctx, c)) },
@@ -74,13 +74,16 @@ func filterFlags() []cli.Flag {
 		&cli.StringFlag{Name: "type", Usage: "only this task type, like b2b:invalid"},
 		&cli.StringFlag{Name: "kind", Usage: "only this kind, like Rejected"},
 		&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant"},
-		&cli.DurationFlag{Name: "older-than", Usage: "only tasks that died longer ago than this, like 24h"},
-		&cli.IntFlag{Name: "limit", Usage: "at most this many; 0 for all"},
+		&config.DurationFlag{Name: "older-than", Usage: "only tasks that died longer ago than this, like 24h"},
+		&config.IntFlag{Name: "limit", Usage: "at most this many; 0 for all"},
 	}
 }
 
 func filter(c *cli.Command) (deadletter.Filter, error) {
 	f := deadletter.Filter{MerchantID: c.String("merchant-id"), OlderThan: c.Duration("older-than"), Limit: c.Int("limit")}
+	if err := notEmpty(c, "merchant-id", "type", "kind"); err != nil {
+		return f, err
+	}
 	if f.OlderThan < 0 || f.Limit < 0 {
 		return f, usageError{errors.New("--older-than and --limit must not be negative")}
 	}
@@ -103,8 +106,35 @@ func filter(c *cli.Command) (deadletter.Filter, error) {
 	return f, nil
 }
 
+// notEmpty refuses flags that are given without a value, as a script gives them whose
+// variable is empty: a filter would select everything.
+func notEmpty(c *cli.Command, flags ...string) error {
+	for _, name := range flags {
+		if c.IsSet(name) && c.String(name) == "" {
+			return usageError{fmt.Errorf("--%s is empty; leave it out to mean all", name)}
+		}
+	}
+	return nil
+}
+
+// checkKept checks how long things are kept, as far as the command has flags for it.
+func (p *program) checkKept(c *cli.Command) error {
+	for name, check := range map[string]func() error{"retention": p.cfg.CheckRetention, "finish-ttl": p.cfg.CheckFinishTTL} {
+		if !slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }) {
+			continue
+		}
+		if err := check(); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
+}
+
 // withLedger runs f, unless parsing the command line made it an error.
 func (p *program) withLedger(c *cli.Command, f func(*deadletter.Ledger) error) error {
+	if err := p.checkKept(c); err != nil {
+		return err
+	}
 	return p.withRedis(func(rdb redis.UniversalClient) error {
 		return f(deadletter.New(deadletter.Config{
 			Redis: rdb, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL, Interval: tasks.Every(p.cfg.MerchantInterval),
@@ -301,6 +331,9 @@ func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadlett
 			}
 			if o.Set == nil {
 				o.Set = map[string]string{}
+			}
+			if _, twice := o.Set[name]; twice {
+				return usageError{fmt.Errorf("--set names %s twice", name)}
 			}
 			o.Set[name] = value
 		}

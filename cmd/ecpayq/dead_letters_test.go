@@ -196,8 +196,9 @@ func TestReplaceDeadRunsTheNewPayloadInThePlaceOfTheDeadTask(t *testing.T) {
 	b.worker()
 	r := b.rejectedVoid("VG11000052")
 	args := []string{"invalid", "--invoice-number", "VG11000052", "--invoice-date", invoiceDate, "--reason", "訂單取消"}
-	if again := b.enqueue(args...); !again.Duplicate || again.State != "dead" {
-		t.Errorf("%+v, want a duplicate of a dead task", again)
+	stands := b.run(append([]string{"enqueue"}, args...)...)
+	if again := oneLine[receipt](t, stands.stdout); stands.code != 3 || !again.Duplicate || again.State != "dead" {
+		t.Errorf("%+v, want exit code 3 and a duplicate of a dead task", stands)
 	}
 	if again := b.enqueue(append(args, "--replace-dead")...); again.Duplicate || !again.Replaced || again.State != "pending" || again.ID != r.ID {
 		t.Errorf("%+v, want it replaced", again)

@@ -12,7 +12,9 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // enqueueCommand has a subcommand for every row of the table of task types,
@@ -29,8 +31,9 @@ func (p *program) enqueueCommand() *cli.Command {
 // everyEnqueueFlags are the flags of one intent as of many.
 func everyEnqueueFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.DurationFlag{Name: "process-in", Usage: "wait this long before the first attempt, like 10m"},
-		&cli.BoolFlag{Name: "replace-dead", Usage: "if the earlier task is dead, run this one in its place"},
+		&config.DurationFlag{Name: "process-in", Usage: "wait this long before the first attempt, like 10m"},
+		&config.BoolFlag{Name: "replace-dead", Usage: "if the earlier task is dead, run this one in its place"},
+		&config.BoolFlag{Name: "ok-if-dead", Usage: "exit code 0, not 3, also if nothing was stored because the earlier task is dead or differs"},
 		&cli.StringFlag{Name: "process-at", Usage: "wait until this time (RFC 3339), like 2026-01-31T09:00:00+08:00"},
 	}
 }
@@ -78,9 +81,9 @@ func (p *program) fieldFlag(f reflect.StructField) cli.Flag {
 	name, usage := tasks.FlagName(f.Name), fieldUsage[f.Name]
 	switch f.Type.String() {
 	case "bool":
-		return &cli.BoolFlag{Name: name, Usage: usage}
+		return &config.BoolFlag{Name: name, Usage: usage}
 	case "*int":
-		return &cli.IntFlag{Name: name, Usage: usage, DefaultText: "not known"}
+		return &config.IntFlag{Name: name, Usage: usage, DefaultText: "not known"}
 	default:
 		flag := &cli.StringFlag{Name: name, Usage: usage}
 		if f.Name == "MerchantID" {
@@ -128,13 +131,42 @@ func (p *program) enqueue(ctx context.Context, c *cli.Command, t tasks.Type) err
 	if err != nil && !errors.Is(err, enqueue.ErrNotConfirmed) {
 		return err
 	}
-	if perr := p.printReceipt(c, r); perr != nil {
+	stands := notStored(c, r)
+	if perr := p.printReceipt(c, r, stands == nil); perr != nil {
 		return perr
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return stands
+}
+
+// errNotStored ends with exit code 3: what was asked for will not be done, for the
+// earlier task stands. A shop that looks at nothing but the exit code must not take
+// it for success.
+var errNotStored = errors.New("nothing was stored")
+
+// notStored is an error if the earlier task is dead or asks for something else.
+func notStored(c *cli.Command, r enqueue.Receipt) error {
+	dead := r.State == record.StateDead
+	if !r.Duplicate || !dead && len(r.Differs) == 0 || c.Bool("ok-if-dead") {
+		return nil
+	}
+	err := fmt.Errorf("%w: this was enqueued before and is %s", errNotStored, r.State)
+	if len(r.Differs) > 0 {
+		err = fmt.Errorf("%w, and differs in %s", err, strings.Join(r.Differs, ", "))
+	}
+	hint := "ecpayq task show " + r.ID + " says where the earlier one is, which stands; --ok-if-dead makes this no error"
+	if dead {
+		hint = "ecpayq dead show " + r.ID + " says why; --replace-dead runs this one in its place, --ok-if-dead makes this no error"
+	}
+	return &config.Hint{Err: err, Text: hint}
 }
 
 func (p *program) enqueueOptions(c *cli.Command) ([]enqueue.Option, error) {
+	if err := p.checkKept(c); err != nil {
+		return nil, err
+	}
 	opts, err := when(c)
 	if c.Bool("replace-dead") {
 		opts = append(opts, enqueue.ReplaceDead(), enqueue.By(p.who()))
@@ -142,11 +174,13 @@ func (p *program) enqueueOptions(c *cli.Command) ([]enqueue.Option, error) {
 	return opts, err
 }
 
-func (p *program) printReceipt(c *cli.Command, r enqueue.Receipt) error {
-	if r.Duplicate {
+// printReceipt prints it, and says in words that nothing was stored unless an error
+// will.
+func (p *program) printReceipt(c *cli.Command, r enqueue.Receipt, say bool) error {
+	if say && r.Duplicate {
 		p.say("this was enqueued before and is %s; nothing was stored", r.State)
 	}
-	if len(r.Differs) > 0 {
+	if say && len(r.Differs) > 0 {
 		p.say("warning: the earlier task, which stands, differs in %s", strings.Join(r.Differs, ", "))
 	}
 	if !p.wantsTable(c) {
@@ -162,11 +196,16 @@ func (p *program) printReceipt(c *cli.Command, r enqueue.Receipt) error {
 func when(c *cli.Command) ([]enqueue.Option, error) {
 	in, at := c.Duration("process-in"), c.String("process-at")
 	switch {
+	case c.IsSet("process-at") && at == "": // at once is not what was meant
+		return nil, usageError{errors.New("--process-at is empty; it must be RFC 3339, like 2026-01-31T09:00:00+08:00")}
 	case c.IsSet("process-in") && at != "":
 		return nil, usageError{fmt.Errorf("give --process-in or --process-at, not both")}
 	case in < 0:
 		return nil, usageError{fmt.Errorf("--process-in is %s; it must not be negative", in)}
 	case in > 0:
+		if err := config.WholeSeconds("--process-in", in); err != nil {
+			return nil, usageError{err}
+		}
 		return []enqueue.Option{enqueue.ProcessIn(in)}, nil
 	case at != "":
 		t, err := time.Parse(time.RFC3339, at)

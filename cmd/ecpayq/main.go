@@ -9,8 +9,11 @@ import (
 	"syscall"
 )
 
-// version is set by the linker.
-var version = "dev"
+// version is set by the linker, and commit where the build has no checkout to read it from.
+var (
+	version = "dev"
+	commit  = ""
+)
 
 func main() {
 	// Only here are signals known: everything below ends with its context.

@@ -35,7 +35,7 @@ func (p *program) merchantCommand() *cli.Command {
 				Name: "list", Usage: "list merchants with their pace, line, requests in flight, ban and refused keys", ArgsUsage: "[MERCHANT…]",
 				Description: "Listed is whoever something was sent for within two days, or whose tasks are held. Keys are\n" +
 					"named by their fingerprint: keys that are equal have the same one.",
-				Flags:  flags(p.cfg.FlagOf("ECPAYQ_EGRESS"), &cli.BoolFlag{Name: "troubled", Usage: "only those that are banned, refused or have held tasks"}),
+				Flags:  flags(p.cfg.FlagOf("ECPAYQ_EGRESS"), &config.BoolFlag{Name: "troubled", Usage: "only those that are banned, refused or have held tasks"}),
 				Action: run(p.merchantList),
 			},
 			{

@@ -13,11 +13,12 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ecpayq/ecpayq/internal/clean"
+	"github.com/ecpayq/ecpayq/internal/config"
 )
 
 // jsonFlag is on every command that prints data. Piped output is JSON anyway.
 func jsonFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "json", Usage: "print JSON also on a terminal"}
+	return &config.BoolFlag{Name: "json", Usage: "print JSON also on a terminal"}
 }
 
 func isTerminal(w io.Writer) bool {

@@ -36,9 +36,10 @@ type streams struct {
 
 // Exit codes.
 const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
+	exitOK        = 0
+	exitFailure   = 1
+	exitUsage     = 2
+	exitNotStored = 3 // of enqueue: the earlier task, which stands, is dead or differs
 )
 
 // triedError is an error of a command that ran. Whatever else comes back is a
@@ -66,15 +67,21 @@ var errSilent = errors.New("")
 func run(ctx context.Context, args []string, s streams) int {
 	app.UseLogger(zerolog.Nop()) // go-redis would write to stderr by itself; what matters comes back as an error
 	p, root := newRoot(s)
-	err := root.Run(ctx, args)
+	args, err := resolve(root, args)
+	if err == nil {
+		err = root.Run(ctx, args)
+	}
 	var usage usageError
 	var invalid *ecpay.ValidationError
-	if err != nil && !errors.As(err, new(triedError)) {
-		err = usageError{err}
+	if err != nil && !errors.As(err, new(triedError)) && !errors.As(err, &usage) {
+		err = usageError{mistake(nil, err)}
 	}
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, errNotStored):
+		printError(s.err, err)
+		return exitNotStored
 	case errors.Is(err, errSilent):
 		return exitFailure
 	case errors.As(err, &usage), errors.As(err, &invalid):
@@ -87,7 +94,7 @@ func run(ctx context.Context, args []string, s streams) int {
 }
 
 func printError(w io.Writer, err error) {
-	sayLines(w, "ecpayq: error: "+err.Error())
+	sayLines(w, "ecpayq: error: "+record.WithoutAsynq(err).Error())
 	if h := hintFor(err); h != "" {
 		sayLines(w, "hint: "+h)
 	}
@@ -174,9 +181,8 @@ func newRoot(s streams) (*program, *cli.Command) {
 		Version: version,
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
-			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.merchantCommand(), p.scheduleCommand(), p.auditCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(),
+			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.merchantCommand(), p.scheduleCommand(), p.auditCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(), p.versionCommand(),
 		},
-		Suggest:        true,
 		Before:         func(ctx context.Context, _ *cli.Command) (context.Context, error) { p.ctx = ctx; return ctx, nil },
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run decides
 		After:          func(ctx context.Context, _ *cli.Command) error { p.traces.flush(ctx); return nil },
@@ -188,13 +194,19 @@ func newRoot(s streams) (*program, *cli.Command) {
 // asUsage makes every mistake on the command line a [usageError], and a command
 // that is only a group list its members.
 func asUsage(c *cli.Command) {
-	c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
+	c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error { return usageError{mistake(c, err)} }
+	strict(c.Flags)
 	if action := c.Action; action != nil {
-		c.Action = func(ctx context.Context, c *cli.Command) error { return tried(action(ctx, c)) }
+		c.Action = func(ctx context.Context, c *cli.Command) error {
+			if err := looseTruth(c); err != nil {
+				return err
+			}
+			return tried(action(ctx, c))
+		}
 	} else {
 		c.Action = func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {
-				return usageError{fmt.Errorf("no command %q in %s", c.Args().First(), c.FullName())}
+				return noCommand(c, c.FullName(), c.Args().First())
 			}
 			if c.Root() == c {
 				return cli.ShowAppHelp(c)

@@ -33,7 +33,7 @@ func (p *program) scheduleCommand() *cli.Command {
 			{
 				Name: "run", Usage: "replay now what a schedule would, beside its times", ArgsUsage: "NAME",
 				Flags: flags(
-					&cli.BoolFlag{Name: "dry-run", Usage: "say how many would be replayed and change nothing"},
+					&config.BoolFlag{Name: "dry-run", Usage: "say how many would be replayed and change nothing"},
 					&cli.StringFlag{Name: "note", Usage: "why, for the audit"},
 				),
 				Action: func(ctx context.Context, c *cli.Command) error { return p.runSchedule(ctx, c) },
@@ -91,6 +91,9 @@ func (p *program) listSchedules(ctx context.Context, c *cli.Command) error {
 func (p *program) runSchedule(ctx context.Context, c *cli.Command) error {
 	if c.Args().Len() != 1 {
 		return usageError{errors.New("give the name of one schedule")}
+	}
+	if err := p.checkKept(c); err != nil {
+		return err
 	}
 	name := c.Args().First()
 	page, err := p.cfg.Page()

@@ -42,7 +42,7 @@ func (p *program) taskCommand() *cli.Command {
 			},
 			{
 				Name: "wait", Usage: "wait until a task has ended, then show it; exit code 1 if it is dead", ArgsUsage: "ID",
-				Flags: append(flags(), &cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "give up after this time with exit code 1"}),
+				Flags: append(flags(), &config.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "give up after this time with exit code 1"}),
 				Action: func(ctx context.Context, c *cli.Command) error {
 					return p.withTask(ctx, c, func(client *enqueue.Client, id string) error { return p.waitTask(ctx, c, client, id) })
 				},
@@ -53,7 +53,7 @@ func (p *program) taskCommand() *cli.Command {
 					&cli.StringFlag{Name: "state", Usage: "only one of " + strings.Join(waitingStates, ", ")},
 					&cli.StringFlag{Name: "type", Usage: "only this task type, like b2b:invalid"},
 					&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant"},
-					&cli.IntFlag{Name: "limit", Usage: "at most this many; 0 for all"},
+					&config.IntFlag{Name: "limit", Usage: "at most this many; 0 for all"},
 				),
 				Action: func(ctx context.Context, c *cli.Command) error { return p.listTasks(ctx, c) },
 			},
@@ -174,6 +174,9 @@ func (p *program) listTasks(ctx context.Context, c *cli.Command) error {
 		err = noArgs(c)
 	}
 	if err != nil {
+		return err
+	}
+	if err := notEmpty(c, "state"); err != nil {
 		return err
 	}
 	state, limit := c.String("state"), f.Limit
