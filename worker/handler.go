@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -263,9 +264,18 @@ func (h *handler) decodable(a *attempt) (Verdict, bool) {
 		return v.saying(record.Plain(err.Error())), false
 	case err != nil:
 		a.doubt = false // what cannot be read was never sent
-		return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: reasonCorrupt}.saying(record.Plain(err.Error())), false
+		return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: reasonCorrupt}.saying(unreadable(err)), false
 	}
 	return Verdict{}, true
+}
+
+// unreadable says why stored bytes are no payload.
+func unreadable(err error) record.Text {
+	var wrong *exactjson.Error
+	if errors.As(err, &wrong) {
+		return record.Text{En: err.Error(), Zh: wrong.ZhTW()}
+	}
+	return record.Plain(err.Error())
 }
 
 // keysOf finds the keys, and names them.
