@@ -170,11 +170,11 @@ func database(path, param string) (int, error) {
 	if s == "" {
 		return 0, nil
 	}
-	db, err := strconv.Atoi(s)
-	if err != nil || db < 0 {
+	db, err := strconv.ParseUint(s, 10, 31) // with no sign
+	if err != nil {
 		return 0, fmt.Errorf("redis URL has database %q; it must be a number", s)
 	}
-	return db, nil
+	return int(db), nil
 }
 
 func tlsConfig(o *redis.UniversalOptions, caFile string) (*tls.Config, error) {

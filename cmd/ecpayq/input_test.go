@@ -142,6 +142,7 @@ func TestAMistakeIsToldInWordsForPeople(t *testing.T) {
 		{"dead replay --merchant-id 1 --merchant-id 2", "--merchant-id is there twice", "help"},
 		{"dead replay --set Reason=a --set Reason=b b2b.invalid.1.A.B", "--set names Reason twice", "help"},
 		{"dead replay --not-executed false b2b.invalid.1.A.B", `unexpected argument "false"`, "help"},
+		{"dead replay --not-executed= b2b.invalid.1.A.B", "--not-executed is empty; it must be true or false", "help"},
 		{"dead replay --merchant-id=", "--merchant-id is empty", "help"},
 		{"dead replay --type=", "--type is empty", "help"},
 		{"dead replay --kind=", "--kind is empty", "help"},
@@ -170,6 +171,9 @@ func TestAMistakeIsToldInWordsForPeople(t *testing.T) {
 		if !strings.Contains(row.hint, "did you mean") && strings.Contains(got.errors, "did you mean") {
 			t.Errorf("%s: got %q, which proposes what nobody meant", row.args, got.errors)
 		}
+	}
+	if got := runHere(t, env, "", "worker", "--help"); !strings.Contains(got.out, "(default: 11m)") || !strings.Contains(got.out, "(default: 1080h)") || strings.Contains(got.out, "m0s") {
+		t.Errorf("worker --help writes durations as Go does:\n%s", got.out)
 	}
 	for _, args := range []string{"help", "help help", "help enqueue trigger-issue", "enqueue help batch", "enqueue batch --help", "dead help", "version --help"} {
 		if got := runHere(t, env, "", strings.Fields(args)...); got.code != exitOK || got.errors != "" || !strings.HasPrefix(got.out, "NAME:\n   ecpayq") {

@@ -172,5 +172,16 @@ func resolve(root *cli.Command, args []string) ([]string, error) {
 	if help {
 		return append(slices.Clone(path), "--help"), nil
 	}
-	return args, nil
+	return args, emptyTruth(at, args[len(path):])
+}
+
+// emptyTruth refuses --not-executed= and the like, as a script gives it whose variable is
+// empty: cli would set the flag.
+func emptyTruth(c *cli.Command, args []string) error {
+	for _, f := range c.Flags {
+		if _, ok := f.(*config.BoolFlag); ok && slices.Contains(args, dashed(f.Names()[0])+"=") {
+			return usageError{fmt.Errorf("%s is empty; it must be true or false", dashed(f.Names()[0]))}
+		}
+	}
+	return nil
 }

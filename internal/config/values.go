@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -111,7 +112,7 @@ func (duration) Create(v time.Duration, p *time.Duration, _ cli.NoConfig) cli.Va
 }
 
 // ToString implements [cli.ValueCreator].
-func (duration) ToString(v time.Duration) string { return v.String() }
+func (duration) ToString(v time.Duration) string { return shortly(v) }
 
 // Set implements [cli.Value].
 func (d *duration) Set(s string) error {
@@ -124,7 +125,19 @@ func (d *duration) Set(s string) error {
 func (d *duration) Get() any { return time.Duration(*d) }
 
 // String implements [cli.Value].
-func (d *duration) String() string { return time.Duration(*d).String() }
+func (d *duration) String() string { return shortly(time.Duration(*d)) }
+
+// shortly writes a duration as a person does: 24h, where Go says 24h0m0s.
+func shortly(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
 
 type truth bool
 

@@ -151,6 +151,7 @@ var inChinese = map[string]string{
 	"This correction cannot be made:": "無法這樣修正：",
 	"replayed":                        "已重送", "busy": "執行中，未變更", "done": "已完成，未變更", "not_found": "查無此任務", "resolved": "已結案", "cancelled": "已取消",
 	"Choose at least one task.":                               "請至少選取一項任務。",
+	"The form names a field twice, and nothing was changed.":  "表單中有欄位重複，未做任何變更。",
 	"A note is required: say why nothing more has to happen.": "須填備註：說明為何不需再處理。",
 	"pending": "待執行", "scheduled": "預約", "active": "執行中", "retry": "等待重試", "held": "暫停", "completed": "完成", "dead": "終止", "missing": "遺失", "archived": "已封存",
 	"The search took too long and was ended: there may be more. Choose a merchant or an age, which are fast.": "搜尋時間過長而提前結束，可能還有其他項目；請改以特店或終止時間篩選，速度較快。",

@@ -406,9 +406,16 @@ func back(w http.ResponseWriter, r *http.Request, n map[deadletter.Outcome]int) 
 	http.Redirect(w, r, u.String(), http.StatusSeeOther)
 }
 
-// chosen returns the ids of a form, or answers that there are none.
+// chosen returns the ids of a form, or answers that there are none. Of what a form
+// names twice, the ids apart, the last would be dropped unseen.
 func (d *Dashboard) chosen(w http.ResponseWriter, r *http.Request) []string {
-	_ = r.ParseForm()
+	err := r.ParseForm()
+	for name, values := range r.PostForm {
+		if err != nil || name != "id" && len(values) > 1 {
+			d.problem(w, r, http.StatusBadRequest, "The form names a field twice, and nothing was changed.")
+			return nil
+		}
+	}
 	ids := idsOf(r.PostForm)
 	if len(ids) == 0 {
 		d.problem(w, r, http.StatusUnprocessableEntity, "Choose at least one task.")

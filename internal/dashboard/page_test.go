@@ -204,6 +204,10 @@ func TestReplayAndResolveOnThePageAgreeWithTheLedgerAndAreAudited(t *testing.T) 
 	if a := post("/dead/replay", url.Values{"id": {four}, "field": {"InvoiceNumber"}, "value": {"VG99999999"}}); a.Code != http.StatusUnprocessableEntity {
 		t.Errorf("a correction that makes another task: got status %d, want 422", a.Code)
 	}
+	twice := post("/dead/replay", url.Values{"id": {four}, "field": {"Reason", "Remark"}, "value": {"更正後原因", "備註"}})
+	if twice.Code != http.StatusBadRequest || !strings.Contains(twice.Body.String(), "names a field twice") || state(four) != "dead" {
+		t.Errorf("two corrections, of which one would be dropped: got status %d, and the task is %s, want 400 and dead", twice.Code, state(four))
+	}
 	for name, a := range map[string]*httptest.ResponseRecorder{
 		"nothing chosen": post("/dead/replay", url.Values{}), "no note": post("/dead/resolve", url.Values{"id": {four}, "note": {"  "}}),
 	} {
