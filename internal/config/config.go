@@ -93,13 +93,16 @@ func (c *Config) CheckRedisURL() error {
 	return nil
 }
 
+// minRedisPool leaves some beside those that wait for tasks, one for each queue.
+const minRedisPool = 16
+
 // CheckConnections reports what is wrong with the connections to Redis.
 func (c *Config) CheckConnections() error {
 	switch {
-	case c.RedisPool < 1:
-		return fmt.Errorf("ECPAYQ_REDIS_POOL is %d; it must be at least 1", c.RedisPool)
-	case c.RedisIdle < 1 || c.RedisIdle > c.RedisPool:
-		return fmt.Errorf("ECPAYQ_REDIS_IDLE is %d; it must be at least 1 and at most ECPAYQ_REDIS_POOL, %d", c.RedisIdle, c.RedisPool)
+	case c.RedisPool < minRedisPool:
+		return fmt.Errorf("ECPAYQ_REDIS_POOL is %d; it must be at least %d, since each queue takes one to wait for tasks", c.RedisPool, minRedisPool)
+	case c.RedisIdle < 1:
+		return fmt.Errorf("ECPAYQ_REDIS_IDLE is %d; it must be at least 1", c.RedisIdle)
 	case c.RedisIdleTimeout <= 0:
 		return fmt.Errorf("ECPAYQ_REDIS_IDLE_TIMEOUT is %s; it must be more than 0", c.RedisIdleTimeout)
 	case c.RedisLoadingTimeout < 0:
