@@ -20,14 +20,14 @@ var probeLua string
 var probeScript = redis.NewScript(probeLua)
 
 const (
-	// probeTimeout bounds one probe of [Probe.Check].
-	probeTimeout = time.Second
+	// probeTimeout bounds one probe of [Probe.Check], a second look included.
+	probeTimeout = 1500 * time.Millisecond
 	// probeAge is how long its result counts: whoever asks often costs Redis no more.
 	probeAge = time.Second
 )
 
 // Probe asks a Redis whether workers can use it, for those who ask often. Its result
-// counts for a second.
+// counts for a second, as long as Redis answers PING.
 type Probe struct {
 	rdb redis.UniversalClient
 
@@ -44,13 +44,23 @@ func NewProbe(rdb redis.UniversalClient) *Probe { return &Probe{rdb: rdb} }
 func (p *Probe) Check(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.at.IsZero() && time.Since(p.at) < probeAge {
-		return p.last
-	}
 	// Whoever asks may go away; the result is for others too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 	defer cancel()
-	p.last = Ask(ctx, p.rdb)
+	switch young := !p.at.IsZero() && time.Since(p.at) < probeAge; {
+	case young && p.last != nil:
+		return p.last
+	case young:
+		asking, over := withoutTheLastThird(ctx)
+		defer over()
+		err := p.rdb.Ping(asking).Err()
+		if err == nil {
+			return nil
+		}
+		p.last = known(ctx, p.rdb, err)
+	default:
+		p.last = Ask(ctx, p.rdb)
+	}
 	p.at = time.Now()
 	return p.last
 }
@@ -59,9 +69,27 @@ func (p *Probe) Check(ctx context.Context) error {
 // the replication id, and writes a key that expires after a minute; on a cluster on
 // every master. It costs one round trip. Its error has a reason, see [ReasonOf].
 func Ask(ctx context.Context, rdb redis.UniversalClient) error {
+	asking, cancel := withoutTheLastThird(ctx)
+	defer cancel()
+	if err := askOnce(asking, rdb); err != nil {
+		return known(ctx, rdb, err)
+	}
+	return nil
+}
+
+// withoutTheLastThird leaves time for a second look: a client that tries again until its
+// time is over says no more than that.
+func withoutTheLastThird(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithTimeout(ctx, time.Until(end)*2/3)
+	}
+	return context.WithCancel(ctx)
+}
+
+func askOnce(ctx context.Context, rdb redis.UniversalClient) error {
 	turns, err := turnsOf(ctx, rdb)
 	if err != nil {
-		return known(ctx, rdb, err)
+		return err
 	}
 	node, err := askAll(ctx, rdb, turns)
 	if _, fits := rdb.(*redis.ClusterClient); err == nil && node && !fits {
@@ -69,10 +97,7 @@ func Ask(ctx context.Context, rdb redis.UniversalClient) error {
 		// some answers MOVED to the keys of others.
 		_, err = askAll(ctx, rdb, []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
 	}
-	if err != nil {
-		return known(ctx, rdb, err)
-	}
-	return nil
+	return err
 }
 
 // askAll probes the servers that have the keys of some turns; node means that one of them
