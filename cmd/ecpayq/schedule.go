@@ -119,7 +119,7 @@ func (p *program) runSchedule(ctx context.Context, c *cli.Command) error {
 		}
 		if !p.wantsTable(c) {
 			if r.Replayed+r.Failed == 0 {
-				fmt.Fprintf(p.err, "ecpayq: nothing to do\n")
+				p.say("nothing to do")
 			}
 			return p.printJSON(struct {
 				Name   string `json:"name"`
@@ -128,7 +128,7 @@ func (p *program) runSchedule(ctx context.Context, c *cli.Command) error {
 			}{name, o.DryRun, r})
 		}
 		if r.Replayed+r.Failed == 0 {
-			fmt.Fprintf(p.err, "ecpayq: nothing to do for schedule %s, %d left alone / 排程 %[1]s 沒有可重送的任務，略過 %[2]d 項\n", name, r.Left)
+			p.say("nothing to do for schedule %s, %d left alone / 排程 %[1]s 沒有可重送的任務，略過 %[2]d 項", name, r.Left)
 			return nil
 		}
 		verb := map[bool]string{false: "replayed", true: "would be replayed"}[o.DryRun]
