@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -222,7 +224,59 @@ func (d *Dashboard) change(w http.ResponseWriter, r *http.Request, mon http.Hand
 		d.archive(w, r, mon, p)
 		return
 	}
+	if p.act == record.ActRun && len(p.ids) == 0 && p.list == "archived_tasks" {
+		if _, ours := tasks.Queues()[p.queue]; ours {
+			d.runArchived(ctx, w, p.queue)
+			return
+		}
+	}
 	serveShown(w, r, mon)
+}
+
+// runArchived runs all that asynq has archived in a queue of ours, but for what a
+// person stopped: nobody names that by pressing for all of them.
+func (d *Dashboard) runArchived(ctx context.Context, w http.ResponseWriter, queue string) {
+	ran, left, err := d.runUnstopped(ctx, queue)
+	switch {
+	case err != nil:
+		d.cfg.Logger.Warn().Err(err).Str("queue", queue).Int("ran", ran).Msg("archived tasks not all run")
+		http.Error(w, fmt.Sprintf("%d tasks run, then it failed; try again / 已執行 %[1]d 項任務後失敗，請再試一次", ran), http.StatusServiceUnavailable)
+	case left > 0:
+		w.Header().Set("Link", `</?kind=Stopped>; rel="alternate"`)
+		http.Error(w, fmt.Sprintf("%d tasks run; %d that a person stopped left alone: run them one by one / 已執行 %[1]d 項任務；略過由人停止的 %[2]d 項，請逐一執行", ran, left), http.StatusConflict)
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (d *Dashboard) runUnstopped(ctx context.Context, queue string) (ran, left int, err error) {
+	ids, err := d.rdb.ZRange(ctx, record.AsynqKey(queue, "archived"), 0, mostArchived-1).Result()
+	if err != nil {
+		return 0, 0, err
+	}
+	for some := range slices.Chunk(ids, 500) {
+		letters, err := d.store.Letters(ctx, some)
+		if err != nil {
+			return ran, left, err
+		}
+		byHand := d.store.ArchivedByHand(ctx, queue, some)
+		for i, id := range some {
+			if byHand[id] || letters[i].Stopped() {
+				left++
+				continue
+			}
+			switch err := d.queues.RunTask(queue, id); {
+			case err == nil:
+				ran++
+			case !errors.Is(err, asynq.ErrTaskNotFound): // somebody was faster
+				return ran, left, err
+			}
+		}
+		if ctx.Err() != nil {
+			return ran, left, ctx.Err()
+		}
+	}
+	return ran, left, nil
 }
 
 // archive lets asynqmon archive tasks and puts them into the ledger, as archived by

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -324,5 +326,49 @@ func TestAsynqmonsFilesAreServedButForItsSourceMaps(t *testing.T) {
 		if a := w.get(path); a.Code != http.StatusNotFound {
 			t.Errorf("%s: got status %d and %d bytes, want 404", path, a.Code, a.Body.Len())
 		}
+	}
+}
+
+func TestRunAllOnAsynqsPagesLeavesAloneWhatAPersonStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withUsers(t))
+	c := w.login("olga", operatorPassword)
+	dead, stopped, other := w.died("VG00000001", rejected), w.enqueued("VG00000002"), w.enqueued("VG00000003")
+	inspector := asynq.NewInspectorFromRedisClient(w.redis.Client())
+	press := func(path string) *httptest.ResponseRecorder {
+		return w.doBody(request{method: "POST", path: "/asynq/api/queues/invalid/" + path, cookie: c}, "")
+	}
+	press("pending_tasks/" + stopped + ":archive")
+	w.must(inspector.ArchiveTask("invalid", other)) // by another program
+	a := press("archived_tasks:run_all")
+	if a.Code != http.StatusConflict || !strings.Contains(a.Body.String(), "1 tasks run; 2 that a person stopped left alone") {
+		t.Errorf("run all: got status %d: %s", a.Code, a.Body)
+	}
+	for id, want := range map[string]asynq.TaskState{dead: asynq.TaskStatePending, stopped: asynq.TaskStateArchived, other: asynq.TaskStateArchived} {
+		if info, err := inspector.GetTaskInfo("invalid", id); err != nil || info.State != want {
+			t.Errorf("%s is %+v, %v, want %s", id, info, err, want)
+		}
+	}
+	if a := press("archived_tasks/" + stopped + ":run"); a.Code >= 300 {
+		t.Errorf("run of one: got status %d: %s", a.Code, a.Body)
+	}
+	w.must(w.redis.Client().Del(t.Context(), record.AsynqKey("invalid", "archived")).Err())
+	if a := press("archived_tasks:run_all"); a.Code != http.StatusNoContent {
+		t.Errorf("run all of none: got status %d: %s", a.Code, a.Body)
+	}
+}
+
+func TestSeveralThatAreTickedOffDoNotNameWhatAPersonStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	dead, stopped := w.died("VG00000001", rejected), w.died("VG00000002", map[string]any{"by": "by hand: olga", "d_kind": "Stopped"})
+	replay := func(ids ...string) string {
+		return w.do(request{method: "POST", path: "/dead/replay", form: url.Values{"id": ids, "back": {"/"}}}).Header().Get("Location")
+	}
+	if got := replay(dead, stopped); got != "/?done=replayed.1%2Cskipped.1" {
+		t.Errorf("both: to %q, want that one is left alone", got)
+	}
+	if got := replay(stopped); got != "/?done=replayed.1" {
+		t.Errorf("alone: to %q, want it replayed", got)
 	}
 }

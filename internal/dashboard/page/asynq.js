@@ -4,7 +4,7 @@
   const send = XMLHttpRequest.prototype.send;
   XMLHttpRequest.prototype.send = function (...args) {
     this.addEventListener('load', () => {
-      if (![401, 403, 413, 503].includes(this.status)) return;
+      if (![401, 403, 409, 413, 503].includes(this.status)) return;
       const to = /^<(\/[^/>][^>]*|\/)>/.exec(this.getResponseHeader('Link') || '');
       const link = document.createElement('a');
       link.textContent = this.responseText;
