@@ -104,6 +104,26 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`inside a ban`,
 		},
 		{
+			"what a person archived is taken for a task whose worker died", "../tasks/record/asynq.go",
+			"if info.State != asynq.TaskStateArchived || mended {", "if true {",
+			`after a person stopped it`,
+		},
+		{
+			"what a person stopped is replayed by a schedule", "../tasks/record/record.go",
+			"return strings.CutPrefix(by, byHand)", "return strings.CutPrefix(by, \"nobody\")",
+			`after a person stopped it`,
+		},
+		{
+			"a cancel ends what it found no more in asynq's archive", "../tasks/record/withdraw.go",
+			"case at != PlaceDropped && at != PlaceNone:", "case at == \"\":",
+			`after it was told to be cancelled`,
+		},
+		{
+			"a replay claims no letter", "../tasks/record/correct.lua",
+			"redis.call('HSET', KEYS[1], 'revived', ARGV[2])", "",
+			`after it was told to be cancelled`,
+		},
+		{
 			"no pace", "gate/pace.lua",
 			"local free = last + interval", "local free = 0",
 			`after another call`,

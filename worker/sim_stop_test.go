@@ -29,8 +29,9 @@ type stops struct {
 
 // act is what somebody does who may be slow, or whose last command may come late.
 type act struct {
-	open int
-	last time.Time // when the last one ended
+	open  int
+	began time.Time // the last one
+	last  time.Time // when the last one ended
 }
 
 // latest is after how long nothing comes any more of what an act sent.
@@ -50,6 +51,7 @@ func (s *stops) begin(of map[string]*act, id string) (end func()) {
 		of[id] = a
 	}
 	a.open++
+	a.began = time.Now()
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -62,6 +64,9 @@ func (s *stops) begin(of map[string]*act, id string) (end func()) {
 func (a *act) since(t time.Time) bool {
 	return a != nil && (a.open > 0 || a.last.Add(latest).After(t))
 }
+
+// begunAfter reports whether an act began after a time.
+func (a *act) begunAfter(t time.Time) bool { return a != nil && a.began.After(t) }
 
 // named is for whoever names a task to have it run: in doing so they take back what
 // stopped it.
@@ -81,7 +86,9 @@ func (s *sim) mayRun(id string) {
 	if t, ok := s.stops.stopped[id]; ok && !s.isCancelled(id) && !s.stops.acts[id].since(t) {
 		s.violated("%s is run %s after a person stopped it, and nobody named it", id, time.Since(t))
 	}
-	if t, ok := s.stops.ended[id]; ok && !s.stops.acts[id].since(t) && !s.stops.calls[id].since(t) {
+	// Who was on the way already when that was answered comes too late; but an enqueue
+	// that comes late is one.
+	if t, ok := s.stops.ended[id]; ok && !s.stops.acts[id].begunAfter(t) && !s.stops.calls[id].since(t) {
 		s.violated("%s is run %s after it was told to be cancelled, and nobody enqueued it", id, time.Since(t))
 	}
 	delete(s.stops.stopped, id)
@@ -224,6 +231,16 @@ func (s *sim) planStops(some func(n, thousandths int, name string, f func())) {
 		s.background("person", func(p *simProc) {
 			p.tripsLeft.Store(int64(n))
 			s.stopByHand(p)
+		})
+	})
+	some(2, 600, "a person cancels, and another has it run", func() {
+		s.background("person", s.cancel)
+		s.at(within(s.rng, 0, 500*time.Millisecond), "another has it run", func() {
+			if chance(s.rng, 700) {
+				s.background("replay", s.replay)
+			} else {
+				s.dashboard()
+			}
 		})
 	})
 	some(6, 700, "a schedule", func() { s.background("schedule", s.runSchedule) })
