@@ -39,12 +39,14 @@ func (h *handler) find(ctx context.Context, a *attempt, m Merchant) (finding, *e
 // have lost the mark, before anything is sent. send is true when the task may be
 // sent.
 func (h *handler) askFirst(ctx context.Context, a *attempt, m Merchant) (v Verdict, send bool) {
-	word := a.open && a.history.NotExecuted
-	if left := fenceLeft(a.history, h.policy); word && left > 0 {
+	// A person's word counts once the write cannot land any more. One that was given before is
+	// no proof: an answer of ECPay's is needed, where there is one to be had.
+	word, left := a.open && a.history.NotExecuted, fenceLeft(a.history, h.policy)
+	if word && left > 0 {
 		return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: left, Reason: reasonWord}, false
 	}
 	found, err := h.find(ctx, a, m)
-	if found == askFailed && !(word && (err.Kind == ecpay.Unknown || err.Kind == ecpay.Rejected)) {
+	if found == askFailed && !(word && left+a.history.SinceWord <= 0 && (err.Kind == ecpay.Unknown || err.Kind == ecpay.Rejected)) {
 		a.err = err
 		return h.judge(a, err), false
 	}

@@ -178,18 +178,7 @@ func (s *sim) failover() {
 	s.failoverAt = 0
 	behind := s.redis.snapshot()
 	s.logf("the replica falls behind")
-	s.at(within(s.rng, 20*time.Millisecond, 2*time.Second), "the master dies", func() {
-		s.redis.down.Store(true)
-		s.at(within(s.rng, time.Second, 5*time.Second), "the replica takes over", func() {
-			s.redis.promote(behind)
-			s.redis.down.Store(false)
-			s.at(within(s.rng, 0, replicationCheck), "workers look at redis", func() {
-				for _, p := range s.workers {
-					s.watch(p)
-				}
-			})
-		})
-	})
+	s.promoteLater(behind, within(s.rng, 20*time.Millisecond, 2*time.Second))
 }
 
 // free picks a worker that takes tasks.
@@ -366,12 +355,16 @@ func (s *sim) background(name string, f func(p *simProc)) {
 
 // accept enqueues an intent as a shop does: until it is told that it is stored. A
 // shop that crashed looks into its own database and calls again.
-func (s *sim) accept(i *simIntent) {
+func (s *sim) accept(i *simIntent) { s.acceptBy(i, 0) }
+
+// acceptBy is accept of a shop whose clock is ahead.
+func (s *sim) acceptBy(i *simIntent, ahead time.Duration) {
 	s.background("shop", func(p *simProc) {
+		p.offset.Add(int64(ahead))
 		defer func() {
 			if p.dead.Load() && !i.stored.Load() {
 				time.Sleep(p.draw("another shop", time.Second, time.Minute))
-				s.accept(i)
+				s.acceptBy(i, ahead)
 			}
 		}()
 		for {

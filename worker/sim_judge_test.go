@@ -20,12 +20,12 @@ func (s *sim) judge(c *simCounts) {
 	for _, i := range s.intents {
 		c.intents.Add(1)
 		n, shown := i.effects(s)
-		if n > i.allowed {
-			if s.lossy && !i.askable {
-				c.twice.Add(1)
-			} else {
-				s.violated("%s of %s has %d effects, want at most %d", i.name, i.subject, n, i.allowed)
-			}
+		// What a failover may cost is one effect more, where ECPay cannot be asked.
+		switch allowed := i.allowed + int(i.early.Load()); {
+		case s.lossy && !i.askable && n == allowed+1:
+			c.twice.Add(1)
+		case n > allowed:
+			s.violated("%s of %s has %d effects, want at most %d", i.name, i.subject, n, allowed)
 		}
 		rec := s.redis.hash(record.TaskKey(i.id))
 		state := rec[record.FieldState]
@@ -64,6 +64,10 @@ func (s *sim) judge(c *simCounts) {
 	c.stopped.Add(s.stops.n)
 	c.cancelled.Add(s.stops.cancelled)
 	s.judgeCalls(c)
+	s.judgeUndone()
+	c.words.Add(s.words.Load())
+	c.again.Add(s.again.Load())
+	c.steps.Add(s.steps.Load())
 	for _, p := range s.everyProc() {
 		if p.dead.Load() {
 			c.crashes.Add(1)
@@ -99,7 +103,7 @@ func (s *sim) sweepAll() {
 // judgeCalls looks at every request that arrived.
 func (s *sim) judgeCalls(c *simCounts) {
 	ids := map[string]bool{}
-	last := map[string]time.Time{}
+	last, strict := map[string]time.Time{}, map[string]time.Time{}
 	for _, call := range s.fake.Calls() {
 		c.calls.Add(1)
 		if call.HTTPStatus == 0 || call.Dropped {
@@ -149,10 +153,16 @@ func (s *sim) judgeCalls(c *simCounts) {
 				s.violated("%s on %s at %s, inside a ban %s that lasts until %s", call.Operation, call.Subject, from.at.Sub(s.start), b.scope, b.until.Sub(s.start))
 			}
 		}
-		if before, ok := last[call.MerchantID]; ok && from.at.Sub(before) < s.policy.Interval-slowest {
+		// Of two intervals the longer one counts, as long as somebody has used it lately.
+		own := from.proc.h.policy.Interval == s.policy.Interval
+		counts := own || from.at.Sub(strict[call.MerchantID]) < 3*time.Minute
+		if before, ok := last[call.MerchantID]; ok && counts && from.at.Sub(before) < s.policy.Interval-slowest {
 			s.violated("%s on %s comes %s after another call", call.Operation, call.Subject, from.at.Sub(before))
 		}
 		last[call.MerchantID] = from.at
+		if own {
+			strict[call.MerchantID] = from.at
+		}
 	}
 }
 

@@ -29,7 +29,8 @@ type simIntent struct {
 	op       string
 	// askable: while it is unanswered, ECPay can tell.
 	askable bool
-	allowed int // effects
+	allowed int          // effects
+	early   atomic.Int32 // as many more, by a person's word that came too early
 	stage   func(*ecpaytest.Server) error
 	staged  bool
 	stored  atomic.Bool
@@ -237,10 +238,15 @@ func (s *sim) plan() {
 		} else {
 			stage()
 		}
+		from, until := time.Duration(0), time.Minute
+		if i.op == "CancelDelayIssue" && len(s.intents) > 1 && chance(s.rng, 400) { // while the trigger waits for its fence, and about its end
+			from, until = 20*time.Second, s.policy.Fence+3*time.Minute
+			s.fake.Inject(ecpaytest.Match{Operation: "TriggerIssue", Subject: i.subject}, ecpaytest.Fault{Drop: true})
+		}
 		for n := range 1 + s.rng.IntN(2) {
-			d := within(s.rng, 0, time.Minute)
+			d := within(s.rng, from, until)
 			if n > 0 {
-				d = within(s.rng, 0, 30*time.Minute)
+				d = within(s.rng, from, 30*time.Minute)
 			}
 			s.at(d, "a shop enqueues "+i.name, func() { s.accept(i) })
 		}
@@ -328,6 +334,7 @@ func (s *sim) plan() {
 	})
 	some(2, 150, "a sweep", func() { s.background("sweep", func(p *simProc) { _ = s.sweep(p) }) })
 	some(2, 150, "a replay", func() { s.background("replay", s.replay) })
+	some(2, 200, "a person says that it was not executed", func() { s.background("person", s.word) })
 	some(1, 100, "a run from the dashboard", s.dashboard)
 	// One great trouble at a time, with writes that land late to make it hurt.
 	lateness := func() {
@@ -365,9 +372,14 @@ func (s *sim) plan() {
 	case 3:
 		s.lossy = true
 		s.failoverAt = 1 + s.rng.IntN(4)
-		for _, p := range s.workers {
-			s.watch(p)
-		}
+	case 4:
+		s.lossy = true
+		lateness()
+		s.planSecondCalls()
+	case 5:
+		s.wrong = true
+		lateness()
+		s.planSteps(soon, jump)
 	}
 	s.planStops(some)
 	s.at(faults, "the faults stop", func() {

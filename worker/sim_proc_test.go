@@ -82,6 +82,7 @@ func (s *sim) newProc(name string) *simProc {
 		sim: s, name: fmt.Sprintf("%s%d", name, len(s.procs)),
 		conns: map[net.Conn]bool{}, busy: map[int]message{},
 	}
+	p.offset.Store(s.step.Load())
 	s.procs = append(s.procs, p)
 	s.mu.Unlock()
 	p.rdb = newSimClient(p)
@@ -96,6 +97,7 @@ func (s *sim) everyProc() []*simProc {
 
 // newWorker starts a worker process.
 func (s *sim) newWorker() *simProc {
+	s.lookedLately()
 	p := s.newProc("worker")
 	base, _ := url.Parse("http://127.0.0.1:1")
 	var err error
@@ -105,18 +107,19 @@ func (s *sim) newWorker() *simProc {
 	p.keys = &simKeys{others: s.others}
 	p.keys.current.Store(s.keysOf(len(s.workers)))
 	p.h = &handler{
-		gate: gate.New(p.rdb, record.Confirm{}), ecpay: p.client, turns: newTurns(simConcurrency, simConcurrency), keys: p.keys, policy: s.policy,
+		gate: gate.New(p.rdb, record.Confirm{}).Timed(p.now, monotonic(), s.policy.Fence), ecpay: p.client, turns: newTurns(simConcurrency, simConcurrency), keys: p.keys, policy: s.policy,
 		keeper:  newKeeper(gate.NewMerchants(p.rdb), p.keys, zerolog.Nop()),
 		egress:  newEgress(gate.NewEgress(p.rdb, DefaultEgress, 0), zerolog.Nop()),
 		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,
 		now: p.now, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 		random: func() float64 { return float64(p.roll("jitter")>>11) / (1 << 53) },
 	}
+	if s.loose && len(s.workers)%2 == 1 {
+		p.h.policy.Interval = 0
+	}
 	s.workers = append(s.workers, p)
 	s.logf("%s starts", p.name)
-	if s.lossy {
-		s.watch(p)
-	}
+	s.watch(p)
 	return p
 }
 
@@ -141,8 +144,8 @@ func (p *simProc) lookAfter() {
 	}()
 }
 
-// watch lets a worker look for another replication id, as it does at its start and
-// every 10 seconds; here no more often than there is one to find.
+// watch lets a worker look for another replication id and for clocks that were set, as it
+// does at its start and every 10 seconds; here no more often than there is one to find.
 func (s *sim) watch(p *simProc) {
 	done := p.work(message{})
 	later := p.draw("later", 0, 5*time.Millisecond)

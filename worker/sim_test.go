@@ -27,7 +27,7 @@ var (
 // TestSimulation runs schedules drawn by seed: workers, shops and operators that
 // crash, freeze and lose commands at every step that touches the network, an
 // ECPay that answers badly, late or not at all, clocks that jump, a Redis that is
-// away or loses its last writes. A failure prints the seed; run it again with
+// away or loses its last writes, and all clocks set at once. A failure prints the seed; run it again with
 //
 //	go test ./worker -run TestSimulation -sim.trace -sim.seed N
 func TestSimulation(t *testing.T) {
@@ -79,7 +79,7 @@ func TestSimulation(t *testing.T) {
 
 // simCounts is what schedules met, to show that they met it.
 type simCounts struct {
-	intents, done, dead, ambiguous, runs, calls, unanswered, crashes, asked, twice, refused, closed, stopped, cancelled atomic.Int64
+	intents, done, dead, ambiguous, runs, calls, unanswered, crashes, asked, twice, refused, closed, stopped, cancelled, words, again, steps atomic.Int64
 }
 
 func (c *simCounts) add(o *simCounts) {
@@ -87,6 +87,7 @@ func (c *simCounts) add(o *simCounts) {
 		{&c.intents, &o.intents}, {&c.done, &o.done}, {&c.dead, &o.dead}, {&c.ambiguous, &o.ambiguous}, {&c.runs, &o.runs},
 		{&c.calls, &o.calls}, {&c.unanswered, &o.unanswered}, {&c.crashes, &o.crashes}, {&c.asked, &o.asked}, {&c.twice, &o.twice}, {&c.refused, &o.refused}, {&c.closed, &o.closed},
 		{&c.stopped, &o.stopped}, {&c.cancelled, &o.cancelled},
+		{&c.words, &o.words}, {&c.again, &o.again}, {&c.steps, &o.steps},
 	} {
 		f.to.Add(f.from.Load())
 	}
@@ -104,6 +105,7 @@ func (c *simCounts) mustHaveSeen(t *testing.T) {
 		"intents that are done": c.done.Load(), "ambiguous ends": c.ambiguous.Load(), "other dead ends": c.dead.Load(),
 		"crashes": c.crashes.Load(), "questions": c.asked.Load(), "unanswered requests": c.unanswered.Load(), "requests with wrong keys": c.refused.Load(), "requests after a pause of the egress": c.closed.Load(),
 		"tasks that a person stopped": c.stopped.Load(), "cancelled tasks": c.cancelled.Load(),
+		"words of a person": c.words.Load(), "second calls after a failover": c.again.Load(), "clocks that are set": c.steps.Load(),
 	} {
 		if n == 0 {
 			t.Errorf("the schedules had no %s", name)

@@ -52,11 +52,16 @@ type sim struct {
 
 	events eventHeap
 	wake   chan struct{}
-	faulty atomic.Bool // until the faults stop
-	away   atomic.Bool // ECPay cannot be reached
-	wrong  bool        // some clock was wrong
-	lossy  bool        // a failover loses writes
-	froze  atomic.Bool // some process was frozen
+	faulty atomic.Bool  // until the faults stop
+	away   atomic.Bool  // ECPay cannot be reached
+	wrong  bool         // some clock was wrong
+	lossy  bool         // a failover loses writes
+	froze  atomic.Bool  // some process was frozen
+	loose  bool         // some workers have no interval, and others have
+	step   atomic.Int64 // by how much all clocks were set
+	setAt  int64        // when they were set last, by Redis' clock, in milliseconds
+
+	words, again, steps atomic.Int64 // how often a person gave a word, a shop called again, and clocks were set
 
 	failoverAt int // the run before which a replica falls behind, 0 for never
 	// perform, when not nil, is run in the place of the handler.
@@ -200,6 +205,7 @@ func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 	}
 	if chance(s.rng, 300) {
 		s.policy.Interval = 200 * time.Millisecond
+		s.loose = chance(s.rng, 400)
 	}
 	known := []ecpaytest.Merchant{{MerchantID: testMerchant, HashKey: ecpaytest.StageHashKey, HashIV: ecpaytest.StageHashIV}}
 	s.others = map[string]*Merchant{}

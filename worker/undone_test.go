@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -90,17 +91,15 @@ func TestACancelThatAPersonResolvedForbidsNoTrigger(t *testing.T) {
 func TestAPersonsWordThatAWriteDidNotHappenIsObeyedWhenItCannotLandAnyMore(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		write  string
-		lands  bool // after the person has looked
-		faults []ecpaytest.Fault
-		kind   ecpay.Kind
-		calls  []string
+		write string
+		lands bool // after the person has looked
+		kind  ecpay.Kind
+		calls []string
 	}{
-		"nothing lands":                             {"trigger at once", false, nil, ecpay.OK, []string{"TriggerIssue", "GetIssue", "TriggerIssue"}},
-		"it lands after the word":                   {"trigger at once", true, nil, ecpay.AlreadyDone, []string{"TriggerIssue", "GetIssue"}},
-		"ECPay refuses the question":                {"trigger at once", false, []ecpaytest.Fault{{RtnCode: 8888888}}, ecpay.OK, []string{"TriggerIssue", "GetIssue", "TriggerIssue"}},
-		"nothing can be asked":                      {"trigger, nothing to ask", false, nil, ecpay.OK, []string{"TriggerIssue", "TriggerIssue"}},
-		"the question would tell only in some days": {"trigger with delay", false, nil, ecpay.OK, []string{"TriggerIssue", "GetIssue", "TriggerIssue"}},
+		"nothing lands":                             {"trigger at once", false, ecpay.OK, []string{"TriggerIssue", "GetIssue", "TriggerIssue"}},
+		"it lands after the word":                   {"trigger at once", true, ecpay.AlreadyDone, []string{"TriggerIssue", "GetIssue"}},
+		"nothing can be asked":                      {"trigger, nothing to ask", false, ecpay.OK, []string{"TriggerIssue", "TriggerIssue"}},
+		"the question would tell only in some days": {"trigger with delay", false, ecpay.OK, []string{"TriggerIssue", "GetIssue", "TriggerIssue"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -111,17 +110,13 @@ func TestAPersonsWordThatAWriteDidNotHappenIsObeyedWhenItCannotLandAnyMore(t *te
 				w.fake.Inject(ecpaytest.Match{Operation: x.op}, ecpaytest.Fault{EffectAfter: 5 * time.Minute})
 			}
 			w.once(j)
-			mark := w.rdb.HGet(t.Context(), record.TaskKey(j.id), record.FieldInFlight).Val()
-			if err := w.rdb.HSet(t.Context(), record.TaskKey(j.id), record.FieldDenied, mark).Err(); err != nil {
-				t.Fatal(err)
-			}
+			w.word(j)
 			w.advance(time.Second)
 			v := w.once(j)
 			if left := w.h.policy.Fence - time.Second; v.Action != Hold || v.Reason != reasonWord || v.Delay > left || v.Delay < left-time.Second {
 				t.Errorf("got %s for %s: %s, want hold for the rest of the fence, %s", v.Action, v.Delay, v.Reason, left)
 			}
 			w.wantCalls("TriggerIssue")
-			w.fake.Inject(ecpaytest.Match{Operation: "GetIssue"}, tc.faults...)
 			w.advance(v.Delay + time.Second)
 			w.wantVerdict(w.once(j), Done, tc.kind)
 			w.wantCalls(tc.calls...)
@@ -135,15 +130,38 @@ func TestAPersonsWordThatAWriteDidNotHappenIsObeyedWhenItCannotLandAnyMore(t *te
 	}
 }
 
+// word is that of a person, as it is stored: the write of a task did not happen.
+func (w *world) word(j job) {
+	w.t.Helper()
+	mark := w.rdb.HGet(w.t.Context(), record.TaskKey(j.id), record.FieldInFlight).Val()
+	if err := w.rdb.HSet(w.t.Context(), record.TaskKey(j.id), record.FieldDenied, fmt.Sprint(mark, " ", w.clock().UnixMilli())).Err(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Where ECPay refuses the question, the word is all there is; but what may land after it
+// was given is no part of it.
+func TestWhereECPayDoesNotAnswerAPersonsWordCountsIfItWasGivenAfterTheFence(t *testing.T) {
+	t.Parallel()
+	w, x, j := staged(t, "trigger at once")
+	w.unanswered(x, false)
+	w.fake.Inject(ecpaytest.Match{Operation: "GetIssue"}, ecpaytest.Fault{RtnCode: 8888888, Times: -1})
+	w.once(j)
+	w.word(j)
+	w.advance(w.h.policy.Fence + time.Second)
+	w.wantVerdict(w.once(j), Retry, ecpay.Unknown)
+	w.word(j)
+	w.wantVerdict(w.once(j), Done, ecpay.OK)
+	w.wantCalls("TriggerIssue", "GetIssue", "GetIssue", "TriggerIssue")
+}
+
 // The word is about one write, not about those that come after it.
 func TestAPersonsWordIsNotAboutALaterWrite(t *testing.T) {
 	t.Parallel()
 	w, x, j := staged(t, "trigger, nothing to ask")
 	w.unanswered(x, false)
 	w.once(j)
-	if err := w.rdb.HSet(t.Context(), record.TaskKey(j.id), record.FieldDenied, w.rdb.HGet(t.Context(), record.TaskKey(j.id), record.FieldInFlight).Val()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	w.word(j)
 	w.advance(w.h.policy.Fence)
 	w.unanswered(x, true)
 	w.once(j)

@@ -49,7 +49,7 @@ func (p *program) deadCommand() *cli.Command {
 				Flags: flags(append(filterFlags(),
 					&config.BoolFlag{Name: "dry-run", Usage: "say what would be replayed and change nothing"},
 					&cli.StringSliceFlag{Name: "set", Usage: "correct a field of the payload, like Reason=訂單取消; may be repeated"},
-					&config.BoolFlag{Name: "not-executed", Usage: "your word that what was sent did not happen at ECPay: send again without asking"},
+					&config.BoolFlag{Name: "not-executed", Usage: "your word that what was sent did not happen at ECPay: it is sent again once it cannot land any more"},
 					&cli.StringFlag{Name: "note", Usage: "why, for the audit"},
 				)...),
 				Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.deadReplay(ctx, c)) },
@@ -277,6 +277,9 @@ func (p *program) deadShow(ctx context.Context, c *cli.Command) func(*deadletter
 		if letter.InFlightAt != nil {
 			rows = append(rows, table.Row{"unanswered since", letter.InFlightAt.Format(time.DateTime) + " (Asia/Taipei)"})
 		}
+		if letter.GoesAt != nil {
+			rows = append(rows, table.Row{"is sent again", letter.GoesAt.Format(time.DateTime) + " (Asia/Taipei)"})
+		}
 		if letter.LastError != "" {
 			rows = append(rows, table.Row{"asynq says", letter.LastError})
 		}
@@ -354,7 +357,7 @@ func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadlett
 					out.stopped++
 					return
 				}
-				out.add(outcome{ID: r.ID, Outcome: r.Outcome, Kind: kind}, err)
+				out.add(outcome{ID: r.ID, Outcome: r.Outcome, Kind: kind, GoesAt: r.GoesAt}, err)
 			})
 		})
 		bar.stop()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -109,7 +110,8 @@ func TestARejectedTaskIsCorrectedReplayedAndLeavesTheLedgerOnceItIsDone(t *testi
 
 func TestAnAmbiguousTaskIsReplayedOnAPersonsWordOrResolved(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, nil)
+	const fence = 4 * time.Second
+	b := newBench(t, env{"ECPAYQ_FENCE": fence.String()})
 	b.worker()
 	ambiguous := func(tsr string) string {
 		b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr, DelayDay: 3}))
@@ -127,6 +129,15 @@ func TestAnAmbiguousTaskIsReplayedOnAPersonsWordOrResolved(t *testing.T) {
 	b.dead("replay", first, "--not-executed", "--note", "looked at ECPay")
 	b.waitFor(first, "completed")
 	b.wantEffects("WORD1", "scheduled")
+	var sent []time.Time
+	for _, call := range b.fake.Calls() {
+		if call.Subject == "WORD1" {
+			sent = append(sent, call.At)
+		}
+	}
+	if len(sent) != 2 || sent[1].Sub(sent[0]) < fence-time.Second { // the mark is a little older than the call
+		t.Errorf("sent at %v, want twice, %s apart", sent, fence)
+	}
 
 	if got := b.run("dead", "resolve", second); got.code != 2 || !strings.Contains(got.stderr, "--note") {
 		t.Errorf("resolve without a note: %+v", got)

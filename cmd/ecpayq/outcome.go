@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/redis/go-redis/v9"
@@ -26,6 +27,8 @@ type outcome struct {
 	// State is where the task is, when that is why nothing was done.
 	State string `json:"state,omitempty"`
 	Error string `json:"error,omitempty"`
+	// GoesAt is when it is sent at the earliest.
+	GoesAt *time.Time `json:"goes_at,omitempty"`
 }
 
 // outcomes prints and counts them.
@@ -37,6 +40,7 @@ type outcomes struct {
 	counts  map[deadletter.Outcome]int
 	skipped map[string]int
 	stopped int
+	waiting []string
 	failed  int
 	errs    []error
 	err     error // of printing
@@ -55,6 +59,9 @@ func (o *outcomes) add(r outcome, err error) {
 		o.counts[r.Outcome]++
 	} else {
 		o.failed++
+	}
+	if r.GoesAt != nil && len(o.waiting) < tableLimit {
+		o.waiting = append(o.waiting, fmt.Sprintf("%s waits until %s (Asia/Taipei): what was sent before may still land until then; look at ECPay again before, if it cannot be asked by a RelateNumber", r.ID, r.GoesAt.Format(time.DateTime)))
 	}
 	if r.Outcome == deadletter.Skipped {
 		o.skipped[r.Kind]++
@@ -90,6 +97,9 @@ func (o *outcomes) finish() error {
 		words = []string{"nothing to do"}
 	}
 	o.p.say("%s", strings.Join(words, ", "))
+	for _, line := range o.waiting {
+		o.p.say("%s", line)
+	}
 	for _, kind := range slices.Sorted(maps.Keys(o.skipped)) {
 		o.p.say("%d %s left alone; look at them, then name them by id or --kind %s", o.skipped[kind], kind, kind)
 	}

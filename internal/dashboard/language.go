@@ -115,7 +115,7 @@ var inChinese = map[string]string{
 	"Replay":                      "重送", "Resolve": "結案", "Cancel": "取消",
 	"Replay runs the task again with a fresh budget.":                                              "重送會以全新的重試預算重新執行此任務。",
 	"Resolve is your word that nothing more has to happen: the effect is there, or is not wanted.": "結案表示您確認不需再處理：作業已生效，或已不需要。",
-	"It did not happen at ECPay: send again without asking.":                                       "已確認綠界未生效：不查詢，直接重送。",
+	"It did not happen at ECPay: send again once it cannot land any more.":                         "已確認綠界未生效：待先前送出的不可能再生效後重送。", "is sent again": "重送時間",
 	"Correct a field": "修正欄位", "New value": "新值", "leave as it is": "不修正",
 	"Message of ECPay": "綠界訊息", "Meaning": "意義", "HTTP status": "HTTP 狀態", "archived by": "封存者", "by hand:": "手動封存：", "First attempt": "首次嘗試",
 	"Last attempt": "最近嘗試", "unanswered since": "自此時起未獲回覆", "asynq says": "asynq 訊息", "Payload": "內容", "not yet run correction": "尚未執行的修正",

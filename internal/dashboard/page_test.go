@@ -395,8 +395,8 @@ func TestOnlyOfOneTaskAPersonsWordIsTakenThatItDidNotHappen(t *testing.T) {
 		// What a worker learns when it begins: with a write in flight it asks first.
 		h, err := gate.New(rdb, record.Confirm{}).Begin(t.Context(), gate.Attempt{ID: id, Token: "t", Start: time.Now(), LockFor: time.Minute}, time.Now())
 		w.must(err)
-		if h.InFlight != (what == "replay") {
-			t.Errorf("%s after %q: a write is in flight: %t", id, what, h.InFlight)
+		if !h.InFlight || h.NotExecuted != (what != "replay") {
+			t.Errorf("%s after %q: a write is in flight: %t, and a person says that it did not happen: %t", id, what, h.InFlight, h.NotExecuted)
 		}
 	}
 }

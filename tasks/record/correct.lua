@@ -33,6 +33,6 @@ if ARGV[3] == '1' then
 end
 if ARGV[6] == '1' then
   local mark = redis.call('HGET', KEYS[1], 'in_flight')
-  if mark then redis.call('HSET', KEYS[1], 'not_executed', mark) end
+  if mark then redis.call('HSET', KEYS[1], 'not_executed', mark .. ' ' .. digits(now)) end
 end
 return 'ok'

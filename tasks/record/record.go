@@ -154,7 +154,7 @@ const (
 	FieldInFlight   = "in_flight"    // a write went out at this time and nothing is proven since
 	FieldSentAt     = "sent_at"      // the same time by the clock that stamped it: two clocks guard the fence
 	FieldMarked     = "marked"       // the attempt that sent it
-	FieldDenied     = "not_executed" // the in_flight of the write of which a person says that it did not happen
+	FieldDenied     = "not_executed" // "IN_FLIGHT AT": of that write a person said then that it did not happen
 	FieldRepeated   = "repeated"     // how often a write was sent again with an earlier one unanswered
 	FieldRepeats    = "repeats"      // the attempt that did so last
 	FieldSince      = "since"        // when the budget's clock began

@@ -100,6 +100,9 @@ type Letter struct {
 	LastError string     `json:"last_error,omitempty"`
 	// InFlightAt is when a write was sent of which nobody knows what became.
 	InFlightAt *time.Time `json:"in_flight_at,omitempty"`
+	// GoesAt is when that is sent again on a person's word that it did not happen. Only
+	// [Ledger.Get] tells.
+	GoesAt *time.Time `json:"goes_at,omitempty"`
 	// Corrected means that the payload is a correction that was not run yet.
 	Corrected bool `json:"corrected,omitempty"`
 
@@ -182,6 +185,13 @@ func (l *Ledger) Get(ctx context.Context, id string) (Letter, error) {
 	}
 	if len(letters) == 0 {
 		return Letter{}, ErrNotFound
+	}
+	if letters[0].InFlightAt != nil {
+		at, err := record.GoesAt(ctx, l.rdb, id)
+		if err != nil {
+			return Letter{}, err
+		}
+		letters[0].GoesAt = optional(at)
 	}
 	return letters[0], nil
 }

@@ -23,7 +23,8 @@ type ReplayOptions struct {
 	// Set corrects fields of the payload, by ECPay's names.
 	Set map[string]string
 	// NotExecuted is a person's word that what was sent without an answer did not
-	// happen: it is sent again without asking.
+	// happen. It is sent again once it cannot land any more, after a question where ECPay can
+	// be asked; see [Result.GoesAt].
 	NotExecuted bool
 	// Died, when not zero, is the death it is about: a task that died again since is
 	// left alone.
@@ -128,6 +129,9 @@ type Result struct {
 	Outcome Outcome    `json:"outcome,omitempty"`
 	// Stopped means that a person made the letter: only its id names it.
 	Stopped bool `json:"-"`
+	// GoesAt is when it is sent at the earliest, nil for at once: with NotExecuted, once what
+	// was sent before cannot land any more.
+	GoesAt *time.Time `json:"goes_at,omitempty"`
 	// Err is why this one could not be replayed; the others go on.
 	Err error `json:"-"`
 }
@@ -168,7 +172,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 					cancel(fmt.Errorf("replay %s: %w", letter.ID, err))
 					continue
 				}
-				tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: out, Stopped: letter.Stopped() || out == Skipped, Err: err})
+				tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: out, Stopped: letter.Stopped() || out == Skipped, Err: err, GoesAt: l.goesAt(ctx, letter.ID, o)})
 			}
 		})
 	}
@@ -209,9 +213,18 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 		if err != nil && !isOwn(err) {
 			return fmt.Errorf("replay %s: %w", id, err)
 		}
-		tell(Result{ID: id, Outcome: out, Err: err})
+		tell(Result{ID: id, Outcome: out, Err: err, GoesAt: l.goesAt(ctx, id, o)})
 	}
 	return nil
+}
+
+// goesAt is [Result.GoesAt]. The replay has happened, whether that can be read or not.
+func (l *Ledger) goesAt(ctx context.Context, id string, o ReplayOptions) *time.Time {
+	if !o.NotExecuted || o.DryRun {
+		return nil
+	}
+	at, _ := record.GoesAt(ctx, l.rdb, id)
+	return optional(at)
 }
 
 // unique drops what was named before, and keeps the order.

@@ -17,11 +17,11 @@
 --          time since Redis may have lost marks of this task (-1 for never), the mark of that write (0 for none),
 --          whether the request is answered here (1/0), how long it has to wait (µs, 0: go), why, whether it is
 --          the first one after its keys were refused (1/0), and the interval that others keep (µs, 0 for none that is
---          longer); whether a person said that the write did not happen, and whether the task is undone (1/0)
+--          longer); time since a person said that the write did not happen (-1 for never), and whether the task is undone (1/0)
 local request = 9 -- where it begins
 local now, caller = redis_now(), tonumber(ARGV[4])
 local function nothing(status, left)
-  return {status, left, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0}
+  return {status, left, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0, 0, 0, 0, 0, 0, -1, 0}
 end
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return nothing(1, 0)
@@ -48,7 +48,8 @@ local holds, stale = tonumber(r[8]) or 0, tonumber(r[9]) or 0
 -- clock and may lie ahead of ours.
 local sent_redis, sent_caller, marked = -1, -1, tonumber(r[10])
 if again and r[14] == ARGV[1] then marked = nil end -- by the first execution
-local denied = marked and r[17] == r[10]
+local since_word, about, said = -1, string.match(r[17] or '', '^(%d+) (%d+)$')
+if marked and about == r[10] then since_word = math.max(0, now - said) end
 local undone = false
 if KEYS[8] then -- proven, and not only a person's word that it is not needed any more
   undone = string.match(redis.call('GET', KEYS[8]) or '', '^%d+$') ~= nil
@@ -94,7 +95,7 @@ if not again and wait > 0 and why == TURN and wait > tonumber(ARGV[request + 9])
   if keeps then fields[#fields + 1], fields[#fields + 2] = mine, place end
   if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', now end
   redis.call('HSET', KEYS[1], unpack(fields))
-  return {3, 0, attempts, 0, 0, holds, 0, 0, -1, -1, -1, 0, 1, wait, why, 0, strict, 0, 0}
+  return {3, 0, attempts, 0, 0, holds, 0, 0, -1, -1, -1, 0, 1, wait, why, 0, strict, -1, 0}
 end
 if holder ~= ARGV[1] then
   local life = tonumber(ARGV[5])
@@ -124,4 +125,4 @@ elseif answered and wait == 0 then
 end
 if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
 return {0, 0, attempts, crashes, math.max(0, now - since - paused), holds, stale, tonumber(r[12]) or 0, sent_redis, sent_caller, lost,
-  marked or 0, answered and 1 or 0, wait, why, probes and 1 or 0, strict, denied and 1 or 0, undone and 1 or 0}
+  marked or 0, answered and 1 or 0, wait, why, probes and 1 or 0, strict, since_word, undone and 1 or 0}

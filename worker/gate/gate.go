@@ -129,8 +129,10 @@ type History struct {
 	// at least: SinceSent and SinceLost may say too much since.
 	ClockSet bool
 	SinceSet time.Duration
-	// NotExecuted is a person's word that the write in flight did not happen.
+	// NotExecuted is a person's word that the write in flight did not happen, and SinceWord
+	// how long ago it was given.
 	NotExecuted bool
+	SinceWord   time.Duration
 	// Undone means that a task of ours has undone what this one is to do.
 	Undone bool
 
@@ -220,7 +222,10 @@ func (g *Gate) count(ctx context.Context, a Attempt, now time.Time, request ...a
 		h.MarksLost, h.SinceLost = true, duration(v[10])
 	}
 	h.ClockSet, h.SinceSet = set, since
-	h.NotExecuted, h.Undone = v[17] == 1, v[18] == 1
+	if v[17] >= 0 {
+		h.NotExecuted, h.SinceWord = true, duration(v[17])
+	}
+	h.Undone = v[18] == 1
 	if v[12] == 0 {
 		return h, nil, nil
 	}

@@ -1,0 +1,42 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// DefaultFence is how long an unanswered write may still land, while no worker has told.
+const DefaultFence = 11 * time.Minute
+
+// GoesAt returns when a write is sent again of which a person said that it did not happen:
+// when it cannot land any more, by the fence of the worker that looked last; later, if the
+// clocks are set meanwhile. It is zero when there is no such write, or nothing to wait for.
+func GoesAt(ctx context.Context, rdb redis.UniversalClient, id string) (time.Time, error) {
+	pipe := rdb.Pipeline()
+	mark := pipe.HMGet(ctx, TaskKey(id), FieldInFlight, FieldSentAt, FieldDenied)
+	fence := pipe.HGet(ctx, ClockKey, FieldFence)
+	now := pipe.Time(ctx)
+	if err := Exec(ctx, pipe); err != nil {
+		return time.Time{}, fmt.Errorf("read mark: %w", err)
+	}
+	var v [3]string
+	for i, field := range mark.Val() {
+		v[i], _ = field.(string)
+	}
+	if about, _, _ := strings.Cut(v[2], " "); v[0] == "" || v[0] != about {
+		return time.Time{}, nil
+	}
+	wait := DefaultFence
+	if n := number(fence.Val()); n > 0 {
+		wait = time.Duration(n) * time.Millisecond
+	}
+	at := time.UnixMilli(max(number(v[0]), number(v[1]))).Add(wait)
+	if !at.After(now.Val()) {
+		return time.Time{}, nil
+	}
+	return at, nil
+}
