@@ -39,14 +39,13 @@ func (h *handler) find(ctx context.Context, a *attempt, m Merchant) (finding, *e
 // have lost the mark, before anything is sent. send is true when the task may be
 // sent.
 func (h *handler) askFirst(ctx context.Context, a *attempt, m Merchant) (v Verdict, send bool) {
-	// A person's word counts once the write cannot land any more. One that was given before is
-	// no proof: an answer of ECPay's is needed, where there is one to be had.
+	// A person's word is obeyed once the write cannot land any more.
 	word, left := a.open && a.history.NotExecuted, fenceLeft(a.history, h.policy)
 	if word && left > 0 {
 		return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: left, Reason: reasonWord}, false
 	}
 	found, err := h.find(ctx, a, m)
-	if found == askFailed && !(word && left+a.history.SinceWord <= 0 && (err.Kind == ecpay.Unknown || err.Kind == ecpay.Rejected)) {
+	if found == askFailed && !(word && wordProves(a.history, h.policy) && (err.Kind == ecpay.Unknown || err.Kind == ecpay.Rejected)) {
 		a.err = err
 		return h.judge(a, err), false
 	}
@@ -76,6 +75,12 @@ func fenceLeft(h gate.History, p Policy) time.Duration {
 		since = min(since, h.SinceSet)
 	}
 	return p.Fence - since
+}
+
+// wordProves reports whether a person's word says that a write did not happen, and not only
+// that it had not yet: it was given when that could not land any more.
+func wordProves(h gate.History, p Policy) bool {
+	return h.NotExecuted && fenceLeft(h, p)+h.SinceWord <= 0
 }
 
 // atOnce reports whether an answer that does not show the effect means, after the

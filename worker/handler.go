@@ -342,7 +342,7 @@ func (h *handler) request(ctx context.Context, a *attempt, m Merchant) Verdict {
 			return v
 		}
 	}
-	if a.op.Resendable && a.history.NotExecuted && fenceLeft(a.history, h.policy) <= 0 {
+	if a.op.Resendable && wordProves(a.history, h.policy) {
 		a.open = false
 	}
 	if a.history.Undone {

@@ -120,8 +120,8 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 		{
 			"a person's word counts whenever it was given", "ask.go",
-			"word && left+a.history.SinceWord <= 0", "word",
-			`has [2-9] effects`,
+			"return h.NotExecuted && fenceLeft(h, p)+h.SinceWord <= 0", "return h.NotExecuted && fenceLeft(h, p) <= 0",
+			forgotten,
 		},
 		{
 			"a trigger is sent although its cancel is done", "handler.go",

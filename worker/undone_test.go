@@ -155,6 +155,17 @@ func TestWhereECPayDoesNotAnswerAPersonsWordCountsIfItWasGivenAfterTheFence(t *t
 	w.wantCalls("TriggerIssue", "GetIssue", "GetIssue", "TriggerIssue")
 }
 
+// A cancel is sent again at once, and what ECPay answers may come of the first one.
+func TestAWordThatCameTooEarlyProvesNothingOfACancel(t *testing.T) {
+	t.Parallel()
+	w, x, j := staged(t, "cancel")
+	w.fake.Inject(ecpaytest.Match{Operation: x.op}, ecpaytest.Fault{EffectAfter: 5 * time.Minute})
+	w.once(j)
+	w.word(j)
+	w.advance(w.h.policy.Fence + time.Second)
+	w.wantVerdict(w.once(j), Done, ecpay.AlreadyDone)
+}
+
 // The word is about one write, not about those that come after it.
 func TestAPersonsWordIsNotAboutALaterWrite(t *testing.T) {
 	t.Parallel()
