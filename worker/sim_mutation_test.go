@@ -44,11 +44,6 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`which has not the lock`,
 		},
 		{
-			"a lock ends by one step of all clocks", "gate/gate.go",
-			"standing := set && since < a.LockFor", "standing := set && since < 0",
-			`which has not the lock`,
-		},
-		{
 			"no fence", "ask.go",
 			"return p.Fence - since", "return -since",
 			`has [2-9] effects`,
