@@ -51,7 +51,7 @@ func (q *Questions) Ask(ctx context.Context, r Question) (Turn, error) {
 	case len(v) != 2:
 		return Turn{}, fmt.Errorf("ask for a turn: %d values in the answer", len(v))
 	}
-	return turnOf([]int64{v[0], v[1], 0}), nil
+	return turnOf([]int64{v[0], v[1], 0, 0}), nil
 }
 
 // Over says that the request was answered, or never will be, and for how long ECPay wants
