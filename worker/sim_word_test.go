@@ -24,9 +24,12 @@ func (s *sim) word(p *simProc) {
 		if !i.askable && s.mayLand(i) {
 			i.early.Add(1)
 		}
-		out, err := l.Replay(context.Background(), i.id, deadletter.ReplayOptions{NotExecuted: true, By: "sim"})
-		s.words.Add(1)
-		s.logf("%s: replay of %s as not executed: %s %v", p.name, i.id, out, err)
+		func() {
+			defer s.named(i.id)()
+			out, err := l.Replay(context.Background(), i.id, deadletter.ReplayOptions{NotExecuted: true, By: "sim"})
+			s.words.Add(1)
+			s.logf("%s: replay of %s as not executed: %s %v", p.name, i.id, out, err)
+		}()
 	}
 }
 
