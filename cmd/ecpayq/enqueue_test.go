@@ -381,7 +381,7 @@ func TestARedisURLThatIsWrongIsExplained(t *testing.T) {
 	}{
 		{"unknown scheme", env{"ECPAYQ_REDIS_URL": "http://:pass-word@127.0.0.1"}, "scheme"},
 		{"no URL", env{"ECPAYQ_REDIS_URL": "redis://:pass-word@local host:1/0"}, "malformed"},
-		{"unknown parameter", env{"ECPAYQ_REDIS_URL": "redis://:pass-word@127.0.0.1/0?tls=yes"}, `unknown parameter "tls"`},
+		{"unknown parameter", env{"ECPAYQ_REDIS_URL": "redis://:pass-word@127.0.0.1/0?tls=yes"}, `has an option "tls"; options are`},
 		{"database of a cluster", env{"ECPAYQ_REDIS_URL": "redis-cluster://:pass-word@127.0.0.1/2"}, "database"},
 		{"file that is not there", env{"ECPAYQ_REDIS_URL_FILE": missing}, "ECPAYQ_REDIS_URL_FILE"},
 		{"file that is empty", env{"ECPAYQ_REDIS_URL_FILE": empty}, "empty"},
