@@ -11,37 +11,42 @@ import (
 
 func TestAnAnswerThatNamesAnotherSubjectProvesNothing(t *testing.T) {
 	t.Parallel()
-	get := &B2CGetIssueRequest{MerchantID: stageID, RelateNumber: "Order-1"}
-	byNumber := &B2CGetIssueRequest{MerchantID: stageID, InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17"}
+	// Each row has a request of its own, since validating one trims its fields.
+	get := func() Request { return &B2CGetIssueRequest{MerchantID: stageID, RelateNumber: "Order-1"} }
+	byNumber := func() Request {
+		return &B2CGetIssueRequest{MerchantID: stageID, InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17"}
+	}
 	key := InvoiceKey{MerchantID: stageID, InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23"}
-	void, confirm, issue := &GetInvalidRequest{key}, &GetInvalidConfirmRequest{key}, &B2BGetIssueRequest{key}
+	void := func() Request { return &GetInvalidRequest{key} }
+	confirm := func() Request { return &GetInvalidConfirmRequest{key} }
+	issue := func() Request { return &B2BGetIssueRequest{key} }
 	for name, tc := range map[string]struct {
 		req   Request
 		data  string // beside RtnCode 1
 		field string // by which it is another's; empty: ours
 	}{
-		"an order":                               {get, `"IIS_Relate_Number":"Order-1","IIS_Mer_ID":2000132`, ""},
-		"an order in another case, with blanks":  {get, `"IIS_Relate_Number":" ORDER-1 ","IIS_Mer_ID":"2000132 "`, ""},
-		"an order that the answer does not name": {get, `"IIS_Number":"JU11082064"`, ""},
-		"an order named as nothing":              {get, `"IIS_Relate_Number":"","IIS_Mer_ID":null`, ""},
-		"an order named as the word null":        {get, `"IIS_Relate_Number":"null"`, ""},
+		"an order":                               {get(), `"IIS_Relate_Number":"Order-1","IIS_Mer_ID":2000132`, ""},
+		"an order in another case, with blanks":  {get(), `"IIS_Relate_Number":" ORDER-1 ","IIS_Mer_ID":"2000132 "`, ""},
+		"an order that the answer does not name": {get(), `"IIS_Number":"JU11082064"`, ""},
+		"an order named as nothing":              {get(), `"IIS_Relate_Number":"","IIS_Mer_ID":null`, ""},
+		"an order named as the word null":        {get(), `"IIS_Relate_Number":"null"`, ""},
 		"an order that is a number":              {&B2CGetIssueRequest{MerchantID: stageID, RelateNumber: "20260617"}, `"IIS_Relate_Number":20260617`, ""},
-		"another order":                          {get, `"IIS_Relate_Number":"Order-2","IIS_Mer_ID":2000132`, "RelateNumber"},
-		"an order whose number ours begins":      {get, `"IIS_Relate_Number":"Order-10"`, "RelateNumber"},
-		"the same order of another merchant":     {get, `"IIS_Relate_Number":"Order-1","IIS_Mer_ID":2000133`, "MerchantID"},
-		"an invoice":                             {byNumber, `"IIS_Number":"JU11082064","IIS_Create_Date":"2026-06-17+12:25:00"`, ""},
-		"an invoice with the time of its issue":  {byNumber, `"IIS_Number":"JU11082064","IIS_Create_Date":"2026/6/17 12:25:00"`, ""},
-		"an invoice with a day that is none":     {byNumber, `"IIS_Number":"JU11082064","IIS_Create_Date":"soon"`, ""},
-		"another invoice":                        {byNumber, `"IIS_Number":"JU11082065","IIS_Create_Date":"2026-06-17 12:25:00"`, "InvoiceNumber"},
-		"an invoice of another day":              {byNumber, `"IIS_Number":"JU11082064","IIS_Create_Date":"2025-06-17 12:25:00"`, "InvoiceDate"},
-		"a void":                                 {void, `"RtnData":{"InvoiceNumber":" VG11000002","CancelDate":"2026-09-23"}`, ""},
-		"a void as text":                         {void, `"RtnData":"{\"InvoiceNumber\":\"VG11000002\",\"InvoiceDate\":\"20190923\"}"`, ""},
-		"no void":                                {void, `"RtnData":""`, ""},
-		"another void":                           {void, `"RtnData":{"InvoiceNumber":"VG11000003","CancelDate":"2026-09-23"}`, "InvoiceNumber"},
-		"another void as text":                   {void, `"RtnData":"{\"InvoiceNumber\":\"VG11000003\"}"`, "InvoiceNumber"},
-		"a void of another day's invoice":        {void, `"RtnData":{"InvoiceNumber":"VG11000002","InvoiceDate":"2017-09-23"}`, "InvoiceDate"},
-		"another confirm":                        {confirm, `"RtnData":{"InvoiceNumber":"VG11000003","ConfirmDate":"2026-09-23"}`, "InvoiceNumber"},
-		"another B2B invoice":                    {issue, `"RtnData":{"InvoiceNumber":"VG11000003"}`, "InvoiceNumber"},
+		"another order":                          {get(), `"IIS_Relate_Number":"Order-2","IIS_Mer_ID":2000132`, "RelateNumber"},
+		"an order whose number ours begins":      {get(), `"IIS_Relate_Number":"Order-10"`, "RelateNumber"},
+		"the same order of another merchant":     {get(), `"IIS_Relate_Number":"Order-1","IIS_Mer_ID":2000133`, "MerchantID"},
+		"an invoice":                             {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"2026-06-17+12:25:00"`, ""},
+		"an invoice with the time of its issue":  {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"2026/6/17 12:25:00"`, ""},
+		"an invoice with a day that is none":     {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"soon"`, ""},
+		"another invoice":                        {byNumber(), `"IIS_Number":"JU11082065","IIS_Create_Date":"2026-06-17 12:25:00"`, "InvoiceNumber"},
+		"an invoice of another day":              {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"2025-06-17 12:25:00"`, "InvoiceDate"},
+		"a void":                                 {void(), `"RtnData":{"InvoiceNumber":" VG11000002","CancelDate":"2026-09-23"}`, ""},
+		"a void as text":                         {void(), `"RtnData":"{\"InvoiceNumber\":\"VG11000002\",\"InvoiceDate\":\"20190923\"}"`, ""},
+		"no void":                                {void(), `"RtnData":""`, ""},
+		"another void":                           {void(), `"RtnData":{"InvoiceNumber":"VG11000003","CancelDate":"2026-09-23"}`, "InvoiceNumber"},
+		"another void as text":                   {void(), `"RtnData":"{\"InvoiceNumber\":\"VG11000003\"}"`, "InvoiceNumber"},
+		"a void of another day's invoice":        {void(), `"RtnData":{"InvoiceNumber":"VG11000002","InvoiceDate":"2017-09-23"}`, "InvoiceDate"},
+		"another confirm":                        {confirm(), `"RtnData":{"InvoiceNumber":"VG11000003","ConfirmDate":"2026-09-23"}`, "InvoiceNumber"},
+		"another B2B invoice":                    {issue(), `"RtnData":{"InvoiceNumber":"VG11000003"}`, "InvoiceNumber"},
 		"an allowance":                           {allowance(), `"RtnData":{"MerchantID":"2000132","ConfirmDate":"2026-09-23"}`, ""},
 		"an allowance that is a number":          {allowance(), `"RtnData":{"MerchantID":2000132,"AllowanceNo":1909241702402030}`, ""},
 		"another allowance":                      {allowance(), `"RtnData":{"AllowanceNo":"1909241702402031"}`, "AllowanceNo"},

@@ -72,7 +72,7 @@ func refusals(t *testing.T, admin *redis.Client) (list []string) {
 
 func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing.T) {
 	t.Parallel()
-	b, admin := newACLBench(t, documentedACL(t), nil)
+	b, admin := newACLBench(t, documentedACL(t), env{"ECPAYQ_FENCE": "1s"})
 	b.schedules("schedules:\n  - {name: often, cron: '*/2 * * * * *', kind: Conflict}\n")
 	w := b.worker()
 	d := b.dashboard()

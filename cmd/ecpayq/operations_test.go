@@ -129,7 +129,7 @@ func TestEveryOperationGoesFromEnqueueToECPayWithExactlyOneEffect(t *testing.T) 
 		if got.EnqueuedAt.IsZero() || got.LastAt.Before(got.EnqueuedAt.Add(-time.Second)) {
 			t.Errorf("%s: got enqueued_at %s and last_at %s", row.name, got.EnqueuedAt, got.LastAt)
 		}
-		row.want.State, row.want.Kind, row.want.Attempts = "completed", "OK", 1
+		row.want.MerchantID, row.want.State, row.want.Kind, row.want.Attempts = merchantID, "completed", "OK", 1
 		got.EnqueuedAt, got.LastAt = time.Time{}, time.Time{}
 		if diff := cmp.Diff(row.want, got, cmp.Transformer("json", compact)); diff != "" {
 			t.Errorf("%s: task wait (-want +got):\n%s", row.name, diff)

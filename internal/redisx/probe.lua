@@ -8,12 +8,12 @@ local function try(what, ...)
   if type(reply) == 'table' and reply.err then return {what, reply.err} end
   return nil, reply
 end
-local bad, now = try('TIME', 'TIME')
+local bad = try('TIME', 'TIME')
 if bad then return bad end
 bad = try('INFO', 'INFO', 'replication')
 -- miniredis, for development, knows other sections only
 if bad and not string.find(bad[2], 'is not supported', 1, true) then return bad end
-bad = try('keys ecpayq:*', 'SET', KEYS[1], now[1], 'PX', 60000) or try('keys asynq:*', 'DEL', ARGV[1])
+bad = try('keys ecpayq:*', 'SET', KEYS[1], '', 'PX', 60000) or try('keys asynq:*', 'DEL', ARGV[1])
 if bad then return bad end
 local _, told = try('INFO', 'INFO', 'cluster')
 if type(told) == 'string' and string.find(told, 'cluster_enabled:1', 1, true) then return {'cluster'} end
