@@ -96,9 +96,8 @@ func (b *fullBench) states(ids []string) map[string]int {
 // await waits until the tasks are in these states.
 func (b *fullBench) await(what string, ids []string, want map[string]int) {
 	b.Helper()
-	last := map[string]int{}
 	deadline := time.Now().Add(30 * time.Second)
-	for last = b.states(ids); !cmp.Equal(want, last); last = b.states(ids) {
+	for last := b.states(ids); !cmp.Equal(want, last); last = b.states(ids) {
 		if time.Now().After(deadline) {
 			b.Fatalf("%s: not within 30s: %v, want %v", what, last, want)
 		}
