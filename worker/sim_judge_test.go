@@ -53,7 +53,9 @@ func (s *sim) judge(c *simCounts) {
 				c.ambiguous.Add(1)
 			default:
 				c.dead.Add(1)
-				if shown {
+				// A letter that was run again and done is back as it was before, if a failover lost
+				// that. Whoever replays it has ECPay asked first.
+				if shown && !(s.lossy && read.Died.Before(s.lostAt)) {
 					s.violated("%s of %s is dead(%s), and ECPay shows its effect", i.name, i.subject, read.Death.Kind)
 				}
 			}

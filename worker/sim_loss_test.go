@@ -33,6 +33,7 @@ func (s *sim) promoteLater(behind snapshot, after time.Duration) {
 		s.redis.down.Store(true)
 		s.at(within(s.rng, time.Second, 5*time.Second), "the replica takes over", func() {
 			s.redis.promote(behind)
+			s.lostAt = s.redis.now()
 			s.redis.down.Store(false)
 			s.at(within(s.rng, 0, replicationCheck), "workers look at redis", func() {
 				for _, p := range s.workers {

@@ -59,6 +59,7 @@ type sim struct {
 	froze  atomic.Bool  // some process was frozen
 	loose  bool         // some workers have no interval, and others have
 	step   atomic.Int64 // by how much all clocks were set
+	lostAt time.Time    // when a failover lost the last writes, by Redis' clock
 	setAt  int64        // when they were set last, by Redis' clock, in milliseconds
 
 	words, again, steps atomic.Int64 // how often a person gave a word, a shop called again, and clocks were set
@@ -168,8 +169,11 @@ func arrival(at time.Time, path string) string { return strconv.FormatInt(at.Uni
 // sender's clock.
 func (s *sim) front(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // it broke off on its way: nothing has arrived
+	}
 	p, _ := r.Context().Value(procKey{}).(*simProc)
-	if err == nil && p != nil {
+	if p != nil {
 		from := sending{proc: p, at: time.Now(), clock: p.now(), locks: map[string]string{}}
 		for _, key := range s.redis.list("KEYS", "ecpayq:*:lock:*") {
 			from.locks[key] = s.redis.text("GET", key)
