@@ -80,9 +80,10 @@ func (s *sim) judge(c *simCounts) {
 	}
 }
 
-// sweepAll copies into the ledger what asynq archived by itself, if there is any.
+// sweepAll copies into the ledger what asynq archived by itself, if there is any, and settles
+// what somebody who crashed left unsure.
 func (s *sim) sweepAll() {
-	if !slices.ContainsFunc(s.intents, func(i *simIntent) bool {
+	if s.redis.number("SCARD", record.UnsureKey) == 0 && !slices.ContainsFunc(s.intents, func(i *simIntent) bool {
 		_, archived := s.redis.direct("ZSCORE", asynqKey(i.queue, "archived"), i.id).(string)
 		_, dead := s.redis.direct("ZSCORE", record.DeadKey(i.id), i.id).(string)
 		return archived && !dead
