@@ -104,8 +104,8 @@ func (s *sim) active() bool {
 
 // settled reports whether nothing happens any more.
 func (s *sim) settled() bool {
-	if s.faulty.Load() || len(s.events) > 0 {
-		return false
+	if s.faulty.Load() || len(s.events) > 0 || slices.ContainsFunc(s.intents, func(i *simIntent) bool { return !i.stored.Load() }) {
+		return false // also while a shop that crashed is about to call again
 	}
 	for _, q := range s.queues {
 		if s.asynq.waiting(q) > 0 {

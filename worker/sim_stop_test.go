@@ -214,7 +214,7 @@ func (s *sim) planStops(some func(n, thousandths int, name string, f func())) {
 	}
 	for _, i := range s.intents {
 		if chance(s.rng, 500) {
-			i.later = within(s.rng, time.Second, 20*time.Minute)
+			i.later = within(s.rng, time.Second, 20*time.Minute).Truncate(time.Second)
 		}
 	}
 	some(2, 500, "a person stops what waits", func() { s.background("person", s.stopByHand) })
