@@ -160,11 +160,17 @@ func (b *bench) worker(changes ...env) *child {
 // workerOf is worker with another build of ecpayq.
 func (b *bench) workerOf(path string, changes ...env) *child {
 	b.Helper()
+	return b.workerBy([]string{path}, changes...)
+}
+
+// workerBy is worker by a command that is ecpayq, or starts it with the arguments that follow.
+func (b *bench) workerBy(command []string, changes ...env) *child {
+	b.Helper()
 	e := b.env
 	for _, c := range changes {
 		e = e.with(c)
 	}
-	w := startProgram(b.T, path, e, "worker")
+	w := startProgram(b.T, command[0], e, append(command[1:], "worker")...)
 	line := w.awaitLog("worker is running")
 	w.admin, _ = line["admin"].(string)
 	b.Cleanup(func() {

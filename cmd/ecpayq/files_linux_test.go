@@ -13,16 +13,6 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 )
 
-// limited returns a program that is ecpayq with at most so many open files.
-func limited(t *testing.T, files int) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "ecpayq")
-	if err := os.WriteFile(path, []byte(fmt.Sprintf("#!/bin/sh\nulimit -n %d\nexec %s \"$@\"\n", files, binary)), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func TestAWorkerWithFewOpenFilesSaysSoAndStaysReachable(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, env{"ECPAYQ_MERCHANT_IN_FLIGHT": "32", "ECPAYQ_MERCHANT_INTERVAL": "0s"})
@@ -37,7 +27,7 @@ func TestAWorkerWithFewOpenFilesSaysSoAndStaysReachable(t *testing.T) {
 	if r := b.run("enqueue", "batch", writeFile(t, filepath.Join(t.TempDir(), "lines"), lines.String())); r.code != 0 {
 		t.Fatalf("batch: %+v", r)
 	}
-	w := b.workerOf(limited(t, limit))
+	w := b.workerBy([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, limit), binary})
 	w.awaitLog("only 64 files may be open, of which this worker wants 208: it opens at most 14 connections to Redis with each of its two clients, and sends at most 12 requests to ECPay at once; raise the limit (ulimit -n, or LimitNOFILE of systemd)")
 
 	// Probes that stay connected, and one that connects anew each time.
