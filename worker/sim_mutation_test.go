@@ -161,7 +161,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 	}
 	// Seeds from which what is rare is found early. When schedules are drawn in another way, it is found elsewhere.
-	near := map[string]int{"a replay claims no letter": 6500}
+	near := map[string]int{"a replay claims no letter": 6500, "a person's word counts whenever it was given": 8500, "a person's word is obeyed at once": 2800}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
