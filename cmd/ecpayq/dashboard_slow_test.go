@@ -192,7 +192,7 @@ func TestSlowOpsMendAndRunDeadTasksInABrowser(t *testing.T) {
 			victim.open(site + "/?to=" + to)
 			victim.until("the form is sent", "(document.getElementById('f').submit(), true)")
 			victim.until("it is answered", "location.href.startsWith("+quote(d.url+to)+") && document.readyState === 'complete'")
-			if text := victim.text(); !strings.Contains(text, "cross-origin") && !strings.Contains(text, "log in first") {
+			if text := victim.text(); !strings.Contains(text, "other sites' pages may not ask this") && !strings.Contains(text, "log in first") {
 				t.Errorf("a form of %s to %s: got %q, want a refusal", site, to, text)
 			}
 		}

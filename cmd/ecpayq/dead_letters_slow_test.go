@@ -54,7 +54,15 @@ func TestSlowTenThousandAndFiftyArchivedTasksAreListedExportedAndReplayed(t *tes
 	if err != nil || len(rows) != n+1 || rows[0][0] != "id" {
 		t.Errorf("%d rows of CSV, %v; want %d and a header", len(rows), err, n)
 	}
-	got := b.dead("replay")
+	// A person archived them, so that only their ids have them run again.
+	if r := b.dead("replay"); r.stdout != "" || !strings.Contains(r.stderr, fmt.Sprintf("%d that a person stopped left alone", n)) {
+		t.Errorf("a bare replay: %+v, want that it leaves all alone", r)
+	}
+	args := []string{"replay"}
+	for _, l := range listed {
+		args = append(args, l.ID)
+	}
+	got := b.dead(args...)
 	replayed := map[string]bool{}
 	for s := bufio.NewScanner(strings.NewReader(got.stdout)); s.Scan(); {
 		var o struct{ ID, Outcome string }
