@@ -55,8 +55,3 @@ local function forget_letter(key)
     'unbegun', 'revived', 'fixed_by', 'base_died', 'base_payload', 'base_headers', 'base_fix', 'base_original',
     'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason', 'd_reason_zh')
 end
--- Reports whether a write of a task may have happened: it is marked, or the mark may
--- be lost. first is when its first attempt was, false for none.
-local function unaccounted(in_flight, replication, enqueued, first)
-  return in_flight or older_than_loss(tonumber(redis.call('HGET', replication, 'changed')) or 0, enqueued, tonumber(first) or redis_now())
-end

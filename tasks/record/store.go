@@ -20,6 +20,11 @@ var (
 	preludeLua string
 	//go:embed place.lua
 	placeLua string
+	// ReplicationLua is what scripts have in common that notice another replication id. It
+	// stands before them in [NewScript].
+	//
+	//go:embed replication.lua
+	ReplicationLua string
 	//go:embed deposit.lua
 	depositLua string
 	//go:embed confirm.lua
@@ -34,8 +39,8 @@ var (
 	ownerLua string
 
 	place         = redis.NewScript(placeLua)
-	depositScript = NewScript(depositLua)
-	confirm       = NewScript(confirmLua)
+	depositScript = NewScript(ReplicationLua + depositLua)
+	confirm       = NewScript(ReplicationLua + confirmLua)
 	correct       = NewScript(correctLua)
 	uncorrect     = redis.NewScript(uncorrectLua)
 	resolve       = NewScript(resolveLua)

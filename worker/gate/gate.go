@@ -21,9 +21,6 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-//go:embed replication.lua
-var replicationLua string
-
 //go:embed pace.lua
 var paceLua string
 
@@ -60,9 +57,9 @@ type Gate struct {
 func New(rdb redis.UniversalClient, confirm record.Confirm) *Gate {
 	return &Gate{
 		rdb: rdb, confirm: confirm,
-		begin: record.NewScript(replicationLua + paceLua + requestLua + beginLua), enter: record.NewScript(paceLua + requestLua + enterLua),
+		begin: record.NewScript(record.ReplicationLua + paceLua + requestLua + beginLua), enter: record.NewScript(paceLua + requestLua + enterLua),
 		leave:  record.NewScript(paceLua + leaveLua),
-		denied: record.NewScript(paceLua + deniedLua), look: record.NewScript(replicationLua + lookLua),
+		denied: record.NewScript(paceLua + deniedLua), look: record.NewScript(record.ReplicationLua + lookLua),
 		took: func(string, time.Duration) {},
 	}
 }

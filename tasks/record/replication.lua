@@ -29,3 +29,9 @@ local function lost_writes(key, now)
   redis.call('HSET', key, 'replid', id, 'changed', changed)
   return changed
 end
+-- Reports whether a write of a task may have happened: it is marked, or the mark may
+-- be lost. first is when its first attempt was, false for none. Whoever asks notices a
+-- change by itself: perhaps no worker runs that would.
+local function unaccounted(in_flight, replication, enqueued, first)
+  return in_flight or older_than_loss(lost_writes(replication, redis_now()), enqueued, tonumber(first) or redis_now())
+end
