@@ -1,0 +1,24 @@
+package deadletter_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// A person may stop a task, and the sweep copy one, when no worker has met the new master yet.
+func TestALetterIsAmbiguousAfterAFailoverThatNoWorkerHasMet(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.crashed(1, false)
+	if err := b.rdb.HSet(t.Context(), record.ReplicationKey(b.rdb, id), record.FieldReplID, "another", record.FieldChanged, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	b.sweep()
+	l, err := record.NewStore(b.rdb, time.Hour, time.Now).Letter(t.Context(), id)
+	if err != nil || !l.InLedger || l.Death.Kind != ecpay.Ambiguous {
+		t.Errorf("%+v, %v; want a letter of kind Ambiguous, since the mark of a write may be lost", l, err)
+	}
+}
