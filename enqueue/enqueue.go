@@ -420,7 +420,7 @@ func (c *Client) Task(ctx context.Context, id string) (record.Task, error) {
 }
 
 func redisError(ctx context.Context, id string, err error) error {
-	err = record.WithoutAsynq(err)
+	err = record.PlainError(err)
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%w (%s)", context.Cause(ctx), strings.TrimSpace(err.Error()))
 	}

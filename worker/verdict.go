@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -130,7 +131,7 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 	byAge := func() Verdict {
 		if h.Age >= p.MaxAge {
 			v := dead(reasonTooOld)
-			v.Words = record.Text{En: fmt.Sprintf("no success within %s", p.MaxAge), Zh: fmt.Sprintf("超過 %s 仍未成功", p.MaxAge)}
+			v.Words = record.Text{En: "no success within " + clean.Duration(p.MaxAge), Zh: "超過 " + clean.Duration(p.MaxAge) + " 仍未成功"}
 			return v
 		}
 		return retry()

@@ -52,7 +52,7 @@ func (p *program) outcomes(c *cli.Command, verb string) *outcomes {
 
 func (o *outcomes) add(r outcome, err error) {
 	if err != nil {
-		r.Error = err.Error()
+		r.Error = record.PlainError(err).Error()
 		o.errs = append(o.errs, fmt.Errorf("%s: %w", r.ID, err))
 	}
 	if r.Outcome != "" {

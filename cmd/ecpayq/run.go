@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string, s streams) int {
 }
 
 func printError(w io.Writer, err error) {
-	sayLines(w, "ecpayq: error: "+record.WithoutAsynq(err).Error())
+	sayLines(w, "ecpayq: error: "+record.PlainError(err).Error())
 	if h := hintFor(err); h != "" {
 		sayLines(w, "hint: "+h)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -114,7 +115,7 @@ func (p *program) waitTask(ctx context.Context, c *cli.Command, client *enqueue.
 			if err := p.printTask(c, last); err != nil {
 				return err
 			}
-			return fmt.Errorf("task %s is still %s after %s", id, last.State, c.Duration("timeout"))
+			return fmt.Errorf("task %s is still %s after %s", id, last.State, clean.Duration(c.Duration("timeout")))
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/clean"
 )
 
 // Loading is how far a Redis is that loads its data into memory, which it does after a start
@@ -52,7 +53,7 @@ func AwaitLoaded(ctx context.Context, rdb redis.UniversalClient, limit time.Dura
 		}
 		switch now := time.Now(); {
 		case !now.Before(end):
-			return fmt.Errorf("%w: after %s it is still loading its data: %w", enqueue.ErrRedis, limit, last)
+			return fmt.Errorf("%w: after %s it is still loading its data: %w", enqueue.ErrRedis, clean.Duration(limit), last)
 		case now.Sub(said) >= loadingSay:
 			said = now
 			say(progress(ctx, rdb))
@@ -99,7 +100,7 @@ func (l Loading) String() string {
 	if l.Percent < 0 {
 		return "redis is loading its data into memory"
 	}
-	return fmt.Sprintf("redis is loading its data into memory: %.0f %% done, about %s left", l.Percent, max(0, l.Left))
+	return fmt.Sprintf("redis is loading its data into memory: %.0f %% done, about %s left", l.Percent, clean.Duration(max(0, l.Left)))
 }
 
 // loggedLoading says it in the log.

@@ -134,7 +134,7 @@ func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 		"internal/redistest": nil,
 		"internal/exactjson": nil,
 		"internal/web":       nil,
-		"worker":             {"worker/gate", "worker/deadletter", "enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson"},
+		"worker":             {"worker/gate", "worker/deadletter", "enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/clean"},
 		"worker/gate":        {"tasks", "tasks/record", "ecpay", "internal/exactjson"},
 		"internal/redisx":    {"enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson"},
 	} {

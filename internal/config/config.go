@@ -12,6 +12,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/worker"
 )
 
@@ -71,6 +72,16 @@ func hint(err error, format string, args ...any) error {
 	return &Hint{err, fmt.Sprintf(format, args...)}
 }
 
+// wrong is an error about a value, and spell a sentence about one: durations in them are
+// written as people write them.
+func wrong(format string, args ...any) error {
+	return fmt.Errorf(format, clean.Durations(args)...)
+}
+
+func spell(format string, args ...any) string {
+	return fmt.Sprintf(format, clean.Durations(args)...)
+}
+
 // ResolveRedisURL returns the URL, from its file where one is named.
 func (c *Config) ResolveRedisURL() (string, error) {
 	if c.RedisURLFile == "" {
@@ -100,13 +111,13 @@ const minRedisPool = 16
 func (c *Config) CheckConnections() error {
 	switch {
 	case c.RedisPool < minRedisPool:
-		return fmt.Errorf("ECPAYQ_REDIS_POOL is %d; it must be at least %d, since each queue takes one to wait for tasks", c.RedisPool, minRedisPool)
+		return wrong("ECPAYQ_REDIS_POOL is %d; it must be at least %d, since each queue takes one to wait for tasks", c.RedisPool, minRedisPool)
 	case c.RedisIdle < 1:
-		return fmt.Errorf("ECPAYQ_REDIS_IDLE is %d; it must be at least 1", c.RedisIdle)
+		return wrong("ECPAYQ_REDIS_IDLE is %d; it must be at least 1", c.RedisIdle)
 	case c.RedisIdleTimeout <= 0:
-		return fmt.Errorf("ECPAYQ_REDIS_IDLE_TIMEOUT is %s; it must be more than 0", c.RedisIdleTimeout)
+		return wrong("ECPAYQ_REDIS_IDLE_TIMEOUT is %s; it must be more than 0", c.RedisIdleTimeout)
 	case c.RedisLoadingTimeout < 0:
-		return fmt.Errorf("ECPAYQ_REDIS_LOADING_TIMEOUT is %s; it must not be negative, and 0s is not to wait", c.RedisLoadingTimeout)
+		return wrong("ECPAYQ_REDIS_LOADING_TIMEOUT is %s; it must not be negative, and 0s is not to wait", c.RedisLoadingTimeout)
 	}
 	return nil
 }
@@ -114,7 +125,7 @@ func (c *Config) CheckConnections() error {
 // CheckMerchantInterval reports what is wrong with the interval.
 func (c *Config) CheckMerchantInterval() error {
 	if c.MerchantInterval < 0 {
-		return fmt.Errorf("ECPAYQ_MERCHANT_INTERVAL is %s; it must not be negative", c.MerchantInterval)
+		return wrong("ECPAYQ_MERCHANT_INTERVAL is %s; it must not be negative", c.MerchantInterval)
 	}
 	return nil
 }
@@ -122,7 +133,7 @@ func (c *Config) CheckMerchantInterval() error {
 // CheckRetention reports what is wrong with the retention.
 func (c *Config) CheckRetention() error {
 	if c.Retention <= 0 {
-		return fmt.Errorf("ECPAYQ_RETENTION is %s; it must be more than 0", c.Retention)
+		return wrong("ECPAYQ_RETENTION is %s; it must be more than 0", c.Retention)
 	}
 	return WholeSeconds("ECPAYQ_RETENTION", c.Retention)
 }
@@ -130,7 +141,7 @@ func (c *Config) CheckRetention() error {
 // CheckFinishTTL reports what is wrong with the time of finish markers.
 func (c *Config) CheckFinishTTL() error {
 	if c.FinishTTL <= 0 {
-		return fmt.Errorf("ECPAYQ_FINISH_TTL is %s; it must be more than 0", c.FinishTTL)
+		return wrong("ECPAYQ_FINISH_TTL is %s; it must be more than 0", c.FinishTTL)
 	}
 	return nil
 }
@@ -149,7 +160,7 @@ func (c *Config) Validate() error {
 	var errs []error
 	positive := func(name string, d time.Duration) {
 		if d <= 0 {
-			errs = append(errs, fmt.Errorf("%s is %s; it must be more than 0", name, d))
+			errs = append(errs, wrong("%s is %s; it must be more than 0", name, d))
 		}
 	}
 	for name, d := range map[string]time.Duration{
@@ -161,7 +172,7 @@ func (c *Config) Validate() error {
 	}
 	relation := func(ok bool, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
+			errs = append(errs, wrong(format, args...))
 		}
 	}
 	errs = append(errs, c.CheckMerchantInterval(), c.CheckRetention(), c.CheckFinishTTL(), c.CheckConnections())
@@ -195,17 +206,17 @@ const ecpayWindow = 10 * time.Minute
 func (c *Config) Warnings() []string {
 	var list []string
 	if least := ecpayWindow + c.TaskTimeout; c.Fence < least {
-		list = append(list, fmt.Sprintf("ECPAYQ_FENCE %s is less than ECPay's 10 minutes and ECPAYQ_TASK_TIMEOUT, %s: a write that was not answered may land after it was sent again", c.Fence, least))
+		list = append(list, spell("ECPAYQ_FENCE %s is less than ECPay's 10 minutes and ECPAYQ_TASK_TIMEOUT, %s: a write that was not answered may land after it was sent again", c.Fence, least))
 	}
 	if most := c.TaskTimeout / 4; c.MerchantInterval > most {
-		list = append(list, fmt.Sprintf("ECPAYQ_MERCHANT_INTERVAL %s is more than a quarter of ECPAYQ_TASK_TIMEOUT, %s: an attempt that needs two requests may have no time for the second, and begin anew again and again", c.MerchantInterval, most))
+		list = append(list, spell("ECPAYQ_MERCHANT_INTERVAL %s is more than a quarter of ECPAYQ_TASK_TIMEOUT, %s: an attempt that needs two requests may have no time for the second, and begin anew again and again", c.MerchantInterval, most))
 	}
 	return list
 }
 
 func (c *Config) checkLog() error {
 	if c.LogFormat != "json" && c.LogFormat != "console" {
-		return fmt.Errorf("ECPAYQ_LOG_FORMAT is %q; it must be json or console", c.LogFormat)
+		return wrong("ECPAYQ_LOG_FORMAT is %q; it must be json or console", c.LogFormat)
 	}
 	return nil
 }

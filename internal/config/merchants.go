@@ -202,7 +202,7 @@ func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 			return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
 		}
 		if m.Interval != nil && *m.Interval < 0 {
-			return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: merchant %s: interval is %s; it must not be negative, and 0s is none", m.MerchantID, time.Duration(*m.Interval))
+			return nil, nil, wrong("ECPAYQ_CONFIG: merchant %s: interval is %s; it must not be negative, and 0s is none", m.MerchantID, time.Duration(*m.Interval))
 		}
 		if err := add(cfg, or(m.TsrIsRelateNumber, c.TsrIsRelateNumber), or(m.RetriggerScheduled, c.RetriggerScheduled), (*time.Duration)(m.Interval)); err != nil {
 			return nil, nil, err

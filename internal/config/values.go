@@ -6,10 +6,11 @@ import (
 	"math"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/ecpayq/ecpayq/internal/clean"
 )
 
 // Flags whose values are written as people write them: cli's own read 010 as 8 and
@@ -79,7 +80,7 @@ func WholeSeconds(name string, d time.Duration) error {
 	if d%time.Second == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s is %s; it must be whole seconds, because asynq drops what is less: set it to %s", name, d, max(d.Truncate(time.Second), time.Second))
+	return fmt.Errorf("%s is %s; it must be whole seconds, because asynq drops what is less: set it to %s", name, d, clean.Duration(max(d.Truncate(time.Second), time.Second)))
 }
 
 type number int
@@ -112,7 +113,7 @@ func (duration) Create(v time.Duration, p *time.Duration, _ cli.NoConfig) cli.Va
 }
 
 // ToString implements [cli.ValueCreator].
-func (duration) ToString(v time.Duration) string { return shortly(v) }
+func (duration) ToString(v time.Duration) string { return clean.Duration(v) }
 
 // Set implements [cli.Value].
 func (d *duration) Set(s string) error {
@@ -125,19 +126,7 @@ func (d *duration) Set(s string) error {
 func (d *duration) Get() any { return time.Duration(*d) }
 
 // String implements [cli.Value].
-func (d *duration) String() string { return shortly(time.Duration(*d)) }
-
-// shortly writes a duration as a person does: 24h, where Go says 24h0m0s.
-func shortly(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
+func (d *duration) String() string { return clean.Duration(time.Duration(*d)) }
 
 type truth bool
 

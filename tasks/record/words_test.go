@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -8,7 +9,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-func TestWhatRedisHasSaidIsToldWithoutTheWordsOfAsynq(t *testing.T) {
+func TestWhatHappenedIsToldWithoutTheWordsOfAsynqAndGo(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("dial tcp 127.0.0.1:1: connect: connection refused")
 	for before, want := range map[string]string{
@@ -17,12 +18,21 @@ func TestWhatRedisHasSaidIsToldWithoutTheWordsOfAsynq(t *testing.T) {
 		"task b2c.x: UNKNOWN: redis eval error: ":     "task b2c.x: " + cause.Error(),
 		"OOM command not allowed: ":                   "OOM command not allowed: " + cause.Error(),
 	} {
-		got := record.WithoutAsynq(fmt.Errorf("%s%w", before, cause))
+		got := record.PlainError(fmt.Errorf("%s%w", before, cause))
 		if got.Error() != want || !errors.Is(got, cause) {
 			t.Errorf("%s: got %q, want %q that wraps its cause", before, got, want)
 		}
 	}
-	if record.WithoutAsynq(nil) != nil {
+	for cause, want := range map[error]string{
+		context.DeadlineExceeded: "redis is not available: no answer in time",
+		context.Canceled:         "redis is not available: interrupted",
+	} {
+		got := record.PlainError(fmt.Errorf("redis is not available: %w", cause))
+		if got.Error() != want || !errors.Is(got, cause) {
+			t.Errorf("got %q, want %q that wraps its cause", got, want)
+		}
+	}
+	if record.PlainError(nil) != nil {
 		t.Error("no error became one")
 	}
 }
