@@ -12,7 +12,7 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/app"
 	"github.com/ecpayq/ecpayq/internal/config"
-	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -43,12 +43,12 @@ func (p *program) checkRedis(ctx context.Context) (usable redis.UniversalClient,
 	defer cancel()
 	d, err := app.ReadDurability(ctx, rdb)
 	if err != nil {
-		return nil, done, failed(redisx.Diagnose(ctx, rdb, err))
+		return nil, done, failed(redishealth.Diagnose(ctx, rdb, err))
 	}
 	if d.TooOld() {
 		return nil, done, []finding{{Check: "redis", Status: statusFailed, Detail: "version " + d.Version + " is older than " + app.MinRedis, Hint: "upgrade Redis to " + app.MinRedis + " or newer"}}
 	}
-	if err := redisx.Ask(ctx, rdb); err != nil {
+	if err := redishealth.Ask(ctx, rdb); err != nil {
 		report = []finding{redisFailed(fmt.Errorf("it answers, but workers cannot use it: %w", err))}
 	} else {
 		report = []finding{{Check: "redis", Status: statusOK, Detail: "usable, version " + d.Version}}
@@ -68,9 +68,9 @@ func redisFailed(err error) finding {
 	if errors.As(err, &wrong) {
 		return finding{Check: "redis", Status: statusFailed, Detail: err.Error(), Hint: wrong.Text}
 	}
-	h := redisx.HintFor(err)
+	h := redishealth.HintFor(err)
 	if h == (record.Text{}) {
-		h = redisx.General()
+		h = redishealth.General()
 	}
 	return found("redis", statusFailed, err.Error(), h)
 }
@@ -89,14 +89,14 @@ func durabilityFinding(d app.Durability) finding {
 
 func memoryFinding(ctx context.Context, rdb redis.UniversalClient) finding {
 	f := finding{Check: "redis memory", Status: statusOK}
-	m, err := redisx.ReadMemory(ctx, rdb)
+	m, err := redishealth.ReadMemory(ctx, rdb)
 	switch {
 	case err != nil:
 		f.Status, f.Detail = statusWarning, err.Error()
 	case m.Max == 0:
-		f.Detail = redisx.Bytes(m.Used) + " used, maxmemory is not set"
+		f.Detail = redishealth.Bytes(m.Used) + " used, maxmemory is not set"
 	default:
-		f.Detail = fmt.Sprintf("%s of %s used (%d %%)", redisx.Bytes(m.Used), redisx.Bytes(m.Max), m.Percent())
+		f.Detail = fmt.Sprintf("%s of %s used (%d %%)", redishealth.Bytes(m.Used), redishealth.Bytes(m.Max), m.Percent())
 		if m.Short() {
 			f.Status = statusWarning
 			f.Hint = "raise maxmemory before Redis refuses tasks and marks; deploy/RUNBOOK.md has EcpayqRedisMemoryHigh"

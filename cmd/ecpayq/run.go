@@ -18,7 +18,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/app"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
-	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -105,10 +105,10 @@ func printError(w io.Writer, err error) {
 
 // redisHint is the advice about an error of Redis, in both languages; empty for others.
 func redisHint(err error) record.Text {
-	h := redisx.HintFor(err)
+	h := redishealth.HintFor(err)
 	stored := errors.Is(err, enqueue.ErrRedis)
 	if h == (record.Text{}) && stored {
-		h = redisx.General()
+		h = redishealth.General()
 	}
 	if stored {
 		h.En += "; running the same command again is safe"
@@ -119,7 +119,7 @@ func redisHint(err error) record.Text {
 
 // lookAgain finds out more about an error of Redis than it says, for a second or two.
 func (p *program) lookAgain(ctx context.Context, err error) error {
-	if redisx.ReasonOf(err) == "" {
+	if redishealth.ReasonOf(err) == "" {
 		return err
 	}
 	u, bad := p.cfg.ResolveRedisURL()
@@ -135,7 +135,7 @@ func (p *program) lookAgain(ctx context.Context, err error) error {
 	defer rdb.Close()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	return redisx.Diagnose(ctx, rdb, err)
+	return redishealth.Diagnose(ctx, rdb, err)
 }
 
 // hintFor is advice for errors that have a known way out.

@@ -18,7 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ecpayq/ecpayq/ecpay"
-	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/web"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -124,7 +124,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 		return nil, err
 	}
 
-	probe := redisx.NewProbe(clients.gate)
+	probe := redishealth.NewProbe(clients.gate)
 	shared := metrics.SharedConfig{Redis: clients.gate, Probe: probe, ByMerchant: cfg.MetricsByMerchant, Egress: cfg.Worker.Egress}
 	if len(cfg.Schedules) > 0 {
 		shared.Overdue = func(ctx context.Context) (map[string]time.Duration, error) {
@@ -218,7 +218,7 @@ func (w *Worker) live() error {
 
 // ready reports why the worker is not ready, nil when it is. ECPay being away
 // does not make a worker unready: that must not block a deployment.
-func (w *Worker) ready(redis *redisx.Probe) func(context.Context) error {
+func (w *Worker) ready(redis *redishealth.Probe) func(context.Context) error {
 	return func(ctx context.Context) error {
 		switch {
 		case w.draining.Load():
@@ -227,7 +227,7 @@ func (w *Worker) ready(redis *redisx.Probe) func(context.Context) error {
 			return errors.New("starting")
 		}
 		if err := redis.Check(ctx); err != nil {
-			return redisx.Explain(err)
+			return redishealth.Explain(err)
 		}
 		return nil
 	}

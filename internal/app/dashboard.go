@@ -13,7 +13,7 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
-	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/web"
 )
 
@@ -104,10 +104,10 @@ const dashboardConns = 512
 // withProbe adds /readyz, for which nobody has to log in. It is no pattern of a
 // [http.ServeMux], which would redirect requests before the dashboard's guard.
 func withProbe(ui http.Handler, rdb redis.UniversalClient) http.Handler {
-	usable := redisx.NewProbe(rdb)
+	usable := redishealth.NewProbe(rdb)
 	ready := probe(func(ctx context.Context) error {
 		if err := usable.Check(ctx); err != nil {
-			return fmt.Errorf("redis cannot be used: %s", redisx.ReasonOf(err)) // anybody may ask: no more is told
+			return fmt.Errorf("redis cannot be used: %s", redishealth.ReasonOf(err)) // anybody may ask: no more is told
 		}
 		return nil
 	})

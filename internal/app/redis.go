@@ -13,7 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/enqueue"
-	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
 )
@@ -193,15 +193,15 @@ func checkRedis(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logg
 // are told of it. One that is full, or a replica during a failover, may be usable again
 // soon, and a worker that runs helps: it completes tasks and clears away finished ones.
 func checkUsable(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logger) error {
-	err := redisx.Ask(ctx, rdb)
+	err := redishealth.Ask(ctx, rdb)
 	if err == nil {
 		return nil
 	}
-	reason := redisx.ReasonOf(err)
+	reason := redishealth.ReasonOf(err)
 	if !reason.Passes() {
 		return fmt.Errorf("%w: %w", enqueue.ErrRedis, err)
 	}
-	hint := redisx.HintFor(err)
+	hint := redishealth.HintFor(err)
 	log.Error().Err(err).Str("reason", string(reason)).Str("hint", hint.En).Str("hint_zh", hint.Zh).Msg("redis takes no writes; the worker is not ready until it does")
 	return nil
 }

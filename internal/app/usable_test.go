@@ -13,7 +13,7 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/app"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
-	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 )
 
 // answerOf is the status and the body of an answer.
@@ -44,15 +44,15 @@ func TestReadyzIs503WhileRedisTakesNoWrites(t *testing.T) {
 	rdb := redis.Client()
 	both := map[string]string{"worker": "http://" + w.AdminAddr() + "/readyz", "dashboard": d.URL() + "readyz"}
 	for _, row := range []struct {
-		reason   redisx.Reason
+		reason   redishealth.Reason
 		on, off  []any
 		metricIs string
 	}{
-		{redisx.Full, []any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"}, "oom"},
-		{redisx.FewReplicas, []any{"CONFIG", "SET", "min-replicas-to-write", "1"}, []any{"CONFIG", "SET", "min-replicas-to-write", "0"}, "no_replicas"},
-		{redisx.ReadOnly, []any{"REPLICAOF", "127.0.0.1", "1"}, []any{"REPLICAOF", "NO", "ONE"}, "read_only"},
-		{redisx.Denied, []any{"ACL", "SETUSER", "default", "-eval"}, []any{"ACL", "SETUSER", "default", "+eval"}, "denied"},
-		{redisx.Denied, []any{"ACL", "SETUSER", "default", "resetkeys", "~asynq:*"}, []any{"ACL", "SETUSER", "default", "allkeys"}, "denied"},
+		{redishealth.Full, []any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"}, "oom"},
+		{redishealth.FewReplicas, []any{"CONFIG", "SET", "min-replicas-to-write", "1"}, []any{"CONFIG", "SET", "min-replicas-to-write", "0"}, "no_replicas"},
+		{redishealth.ReadOnly, []any{"REPLICAOF", "127.0.0.1", "1"}, []any{"REPLICAOF", "NO", "ONE"}, "read_only"},
+		{redishealth.Denied, []any{"ACL", "SETUSER", "default", "-eval"}, []any{"ACL", "SETUSER", "default", "+eval"}, "denied"},
+		{redishealth.Denied, []any{"ACL", "SETUSER", "default", "resetkeys", "~asynq:*"}, []any{"ACL", "SETUSER", "default", "allkeys"}, "denied"},
 	} {
 		if err := rdb.Do(t.Context(), row.on...).Err(); err != nil {
 			t.Fatal(err)
@@ -87,7 +87,7 @@ func TestAWorkerRefusesARedisThatItMayNotUseAndWaitsForOneThatIsFull(t *testing.
 		refused := cfg
 		refused.RedisURL = strings.Replace(server.URL(), "redis://", "redis://"+user+":word@", 1)
 		w, err := startSafely(refused)
-		if w != nil || !errors.Is(err, enqueue.ErrRedis) || redisx.ReasonOf(err) != redisx.Denied || !strings.Contains(redisx.HintFor(err).En, strings.ToUpper(user)) {
+		if w != nil || !errors.Is(err, enqueue.ErrRedis) || redishealth.ReasonOf(err) != redishealth.Denied || !strings.Contains(redishealth.HintFor(err).En, strings.ToUpper(user)) {
 			t.Errorf("%s: got %v, want that Redis refuses it, and a hint that names it", rules, err)
 		}
 	}

@@ -86,7 +86,7 @@ var levels = [][]string{
 	{"worker"},
 	{"worker/deadletter"},
 	{"worker/gate"},
-	{"internal/redisx"},
+	{"internal/redishealth"},
 	{"enqueue"},
 	{"tasks/record"},
 	{"tasks"},
@@ -126,17 +126,17 @@ func TestImportsPointDownOnly(t *testing.T) {
 func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 	t.Parallel()
 	for path, allowed := range map[string][]string{
-		"enqueue":            {"tasks", "tasks/record", "ecpay", "internal/exactjson"}, // what a shop backend gets
-		"tasks/record":       {"tasks", "ecpay", "internal/exactjson"},
-		"tasks":              {"ecpay", "internal/exactjson"},
-		"ecpay":              nil,
-		"ecpay/ecpaytest":    nil, // shares no code with the client that it judges
-		"internal/redistest": nil,
-		"internal/exactjson": nil,
-		"internal/web":       nil,
-		"worker":             {"worker/gate", "worker/deadletter", "enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/clean"},
-		"worker/gate":        {"tasks", "tasks/record", "ecpay", "internal/exactjson"},
-		"internal/redisx":    {"enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson"},
+		"enqueue":              {"tasks", "tasks/record", "ecpay", "internal/exactjson"}, // what a shop backend gets
+		"tasks/record":         {"tasks", "ecpay", "internal/exactjson"},
+		"tasks":                {"ecpay", "internal/exactjson"},
+		"ecpay":                nil,
+		"ecpay/ecpaytest":      nil, // shares no code with the client that it judges
+		"internal/redistest":   nil,
+		"internal/exactjson":   nil,
+		"internal/web":         nil,
+		"worker":               {"worker/gate", "worker/deadletter", "enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/clean"},
+		"worker/gate":          {"tasks", "tasks/record", "ecpay", "internal/exactjson"},
+		"internal/redishealth": {"enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson"},
 	} {
 		p, ok := packages(t)[module+"/"+path]
 		if !ok {

@@ -7,21 +7,21 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 )
 
 // redisMemory is how full Redis is, as every page shows it.
-type redisMemory struct{ redisx.Memory }
+type redisMemory struct{ redishealth.Memory }
 
 // UsedText is the memory in use, like 12.3 MiB.
-func (m redisMemory) UsedText() string { return redisx.Bytes(m.Used) }
+func (m redisMemory) UsedText() string { return redishealth.Bytes(m.Used) }
 
 // MaxText is maxmemory, empty for no limit.
 func (m redisMemory) MaxText() string {
 	if m.Max == 0 {
 		return ""
 	}
-	return redisx.Bytes(m.Max)
+	return redishealth.Bytes(m.Max)
 }
 
 const (
@@ -47,7 +47,7 @@ func (r *memoryReader) read(ctx context.Context) *redisMemory {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), memoryTimeout)
 	defer cancel()
 	r.last = nil
-	if m, err := redisx.ReadMemory(ctx, r.rdb); err == nil {
+	if m, err := redishealth.ReadMemory(ctx, r.rdb); err == nil {
 		r.last = &redisMemory{m}
 	}
 	r.at = time.Now()

@@ -17,7 +17,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/clean"
-	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -470,7 +470,7 @@ func (d *Dashboard) each(w http.ResponseWriter, r *http.Request, act func(ctx co
 	res := results{done: map[deadletter.Outcome]int{}}
 	for _, id := range ids {
 		out, err := act(ctx, id, who(r), note)
-		if err != nil && (ctx.Err() != nil || redisx.ReasonOf(err) != "") {
+		if err != nil && (ctx.Err() != nil || redishealth.ReasonOf(err) != "") {
 			res.ended = errors.Join(err, ctx.Err())
 			break
 		}

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/ecpayq/ecpayq/ecpay"
-	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -68,7 +68,7 @@ func explain(l lang, err error) (status int, text string) {
 		return http.StatusUnprocessableEntity, l.say("This correction cannot be made:") + " " + set.Text
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return http.StatusServiceUnavailable, l.say("It took too long and was ended; what was done until then is done. Try again to go on.")
-	case redisx.ReasonOf(err) != "":
+	case redishealth.ReasonOf(err) != "":
 		return http.StatusServiceUnavailable, l.say("Redis is not available; try again.") + " " + l.sayHint(err)
 	default:
 		return http.StatusInternalServerError, l.say("This went wrong; the log of the dashboard says why.")
@@ -77,7 +77,7 @@ func explain(l lang, err error) (status int, text string) {
 
 // sayHint is the advice about an error of Redis.
 func (l lang) sayHint(err error) string {
-	h := redisx.HintFor(err)
+	h := redishealth.HintFor(err)
 	if l == chinese {
 		return h.Zh + "。"
 	}

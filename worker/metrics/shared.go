@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
@@ -23,7 +23,7 @@ type SharedConfig struct {
 	// Redis is used and never closed.
 	Redis redis.UniversalClient
 	// Probe says whether workers can use it. Defaults to one of Redis.
-	Probe *redisx.Probe
+	Probe *redishealth.Probe
 	// Queues are those that are read. Defaults to ours.
 	Queues []string
 	// ByMerchant adds the dead letters of each merchant, see [Config].
@@ -93,7 +93,7 @@ func WatchShared(reg prometheus.Registerer, cfg SharedConfig) error {
 		cfg.Now = time.Now
 	}
 	if cfg.Probe == nil {
-		cfg.Probe = redisx.NewProbe(cfg.Redis)
+		cfg.Probe = redishealth.NewProbe(cfg.Redis)
 	}
 	if cfg.Egress == "" {
 		cfg.Egress = worker.DefaultEgress
@@ -172,8 +172,8 @@ func (s *Shared) server(ctx context.Context, ch sink) {
 
 // writable probes Redis as workers use it.
 func (s *Shared) writable(ctx context.Context, ch sink) {
-	why := redisx.ReasonOf(s.cfg.Probe.Check(ctx))
-	for _, reason := range redisx.Reasons() {
+	why := redishealth.ReasonOf(s.cfg.Probe.Check(ctx))
+	for _, reason := range redishealth.Reasons() {
 		ch.gauge(redisWrites, flag(reason != why), string(reason))
 	}
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/redistest"
-	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
@@ -411,12 +411,12 @@ func BenchmarkScrape(b *testing.B) {
 func TestWhyRedisTakesNoWritesIsShown(t *testing.T) {
 	t.Parallel()
 	reg, rdb, server := shared(t, nil)
-	want := func(what string, reason redisx.Reason) {
+	want := func(what string, reason redishealth.Reason) {
 		t.Helper()
 		// The result of a probe counts for a second.
 		for end := time.Now().Add(20 * time.Second); ; {
 			all := map[string]float64{}
-			for _, r := range redisx.Reasons() {
+			for _, r := range redishealth.Reasons() {
 				all["ecpayq_redis_writable "+string(r)] = flag(r != reason)
 			}
 			diff := cmp.Diff(all, series(t, reg, "ecpayq_redis_writable"))
@@ -432,11 +432,11 @@ func TestWhyRedisTakesNoWritesIsShown(t *testing.T) {
 	}
 	want("a sound Redis", "")
 	must(t, rdb.ConfigSet(t.Context(), "min-replicas-to-write", "1").Err())
-	want("without replicas", redisx.FewReplicas)
+	want("without replicas", redishealth.FewReplicas)
 	must(t, rdb.ConfigSet(t.Context(), "min-replicas-to-write", "0").Err())
 	want("a sound Redis again", "")
 	server.Freeze()
-	want("a frozen one", redisx.Timeout)
+	want("a frozen one", redishealth.Timeout)
 	server.Kill()
-	want("without Redis", redisx.Refused)
+	want("without Redis", redishealth.Refused)
 }

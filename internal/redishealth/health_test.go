@@ -1,4 +1,4 @@
-package redisx_test
+package redishealth_test
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/redistest"
-	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -46,7 +46,7 @@ func ask(t *testing.T, rdb redis.UniversalClient) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	return redisx.Ask(ctx, rdb)
+	return redishealth.Ask(ctx, rdb)
 }
 
 func freeAddr(t *testing.T) string {
@@ -59,7 +59,7 @@ func freeAddr(t *testing.T) string {
 
 // trouble is a Redis in trouble.
 type trouble struct {
-	reason redisx.Reason
+	reason redishealth.Reason
 	url    string
 	// hint is a part of what is advised, in both languages.
 	hint string
@@ -184,58 +184,64 @@ func TestEveryTroubleOfRedisHasAReasonAndAHintOfItsOwn(t *testing.T) {
 	everything := "~* &* +@all"
 	password := redistest.Options{AppendFsync: "no", Password: "s3cret-word"}
 	rows := map[string]func(*testing.T) trouble{
-		"full": func(t *testing.T) trouble { return trouble{redisx.Full, full(t), "maxmemory"} },
+		"full": func(t *testing.T) trouble { return trouble{redishealth.Full, full(t), "maxmemory"} },
 		"a replica": func(t *testing.T) trouble {
-			return trouble{redisx.ReadOnly, with(t, plain, "REPLICAOF 127.0.0.1 1"), "redis-sentinel://"}
+			return trouble{redishealth.ReadOnly, with(t, plain, "REPLICAOF 127.0.0.1 1"), "redis-sentinel://"}
 		},
-		"a failing disk": func(t *testing.T) trouble { return trouble{redisx.DiskFailing, failingDisk(t), "Redis"} },
+		"a failing disk": func(t *testing.T) trouble { return trouble{redishealth.DiskFailing, failingDisk(t), "Redis"} },
 		"few replicas": func(t *testing.T) trouble {
-			return trouble{redisx.FewReplicas, with(t, plain, "CONFIG SET min-replicas-to-write 1"), "min-replicas-to-write"}
+			return trouble{redishealth.FewReplicas, with(t, plain, "CONFIG SET min-replicas-to-write 1"), "min-replicas-to-write"}
 		},
-		"a busy script": func(t *testing.T) trouble { return trouble{redisx.Busy, busy(t), "SCRIPT KILL"} },
-		"loading":       func(t *testing.T) trouble { return trouble{redisx.Loading, loading(t), "Redis"} },
+		"a busy script": func(t *testing.T) trouble { return trouble{redishealth.Busy, busy(t), "SCRIPT KILL"} },
+		"loading":       func(t *testing.T) trouble { return trouble{redishealth.Loading, loading(t), "Redis"} },
 		"a lonely replica": func(t *testing.T) trouble {
-			return trouble{redisx.MasterDown, with(t, plain, "CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 1"), "ECPAYQ_REDIS_URL"}
+			return trouble{redishealth.MasterDown, with(t, plain, "CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 1"), "ECPAYQ_REDIS_URL"}
 		},
-		"no EVAL": func(t *testing.T) trouble { return trouble{redisx.Denied, asUser(t, everything+" -eval"), "EVAL"} },
+		"no EVAL": func(t *testing.T) trouble { return trouble{redishealth.Denied, asUser(t, everything+" -eval"), "EVAL"} },
 		"no EVALSHA": func(t *testing.T) trouble {
-			return trouble{redisx.Denied, asUser(t, everything+" -evalsha"), "EVALSHA"}
+			return trouble{redishealth.Denied, asUser(t, everything+" -evalsha"), "EVALSHA"}
 		},
-		"no TIME": func(t *testing.T) trouble { return trouble{redisx.Denied, asUser(t, everything+" -time"), " TIME"} },
-		"no INFO": func(t *testing.T) trouble { return trouble{redisx.Denied, asUser(t, everything+" -info"), " INFO"} },
+		"no TIME": func(t *testing.T) trouble {
+			return trouble{redishealth.Denied, asUser(t, everything+" -time"), " TIME"}
+		},
+		"no INFO": func(t *testing.T) trouble {
+			return trouble{redishealth.Denied, asUser(t, everything+" -info"), " INFO"}
+		},
 		"not our keys": func(t *testing.T) trouble {
-			return trouble{redisx.Denied, asUser(t, "~asynq:* &* +@all"), "keys ecpayq:*"}
+			return trouble{redishealth.Denied, asUser(t, "~asynq:* &* +@all"), "keys ecpayq:*"}
 		},
 		"not asynq's": func(t *testing.T) trouble {
-			return trouble{redisx.Denied, asUser(t, "~ecpayq:* &* +@all"), "keys asynq:*"}
+			return trouble{redishealth.Denied, asUser(t, "~ecpayq:* &* +@all"), "keys asynq:*"}
 		},
-		"reading only": func(t *testing.T) trouble { return trouble{redisx.Denied, asUser(t, "%R~* &* +@all"), "keys ecpayq:*"} },
+		"reading only": func(t *testing.T) trouble {
+			return trouble{redishealth.Denied, asUser(t, "%R~* &* +@all"), "keys ecpayq:*"}
+		},
 		"a wrong password": func(t *testing.T) trouble {
-			return trouble{redisx.WrongPassword, strings.Replace(redistest.New(t, password).URL(), "s3cret", "wrong", 1), "%2F"}
+			return trouble{redishealth.WrongPassword, strings.Replace(redistest.New(t, password).URL(), "s3cret", "wrong", 1), "%2F"}
 		},
 		"no password": func(t *testing.T) trouble {
-			return trouble{redisx.NoPassword, "redis://" + redistest.New(t, password).Addr(), "ECPAYQ_REDIS_URL_FILE"}
+			return trouble{redishealth.NoPassword, "redis://" + redistest.New(t, password).Addr(), "ECPAYQ_REDIS_URL_FILE"}
 		},
 		"no such database": func(t *testing.T) trouble {
-			return trouble{redisx.NoDatabase, redistest.New(t, plain).URL() + "99", "databases"}
+			return trouble{redishealth.NoDatabase, redistest.New(t, plain).URL() + "99", "databases"}
 		},
 		"a renamed command": func(t *testing.T) trouble {
-			return trouble{redisx.Unsupported, redistest.New(t, redistest.Options{AppendFsync: "no", Args: []string{"--rename-command", "EVAL", "RUNSCRIPT"}}).URL(), "6.2"}
+			return trouble{redishealth.Unsupported, redistest.New(t, redistest.Options{AppendFsync: "no", Args: []string{"--rename-command", "EVAL", "RUNSCRIPT"}}).URL(), "6.2"}
 		},
-		"too many clients": func(t *testing.T) trouble { return trouble{redisx.TooManyClients, tooMany(t), "maxclients"} },
+		"too many clients": func(t *testing.T) trouble { return trouble{redishealth.TooManyClients, tooMany(t), "maxclients"} },
 		"no such host": func(t *testing.T) trouble {
-			return trouble{redisx.NameUnknown, "redis://no-such-host.invalid:6379", "DNS"}
+			return trouble{redishealth.NameUnknown, "redis://no-such-host.invalid:6379", "DNS"}
 		},
 		"nobody listens": func(t *testing.T) trouble {
-			return trouble{redisx.Refused, "redis://" + freeAddr(t), "ECPAYQ_REDIS_URL"}
+			return trouble{redishealth.Refused, "redis://" + freeAddr(t), "ECPAYQ_REDIS_URL"}
 		},
 		"no such socket": func(t *testing.T) trouble {
-			return trouble{redisx.NoSocket, "unix://" + t.TempDir() + "/none.sock", "unixsocket"}
+			return trouble{redishealth.NoSocket, "unix://" + t.TempDir() + "/none.sock", "unixsocket"}
 		},
-		"frozen":      func(t *testing.T) trouble { return trouble{redisx.Timeout, frozen(t), "ECPAYQ_REDIS_URL"} },
-		"it hangs up": func(t *testing.T) trouble { return trouble{redisx.BrokenOff, hangsUp(t), "maxclients"} },
+		"frozen":      func(t *testing.T) trouble { return trouble{redishealth.Timeout, frozen(t), "ECPAYQ_REDIS_URL"} },
+		"it hangs up": func(t *testing.T) trouble { return trouble{redishealth.BrokenOff, hangsUp(t), "maxclients"} },
 		"no cluster": func(t *testing.T) trouble {
-			return trouble{redisx.IsNoCluster, "redis-cluster://" + redistest.New(t, plain).Addr(), "redis://"}
+			return trouble{redishealth.IsNoCluster, "redis-cluster://" + redistest.New(t, plain).Addr(), "redis://"}
 		},
 	}
 	for name, make := range rows {
@@ -257,17 +263,17 @@ func wantTrouble(t *testing.T, row trouble) {
 		t.Errorf("the probe took %s", took)
 	}
 	wantReason(t, err, row)
-	if h := redisx.HintFor(fmt.Errorf("do something: %w", err)); h != redisx.HintFor(err) {
+	if h := redishealth.HintFor(fmt.Errorf("do something: %w", err)); h != redishealth.HintFor(err) {
 		t.Errorf("wrapped it has another hint: %+v", h)
 	}
 }
 
 func wantReason(t *testing.T, err error, row trouble) {
 	t.Helper()
-	if got := redisx.ReasonOf(err); got != row.reason {
+	if got := redishealth.ReasonOf(err); got != row.reason {
 		t.Errorf("got reason %q of %v, want %q", got, err, row.reason)
 	}
-	h := redisx.HintFor(err)
+	h := redishealth.HintFor(err)
 	if !strings.Contains(h.En, row.hint) || !strings.Contains(h.Zh, row.hint) {
 		t.Errorf("got hint %+v, want %q in both languages", h, row.hint)
 	}
@@ -282,13 +288,13 @@ func TestAScriptThatIsRefusedSomethingSaysWhat(t *testing.T) {
 		rdb := open(t, asUser(t, rules))
 		script := record.NewScript("redis.call('ZADD', KEYS[1], 1, 'm') redis.call('DEL', KEYS[1]) return redis.call('HINCRBY', KEYS[1], 'f', 1)")
 		err := script.Run(t.Context(), rdb, []string{"asynq:{q}:t:1"}).Err()
-		if redisx.ReasonOf(err) != redisx.Denied {
-			t.Errorf("%s: got reason %q of %v, want denied", what, redisx.ReasonOf(err), err)
+		if redishealth.ReasonOf(err) != redishealth.Denied {
+			t.Errorf("%s: got reason %q of %v, want denied", what, redishealth.ReasonOf(err), err)
 		}
-		if h := redisx.HintFor(err); !strings.Contains(h.En, "ecpayq doctor") && !strings.Contains(h.En, "asynq:") {
+		if h := redishealth.HintFor(err); !strings.Contains(h.En, "ecpayq doctor") && !strings.Contains(h.En, "asynq:") {
 			t.Errorf("%s: got hint %q before a second look, want who names it", what, h.En)
 		}
-		wantReason(t, redisx.Diagnose(t.Context(), rdb, err), trouble{redisx.Denied, "", what})
+		wantReason(t, redishealth.Diagnose(t.Context(), rdb, err), trouble{redishealth.Denied, "", what})
 	}
 }
 
@@ -299,26 +305,26 @@ func TestTheMastersOfAClusterAreProbedOneByOne(t *testing.T) {
 	must(t, ask(t, rdb))
 	for i, node := range c.Nodes {
 		must(t, node.Client().ConfigSet(t.Context(), "maxmemory", "1").Err())
-		wantReason(t, ask(t, rdb), trouble{redisx.Full, "", "maxmemory"})
+		wantReason(t, ask(t, rdb), trouble{redishealth.Full, "", "maxmemory"})
 		must(t, node.Client().ConfigSet(t.Context(), "maxmemory", "0").Err())
 		if err := ask(t, rdb); err != nil {
 			t.Errorf("node %d again with room: %v", i, err)
 		}
-		wantTrouble(t, trouble{redisx.IsCluster, node.URL(), "redis-cluster://"})
+		wantTrouble(t, trouble{redishealth.IsCluster, node.URL(), "redis-cluster://"})
 	}
-	if m, err := redisx.ReadMemory(t.Context(), rdb); err != nil || m.Used == 0 || m.Max != 0 || m.Short() {
+	if m, err := redishealth.ReadMemory(t.Context(), rdb); err != nil || m.Used == 0 || m.Max != 0 || m.Short() {
 		t.Errorf("memory: got %+v, %v", m, err)
 	}
 	must(t, c.Nodes[2].Client().ConfigSet(t.Context(), "maxmemory", "1").Err())
-	if m, err := redisx.ReadMemory(t.Context(), rdb); err != nil || !m.Short() || m.Max != 1 {
+	if m, err := redishealth.ReadMemory(t.Context(), rdb); err != nil || !m.Short() || m.Max != 1 {
 		t.Errorf("memory: got %+v, %v, want that of the fullest node", m, err)
 	}
 	must(t, c.Nodes[2].Client().ConfigSet(t.Context(), "maxmemory", "0").Err())
 	c.Nodes[1].Kill() // two of three
 	c.Nodes[2].Kill()
 	alone := open(t, "redis-cluster://"+c.Nodes[0].Addr())
-	await(t, func() bool { return redisx.ReasonOf(ask(t, alone)) != "" })
-	if r := redisx.ReasonOf(ask(t, alone)); r != redisx.ClusterDown && r != redisx.Refused {
+	await(t, func() bool { return redishealth.ReasonOf(ask(t, alone)) != "" })
+	if r := redishealth.ReasonOf(ask(t, alone)); r != redishealth.ClusterDown && r != redishealth.Refused {
 		t.Errorf("two nodes away: got reason %q", r)
 	}
 }
@@ -329,39 +335,39 @@ func TestWhatIsSentToSentinelsByMistakeIsNamed(t *testing.T) {
 	must(t, ask(t, open(t, s.URL())))
 	watcher := s.Sentinels[0].Addr()
 	for _, row := range []trouble{
-		{redisx.SentinelName, "redis-sentinel://" + watcher + "/0?master=other", "master="},
-		{redisx.IsSentinel, "redis://" + watcher, "redis-sentinel://"},
-		{redisx.IsNoSentinel, "redis-sentinel://" + s.Nodes[0].Addr(), "26379"},
-		{redisx.Refused, "redis-sentinel://" + freeAddr(t), "ECPAYQ_REDIS_URL"},
-		{redisx.ReadOnly, s.Nodes[1].URL(), "redis-sentinel://"},
+		{redishealth.SentinelName, "redis-sentinel://" + watcher + "/0?master=other", "master="},
+		{redishealth.IsSentinel, "redis://" + watcher, "redis-sentinel://"},
+		{redishealth.IsNoSentinel, "redis-sentinel://" + s.Nodes[0].Addr(), "26379"},
+		{redishealth.Refused, "redis-sentinel://" + freeAddr(t), "ECPAYQ_REDIS_URL"},
+		{redishealth.ReadOnly, s.Nodes[1].URL(), "redis-sentinel://"},
 	} {
 		wantTrouble(t, row)
 	}
 	must(t, s.Sentinels[0].Client().Do(t.Context(), "ACL", "SETUSER", "default", "resetpass", ">s3cret-word").Err())
-	wantTrouble(t, trouble{redisx.NoPassword, "redis-sentinel://" + watcher, "sentinel_password"})
-	wantTrouble(t, trouble{redisx.WrongPassword, "redis-sentinel://" + watcher + "?sentinel_password=x", "sentinel_password"})
+	wantTrouble(t, trouble{redishealth.NoPassword, "redis-sentinel://" + watcher, "sentinel_password"})
+	wantTrouble(t, trouble{redishealth.WrongPassword, "redis-sentinel://" + watcher + "?sentinel_password=x", "sentinel_password"})
 	must(t, ask(t, open(t, "redis-sentinel://"+watcher+"?sentinel_password=s3cret-word")))
 }
 
 // What cannot be brought about here is said in Redis' or the system's own words.
 func TestTheReasonsThatNeedAnotherMachine(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]redisx.Reason{
-		"DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.": redisx.Protected,
-		"NOPERM No permissions to access a key":                                              redisx.Denied, // Redis 7.2
-		"ERR ACL failure in script: User queue has no permissions to run the 'time' command": redisx.Denied,
-		"TRYAGAIN Multiple keys request during rehashing of slot":                            redisx.ClusterDown,
-		"CROSSSLOT Keys in request don't hash to the same slot":                              redisx.IsCluster,
+	for text, want := range map[string]redishealth.Reason{
+		"DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.": redishealth.Protected,
+		"NOPERM No permissions to access a key":                                              redishealth.Denied, // Redis 7.2
+		"ERR ACL failure in script: User queue has no permissions to run the 'time' command": redishealth.Denied,
+		"TRYAGAIN Multiple keys request during rehashing of slot":                            redishealth.ClusterDown,
+		"CROSSSLOT Keys in request don't hash to the same slot":                              redishealth.IsCluster,
 	} {
-		if got := redisx.ReasonOf(reply(text)); got != want {
+		if got := redishealth.ReasonOf(reply(text)); got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
 	many := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
-	if got := redisx.ReasonOf(many); got != redisx.TooManyFiles {
-		t.Errorf("%v: got %q, want %q", many, got, redisx.TooManyFiles)
+	if got := redishealth.ReasonOf(many); got != redishealth.TooManyFiles {
+		t.Errorf("%v: got %q, want %q", many, got, redishealth.TooManyFiles)
 	}
-	if got := redisx.HintFor(reply("ERR ACL failure in script: User queue has no permissions to run the 'config|get' command")); !strings.Contains(got.En, "CONFIG GET") {
+	if got := redishealth.HintFor(reply("ERR ACL failure in script: User queue has no permissions to run the 'config|get' command")); !strings.Contains(got.En, "CONFIG GET") {
 		t.Errorf("got %+v, want the command's name", got)
 	}
 }
@@ -377,7 +383,7 @@ func TestWhatIsNoTroubleOfRedisHasNoReason(t *testing.T) {
 	_, open := os.Open("/nowhere")
 	_, web := http.Get("http://" + freeAddr(t))
 	for _, err := range []error{nil, web, errors.New("something"), redis.Nil, reply("WRONGTYPE Operation against a key"), listen, open, context.Canceled} {
-		if got := redisx.ReasonOf(err); got != "" {
+		if got := redishealth.ReasonOf(err); got != "" {
 			t.Errorf("%v: got reason %q, want none", err, got)
 		}
 	}
@@ -385,9 +391,9 @@ func TestWhatIsNoTroubleOfRedisHasNoReason(t *testing.T) {
 
 func TestEveryReasonHasBothLanguagesAndIsALabel(t *testing.T) {
 	t.Parallel()
-	seen := map[string]redisx.Reason{}
-	for _, r := range redisx.Reasons() {
-		h := redisx.HintFor(&redisx.Error{Reason: r, Err: errors.New("x")})
+	seen := map[string]redishealth.Reason{}
+	for _, r := range redishealth.Reasons() {
+		h := redishealth.HintFor(&redishealth.Error{Reason: r, Err: errors.New("x")})
 		han := func(s string) bool {
 			return strings.ContainsFunc(s, func(c rune) bool { return unicode.Is(unicode.Han, c) })
 		}
@@ -408,7 +414,7 @@ func TestAProbeIsCheapAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := redistest.New(t, plain)
 	rdb := s.Client()
-	probe := redisx.NewProbe(rdb)
+	probe := redishealth.NewProbe(rdb)
 	must(t, probe.Check(t.Context()))
 	calls := func() int64 {
 		info, err := rdb.Info(t.Context(), "commandstats").Result()
@@ -440,7 +446,7 @@ func TestAProbeIsCheapAndLeavesNothing(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := redisx.NewProbe(rdb).Check(gone); err != nil {
+	if err := redishealth.NewProbe(rdb).Check(gone); err != nil {
 		t.Errorf("for somebody who has gone: %v, want what is true for others", err)
 	}
 }

@@ -1,4 +1,4 @@
-package redisx_test
+package redishealth_test
 
 import (
 	"crypto/ecdsa"
@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/redistest"
-	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // certificate writes a certificate for 127.0.0.1 that signs itself.
@@ -57,13 +57,13 @@ func TestTLSAndNoTLSAreToldApart(t *testing.T) {
 	must(t, ask(t, open(t, "rediss://"+tlsAddr+"?ca_file="+cert)))
 	_, port, _ := net.SplitHostPort(tlsAddr)
 	for name, row := range map[string]trouble{
-		"no TLS on a port of TLS":                {redisx.IsTLS, "redis://" + tlsAddr, "rediss://"},
-		"no TLS on a port that wants a client's": {redisx.IsTLS, "redis://" + asking, "rediss://"},
-		"a cluster's likewise":                   {redisx.IsTLS, "redis-cluster://" + tlsAddr, "rediss-cluster://"},
-		"TLS on a plain port":                    {redisx.IsPlain, "rediss://" + plainAddr + "?ca_file=" + cert, "redis://"},
-		"an unknown authority":                   {redisx.Certificate, "rediss://" + tlsAddr, "ca_file"},
-		"another name":                           {redisx.Certificate, "rediss://localhost:" + port + "?ca_file=" + cert, "ca_file"},
-		"a client's certificate is asked for":    {redisx.Certificate, "rediss://" + asking + "?ca_file=" + cert, "tls-auth-clients"},
+		"no TLS on a port of TLS":                {redishealth.IsTLS, "redis://" + tlsAddr, "rediss://"},
+		"no TLS on a port that wants a client's": {redishealth.IsTLS, "redis://" + asking, "rediss://"},
+		"a cluster's likewise":                   {redishealth.IsTLS, "redis-cluster://" + tlsAddr, "rediss-cluster://"},
+		"TLS on a plain port":                    {redishealth.IsPlain, "rediss://" + plainAddr + "?ca_file=" + cert, "redis://"},
+		"an unknown authority":                   {redishealth.Certificate, "rediss://" + tlsAddr, "ca_file"},
+		"another name":                           {redishealth.Certificate, "rediss://localhost:" + port + "?ca_file=" + cert, "ca_file"},
+		"a client's certificate is asked for":    {redishealth.Certificate, "rediss://" + asking + "?ca_file=" + cert, "tls-auth-clients"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,8 +1,8 @@
-// Package redisx says what keeps ecpayq from using a Redis: one probe that does what
+// Package redishealth says what keeps ecpayq from using a Redis: one probe that does what
 // workers do, one closed set of reasons, and one table of hints for all of them, in
 // English and Traditional Chinese. Command line, dashboard, doctor and metrics take
 // them from here.
-package redisx
+package redishealth
 
 import (
 	"context"
