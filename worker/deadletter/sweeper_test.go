@@ -111,7 +111,7 @@ func TestATaskThatCrashesAfterItWasRunAgainIsJudgedAnew(t *testing.T) {
 	_, err := b.gate.Begin(t.Context(), gate.Attempt{ID: id, Token: "x", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
 	b.must(b.entered(gate.Attempt{ID: id, Token: "x"}))
-	b.must(b.inspector.ArchiveTask(queue, id))
+	b.givenUp(queue, id)
 	b.sweep()
 	if l := b.get(id); l.Kind != ecpay.Ambiguous || l.By != record.BySweeper || l.DiedAt.Before(before) {
 		t.Errorf("%+v, want Ambiguous: it was sent and nobody knows", l)
