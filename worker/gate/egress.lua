@@ -18,7 +18,16 @@ local FREE, ADDRESS, OUTAGE, RATE = 0, 4, 5, 6 -- see Why in gate.go
 local MANY, LATELY, SILENCE = 3, 60000000, 10000000
 local now, op, me = micros(), ARGV[1], ARGV[3]
 local s = redis.call('HMGET', KEYS[1], 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end', 'answered', 'rate_at', 'rate_line')
-local kind, ends, answered = tonumber(s[1]) or FREE, tonumber(s[2]) or 0, tonumber(s[7]) or 0
+local kind, ends, since, answered = tonumber(s[1]) or FREE, tonumber(s[2]) or 0, tonumber(s[3]), tonumber(s[7]) or 0
+local rate_at, rate_line = tonumber(s[8]) or 0, tonumber(s[9]) or 0
+local back = math.max(answered, since or 0) - now
+if back > 0 then
+  -- Redis' clock was set back, by as much at least: what it had told of later times comes as much sooner.
+  ends, answered, rate_at, rate_line = math.max(0, ends - back), math.min(answered, now), math.max(0, rate_at - back), math.max(0, rate_line - back)
+  since = since and math.min(since, now)
+  redis.call('HSET', KEYS[1], 'ends', ends, 'answered', answered, 'rate_at', rate_at, 'rate_line', rate_line)
+  if since then redis.call('HSET', KEYS[1], 'since', since) end
+end
 if op ~= 'ask' then redis.call('HDEL', KEYS[1], '') end -- which lets the rest be written although Redis is full
 local probing = s[5] and (tonumber(s[6]) or 0) > now
 if ARGV[2] == '1' then
@@ -31,7 +40,7 @@ end
 local function pause(of, length)
   local pauses = (kind == of and tonumber(s[4]) or 0) + 1
   kind, ends = of, math.max(ends, now + length(pauses))
-  redis.call('HSET', KEYS[1], 'kind', kind, 'ends', ends, 'since', s[3] or now, 'pauses', pauses)
+  redis.call('HSET', KEYS[1], 'kind', kind, 'ends', ends, 'since', since or now, 'pauses', pauses)
   redis.call('HDEL', KEYS[1], 'probe', 'probe_end')
   keep(math.floor((ends - now) / 1000) + 86400000)
 end
@@ -49,11 +58,12 @@ if op == 'ask' then
     if ends > now then return {kind, ends, ends - now, kind, 0} end
     if probing then return {kind, ends, 1000000, kind, 0} end
   end
-  local apart, at = tonumber(ARGV[5]), tonumber(s[8]) or 0
+  local apart, at = tonumber(ARGV[5]), rate_at
   if apart > 0 then
     local slack = math.max(apart, 100000) -- what was not used for a moment may be used after it
+    if at > now + slack then at, rate_line = now, now end -- the clock was set back, and nobody had answered before
     if at - slack + apart > now then
-      local line = math.max(tonumber(s[9]) or 0, now, at - slack) + apart
+      local line = math.max(rate_line, now, at - slack) + apart
       redis.call('HSET', KEYS[1], 'rate_line', line)
       keep(0)
       return {kind, ends, line - now, RATE, 0}

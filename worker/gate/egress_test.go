@@ -77,6 +77,31 @@ func (e *exit) pass(d time.Duration) {
 	}
 }
 
+func TestAClockOfRedisThatIsSetBackMakesNoPauseOfTheEgressLonger(t *testing.T) {
+	t.Parallel()
+	e := newExit(t, 0)
+	for i := range 3 {
+		e.must(e.Forbidden(e.t.Context(), e.attempt(), fmt.Sprint("merchant-", i), 30*time.Minute))
+	}
+	e.want("banned", gate.ForAddress, 30*time.Minute)
+	e.pass(-time.Hour)
+	e.want("an hour back", gate.ForAddress, 30*time.Minute)
+	e.pass(20 * time.Minute)
+	e.want("20 minutes later", gate.ForAddress, 10*time.Minute)
+}
+
+func TestAClockOfRedisThatIsSetBackStopsNoRate(t *testing.T) {
+	t.Parallel()
+	e := newExit(t, 1)
+	for range 3 {
+		e.ask(e.attempt())
+	}
+	e.pass(-time.Hour)
+	if turn := e.ask(e.attempt()); turn.Wait > 2*time.Second {
+		t.Errorf("got a wait of %s at one request in a second", turn.Wait)
+	}
+}
+
 func micros(t *testing.T, s string) int64 {
 	t.Helper()
 	var n int64

@@ -69,6 +69,18 @@ func pass(t *testing.T, rdb *redis.Client, scope string, d time.Duration) {
 	}
 }
 
+func TestAClockOfRedisThatIsSetBackMakesNoPauseOfRefusedKeysLonger(t *testing.T) {
+	t.Parallel()
+	g, rdb, _ := newGate(t)
+	first := newRunner(t, g, "1", 1)
+	first.ask(with(oldKeys))
+	first.answered(oldKeys, gate.KeysRefused)
+	pass(t, rdb, oldKeys, -time.Hour)
+	about(t, "an hour back", newRunner(t, g, "1", 2).ask(with(oldKeys)), time.Minute)
+	pass(t, rdb, oldKeys, time.Minute)
+	about(t, "a minute later", newRunner(t, g, "1", 3).ask(with(oldKeys)), 0)
+}
+
 func TestRefusedKeysHoldTheirMerchantWithGrowingPausesAndOneTriesThemAgain(t *testing.T) {
 	t.Parallel()
 	g, rdb, _ := newGate(t)

@@ -54,7 +54,26 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope, 'interval', 'prolonged', 'ahead', 'strict', 'strict_at')
   local denied = denial_of(p[8])
   if p[2] == request then return 0, 0, GO, denied ~= nil end -- given, and the answer was lost
-  local last, ban = math.min(tonumber(p[1]) or 0, now), tonumber(p[5]) or 0
+  if denied and denied.since > now then -- by a clock that was set back since
+    local by = denied.since - now
+    denied.since, denied.ends, denied.probe_end = now, denied.ends - by, math.max(0, denied.probe_end - by)
+    if not peek then set_denial(pace, scope, denied) end
+  end
+  local last, ban = tonumber(p[1]) or 0, tonumber(p[5]) or 0
+  local line, near, ahead = tonumber(p[3]) or 0, tonumber(p[4]) or 0, tonumber(p[11]) or 0
+  local back = last - now
+  if back > 0 then
+    -- Redis' clock was set back, by as much at least: without this, the merchant would wait as
+    -- long as it was set back. What it had told of later times comes as much sooner.
+    last, ban, line, near, ahead = now, ban - back, line - back, near - back, ahead - back
+    if not peek then
+      redis.call('HSET', pace, 'last', digits(last), 'line', digits(math.max(0, line)), 'near', digits(math.max(0, near)), 'ahead', digits(math.max(0, ahead)))
+      if p[5] then redis.call('HSET', pace, 'ban', digits(ban)) end
+    end
+  end
+  if place > now then -- one after the last that was given was given before the clock was set back
+    place = math.min(place, math.max(now, rank == AHEAD and ahead or math.max(line, near)))
+  end
   local strict, strict_at = tonumber(p[12]) or 0, tonumber(p[13]) or 0
   interval = strictest(interval, strict, strict_at, now)
   local renew = stricter == 0 and (interval ~= strict or interval > 0 and strict_at < now - RENEW)
@@ -64,7 +83,6 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   end
   local waits = BANNED
   if closed > now and closed > ban then ban, waits = closed, shut end
-  local line, near, ahead = tonumber(p[3]) or 0, tonumber(p[4]) or 0, tonumber(p[11]) or 0
   if ban <= now and last + 2 * interval + 3000000 < now then
     line, near, ahead = math.min(line, now), math.min(near, now), math.min(ahead, now) -- nobody came: those who waited are gone
   end

@@ -125,6 +125,40 @@ func set(t *testing.T, rdb *redis.Client, merchant string, fields map[string]tim
 	}
 }
 
+// What Redis' clock said before it was set back lies ahead of what it says now.
+func TestAClockOfRedisThatIsSetBackHoldsAMerchantUpForAnIntervalOnly(t *testing.T) {
+	t.Parallel()
+	g, rdb, _ := newGate(t)
+	const back = time.Hour
+	first, second := newRunner(t, g, "1", 0), newRunner(t, g, "1", 1)
+	first.ask(nil)
+	about(t, "the second", second.ask(nil), time.Minute)
+	now := time.Now()
+	set(t, rdb, "1", map[string]time.Time{"last": now.Add(back), "line": now.Add(back + time.Minute)})
+	task := record.TaskKey("b2c.trigger_issue.1.T1")
+	if err := rdb.HSet(t.Context(), task, "place", now.Add(back+time.Minute).UnixMicro()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	about(t, "the second after an hour back", second.ask(nil), time.Minute)
+	about(t, "a newcomer", newRunner(t, g, "1", 2).ask(nil), 2*time.Minute)
+	if at, want := rdb.HGet(t.Context(), task, "place").Val(), now.Add(2*time.Minute).UnixMicro(); at > fmt.Sprint(want) {
+		t.Errorf("the second keeps the place %s, want one before %d", at, want)
+	}
+}
+
+func TestABanEndsNoLaterBecauseTheClockOfRedisIsSetBack(t *testing.T) {
+	t.Parallel()
+	g, rdb, _ := newGate(t)
+	const back = time.Hour
+	r := newRunner(t, g, "1", 0)
+	r.ask(nil)
+	r.leave(30 * time.Minute)
+	now := time.Now()
+	set(t, rdb, "1", map[string]time.Time{"last": now.Add(back), "ban": now.Add(back + 30*time.Minute)})
+	about(t, "after an hour back", newRunner(t, g, "1", 1).ask(nil), 30*time.Minute)
+	about(t, "the next, behind it", newRunner(t, g, "1", 2).ask(nil), 31*time.Minute)
+}
+
 func TestALineOfThoseWhoAreGoneHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	g, rdb, _ := newGate(t)
@@ -169,7 +203,6 @@ func TestWhoseTimeHasJustComeKeepsItsTurnAlthoughTheOneBeforeWasLate(t *testing.
 	}
 	set(t, rdb, "1", map[string]time.Time{"last": now.Add(-30 * time.Second), "near": now.Add(5 * time.Minute)})
 	about(t, "whose time came 20 s ago", next.ask(nil), 30*time.Second)
-	set(t, rdb, "1", map[string]time.Time{"last": now.Add(30 * time.Second)})
 	if err := rdb.HSet(t.Context(), record.TaskKey(next.a.ID), record.FieldPlace, now.Add(-2*time.Minute).UnixMicro()).Err(); err != nil {
 		t.Fatal(err)
 	}
