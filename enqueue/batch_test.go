@@ -18,6 +18,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -263,7 +264,7 @@ func TestABatchSaysOfEachItemWhatEnqueueWouldSay(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = c.Close() })
-			insp, store := asynq.NewInspectorFromRedisClient(rdb), record.NewStore(rdb, time.Hour, time.Now)
+			insp, store := asynq.NewInspectorFromRedisClient(rdb), ledger.New(rdb, time.Hour, time.Now)
 			kill := func(number string, sweep bool) {
 				t.Helper()
 				r, err := c.Invalid(t.Context(), void(number, "typo"))
@@ -277,7 +278,7 @@ func TestABatchSaysOfEachItemWhatEnqueueWouldSay(t *testing.T) {
 					t.Fatalf("%v, %v", ok, err)
 				}
 				if sweep {
-					if p, err := store.Drop(t.Context(), "invalid", r.ID); err != nil || p != record.PlaceDropped {
+					if p, err := store.Drop(t.Context(), "invalid", r.ID); err != nil || p != ledger.Dropped {
 						t.Fatalf("%s, %v", p, err)
 					}
 				}

@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -64,7 +65,7 @@ type Client struct {
 	rdb    redis.UniversalClient
 	asynq  *asynq.Client
 	reader *record.Reader
-	dead   *record.Store
+	dead   *ledger.Store
 	spread *tasks.Spread
 	once   *oneTrip
 	own    bool
@@ -109,7 +110,7 @@ func New(cfg Config) (*Client, error) {
 	c.asynq = asynq.NewClientFromRedisClient(c.rdb)
 	c.once = newOneTrip(c.rdb)
 	c.reader = record.NewReader(c.rdb)
-	c.dead = record.NewStore(c.rdb, cfg.Retention, cfg.Now).Spread(c.spread)
+	c.dead = ledger.New(c.rdb, cfg.Retention, cfg.Now).Spread(c.spread)
 	return c, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -11,11 +12,11 @@ import (
 // there is none and it is to be stored as any other.
 func (c *Client) replaceDead(ctx context.Context, i *intent) (_ Receipt, answered bool, err error) {
 	r := i.receipt
-	out, err := obey(ctx, false, func() (record.Outcome, error) { // asynq's Inspector takes no context
-		return c.dead.Revive(ctx, r.ID, record.Revival{
-			Correct:   func(record.Letter) (tasks.Payload, error) { return i.payload, nil },
+	out, err := obey(ctx, false, func() (ledger.ActResult, error) { // asynq's Inspector takes no context
+		return c.dead.Revive(ctx, r.ID, ledger.Revival{
+			Correct:   func(ledger.Entry) (tasks.Payload, error) { return i.payload, nil },
 			ProcessAt: i.processAt,
-			Before: func(ctx context.Context, l record.Letter) error {
+			Before: func(ctx context.Context, l ledger.Entry) error {
 				return c.dead.Audit(ctx, replaced(l, i.payload, i.by))
 			},
 		})
@@ -23,13 +24,13 @@ func (c *Client) replaceDead(ctx context.Context, i *intent) (_ Receipt, answere
 	switch {
 	case err != nil:
 		return Receipt{}, true, redisError(ctx, r.ID, err)
-	case out == record.Replayed:
+	case out == ledger.Replayed:
 		r.State, r.Replaced = record.StatePending, true
 		if !i.processAt.IsZero() {
 			r.State = record.StateScheduled
 		}
 		return r, true, nil
-	case out != record.Busy:
+	case out != ledger.Busy:
 		return Receipt{}, false, nil
 	}
 	r, err = c.duplicate(ctx, i, "")
@@ -38,8 +39,8 @@ func (c *Client) replaceDead(ctx context.Context, i *intent) (_ Receipt, answere
 
 // replaced is the entry in the audit. Fields names what is not as it was; nothing
 // when the earlier payload cannot be read.
-func replaced(l record.Letter, p tasks.Payload, by string) record.AuditEntry {
-	e := record.AuditEntry{Who: by, What: record.ActReplace, ID: l.ID}
+func replaced(l ledger.Entry, p tasks.Payload, by string) ledger.AuditEntry {
+	e := ledger.AuditEntry{Who: by, What: ledger.ActReplace, ID: l.ID}
 	if earlier, err := tasks.Decode(l.Type, l.Headers, l.Payload); err == nil {
 		e.Fields = tasks.Differs(p, earlier)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -17,7 +18,7 @@ import (
 func dies(t *testing.T, srv *redistest.Server, id string, sweep bool) {
 	t.Helper()
 	insp := asynq.NewInspectorFromRedisClient(srv.Client())
-	store := record.NewStore(srv.Client(), time.Hour, time.Now)
+	store := ledger.New(srv.Client(), time.Hour, time.Now)
 	if err := insp.ArchiveTask("invalid", id); err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func dies(t *testing.T, srv *redistest.Server, id string, sweep bool) {
 	if !sweep {
 		return
 	}
-	if p, err := store.Drop(t.Context(), "invalid", id); err != nil || p != record.PlaceDropped {
+	if p, err := store.Drop(t.Context(), "invalid", id); err != nil || p != ledger.Dropped {
 		t.Fatalf("%s, %v", p, err)
 	}
 }
@@ -116,7 +117,7 @@ func TestReplaceDeadIsAuditedWithWhoAndTheNamesOfTheFieldsThatChange(t *testing.
 	t.Parallel()
 	srv := redistest.New(t)
 	c := newClient(t, srv)
-	var want []record.AuditEntry
+	var want []ledger.AuditEntry
 	for _, row := range []struct {
 		number, who string
 		opts        []Option
@@ -132,10 +133,10 @@ func TestReplaceDeadIsAuditedWithWhoAndTheNamesOfTheFieldsThatChange(t *testing.
 		if r, err := c.Invalid(t.Context(), void(row.number, "mended"), row.opts...); err != nil || !r.Replaced {
 			t.Fatalf("%+v, %v", r, err)
 		}
-		want = append([]record.AuditEntry{{Who: row.who, What: record.ActReplace, ID: r.ID, Fields: []string{"Reason"}}}, want...)
+		want = append([]ledger.AuditEntry{{Who: row.who, What: ledger.ActReplace, ID: r.ID, Fields: []string{"Reason"}}}, want...)
 	}
-	var got []record.AuditEntry
-	for e, err := range record.NewStore(srv.Client(), time.Hour, time.Now).Audits(t.Context(), time.Time{}) {
+	var got []ledger.AuditEntry
+	for e, err := range ledger.New(srv.Client(), time.Hour, time.Now).Audits(t.Context(), time.Time{}) {
 		if err != nil || time.Since(e.At).Abs() > time.Minute {
 			t.Fatalf("%+v, %v", e, err)
 		}

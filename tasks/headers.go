@@ -56,7 +56,7 @@ func (h Headers) Map() map[string]string {
 // ParseHeaders reads what [Headers.Map] wrote. Anything else, as from a producer
 // that used asynq directly, reads as zero.
 func ParseHeaders(m map[string]string) Headers {
-	h := Headers{Nonce: m[headerNonce], Enqueued: milli(m[headerEnqueued]), ProcessAt: milli(m[headerProcessAt])}
+	h := Headers{Nonce: m[headerNonce], Enqueued: Milli(m[headerEnqueued]), ProcessAt: Milli(m[headerProcessAt])}
 	for _, name := range []string{"traceparent", "tracestate"} {
 		if v, ok := m[name]; ok {
 			if h.Trace == nil {
@@ -68,7 +68,8 @@ func ParseHeaders(m map[string]string) Headers {
 	return h
 }
 
-func milli(s string) time.Time {
+// Milli reads Unix milliseconds as they are stored; what is none reads as zero.
+func Milli(s string) time.Time {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n <= 0 {
 		return time.Time{}

@@ -150,7 +150,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`after a person stopped it`,
 		},
 		{
-			"a replay claims no letter", "../tasks/record/correct.lua",
+			"a replay claims no letter", "../tasks/ledger/correct.lua",
 			"redis.call('HSET', KEYS[1], 'revived', ARGV[2])", "",
 			`after it was told to be cancelled`,
 		},

@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	replays "github.com/ecpayq/ecpayq/worker/schedule"
@@ -144,7 +145,7 @@ func (s *sim) noteStop(p *simProc, i *simIntent) {
 
 // stopByHand is a person who archives what waits, on asynq's pages, as the dashboard does it.
 func (s *sim) stopByHand(p *simProc) {
-	store := record.NewStore(p.rdb, 24*time.Hour, p.now)
+	store := ledger.New(p.rdb, 24*time.Hour, p.now)
 	for _, i := range s.intents {
 		if !s.waits(i) {
 			continue
@@ -183,7 +184,7 @@ func (s *sim) cancel(p *simProc) {
 			}()
 			out, err := l.Cancel(context.Background(), i.id, "sim", "not wanted")
 			s.logf("%s: cancel of %s: %s %v", p.name, i.id, out, err)
-			if answered = err == nil && out == deadletter.Cancelled; !answered {
+			if answered = err == nil && out == ledger.Cancelled; !answered {
 				return
 			}
 			s.stops.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -81,7 +82,7 @@ func TestACancelThatAPersonResolvedForbidsNoTrigger(t *testing.T) {
 	w.fake.Inject(ecpaytest.Match{Operation: "CancelDelayIssue"}, ecpaytest.Fault{RtnCode: 2103005})
 	w.wantVerdict(w.once(cancel), Dead, ecpay.Rejected)
 	l := deadletter.New(deadletter.Config{Redis: w.rdb, Now: w.clock})
-	if out, err := l.Resolve(t.Context(), cancel.id, "ops", "the customer wants it after all"); err != nil || out != record.Resolved {
+	if out, err := l.Resolve(t.Context(), cancel.id, "ops", "the customer wants it after all"); err != nil || out != ledger.Resolved {
 		t.Fatalf("resolve: %s, %v", out, err)
 	}
 	w.wantVerdict(w.once(j), Done, ecpay.OK)

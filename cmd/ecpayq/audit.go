@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/ecpayq/ecpayq/internal/config"
-	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -24,7 +24,7 @@ func (p *program) auditCommand() *cli.Command {
 			&cli.StringFlag{Name: "id", Usage: "only this task"},
 			&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant"},
 			&cli.StringFlag{Name: "who", Usage: "only this person, as listed"},
-			&cli.StringFlag{Name: "what", Usage: "only one of " + strings.Join(record.Acts(), ", ")},
+			&cli.StringFlag{Name: "what", Usage: "only one of " + strings.Join(ledger.Acts(), ", ")},
 			&config.DurationFlag{Name: "newer-than", Usage: "only what was done within this time, like 24h"},
 			&config.IntFlag{Name: "limit", Value: tableLimit, Usage: "at most this many; 0 for all"},
 		),
@@ -43,8 +43,8 @@ func auditFilter(c *cli.Command) (deadletter.AuditFilter, error) {
 	switch {
 	case f.NewerThan < 0 || f.Limit < 0:
 		return f, usageError{errors.New("--newer-than and --limit must not be negative")}
-	case f.What != "" && !slices.Contains(record.Acts(), f.What):
-		return f, usageError{fmt.Errorf("--what is %q; it must be one of %s", f.What, strings.Join(record.Acts(), ", "))}
+	case f.What != "" && !slices.Contains(ledger.Acts(), f.What):
+		return f, usageError{fmt.Errorf("--what is %q; it must be one of %s", f.What, strings.Join(ledger.Acts(), ", "))}
 	}
 	return f, noArgs(c)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -172,7 +173,7 @@ func (p *program) withRedis(f func(redis.UniversalClient) error) error {
 	var invalid *ecpay.ValidationError
 	var set *deadletter.SetError
 	switch {
-	case errors.As(err, &invalid), errors.As(err, &set), errors.Is(err, record.ErrOtherID):
+	case errors.As(err, &invalid), errors.As(err, &set), errors.Is(err, ledger.ErrOtherID):
 		return usageError{errors.New(err.Error())} // of --set, not of a flag for each field
 	case err != nil && !errors.As(err, &usage) && p.redis.caused(err):
 		return fmt.Errorf("%w: %w", enqueue.ErrRedis, err)
@@ -351,13 +352,13 @@ func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadlett
 				bar.step()
 				kind, err := r.Kind.String(), r.Err
 				switch {
-				case r.Outcome == deadletter.NotFound:
+				case r.ActResult == ledger.NotFound:
 					kind, err = "", deadletter.ErrNotFound
-				case r.Outcome == deadletter.Skipped && r.Stopped:
+				case r.ActResult == ledger.Skipped && r.Stopped:
 					out.stopped++
 					return
 				}
-				out.add(outcome{ID: r.ID, Outcome: r.Outcome, Kind: kind, GoesAt: r.GoesAt}, err)
+				out.add(outcome{ID: r.ID, Outcome: r.ActResult, Kind: kind, GoesAt: r.GoesAt}, err)
 			})
 		})
 		bar.stop()
@@ -378,7 +379,7 @@ func (p *program) deadResolve(ctx context.Context, c *cli.Command) func(*deadlet
 		case note == "":
 			return usageError{errors.New("--note is required: say why nothing more has to happen")}
 		}
-		return p.outcomes(c, "resolved").each(ctx, l, c.Args().Slice(), notResolved, func(id string) (deadletter.Outcome, error) {
+		return p.outcomes(c, "resolved").each(ctx, l, c.Args().Slice(), notResolved, func(id string) (ledger.ActResult, error) {
 			return l.Resolve(ctx, id, p.who(), note)
 		})
 	}

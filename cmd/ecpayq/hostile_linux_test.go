@@ -20,6 +20,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -61,11 +62,11 @@ func (b *bench) stored() (dead, waits, foreign string) {
 	b.must(rdb.HSet(ctx, record.TaskKey(waits), "state", "held", "kind", "Unavailable", "reason", badText, "reason_zh", badText).Err())
 
 	foreign = "x" + badText
-	b.must(record.NoteOwner(ctx, rdb, foreign))
+	b.must(ledger.NoteOwner(ctx, rdb, foreign))
 	b.must(rdb.HSet(ctx, record.TaskKey(foreign), "state", "dead", "kind", "Unknown", "type", badText, "queue", badText, "payload", badText, "headers", "{}",
 		"died", time.Now().UnixMilli(), "by", "worker", "reason", badText, "result", `"`+string(rune(0x202e))+`"`).Err())
 	b.must(rdb.ZAdd(ctx, record.DeadKey(foreign), redis.Z{Score: float64(time.Now().UnixMilli()), Member: foreign}).Err())
-	b.must(record.Audit(ctx, rdb, record.AuditEntry{Who: badText, What: badText, ID: foreign, Note: badText, Fields: []string{badText}}))
+	b.must(ledger.Audit(ctx, rdb, ledger.AuditEntry{Who: badText, What: badText, ID: foreign, Note: badText, Fields: []string{badText}}))
 	until := time.Now().Add(time.Hour).UnixMicro()
 	b.must(rdb.HSet(ctx, record.KeysOf(merchantID).Pace, "last", time.Now().UnixMicro(), "ban", until, "ban_since", 1, "ban_why", badText,
 		"denied:B2C:"+badText, fmt.Sprintf("1 %d 1 0 - %s", until, badText)).Err())

@@ -15,15 +15,16 @@ import (
 
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
 // outcome is one line of what replay, resolve and cancel print.
 type outcome struct {
-	ID      string             `json:"id"`
-	Outcome deadletter.Outcome `json:"outcome,omitempty"`
-	Kind    string             `json:"kind,omitempty"`
+	ID      string           `json:"id"`
+	Outcome ledger.ActResult `json:"outcome,omitempty"`
+	Kind    string           `json:"kind,omitempty"`
 	// State is where the task is, when that is why nothing was done.
 	State string `json:"state,omitempty"`
 	Error string `json:"error,omitempty"`
@@ -37,7 +38,7 @@ type outcomes struct {
 	verb    string // what was not done to a task, like "replayed"
 	table   bool
 	rows    []table.Row
-	counts  map[deadletter.Outcome]int
+	counts  map[ledger.ActResult]int
 	skipped map[string]int
 	stopped int
 	waiting []string
@@ -47,7 +48,7 @@ type outcomes struct {
 }
 
 func (p *program) outcomes(c *cli.Command, verb string) *outcomes {
-	return &outcomes{p: p, verb: verb, table: p.wantsTable(c), counts: map[deadletter.Outcome]int{}, skipped: map[string]int{}}
+	return &outcomes{p: p, verb: verb, table: p.wantsTable(c), counts: map[ledger.ActResult]int{}, skipped: map[string]int{}}
 }
 
 func (o *outcomes) add(r outcome, err error) {
@@ -63,7 +64,7 @@ func (o *outcomes) add(r outcome, err error) {
 	if r.GoesAt != nil && len(o.waiting) < tableLimit {
 		o.waiting = append(o.waiting, fmt.Sprintf("%s waits until %s (Asia/Taipei): what was sent before may still land until then; look at ECPay again before, if it cannot be asked by a RelateNumber", r.ID, r.GoesAt.Format(time.DateTime)))
 	}
-	if r.Outcome == deadletter.Skipped {
+	if r.Outcome == ledger.Skipped {
 		o.skipped[r.Kind]++
 		return
 	}
@@ -72,7 +73,7 @@ func (o *outcomes) add(r outcome, err error) {
 		return
 	}
 	// A terminal gets what did not go by itself, and the count of the rest.
-	if (err != nil || r.Outcome != deadletter.Replayed && r.Outcome != deadletter.Resolved && r.Outcome != deadletter.Cancelled) && len(o.rows) < tableLimit {
+	if (err != nil || r.Outcome != ledger.Replayed && r.Outcome != ledger.Resolved && r.Outcome != ledger.Cancelled) && len(o.rows) < tableLimit {
 		o.rows = append(o.rows, table.Row{r.ID, r.Kind, string(r.Outcome), r.Error})
 	}
 }
@@ -86,7 +87,7 @@ func (o *outcomes) finish() error {
 	}
 	var words []string
 	for _, k := range slices.Sorted(maps.Keys(o.counts)) {
-		if k != deadletter.Skipped {
+		if k != ledger.Skipped {
 			words = append(words, fmt.Sprintf("%s %d", k, o.counts[k]))
 		}
 	}
@@ -125,7 +126,7 @@ func (o *outcomes) finish() error {
 
 // each does something to tasks one after the other, and goes on after an error of one;
 // but not when Redis cannot be reached: then it is the same with all that follow.
-func (o *outcomes) each(ctx context.Context, l *deadletter.Ledger, ids []string, hint func(state, id string) error, act func(id string) (deadletter.Outcome, error)) error {
+func (o *outcomes) each(ctx context.Context, l *deadletter.Ledger, ids []string, hint func(state, id string) error, act func(id string) (ledger.ActResult, error)) error {
 	for i, id := range ids {
 		out, err := act(id)
 		r := outcome{ID: id, Outcome: out}
@@ -138,7 +139,7 @@ func (o *outcomes) each(ctx context.Context, l *deadletter.Ledger, ids []string,
 			return fmt.Errorf("%s: %w", id, err)
 		}
 		begun := errors.Is(err, deadletter.ErrBegun)
-		if begun || err == nil && out != deadletter.Resolved && out != deadletter.Cancelled {
+		if begun || err == nil && out != ledger.Resolved && out != ledger.Cancelled {
 			state, serr := l.State(ctx, id)
 			switch r.State = state; {
 			case serr != nil:

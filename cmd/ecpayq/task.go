@@ -20,6 +20,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -245,7 +246,7 @@ func (p *program) cancelTasks(ctx context.Context, c *cli.Command) func(*deadlet
 		case note == "":
 			return usageError{errors.New("--note is required: say why they are not wanted any more")}
 		}
-		return p.outcomes(c, "cancelled").each(ctx, l, c.Args().Slice(), notCancelled, func(id string) (deadletter.Outcome, error) {
+		return p.outcomes(c, "cancelled").each(ctx, l, c.Args().Slice(), notCancelled, func(id string) (ledger.ActResult, error) {
 			return l.Cancel(ctx, id, p.who(), note)
 		})
 	}

@@ -88,6 +88,7 @@ var levels = [][]string{
 	{"worker/gate"},
 	{"internal/redishealth"},
 	{"enqueue"},
+	{"tasks/ledger"},
 	{"tasks/record"},
 	{"tasks"},
 	{"ecpay", "ecpay/ecpaytest", "internal/redistest"},
@@ -126,7 +127,8 @@ func TestImportsPointDownOnly(t *testing.T) {
 func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 	t.Parallel()
 	for path, allowed := range map[string][]string{
-		"enqueue":              {"tasks", "tasks/record", "ecpay", "internal/exactjson"}, // what a shop backend gets
+		"enqueue":              {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson"}, // what a shop backend gets
+		"tasks/ledger":         {"tasks", "tasks/record", "ecpay", "internal/exactjson"},
 		"tasks/record":         {"tasks", "ecpay", "internal/exactjson"},
 		"tasks":                {"ecpay", "internal/exactjson"},
 		"ecpay":                nil,
@@ -134,9 +136,9 @@ func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 		"internal/redistest":   nil,
 		"internal/exactjson":   nil,
 		"internal/web":         nil,
-		"worker":               {"worker/gate", "worker/deadletter", "enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/clean"},
-		"worker/gate":          {"tasks", "tasks/record", "ecpay", "internal/exactjson"},
-		"internal/redishealth": {"enqueue", "tasks", "tasks/record", "ecpay", "internal/exactjson"},
+		"worker":               {"worker/gate", "worker/deadletter", "enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/clean"},
+		"worker/gate":          {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson"},
+		"internal/redishealth": {"enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson"},
 	} {
 		p, ok := packages(t)[module+"/"+path]
 		if !ok {
@@ -170,6 +172,7 @@ func TestALibraryImportsFewModules(t *testing.T) {
 	for path, allowed := range map[string][]string{
 		"enqueue":      {"github.com/hibiken/asynq", "github.com/redis/go-redis"},
 		"tasks":        {"github.com/hibiken/asynq"},
+		"tasks/ledger": {"github.com/hibiken/asynq", "github.com/redis/go-redis"},
 		"tasks/record": {"github.com/hibiken/asynq", "github.com/redis/go-redis"},
 		"worker/gate":  {"github.com/redis/go-redis"},
 		"worker":       {"github.com/hibiken/asynq", "github.com/redis/go-redis", "github.com/rs/zerolog"},

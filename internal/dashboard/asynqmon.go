@@ -21,6 +21,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -128,11 +129,11 @@ func serveShown(w http.ResponseWriter, r *http.Request, mon http.Handler) {
 // verbs are the changes that asynqmon knows, by how its routes end, and what the
 // audit calls them.
 var verbs = map[string]string{
-	"run": record.ActRun, "run_all": record.ActRun, "batch_run": record.ActRun,
-	"archive": record.ActArchive, "archive_all": record.ActArchive, "batch_archive": record.ActArchive,
-	"cancel": record.ActInterrupt, "cancel_all": record.ActInterrupt, "batch_cancel": record.ActInterrupt,
-	"delete": record.ActDelete, "delete_all": record.ActDelete, "batch_delete": record.ActDelete,
-	"pause": record.ActPause, "resume": record.ActResume,
+	"run": ledger.ActRun, "run_all": ledger.ActRun, "batch_run": ledger.ActRun,
+	"archive": ledger.ActArchive, "archive_all": ledger.ActArchive, "batch_archive": ledger.ActArchive,
+	"cancel": ledger.ActInterrupt, "cancel_all": ledger.ActInterrupt, "batch_cancel": ledger.ActInterrupt,
+	"delete": ledger.ActDelete, "delete_all": ledger.ActDelete, "batch_delete": ledger.ActDelete,
+	"pause": ledger.ActPause, "resume": ledger.ActResume,
 }
 
 // press is a change that is asked for on asynq's pages.
@@ -216,15 +217,15 @@ func (d *Dashboard) change(w http.ResponseWriter, r *http.Request, mon http.Hand
 		http.Error(w, "the audit cannot be written, so nothing was changed / 操作紀錄無法寫入，因此未做任何變更", http.StatusServiceUnavailable)
 		return
 	}
-	if p.act == record.ActDelete {
+	if p.act == ledger.ActDelete {
 		refuseDelete(w, p)
 		return
 	}
-	if p.act == record.ActArchive {
+	if p.act == ledger.ActArchive {
 		d.archive(w, r, mon, p)
 		return
 	}
-	if p.act == record.ActRun && len(p.ids) == 0 && p.list == "archived_tasks" {
+	if p.act == ledger.ActRun && len(p.ids) == 0 && p.list == "archived_tasks" {
 		if _, ours := tasks.Queues()[p.queue]; ours {
 			d.runArchived(ctx, w, p.queue)
 			return
@@ -255,7 +256,7 @@ func (d *Dashboard) runUnstopped(ctx context.Context, queue string) (ran, left i
 		return 0, 0, err
 	}
 	for some := range slices.Chunk(ids, 500) {
-		letters, err := d.store.Letters(ctx, some)
+		letters, err := d.store.Entries(ctx, some)
 		if err != nil {
 			return ran, left, err
 		}
@@ -343,11 +344,11 @@ func (d *Dashboard) auditPress(ctx context.Context, r *http.Request, p press) er
 		ids = []string{""}
 	}
 	note := p.on
-	if p.act == record.ActDelete {
+	if p.act == ledger.ActDelete {
 		note += ", refused"
 	}
 	for _, id := range ids {
-		if err := d.store.Audit(ctx, record.AuditEntry{Who: who(r), What: p.act, ID: clip(id), Note: clip(note)}); err != nil {
+		if err := d.store.Audit(ctx, ledger.AuditEntry{Who: who(r), What: p.act, ID: clip(id), Note: clip(note)}); err != nil {
 			return err
 		}
 	}

@@ -18,12 +18,13 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
-func (w *world) audit() (all []deadletter.AuditEntry) {
+func (w *world) audit() (all []ledger.AuditEntry) {
 	w.Helper()
 	for e, err := range w.ledger.Audit(w.Context(), deadletter.AuditFilter{}) {
 		w.must(err)
@@ -36,34 +37,34 @@ func TestEveryChangeOnAsynqsPagesIsInTheAuditAndNothingIsDeleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withUsers(t))
 	c := w.login("olga", operatorPassword)
-	entry := func(what, id, note string) deadletter.AuditEntry {
-		return deadletter.AuditEntry{Who: "dashboard:olga", What: what, ID: id, Note: note}
+	entry := func(what, id, note string) ledger.AuditEntry {
+		return ledger.AuditEntry{Who: "dashboard:olga", What: what, ID: id, Note: note}
 	}
 	w.put("b2c.a.1.x:y", "{}")
 	rows := []struct {
 		method, path, body string
 		status             int
-		want               []deadletter.AuditEntry
+		want               []ledger.AuditEntry
 	}{
-		{"POST", "/queues/q:pause", "", 204, []deadletter.AuditEntry{entry("pause", "", "q")}},
-		{"POST", "/queues/q:resume", "", 204, []deadletter.AuditEntry{entry("resume", "", "q")}},
-		{"POST", "/queues/q/pending_tasks/b2c.a.1.x:y:archive", "", 204, []deadletter.AuditEntry{entry("archive", "b2c.a.1.x:y", "q pending_tasks")}},
-		{"DELETE", "/queues/q/archived_tasks/b2c.a.1.x:y", "", 403, []deadletter.AuditEntry{entry("delete", "b2c.a.1.x:y", "q archived_tasks, refused")}},
-		{"POST", "/queues/q/archived_tasks/b2c.a.1.x:y:run", "", 204, []deadletter.AuditEntry{entry("run", "b2c.a.1.x:y", "q archived_tasks")}},
-		{"POST", "/queues/q/pending_tasks:archive_all", "", 200, []deadletter.AuditEntry{entry("archive", "", "q pending_tasks")}},
+		{"POST", "/queues/q:pause", "", 204, []ledger.AuditEntry{entry("pause", "", "q")}},
+		{"POST", "/queues/q:resume", "", 204, []ledger.AuditEntry{entry("resume", "", "q")}},
+		{"POST", "/queues/q/pending_tasks/b2c.a.1.x:y:archive", "", 204, []ledger.AuditEntry{entry("archive", "b2c.a.1.x:y", "q pending_tasks")}},
+		{"DELETE", "/queues/q/archived_tasks/b2c.a.1.x:y", "", 403, []ledger.AuditEntry{entry("delete", "b2c.a.1.x:y", "q archived_tasks, refused")}},
+		{"POST", "/queues/q/archived_tasks/b2c.a.1.x:y:run", "", 204, []ledger.AuditEntry{entry("run", "b2c.a.1.x:y", "q archived_tasks")}},
+		{"POST", "/queues/q/pending_tasks:archive_all", "", 200, []ledger.AuditEntry{entry("archive", "", "q pending_tasks")}},
 		{"POST", "/queues/q/archived_tasks:batch_run", `{"task_ids":["b2c.a.1.x:y","gone"]}`, 200,
-			[]deadletter.AuditEntry{entry("run", "gone", "q archived_tasks"), entry("run", "b2c.a.1.x:y", "q archived_tasks")}},
-		{"POST", "/queues/q/pending_tasks:batch_delete", `{"task_ids":["b2c.a.1.x:y"]}`, 403, []deadletter.AuditEntry{entry("delete", "b2c.a.1.x:y", "q pending_tasks, refused")}},
-		{"DELETE", "/queues/q/pending_tasks:delete_all", "", 403, []deadletter.AuditEntry{entry("delete", "", "q pending_tasks, refused")}},
-		{"DELETE", "/queues/q/groups/g/aggregating_tasks/1", "", 403, []deadletter.AuditEntry{entry("delete", "1", "q groups g aggregating_tasks, refused")}},
-		{"DELETE", "/queues/q", "", 403, []deadletter.AuditEntry{entry("delete", "", "q, refused")}},
-		{"POST", "/queues/q/active_tasks/1:cancel", "", 204, []deadletter.AuditEntry{entry("interrupt", "1", "q active_tasks")}},
+			[]ledger.AuditEntry{entry("run", "gone", "q archived_tasks"), entry("run", "b2c.a.1.x:y", "q archived_tasks")}},
+		{"POST", "/queues/q/pending_tasks:batch_delete", `{"task_ids":["b2c.a.1.x:y"]}`, 403, []ledger.AuditEntry{entry("delete", "b2c.a.1.x:y", "q pending_tasks, refused")}},
+		{"DELETE", "/queues/q/pending_tasks:delete_all", "", 403, []ledger.AuditEntry{entry("delete", "", "q pending_tasks, refused")}},
+		{"DELETE", "/queues/q/groups/g/aggregating_tasks/1", "", 403, []ledger.AuditEntry{entry("delete", "1", "q groups g aggregating_tasks, refused")}},
+		{"DELETE", "/queues/q", "", 403, []ledger.AuditEntry{entry("delete", "", "q, refused")}},
+		{"POST", "/queues/q/active_tasks/1:cancel", "", 204, []ledger.AuditEntry{entry("interrupt", "1", "q active_tasks")}},
 		{"POST", "/queues/q/archived_tasks:batch_run", "no json", 404, nil},
 		{"POST", "/queues/q/archived_tasks:purge", "", 404, nil},
 		{"PUT", "/queues/q", "", 404, nil},
 		{"POST", "/queues", "", 404, nil},
 	}
-	var want []deadletter.AuditEntry
+	var want []ledger.AuditEntry
 	for _, row := range rows {
 		for _, prefix := range []string{"/asynq/api", "/api"} {
 			if prefix == "/api" && row.status != 403 { // done once already
@@ -77,10 +78,10 @@ func TestEveryChangeOnAsynqsPagesIsInTheAuditAndNothingIsDeleted(t *testing.T) {
 			if row.status == http.StatusForbidden && (!strings.Contains(got.Body.String(), "resolve or cancel it at /") || got.Header().Get("Link") == "") {
 				t.Errorf("%s %s: got %q, want where to resolve", row.method, r.path, got.Body)
 			}
-			want = append(append([]deadletter.AuditEntry{}, row.want...), want...)
+			want = append(append([]ledger.AuditEntry{}, row.want...), want...)
 		}
 	}
-	if diff := cmp.Diff(want, w.audit(), cmpopts.IgnoreFields(deadletter.AuditEntry{}, "At")); diff != "" {
+	if diff := cmp.Diff(want, w.audit(), cmpopts.IgnoreFields(ledger.AuditEntry{}, "At")); diff != "" {
 		t.Errorf("audit, newest first (-want +got):\n%s", diff)
 	}
 	if _, err := asynq.NewInspectorFromRedisClient(w.redis.Client()).GetTaskInfo("q", "b2c.a.1.x:y"); err != nil {
@@ -124,7 +125,7 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	}
 	// It died before, was run again and begun, and then given up by a person.
 	w.must(redistest.GiveUp(t.Context(), rdb, "invalid", byHand["refused before"]))
-	if _, err := record.NewStore(rdb, time.Hour, time.Now).Deposit(t.Context(), "invalid", byHand["refused before"], "token"); err != nil {
+	if _, err := ledger.New(rdb, time.Hour, time.Now).Deposit(t.Context(), "invalid", byHand["refused before"], "token"); err != nil {
 		t.Fatal(err)
 	}
 	w.must(inspector.RunTask("invalid", byHand["refused before"]))

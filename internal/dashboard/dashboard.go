@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -57,7 +58,7 @@ type Dashboard struct {
 	http.Handler
 	cfg       Config
 	rdb       redis.UniversalClient
-	store     *record.Store
+	store     *ledger.Store
 	reader    *record.Reader
 	ledger    *deadletter.Ledger
 	merchants *gate.Merchants
@@ -100,7 +101,7 @@ func New(cfg Config) (*Dashboard, error) {
 		return nil, err
 	}
 	d := &Dashboard{
-		cfg: cfg, rdb: cfg.Redis, store: record.NewStore(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
+		cfg: cfg, rdb: cfg.Redis, store: ledger.New(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
 		ledger:    deadletter.New(deadletter.Config{Redis: cfg.Redis, Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
 		merchants: gate.NewMerchants(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0), queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
 		room: newRoom(roomPlaces, 0, roomEach, roomLine, roomCrowd), files: map[string]*monFile{}, memory: &memoryReader{rdb: cfg.Redis},

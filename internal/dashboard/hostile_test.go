@@ -14,6 +14,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -30,7 +31,7 @@ func TestNothingThatSomebodyWroteDrivesAPageAndItsTaskCanBeDealtWith(t *testing.
 	client := asynq.NewClientFromRedisClient(rdb)
 	_, err := client.Enqueue(asynq.NewTask(hostile, []byte(hostile)), asynq.TaskID(foreign), asynq.Queue("invalid"))
 	w.must(err)
-	store := record.NewStore(rdb, time.Hour, time.Now)
+	store := ledger.New(rdb, time.Hour, time.Now)
 	before, err := store.Now(ctx)
 	w.must(err)
 	w.must(asynq.NewInspectorFromRedisClient(rdb).ArchiveTask("invalid", foreign))
@@ -41,7 +42,7 @@ func TestNothingThatSomebodyWroteDrivesAPageAndItsTaskCanBeDealtWith(t *testing.
 	waits := w.enqueued("VG00000002")
 	w.must(rdb.HSet(ctx, record.TaskKey(waits), "state", "held", "reason", hostile, "reason_zh", hostile, "rtn_msg", hostile).Err())
 	w.must(rdb.SAdd(ctx, "asynq:queues", hostile).Err())
-	w.must(record.Audit(ctx, rdb, record.AuditEntry{Who: hostile, What: hostile, ID: foreign, Note: hostile, Fields: []string{hostile}}))
+	w.must(ledger.Audit(ctx, rdb, ledger.AuditEntry{Who: hostile, What: hostile, ID: foreign, Note: hostile, Fields: []string{hostile}}))
 	until := now.Add(time.Hour).UnixMicro()
 	for _, id := range []string{"1000001", hostile} {
 		w.must(rdb.HSet(ctx, record.KeysOf(id).Pace, "last", now.UnixMicro(), "ban", until, "ban_why", hostile, "denied:B2C:"+hostile, fmt.Sprintf("1 %d 1 0 - %s", until, hostile)).Err())

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -134,7 +135,7 @@ func TestErrorsAreExplainedInBothLanguages(t *testing.T) {
 		{MerchantID: "1", InvoiceNumber: "VG11000002", InvoiceDate: "1999-01-01", Reason: "<b>"}, {MerchantID: "1", InvoiceNumber: "VG11000002", InvoiceDate: "2026-11-01", Reason: "a\x00"},
 	}
 	errs := []error{
-		&deadletter.SetError{Text: "cannot set x"}, deadletter.ErrBegun, record.ErrOtherID, record.ErrNoPayload, errors.New("odd"),
+		&deadletter.SetError{Text: "cannot set x"}, deadletter.ErrBegun, ledger.ErrOtherID, ledger.ErrNoPayload, errors.New("odd"),
 		(&ecpay.TriggerIssueRequest{MerchantID: "1", Tsr: "?", PayType: "x"}).Validate(),
 	}
 	for i := range bad {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
-	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
@@ -82,8 +82,8 @@ func (d *Dashboard) merchantsPage(w http.ResponseWriter, r *http.Request) {
 
 // What comes of a merchant that is resumed.
 const (
-	resumedMerchant deadletter.Outcome = "resumed"
-	wokenTasks      deadletter.Outcome = "woken"
+	resumedMerchant ledger.ActResult = "resumed"
+	wokenTasks      ledger.ActResult = "woken"
 )
 
 func (d *Dashboard) resumeMerchant(w http.ResponseWriter, r *http.Request) {
@@ -96,6 +96,6 @@ func (d *Dashboard) resumeMerchant(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		d.failed(w, r, err)
 	default:
-		back(w, r, map[deadletter.Outcome]int{resumedMerchant: 1, wokenTasks: got.Tasks})
+		back(w, r, map[ledger.ActResult]int{resumedMerchant: 1, wokenTasks: got.Tasks})
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/schedule"
@@ -195,8 +196,8 @@ func doneWords(l lang, text string) []string {
 		name, number, _ := strings.Cut(part, ".")
 		n, err := strconv.Atoi(number)
 		switch {
-		case err != nil || n <= 0 || !slices.Contains(outcomes, deadletter.Outcome(name)):
-		case deadletter.Outcome(name) == nothingToDo:
+		case err != nil || n <= 0 || !slices.Contains(outcomes, ledger.ActResult(name)):
+		case ledger.ActResult(name) == nothingToDo:
 			words = append(words, l.say("There is nothing to do."))
 		default:
 			words = append(words, fmt.Sprintf("%s: %d", l.say(name), n))
@@ -205,12 +206,12 @@ func doneWords(l lang, text string) []string {
 	return words
 }
 
-var outcomes = []deadletter.Outcome{
-	deadletter.Replayed, deadletter.Resolved, deadletter.Cancelled, deadletter.Busy, deadletter.AlreadyDone, deadletter.NotFound,
-	deadletter.Skipped, failedReplay, resumedMerchant, wokenTasks, nothingToDo,
+var outcomes = []ledger.ActResult{
+	ledger.Replayed, ledger.Resolved, ledger.Cancelled, ledger.Busy, ledger.AlreadyDone, ledger.NotFound,
+	ledger.Skipped, failedReplay, resumedMerchant, wokenTasks, nothingToDo,
 }
 
-func counted(n map[deadletter.Outcome]int) string {
+func counted(n map[ledger.ActResult]int) string {
 	var parts []string
 	for _, o := range outcomes {
 		if n[o] > 0 {
@@ -351,7 +352,7 @@ type letterData struct {
 	Payload string
 	// Fields may be corrected.
 	Fields []string
-	Acts   []deadletter.AuditEntry
+	Acts   []ledger.AuditEntry
 }
 
 func (d *Dashboard) letterPage(w http.ResponseWriter, r *http.Request) {
@@ -392,13 +393,13 @@ func (d *Dashboard) letterPage(w http.ResponseWriter, r *http.Request) {
 }
 
 // archivedAll reports whether an act on a whole list put a letter into the ledger.
-func archivedAll(e deadletter.AuditEntry, l deadletter.Letter) bool {
+func archivedAll(e ledger.AuditEntry, l deadletter.Letter) bool {
 	took := l.DiedAt.Sub(e.At)
-	return e.ID == "" && e.What == record.ActArchive && record.ByHand(e.Who) == l.By && strings.HasPrefix(e.Note, l.Queue+" ") && took >= 0 && took < actLimit
+	return e.ID == "" && e.What == ledger.ActArchive && record.ByHand(e.Who) == l.By && strings.HasPrefix(e.Note, l.Queue+" ") && took >= 0 && took < actLimit
 }
 
 // back leads to where a form came from, with what it came to.
-func back(w http.ResponseWriter, r *http.Request, n map[deadletter.Outcome]int) {
+func back(w http.ResponseWriter, r *http.Request, n map[ledger.ActResult]int) {
 	u := cameFrom(r)
 	q := u.Query()
 	q.Set("done", counted(n))
@@ -438,8 +439,8 @@ func (d *Dashboard) replay(w http.ResponseWriter, r *http.Request) {
 			o.Set = map[string]string{field: r.PostFormValue("value")}
 		}
 	}
-	res := results{done: map[deadletter.Outcome]int{}}
-	err := d.ledger.ReplayAll(ctx, deadletter.Filter{IDs: ids}, o, func(one deadletter.Result) { res.add(one.ID, one.Outcome, one.Err) })
+	res := results{done: map[ledger.ActResult]int{}}
+	err := d.ledger.ReplayAll(ctx, deadletter.Filter{IDs: ids}, o, func(one deadletter.Result) { res.add(one.ID, one.ActResult, one.Err) })
 	if err != nil {
 		res.ended = errors.Join(err, ctx.Err())
 	}
@@ -455,7 +456,7 @@ func (d *Dashboard) cancel(w http.ResponseWriter, r *http.Request) {
 }
 
 // each does what needs a note to the tasks of a form.
-func (d *Dashboard) each(w http.ResponseWriter, r *http.Request, act func(ctx context.Context, id, by, note string) (deadletter.Outcome, error)) {
+func (d *Dashboard) each(w http.ResponseWriter, r *http.Request, act func(ctx context.Context, id, by, note string) (ledger.ActResult, error)) {
 	ids := d.chosen(w, r)
 	if len(ids) == 0 {
 		return
@@ -467,7 +468,7 @@ func (d *Dashboard) each(w http.ResponseWriter, r *http.Request, act func(ctx co
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), actLimit)
 	defer cancel()
-	res := results{done: map[deadletter.Outcome]int{}}
+	res := results{done: map[ledger.ActResult]int{}}
 	for _, id := range ids {
 		out, err := act(ctx, id, who(r), note)
 		if err != nil && (ctx.Err() != nil || redishealth.ReasonOf(err) != "") {
@@ -505,7 +506,7 @@ func (d *Dashboard) runSchedule(w http.ResponseWriter, r *http.Request) {
 	report, err := schedule.Once(ctx, d.rdb, d.ledger, d.cfg.Schedules[i], o, func(id string, err error) {
 		d.cfg.Logger.Warn().Err(err).Str("task_id", id).Msg("dead task not replayed")
 	})
-	res := results{done: map[deadletter.Outcome]int{deadletter.Replayed: report.Replayed, deadletter.Skipped: report.Left, failedReplay: report.Failed}}
+	res := results{done: map[ledger.ActResult]int{ledger.Replayed: report.Replayed, ledger.Skipped: report.Left, failedReplay: report.Failed}}
 	if err == nil && report.Replayed+report.Failed == 0 {
 		res.done[nothingToDo] = 1
 	}
@@ -515,10 +516,10 @@ func (d *Dashboard) runSchedule(w http.ResponseWriter, r *http.Request) {
 	d.report(w, r, 0, res)
 }
 
-// Outcomes of a run of a schedule.
+// Results of a run of a schedule.
 const (
-	failedReplay deadletter.Outcome = "failed"
-	nothingToDo  deadletter.Outcome = "nothing"
+	failedReplay ledger.ActResult = "failed"
+	nothingToDo  ledger.ActResult = "nothing"
 )
 
 const acts = 200 // entries of the audit on its page
@@ -526,7 +527,7 @@ const acts = 200 // entries of the audit on its page
 func (d *Dashboard) auditPage(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
-	var list []deadletter.AuditEntry
+	var list []ledger.AuditEntry
 	for e, err := range d.ledger.Audit(ctx, deadletter.AuditFilter{Limit: acts}) {
 		if err != nil {
 			d.failed(w, r, err)

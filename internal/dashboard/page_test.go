@@ -19,6 +19,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/schedule"
@@ -53,7 +54,7 @@ func (w *world) died(number string, fields map[string]any) string {
 	w.must(err)
 	rdb := w.redis.Client()
 	w.must(redistest.GiveUp(w.Context(), rdb, r.Queue, r.ID))
-	if _, err := record.NewStore(rdb, time.Hour, time.Now).Deposit(w.Context(), r.Queue, r.ID, "token"); err != nil {
+	if _, err := ledger.New(rdb, time.Hour, time.Now).Deposit(w.Context(), r.Queue, r.ID, "token"); err != nil {
 		w.Fatal(err)
 	}
 	if len(fields) > 0 {
@@ -342,7 +343,7 @@ func TestSchedulesShowTheirNextAndLastRunsAndAreRunByHand(t *testing.T) {
 	if a := run("nothing"); a.Code != http.StatusNotFound {
 		t.Errorf("no such schedule: got status %d, want 404", a.Code)
 	}
-	if a := w.audit(); len(a) != 2 || a[0].ID != id || a[0].What != record.ActReplay || a[0].Who != "dashboard" || a[0].Note != "schedule refused" || a[1].What != record.ActSchedule || a[1].Note != "schedule refused" {
+	if a := w.audit(); len(a) != 2 || a[0].ID != id || a[0].What != ledger.ActReplay || a[0].Who != "dashboard" || a[0].Note != "schedule refused" || a[1].What != ledger.ActSchedule || a[1].Note != "schedule refused" {
 		t.Errorf("audit: %+v", a)
 	}
 	done := run("refused").Header().Get("Location")
@@ -350,7 +351,7 @@ func TestSchedulesShowTheirNextAndLastRunsAndAreRunByHand(t *testing.T) {
 		t.Errorf("run with nothing to do: to %q", done)
 	}
 	wantText(t, "nothing to do", w.get(done), []string{"There is nothing to do."})
-	if a := w.audit(); len(a) != 3 || a[0].What != record.ActSchedule {
+	if a := w.audit(); len(a) != 3 || a[0].What != ledger.ActSchedule {
 		t.Errorf("audit of a run with nothing to do: %+v", a)
 	}
 	w.must(w.redis.Client().Del(t.Context(), record.AsynqTaskKey("invalid", id)).Err())

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
-	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -54,9 +54,9 @@ func explain(l lang, err error) (status int, text string) {
 	switch {
 	case errors.Is(err, deadletter.ErrBegun):
 		return http.StatusUnprocessableEntity, l.say("This task was begun before, or may have been: let it run, or resolve it once it is dead.")
-	case errors.Is(err, record.ErrOtherID):
+	case errors.Is(err, ledger.ErrOtherID):
 		return http.StatusUnprocessableEntity, l.say("The correction would make another task of it: enqueue that one instead.")
-	case errors.Is(err, record.ErrNoPayload):
+	case errors.Is(err, ledger.ErrNoPayload):
 		return http.StatusUnprocessableEntity, l.say("Neither the ledger nor asynq has what it was: enqueue it again, or resolve it.")
 	case errors.As(err, &invalid):
 		var fields []string
@@ -86,7 +86,7 @@ func (l lang) sayHint(err error) string {
 
 // results are what became of the tasks of a form.
 type results struct {
-	done  map[deadletter.Outcome]int
+	done  map[ledger.ActResult]int
 	wrong []wrong
 	// ended is why the rest was not tried.
 	ended error
@@ -97,7 +97,7 @@ type wrong struct {
 	err error
 }
 
-func (res *results) add(id string, out deadletter.Outcome, err error) {
+func (res *results) add(id string, out ledger.ActResult, err error) {
 	if err != nil {
 		res.wrong = append(res.wrong, wrong{id, err})
 		return

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ func readTask(ctx context.Context, pipe redis.Pipeliner, queue, id string) *redi
 	return pipe.HMGet(ctx, AsynqTaskKey(queue, id), "msg", "state", "result")
 }
 
-// fieldMended is ours in asynq's task: what half archived it was asynq, see place.lua.
+// fieldMended is ours in asynq's task: what half archived it was asynq, see drop.lua in tasks/ledger.
 const fieldMended = "ecpayq_mended"
 
 // archivedByHand reports whether a person archived a task, by when asynq's archive
@@ -38,22 +39,23 @@ func archivedByHand(info *asynq.TaskInfo, at float64, mended bool) bool {
 	return at > 0 && int64(at) != info.LastFailedAt.Unix()
 }
 
-// archiving is how a task came into asynq's archive, as it is read.
-type archiving struct {
+// Archiving is how a task came into asynq's archive, as it is read.
+type Archiving struct {
 	stored *redis.SliceCmd
 	at     *redis.FloatCmd
 	mended *redis.BoolCmd
 }
 
-func readArchiving(ctx context.Context, pipe redis.Pipeliner, queue, id string) archiving {
-	return archiving{
+// ReadArchiving asks for it; it is there once the pipeline was executed.
+func ReadArchiving(ctx context.Context, pipe redis.Pipeliner, queue, id string) Archiving {
+	return Archiving{
 		readTask(ctx, pipe, queue, id), pipe.ZScore(ctx, AsynqKey(queue, "archived"), id), pipe.HExists(ctx, AsynqTaskKey(queue, id), fieldMended),
 	}
 }
 
-// decode returns the task, and when a person archived it; zero when none did, or it is
+// Decode returns the task, and when a person archived it; zero when none did, or it is
 // not known when.
-func (a archiving) decode(rdb redis.UniversalClient, queue, id string) (info *asynq.TaskInfo, hand bool, at time.Time, err error) {
+func (a Archiving) Decode(rdb redis.UniversalClient, queue, id string) (info *asynq.TaskInfo, hand bool, at time.Time, err error) {
 	if info, err = decode(rdb, queue, id, a.stored, time.Time{}); err != nil {
 		return nil, false, time.Time{}, err
 	}
@@ -64,6 +66,14 @@ func (a archiving) decode(rdb redis.UniversalClient, queue, id string) (info *as
 		at = time.Unix(int64(a.at.Val()), 0)
 	}
 	return info, hand, at, nil
+}
+
+// At is when asynq archived the task, in its seconds, as it has it; empty when it did not.
+func (a Archiving) At() string {
+	if a.at.Err() != nil {
+		return ""
+	}
+	return strconv.FormatFloat(a.at.Val(), 'f', -1, 64)
 }
 
 // decode lets asynq's own code say what it has stored; next is when the task runs

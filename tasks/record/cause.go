@@ -38,7 +38,7 @@ func Causes(ctx context.Context, rdb redis.UniversalClient, ids []string) ([]Cau
 				m[name], _ = v[at].(string)
 			}
 		}
-		causes[i].Kind = parse(m).Death.Kind
+		causes[i].Kind = Parse(m).Death.Kind
 	}
 	return causes, nil
 }

@@ -1,8 +1,7 @@
 // Package record names every key that ecpayq keeps in Redis beside asynq's own,
 // and reads what is stored there: the state and result of each task. Workers
-// write it (worker/gate), everybody may read it. It also has the steps by which
-// a dead task gets into the ledger and back into asynq ([Store]), since those
-// who enqueue and those who replay must take the same.
+// write it (worker/gate), and so do the steps by which a dead task gets into the
+// ledger and back into asynq (tasks/ledger); everybody may read it.
 //
 // Keys begin with "ecpayq:", carry the version of their format, and have the
 // MerchantID as hash tag, so that all keys of a merchant share one slot of a
@@ -125,7 +124,7 @@ const (
 	// SweepKey is the lock of the sweep.
 	SweepKey = prefix + "{dead}:sweep"
 	// ScanKey is a hash of how far the search for orphans has come, by the names of the
-	// queues of a server, and of FieldTurn.
+	// queues of a server, and of [FieldSweeps].
 	ScanKey = prefix + "{dead}:scan"
 	// TallyKey is how many letters there are, by kind and type.
 	TallyKey = prefix + "{dead}:tally"
@@ -199,8 +198,8 @@ const (
 	FieldRevived  = "revived" // the death of which somebody began to run the task again
 )
 
-// FieldTurn counts the sweeps in the hash at [ScanKey]; nothing else has that name.
-const FieldTurn = ""
+// FieldSweeps counts the sweeps in the hash at [ScanKey]; nothing else has that name.
+const FieldSweeps = ""
 
 // Fields of the hash at [ReplicationKey].
 const (
@@ -230,10 +229,6 @@ const (
 
 // ByHand is who put a letter into the ledger when a person archived the task.
 func ByHand(who string) string { return byHand + who }
-
-// nobodyKnown is who put a letter into the ledger when a person archived the task by
-// other means than ours: asynq does not keep who.
-var nobodyKnown = ByHand("unknown") // deposit.lua has it too
 
 // Kinds returns what a dead task may have died of, in order.
 func Kinds() []ecpay.Kind { return append(ecpay.Kinds(), ecpay.Stopped) }
@@ -326,15 +321,16 @@ func Get(ctx context.Context, rdb redis.UniversalClient, id string) (Record, err
 	if len(m) == 0 {
 		return Record{}, ErrNotFound
 	}
-	return parse(m), nil
+	return Parse(m), nil
 }
 
-func parse(m map[string]string) Record {
+// Parse reads the hash at [TaskKey]. What it cannot read is as if it were not there.
+func Parse(m map[string]string) Record {
 	r := Record{
 		State:    State(m[FieldState]),
-		Attempts: int(number(m[FieldAttempts])), Crashes: int(number(m[FieldCrashes])), Holds: int(number(m[FieldHolds])),
+		Attempts: int(Number(m[FieldAttempts])), Crashes: int(Number(m[FieldCrashes])), Holds: int(Number(m[FieldHolds])),
 		End:   end(m, ""),
-		First: milli(m[FieldFirst]), Last: milli(m[FieldLast]), Next: milli(m[FieldNext]), InFlight: milli(m[FieldInFlight]),
+		First: tasks.Milli(m[FieldFirst]), Last: tasks.Milli(m[FieldLast]), Next: tasks.Milli(m[FieldNext]), InFlight: tasks.Milli(m[FieldInFlight]),
 	}
 	if r.Death = r.End; m[deathPrefix+FieldKind] != "" {
 		r.Death = end(m, deathPrefix)
@@ -345,7 +341,7 @@ func parse(m map[string]string) Record {
 	if _, ok := m[FieldPayload]; ok {
 		r.Payload = append([]byte{}, m[FieldPayload]...)
 		r.Type, r.Queue, r.By, r.LastErr = m[FieldType], m[FieldQueue], m[FieldBy], m[FieldLastErr]
-		r.Died, r.Corrected = milli(m[FieldDied]), m[FieldFix] == "1"
+		r.Died, r.Corrected = tasks.Milli(m[FieldDied]), m[FieldFix] == "1"
 		r.Unbegun = r.State == Dead && m[FieldUnbegun] != "" && m[FieldUnbegun] == m[FieldDied]
 		if r.Stopped() && r.Death.Kind != ecpay.Ambiguous { // older ones were stored as Unknown
 			r.Death.Kind = ecpay.Stopped
@@ -366,27 +362,11 @@ func parse(m map[string]string) Record {
 func end(m map[string]string, prefix string) End {
 	zh, two := m[prefix+FieldReasonZh]
 	e := End{
-		HTTPStatus: int(number(m[prefix+FieldHTTP])), TransCode: int(number(m[prefix+FieldTrans])), RtnCode: number(m[prefix+FieldRtn]),
+		HTTPStatus: int(Number(m[prefix+FieldHTTP])), TransCode: int(Number(m[prefix+FieldTrans])), RtnCode: Number(m[prefix+FieldRtn]),
 		RtnMsg: m[prefix+FieldMsg], Reason: readText(m[prefix+FieldReason], zh, two),
 	}
 	if k, err := ecpay.ParseKind(m[prefix+FieldKind]); err == nil {
 		e.Kind = k
 	}
 	return e
-}
-
-// number reads what a newer or hostile writer may have left as 0.
-func number(s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-func milli(s string) time.Time {
-	if n := number(s); n > 0 {
-		return time.UnixMilli(n)
-	}
-	return time.Time{}
 }

@@ -93,12 +93,12 @@ type Found struct {
 func (r *Reader) GetAll(ctx context.Context, ids []string) []Found {
 	all := make([]reading, len(ids))
 	var known []*reading
-	var places []*run
+	var named []AsynqTask
 	for i, id := range ids {
 		q := &all[i]
 		if q.typ, _, q.err = tasks.ParseID(id); q.err == nil {
-			q.id, q.place = id, placeRun(q.typ.Queue, id, look)
-			known, places = append(known, q), append(places, q.place)
+			q.id = id
+			known, named = append(known, q), append(named, AsynqTask{q.typ.Queue, id})
 		}
 	}
 	pipe := r.rdb.Pipeline()
@@ -109,7 +109,9 @@ func (r *Reader) GetAll(ctx context.Context, ids []string) []Found {
 		ExecEach(ctx, pipe)
 	}
 	// What asynq has is looked for in its lists after it was read.
-	runAll(ctx, r.rdb, place, places)
+	for i, there := range LookInAsynq(ctx, r.rdb, named) {
+		known[i].there = there
+	}
 	found := make([]Found, len(ids))
 	for i := range all {
 		if found[i].Err = all[i].err; found[i].Err == nil {
@@ -124,7 +126,7 @@ type reading struct {
 	id    string
 	typ   tasks.Type
 	err   error
-	place *run
+	there InAsynq
 
 	stored *redis.SliceCmd
 	next   [2]*redis.FloatCmd // of the states that wait for a time
@@ -150,7 +152,7 @@ func (q *reading) task(rdb redis.UniversalClient) (Task, error) {
 	if rerr != nil {
 		return Task{}, fmt.Errorf("read record: %w", rerr)
 	}
-	rec, recorded := parse(m), len(m) > 0
+	rec, recorded := Parse(m), len(m) > 0
 	if err != nil && !recorded {
 		switch n, err := q.done.Result(); {
 		case err != nil:
@@ -174,11 +176,10 @@ func (q *reading) info(rdb redis.UniversalClient) (*asynq.TaskInfo, error) {
 	if errors.Is(err, asynq.ErrTaskNotFound) {
 		return nil, ErrNotFound
 	}
-	at, perr := q.place.place()
 	switch {
-	case perr != nil:
-		return nil, perr
-	case at == PlaceStuck:
+	case q.there.Err != nil:
+		return nil, q.there.Err
+	case q.there.State == AsynqStuck:
 		return nil, fmt.Errorf("%w: %s in queue %s", ErrStuck, q.id, q.typ.Queue)
 	case err != nil:
 		return nil, fmt.Errorf("read task: %w", err)

@@ -36,6 +36,14 @@ func (t Text) Both() string {
 	return t.En + " / " + t.Zh
 }
 
+// Clip shortens s to n bytes, not inside a character.
+func Clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
 // readText reads a text that is stored in two fields, or by an older worker in one: "English / 中文",
 // perhaps several of them with "; " or ": " between. During a rolling deploy an older
 // worker leaves its one field beside a second one that belongs to another text.

@@ -85,7 +85,7 @@ func (r *Reader) joinAll(ctx context.Context, queue string, infos []*asynq.TaskI
 	all := make([]Task, len(infos))
 	for i, info := range infos {
 		m := records[i].Val()
-		all[i] = join(tasks.Type{Name: info.Type, Queue: queue}, info.ID, info, parse(m), len(m) > 0)
+		all[i] = join(tasks.Type{Name: info.Type, Queue: queue}, info.ID, info, Parse(m), len(m) > 0)
 	}
 	return all, nil
 }

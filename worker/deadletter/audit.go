@@ -7,11 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 )
-
-// AuditEntry is one act on a task, a queue or a merchant.
-type AuditEntry = record.AuditEntry
 
 // AuditFilter selects entries of the audit; its zero value selects all.
 // Conditions are joined.
@@ -20,7 +17,7 @@ type AuditFilter struct {
 	// MerchantID selects one merchant; [record.NoOwner] the tasks whose id names none.
 	MerchantID string
 	Who        string
-	// What is one of [record.Acts], alone or among others.
+	// What is one of [ledger.Acts], alone or among others.
 	What string
 	// NewerThan is the greatest age; 0 for any.
 	NewerThan time.Duration
@@ -28,7 +25,7 @@ type AuditFilter struct {
 	Limit int
 }
 
-func (f AuditFilter) matches(e AuditEntry) bool {
+func (f AuditFilter) matches(e ledger.AuditEntry) bool {
 	return (f.ID == "" || e.ID == f.ID) && (f.Who == "" || e.Who == f.Who) &&
 		(f.What == "" || slices.Contains(strings.Split(e.What, ","), f.What)) &&
 		(f.MerchantID == "" || e.Owner() == f.MerchantID)
@@ -36,13 +33,13 @@ func (f AuditFilter) matches(e AuditEntry) bool {
 
 // Audit yields who did what to which task or merchant, the newest first. After an error
 // it ends.
-func (l *Ledger) Audit(ctx context.Context, f AuditFilter) iter.Seq2[AuditEntry, error] {
-	return func(yield func(AuditEntry, error) bool) {
+func (l *Ledger) Audit(ctx context.Context, f AuditFilter) iter.Seq2[ledger.AuditEntry, error] {
+	return func(yield func(ledger.AuditEntry, error) bool) {
 		var since time.Time
 		if f.NewerThan > 0 {
 			now, err := l.rdb.Time(ctx).Result()
 			if err != nil {
-				yield(AuditEntry{}, err)
+				yield(ledger.AuditEntry{}, err)
 				return
 			}
 			since = now.Add(-f.NewerThan)

@@ -8,13 +8,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
-func (b *bench) audit(f deadletter.AuditFilter) []deadletter.AuditEntry {
+func (b *bench) audit(f deadletter.AuditFilter) []ledger.AuditEntry {
 	b.Helper()
-	var all []deadletter.AuditEntry
+	var all []ledger.AuditEntry
 	for e, err := range b.ledger.Audit(b.Context(), f) {
 		b.must(err)
 		all = append(all, e)

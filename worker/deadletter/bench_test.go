@@ -18,6 +18,7 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -219,7 +220,7 @@ func (b *bench) wantPending(id string) {
 	}
 }
 
-func (b *bench) replay(l *deadletter.Ledger, id string, o deadletter.ReplayOptions, want ...deadletter.Outcome) {
+func (b *bench) replay(l *deadletter.Ledger, id string, o deadletter.ReplayOptions, want ...ledger.ActResult) {
 	b.Helper()
 	got, err := l.Replay(b.Context(), id, o)
 	if err != nil || !slices.Contains(want, got) {

@@ -9,11 +9,9 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
-
-// Cancelled is the outcome of [Ledger.Cancel].
-const Cancelled Outcome = "cancelled"
 
 // ErrBegun means that the task was begun, or may have been before Redis lost what it
 // knew of it, so that it is not for [Ledger.Cancel]: there may be an effect.
@@ -26,35 +24,35 @@ var ErrBegun = errors.New("this task was begun before, or may have been; let it 
 // asynq archives it first, which is one step and fails when a worker was faster.
 // From then on it is a dead task that a person stopped: nothing but a person sends it,
 // and whoever comes after a crash calls Cancel again, resolves it, or replays it by its
-// id. [Cancelled] is answered when nothing will send it, see [record.Store.Withdraw].
-func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (Outcome, error) {
+// id. [ledger.Cancelled] is answered when nothing will send it, see [ledger.Store.Withdraw].
+func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (ledger.ActResult, error) {
 	if strings.TrimSpace(note) == "" {
 		return "", errors.New("a note is required: say why it is not wanted any more")
 	}
 	typ, _, err := tasks.ParseID(id)
 	if err != nil {
-		return NotFound, nil
+		return ledger.NotFound, nil
 	}
-	letter, err := l.store.Letter(ctx, id)
+	letter, err := l.store.Entry(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	at, err := l.store.Place(ctx, typ.Queue, id)
+	at, err := l.store.Look(ctx, typ.Queue, id)
 	switch {
 	case err != nil:
 		return "", err
-	case letter.Finished || at == record.PlaceCompleted:
-		return AlreadyDone, nil
-	case at.Dead() || at == record.PlaceNone && letter.InLedger: // by an earlier call, perhaps
+	case letter.Finished || at == record.AsynqCompleted:
+		return ledger.AlreadyDone, nil
+	case at.Dead() || at == record.AsynqNone && letter.InLedger: // by an earlier call, perhaps
 		return l.cancelStopped(ctx, letter, typ.Queue, at, by, note)
-	case at == record.PlaceNone:
-		return NotFound, nil
-	case at != record.PlaceScheduled:
-		return Busy, nil
+	case at == record.AsynqNone:
+		return ledger.NotFound, nil
+	case at != record.AsynqScheduled:
+		return ledger.Busy, nil
 	case letter.InLedger && !letter.Unbegun || !letter.InFlight.IsZero() || !letter.InLedger && letter.State != "" && letter.State != record.Done:
 		return "", ErrBegun
 	}
-	if err := l.store.Audit(ctx, AuditEntry{Who: by, What: record.ActCancel, ID: id, Note: note}); err != nil {
+	if err := l.store.Audit(ctx, ledger.AuditEntry{Who: by, What: ledger.ActCancel, ID: id, Note: note}); err != nil {
 		return "", err
 	}
 	since, err := l.store.Now(ctx)
@@ -72,40 +70,40 @@ func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (Outcome, erro
 
 // cancelStopped goes on with a task that a person stopped before it was ever begun:
 // an earlier call that did not get to its end did that.
-func (l *Ledger) cancelStopped(ctx context.Context, letter record.Letter, queue string, at record.Place, by, note string) (Outcome, error) {
+func (l *Ledger) cancelStopped(ctx context.Context, letter ledger.Entry, queue string, at record.AsynqState, by, note string) (ledger.ActResult, error) {
 	if at.Dead() && (!letter.InLedger || letter.State != record.Dead) {
 		if _, err := l.store.Deposit(ctx, queue, letter.ID, tasks.NewNonce()); err != nil {
 			return "", err
 		}
 		var err error
-		if letter, err = l.store.Letter(ctx, letter.ID); err != nil {
+		if letter, err = l.store.Entry(ctx, letter.ID); err != nil {
 			return "", err
 		}
 	}
 	if !letter.Unbegun || !letter.InLedger {
-		return NotFound, nil // dead, and not for Cancel
+		return ledger.NotFound, nil // dead, and not for Cancel
 	}
-	if err := l.store.Audit(ctx, AuditEntry{Who: by, What: record.ActCancel, ID: letter.ID, Note: note}); err != nil {
+	if err := l.store.Audit(ctx, ledger.AuditEntry{Who: by, What: ledger.ActCancel, ID: letter.ID, Note: note}); err != nil {
 		return "", err
 	}
 	return l.withdraw(ctx, queue, letter.ID, by, note)
 }
 
-func (l *Ledger) withdraw(ctx context.Context, queue, id, by, note string) (Outcome, error) {
+func (l *Ledger) withdraw(ctx context.Context, queue, id, by, note string) (ledger.ActResult, error) {
 	switch v, err := l.store.Withdraw(ctx, queue, id, by, note, l.retention); {
 	case err != nil:
 		return "", err
-	case v == record.Withdrawn:
-		return Cancelled, nil
-	case v == record.Begun:
+	case v == ledger.Withdrawn:
+		return ledger.Cancelled, nil
+	case v == ledger.Begun:
 		return "", ErrBegun // and dead now, for a person to look at
 	}
-	return Busy, nil // run again meanwhile, or resolved
+	return ledger.Busy, nil // run again meanwhile, or resolved
 }
 
 // archive takes the task from asynq's schedule; an outcome says that somebody was
 // faster.
-func (l *Ledger) archive(ctx context.Context, queue, id string) (Outcome, error) {
+func (l *Ledger) archive(ctx context.Context, queue, id string) (ledger.ActResult, error) {
 	ch := make(chan error, 1)
 	archive := func() { ch <- asynq.NewInspectorFromRedisClient(l.rdb).ArchiveTask(queue, id) } // it takes no context
 	if ctx.Done() == nil {
@@ -119,10 +117,10 @@ func (l *Ledger) archive(ctx context.Context, queue, id string) (Outcome, error)
 		case err == nil:
 			return "", nil
 		case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
-			return NotFound, nil
+			return ledger.NotFound, nil
 		}
-		if at, perr := l.store.Place(ctx, queue, id); perr == nil && at != record.PlaceScheduled {
-			return Busy, nil
+		if at, perr := l.store.Look(ctx, queue, id); perr == nil && at != record.AsynqScheduled {
+			return ledger.Busy, nil
 		}
 		return "", fmt.Errorf("cancel: %w", err)
 	case <-ctx.Done():

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -22,7 +23,7 @@ func (b *bench) later(i int) string {
 	return r.ID
 }
 
-func (b *bench) cancel(id string, want deadletter.Outcome) {
+func (b *bench) cancel(id string, want ledger.ActResult) {
 	b.Helper()
 	if out, err := b.ledger.Cancel(b.Context(), id, "ops", "not wanted"); err != nil || out != want {
 		b.Errorf("cancel %s: got %s, %v, want %s", id, out, err, want)
@@ -36,22 +37,22 @@ func TestOnlyATaskForLaterThatWasNeverBegunIsCancelled(t *testing.T) {
 	if _, err := b.ledger.Cancel(t.Context(), id, "ops", " "); err == nil {
 		t.Error("cancelled without a note")
 	}
-	b.cancel(id, deadletter.Cancelled)
+	b.cancel(id, ledger.Cancelled)
 	if b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id), record.AsynqTaskKey(queue, id)).Val() != 0 {
 		t.Error("a cancelled task left something behind")
 	}
-	b.cancel(id, deadletter.NotFound)
+	b.cancel(id, ledger.NotFound)
 	// It may be enqueued again, and cancelled again.
 	if again := b.later(1); again != id {
 		t.Fatalf("enqueued as %s", again)
 	}
-	b.cancel(id, deadletter.Cancelled)
+	b.cancel(id, ledger.Cancelled)
 
-	b.cancel(b.enqueued(2), deadletter.Busy) // it waits for nothing but a worker
-	b.cancel("no id of ours", deadletter.NotFound)
-	b.cancel("b2b.invalid.2000132.VG99999999.2026-11-01", deadletter.NotFound)
+	b.cancel(b.enqueued(2), ledger.Busy) // it waits for nothing but a worker
+	b.cancel("no id of ours", ledger.NotFound)
+	b.cancel("b2b.invalid.2000132.VG99999999.2026-11-01", ledger.NotFound)
 	dead := b.died(3, 0)
-	b.cancel(dead, deadletter.NotFound)
+	b.cancel(dead, ledger.NotFound)
 
 	// A write went out: whoever cancelled it would forget that.
 	begun := b.later(4)
@@ -81,17 +82,17 @@ func TestCancelInterruptedAfterAnyCommandLosesNothing(t *testing.T) {
 		},
 		func(id string) {
 			b.sweep()
-			at, err := record.NewStore(b.rdb, time.Hour, time.Now).Place(t.Context(), queue, id)
+			at, err := ledger.New(b.rdb, time.Hour, time.Now).Look(t.Context(), queue, id)
 			b.must(err)
 			switch {
-			case at == record.PlaceScheduled: // it did not come to it
-				b.cancel(id, deadletter.Cancelled)
+			case at == record.AsynqScheduled: // it did not come to it
+				b.cancel(id, ledger.Cancelled)
 			case b.inLedger(id): // a person sees it, and who wanted it gone
-				if out, err := b.ledger.Resolve(t.Context(), id, "ops", "not wanted"); err != nil || out != deadletter.Resolved {
+				if out, err := b.ledger.Resolve(t.Context(), id, "ops", "not wanted"); err != nil || out != ledger.Resolved {
 					t.Errorf("resolve: %s, %v", out, err)
 				}
 			default:
-				if r, err := record.Get(t.Context(), b.rdb, id); err != nil || r.State != record.Done || r.Note != "not wanted" || at != record.PlaceNone {
+				if r, err := record.Get(t.Context(), b.rdb, id); err != nil || r.State != record.Done || r.Note != "not wanted" || at != record.AsynqNone {
 					t.Errorf("%s is %+v in %s, %v, want it cancelled", id, r, at, err)
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -47,7 +48,7 @@ func TestTheLedgerWorksOnARedisCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		if listed++; listed == 1 {
-			if out, err := l.Resolve(t.Context(), letter.ID, "ops", "by hand"); err != nil || out != deadletter.Resolved {
+			if out, err := l.Resolve(t.Context(), letter.ID, "ops", "by hand"); err != nil || out != ledger.Resolved {
 				t.Errorf("%s, %v", out, err)
 			}
 		}
@@ -55,9 +56,9 @@ func TestTheLedgerWorksOnARedisCluster(t *testing.T) {
 	if listed != n {
 		t.Errorf("%d listed, want %d", listed, n)
 	}
-	got := map[deadletter.Outcome]int{}
-	err = l.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{Set: map[string]string{"Reason": "x"}}, func(r deadletter.Result) { got[r.Outcome]++ })
-	if err != nil || got[deadletter.Replayed] != n-1 {
+	got := map[ledger.ActResult]int{}
+	err = l.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{Set: map[string]string{"Reason": "x"}}, func(r deadletter.Result) { got[r.ActResult]++ })
+	if err != nil || got[ledger.Replayed] != n-1 {
 		t.Errorf("%v, %v", got, err)
 	}
 	if pending := rdb.LLen(t.Context(), record.AsynqKey(queue, "pending")).Val(); pending != n-1 {

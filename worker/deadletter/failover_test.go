@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -17,7 +18,7 @@ func TestALetterIsAmbiguousAfterAFailoverThatNoWorkerHasMet(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.sweep()
-	l, err := record.NewStore(b.rdb, time.Hour, time.Now).Letter(t.Context(), id)
+	l, err := ledger.New(b.rdb, time.Hour, time.Now).Entry(t.Context(), id)
 	if err != nil || !l.InLedger || l.Death.Kind != ecpay.Ambiguous {
 		t.Errorf("%+v, %v; want a letter of kind Ambiguous, since the mark of a write may be lost", l, err)
 	}

@@ -5,7 +5,7 @@
 // A letter is written by the same script that records the verdict, before asynq
 // archives the task (worker/gate). A [Sweeper] copies what asynq archived without
 // a verdict. A [Ledger] lists, replays and resolves. The steps themselves are in
-// tasks/record, since package enqueue needs them too.
+// tasks/ledger, since package enqueue needs them too.
 package deadletter
 
 import (
@@ -21,6 +21,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -43,7 +44,7 @@ type Config struct {
 // Ledger reads the ledger and acts on it. It is safe for concurrent use.
 type Ledger struct {
 	rdb       redis.UniversalClient
-	store     *record.Store
+	store     *ledger.Store
 	finishTTL time.Duration
 	retention time.Duration
 }
@@ -62,7 +63,7 @@ func New(cfg Config) *Ledger {
 	if cfg.Interval == nil {
 		cfg.Interval = tasks.Every(tasks.DefaultInterval)
 	}
-	store := record.NewStore(cfg.Redis, cfg.Retention, cfg.Now).Spread(tasks.NewSpread(cfg.Interval))
+	store := ledger.New(cfg.Redis, cfg.Retention, cfg.Now).Spread(tasks.NewSpread(cfg.Interval))
 	return &Ledger{
 		rdb: cfg.Redis, store: store,
 		finishTTL: cfg.FinishTTL, retention: cfg.Retention,
@@ -151,7 +152,7 @@ func (l Letter) Full() FullLetter {
 
 func isJSON(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
 
-func newLetter(l record.Letter, state string) Letter {
+func newLetter(l ledger.Entry, state string) Letter {
 	out := Letter{
 		ID: l.ID, Type: l.Type, Queue: l.Queue, Kind: l.Death.Kind, HTTPStatus: l.Death.HTTPStatus, TransCode: l.Death.TransCode,
 		RtnCode: l.Death.RtnCode, RtnMsg: l.Death.RtnMsg, Reason: l.Death.Reason.En, ReasonZh: l.Death.Reason.Zh, Attempts: l.Attempts, State: state, By: l.By,
@@ -187,7 +188,7 @@ func (l *Ledger) Get(ctx context.Context, id string) (Letter, error) {
 		return Letter{}, ErrNotFound
 	}
 	if letters[0].InFlightAt != nil {
-		at, err := record.GoesAt(ctx, l.rdb, id)
+		at, err := ledger.GoesAt(ctx, l.rdb, id)
 		if err != nil {
 			return Letter{}, err
 		}
@@ -198,7 +199,7 @@ func (l *Ledger) Get(ctx context.Context, id string) (Letter, error) {
 
 // read reads letters, those that are in the ledger, in the order of ids.
 func (l *Ledger) read(ctx context.Context, ids []string, live bool) ([]Letter, error) {
-	all, err := l.store.Letters(ctx, ids)
+	all, err := l.store.Entries(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -247,21 +248,6 @@ func liveState(cmd *redis.StringCmd, ours record.State) string {
 	}
 }
 
-// Outcome is what became of a replay or resolve.
-type Outcome = record.Outcome
-
-// The outcomes.
-const (
-	Replayed    = record.Replayed
-	WouldReplay = record.WouldReplay
-	Busy        = record.Busy
-	AlreadyDone = record.AlreadyDone
-	NotFound    = record.NotFound
-	Resolved    = record.Resolved
-	// Skipped: its kind needs to be named, see [ReplayAll].
-	Skipped = record.Skipped
-)
-
 // State is where a task is now, dead or not: one of the states of [record.Task], empty
 // when nothing is known of it.
 func (l *Ledger) State(ctx context.Context, id string) (string, error) {
@@ -281,12 +267,12 @@ func (l *Ledger) State(ctx context.Context, id string) (string, error) {
 // Resolve ends a dead task by a person's word: the effect is there, or is not
 // wanted any more. The finish marker and the removal from the ledger are one
 // script, so that no run of the task sends anything after it. note must say why.
-func (l *Ledger) Resolve(ctx context.Context, id, by, note string) (Outcome, error) {
+func (l *Ledger) Resolve(ctx context.Context, id, by, note string) (ledger.ActResult, error) {
 	if strings.TrimSpace(note) == "" {
 		return "", errors.New("a note is required: say why nothing more has to happen")
 	}
 	for range 8 {
-		letter, err := l.store.Letter(ctx, id)
+		letter, err := l.store.Entry(ctx, id)
 		if err != nil {
 			return "", err
 		}
@@ -294,23 +280,23 @@ func (l *Ledger) Resolve(ctx context.Context, id, by, note string) (Outcome, err
 		if queue == "" {
 			typ, _, err := tasks.ParseID(id)
 			if err != nil {
-				return NotFound, nil
+				return ledger.NotFound, nil
 			}
 			queue = typ.Queue
 		}
-		at, err := l.store.Place(ctx, queue, id)
+		at, err := l.store.Look(ctx, queue, id)
 		switch {
 		case err != nil:
 			return "", err
-		case at != record.PlaceNone && at != record.PlaceCompleted && !at.Dead():
-			return Busy, nil
+		case at != record.AsynqNone && at != record.AsynqCompleted && !at.Dead():
+			return ledger.Busy, nil
 		case letter.Finished: // also after a call that did not get to its end
-			return AlreadyDone, l.dropDead(ctx, queue, id, at)
+			return ledger.AlreadyDone, l.dropDead(ctx, queue, id, at)
 		case !letter.InLedger && !at.Dead():
 			if letter.State == record.Done {
-				return AlreadyDone, nil
+				return ledger.AlreadyDone, nil
 			}
-			return NotFound, nil
+			return ledger.NotFound, nil
 		case !letter.InLedger:
 			if _, err := l.store.Deposit(ctx, queue, id, tasks.NewNonce()); err != nil {
 				return "", err
@@ -322,11 +308,11 @@ func (l *Ledger) Resolve(ctx context.Context, id, by, note string) (Outcome, err
 			return out, err
 		}
 	}
-	return Busy, nil
+	return ledger.Busy, nil
 }
 
-func (l *Ledger) resolve(ctx context.Context, letter record.Letter, queue string, at record.Place, by, note string) (Outcome, error) {
-	if err := l.store.Audit(ctx, AuditEntry{Who: by, What: record.ActResolve, ID: letter.ID, Note: note}); err != nil {
+func (l *Ledger) resolve(ctx context.Context, letter ledger.Entry, queue string, at record.AsynqState, by, note string) (ledger.ActResult, error) {
+	if err := l.store.Audit(ctx, ledger.AuditEntry{Who: by, What: ledger.ActResolve, ID: letter.ID, Note: note}); err != nil {
 		return "", err
 	}
 	doneTTL, recordTTL := l.finishTTL, l.finishTTL
@@ -343,14 +329,14 @@ func (l *Ledger) resolve(ctx context.Context, letter record.Letter, queue string
 	case err != nil:
 		return "", err
 	case v == "running":
-		return Busy, nil
+		return ledger.Busy, nil
 	case v == "ok":
-		return Resolved, l.dropDead(ctx, queue, letter.ID, at)
+		return ledger.Resolved, l.dropDead(ctx, queue, letter.ID, at)
 	}
 	return "", nil // done, gone, or it died again: look anew
 }
 
-func (l *Ledger) dropDead(ctx context.Context, queue, id string, at record.Place) error {
+func (l *Ledger) dropDead(ctx context.Context, queue, id string, at record.AsynqState) error {
 	if !at.Dead() {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -23,7 +24,7 @@ import (
 func (b *bench) letterAt(id string, died time.Time, kind ecpay.Kind, typeName string) {
 	b.Helper()
 	if b.rdb.ZScore(b.Context(), record.OwnersKey, record.Owner(id)).Err() != nil {
-		b.must(record.NoteOwner(b.Context(), b.rdb, id))
+		b.must(ledger.NoteOwner(b.Context(), b.rdb, id))
 	}
 	pipe := b.rdb.Pipeline()
 	pipe.HSet(b.Context(), record.TaskKey(id), record.FieldState, "dead", record.FieldKind, kind.String(), record.FieldType, typeName,
@@ -168,13 +169,13 @@ func TestForeignTasksAndCorruptPayloadsSurviveAsTheyAre(t *testing.T) {
 		if _, err := b.ledger.Replay(t.Context(), tc.id, deadletter.ReplayOptions{Set: map[string]string{"Reason": "x"}}); err == nil {
 			t.Errorf("%s: corrected", name)
 		}
-		b.replay(b.ledger, tc.id, deadletter.ReplayOptions{}, deadletter.Replayed)
+		b.replay(b.ledger, tc.id, deadletter.ReplayOptions{}, ledger.Replayed)
 		info := b.info(tc.id)
 		if info.Type != tc.typeName || string(info.Payload) != string(tc.payload) || info.Headers["v"] != "99" || info.Headers["h"] != "值" || b.pending(tc.id) != 1 {
 			t.Errorf("%s: runs as %+v", name, info)
 		}
 		b.must(b.inspector.DeleteTask(queue, tc.id))
-		if out, err := b.ledger.Resolve(t.Context(), tc.id, "ops", "not ours"); err != nil || out != deadletter.Resolved || b.inLedger(tc.id) {
+		if out, err := b.ledger.Resolve(t.Context(), tc.id, "ops", "not ours"); err != nil || out != ledger.Resolved || b.inLedger(tc.id) {
 			t.Errorf("%s: resolve: %s, %v", name, out, err)
 		}
 	}
@@ -187,7 +188,7 @@ func TestResolveEndsATaskForGood(t *testing.T) {
 	if _, err := b.ledger.Resolve(t.Context(), id, "ops", "  "); err == nil {
 		t.Error("resolved without a note")
 	}
-	if out, err := b.ledger.Resolve(t.Context(), id, "ops", "voided in the back office"); err != nil || out != deadletter.Resolved {
+	if out, err := b.ledger.Resolve(t.Context(), id, "ops", "voided in the back office"); err != nil || out != ledger.Resolved {
 		t.Errorf("%s, %v", out, err)
 	}
 	if _, err := b.inspector.GetTaskInfo(queue, id); err == nil || b.inLedger(id) {
@@ -201,15 +202,15 @@ func TestResolveEndsATaskForGood(t *testing.T) {
 	if err != nil || !h.Finished {
 		t.Errorf("a run after it: %+v, %v; want finished", h, err)
 	}
-	if out, err := b.ledger.Resolve(t.Context(), id, "ops", "again"); err != nil || out != deadletter.AlreadyDone {
+	if out, err := b.ledger.Resolve(t.Context(), id, "ops", "again"); err != nil || out != ledger.AlreadyDone {
 		t.Errorf("%s, %v", out, err)
 	}
-	if out, err := b.ledger.Resolve(t.Context(), b.idOf(99), "ops", "n"); err != nil || out != deadletter.NotFound {
+	if out, err := b.ledger.Resolve(t.Context(), b.idOf(99), "ops", "n"); err != nil || out != ledger.NotFound {
 		t.Errorf("%s, %v", out, err)
 	}
 	swept, crashed := b.swept(2, ecpay.Conflict), b.crashed(3, false)
 	for _, id := range []string{swept, crashed} {
-		if out, err := b.ledger.Resolve(t.Context(), id, "ops", "n"); err != nil || out != deadletter.Resolved || b.inLedger(id) {
+		if out, err := b.ledger.Resolve(t.Context(), id, "ops", "n"); err != nil || out != ledger.Resolved || b.inLedger(id) {
 			t.Errorf("%s, %v", out, err)
 		}
 	}
@@ -227,7 +228,7 @@ func TestAResolvedQueryMayBeAskedAnew(t *testing.T) {
 	b.must(err)
 	b.must(b.inspector.ArchiveTask("query", r.ID))
 	b.sweep()
-	if out, err := b.ledger.Resolve(t.Context(), r.ID, "ops", "n"); err != nil || out != deadletter.Resolved {
+	if out, err := b.ledger.Resolve(t.Context(), r.ID, "ops", "n"); err != nil || out != ledger.Resolved {
 		t.Errorf("%s, %v", out, err)
 	}
 	b.sweep()
@@ -260,7 +261,7 @@ func TestResolveInterruptedAfterAnyCommandAndRepeatedEndsTheTask(t *testing.T) {
 				},
 				func(id string) {
 					out, err := b.ledger.Resolve(t.Context(), id, "ops", "note")
-					if err != nil || out != deadletter.Resolved && out != deadletter.AlreadyDone {
+					if err != nil || out != ledger.Resolved && out != ledger.AlreadyDone {
 						t.Errorf("again: %s, %v", out, err)
 					}
 					if b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id)).Val() != 1 || b.rdb.Exists(t.Context(), record.AsynqTaskKey(queue, id)).Val() != 0 {

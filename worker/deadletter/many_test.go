@@ -13,6 +13,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -75,7 +76,7 @@ func TestTenThousandAndFiftyDeadTasksAreListedAndReplayed(t *testing.T) {
 	clock("listed")
 	replayed := 0
 	b.must(b.ledger.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{By: "ops"}, func(r deadletter.Result) {
-		if r.Outcome != deadletter.Replayed || r.Err != nil {
+		if r.ActResult != ledger.Replayed || r.Err != nil {
 			t.Errorf("%+v", r)
 		}
 		replayed++
@@ -87,7 +88,7 @@ func TestTenThousandAndFiftyDeadTasksAreListedAndReplayed(t *testing.T) {
 	}
 	n := 0
 	b.must(b.ledger.ReplayAll(t.Context(), deadletter.Filter{Limit: 500}, deadletter.ReplayOptions{}, func(r deadletter.Result) {
-		if r.Outcome == deadletter.Busy {
+		if r.ActResult == ledger.Busy {
 			n++
 		}
 	}))
@@ -121,7 +122,7 @@ func stopwatch(t *testing.T) func(what string) {
 // inLedgerMany puts the letters of stored voids into the ledger.
 func (b *bench) inLedgerMany(n int) {
 	b.Helper()
-	b.must(record.NoteOwner(b.Context(), b.rdb, b.idOf(0)))
+	b.must(ledger.NoteOwner(b.Context(), b.rdb, b.idOf(0)))
 	pipe := b.rdb.Pipeline()
 	now := time.Now().UnixMilli()
 	for i := range n {
@@ -195,8 +196,8 @@ func TestNineThousandArchivedTasksThatExpireAtOnceDoNotWedgeTheArchive(t *testin
 			if c, err := b.ledger.Count(t.Context(), deadletter.Filter{}); err != nil || c != n+1 {
 				t.Errorf("%d in the ledger, %v; want %d", c, err, n+1)
 			}
-			b.replay(b.ledger, id, deadletter.ReplayOptions{}, deadletter.Replayed)
-			b.replay(b.ledger, b.idOf(17), deadletter.ReplayOptions{}, deadletter.Replayed)
+			b.replay(b.ledger, id, deadletter.ReplayOptions{}, ledger.Replayed)
+			b.replay(b.ledger, b.idOf(17), deadletter.ReplayOptions{}, ledger.Replayed)
 			b.wantAllPending(2)
 		})
 	}

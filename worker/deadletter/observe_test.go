@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -96,7 +97,7 @@ func TestTheTallyHasTheCauseThatTheListShowsAndForgetsWhatIsResolved(t *testing.
 	}
 	rejected, sent := b.died(1, ecpay.Rejected), b.crashed(2, true)
 	const tampered = "b2b.invalid.3000001.A.2026-11-01"
-	b.must(record.NoteOwner(t.Context(), b.rdb, tampered))
+	b.must(ledger.NoteOwner(t.Context(), b.rdb, tampered))
 	for range 2 {
 		b.must(b.rdb.Set(t.Context(), record.DeadKey(tampered), "of the wrong type", 0).Err())
 		b.sweep()
@@ -114,7 +115,7 @@ func TestTheTallyHasTheCauseThatTheListShowsAndForgetsWhatIsResolved(t *testing.
 			if b.get(sent).Kind != ecpay.Ambiguous || len(want) < 3 {
 				t.Errorf("%v shows too little", want)
 			}
-			if out, err := b.ledger.Resolve(t.Context(), rejected, "somebody", "a note"); err != nil || out != deadletter.Resolved {
+			if out, err := b.ledger.Resolve(t.Context(), rejected, "somebody", "a note"); err != nil || out != ledger.Resolved {
 				t.Fatal(out, err)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -163,11 +164,11 @@ func (s *Sweeper) rescue(ctx context.Context, n *node, keys []string, token stri
 
 func (s *Sweeper) rescuePage(ctx context.Context, queue string, ids []string, token string, r *Report) error {
 	var stuck []string
-	for i, p := range s.store.PlaceAll(ctx, queue, ids) {
+	for i, p := range s.store.LookAll(ctx, queue, ids) {
 		switch {
 		case p.Err != nil:
 			s.notCopied(ctx, queue, ids[i], p.Err)
-		case p.At == record.PlaceStuck:
+		case p.State == record.AsynqStuck:
 			stuck = append(stuck, ids[i])
 		}
 	}
@@ -194,7 +195,7 @@ func (s *Sweeper) rescuePage(ctx context.Context, queue string, ids []string, to
 		switch {
 		case p.Err != nil:
 			s.notCopied(ctx, queue, had[i], p.Err)
-		case p.At == record.PlaceDropped:
+		case p.State == ledger.Dropped:
 			r.Orphans++
 		}
 	}

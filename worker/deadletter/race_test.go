@@ -14,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -75,9 +76,9 @@ func (b *bench) between(act func(rdb redis.UniversalClient, i int, id string) st
 	}
 }
 
-func (b *bench) place(id string) record.Place {
+func (b *bench) place(id string) record.AsynqState {
 	b.Helper()
-	p, err := record.NewStore(b.rdb, time.Hour, time.Now).Place(b.Context(), queue, id)
+	p, err := ledger.New(b.rdb, time.Hour, time.Now).Look(b.Context(), queue, id)
 	b.must(err)
 	return p
 }
@@ -92,7 +93,7 @@ func (b *bench) others() map[string]func(i int, id string) string {
 		"replay": replay,
 		"bare replay": func(int, string) string {
 			s := ""
-			err := second.ReplayAll(b.Context(), deadletter.Filter{}, deadletter.ReplayOptions{By: "x"}, func(r deadletter.Result) { s += fmt.Sprint(r.ID, r.Outcome, r.Err) })
+			err := second.ReplayAll(b.Context(), deadletter.Filter{}, deadletter.ReplayOptions{By: "x"}, func(r deadletter.Result) { s += fmt.Sprint(r.ID, r.ActResult, r.Err) })
 			return fmt.Sprint(s, err)
 		},
 		"run":     func(_ int, id string) string { return fmt.Sprint(b.inspector.RunTask(queue, id)) },
@@ -149,9 +150,9 @@ func TestWhatIsAnsweredAsCancelledIsSentByNobodyWhateverHappensMeanwhile(t *test
 			func(_ int, id, did, meanwhile string) {
 				at := b.place(id)
 				switch {
-				case did == string(deadletter.Cancelled) && (at != record.PlaceNone || b.inLedger(id)):
+				case did == string(ledger.Cancelled) && (at != record.AsynqNone || b.inLedger(id)):
 					b.Errorf("cancelled, and asynq has it as %s (%s); in the ledger %t", at, meanwhile, b.inLedger(id))
-				case did != string(deadletter.Cancelled) && at == record.PlaceNone && !b.inLedger(id) && b.rdb.HGet(b.Context(), record.TaskKey(id), record.FieldState).Val() != string(record.Done):
+				case did != string(ledger.Cancelled) && at == record.AsynqNone && !b.inLedger(id) && b.rdb.HGet(b.Context(), record.TaskKey(id), record.FieldState).Val() != string(record.Done):
 					b.Errorf("it is nowhere, and the answer is %s", did)
 				}
 			})
@@ -169,7 +170,7 @@ func TestWhatIsAnsweredAsResolvedIsSentByNobodyWhateverHappensMeanwhile(t *testi
 			},
 			func(i int) string { return b.died(i, ecpay.Unavailable) }, other,
 			func(_ int, id, did, meanwhile string) {
-				if did != string(deadletter.Resolved) {
+				if did != string(ledger.Resolved) {
 					return
 				}
 				if b.rdb.Exists(b.Context(), record.DoneKey(id)).Val() != 1 {

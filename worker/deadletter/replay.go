@@ -13,7 +13,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
-	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 )
 
 // ReplayOptions is how to replay.
@@ -29,7 +29,7 @@ type ReplayOptions struct {
 	// Died, when not zero, is the death it is about: a task that died again since is
 	// left alone.
 	Died time.Time
-	// Unnamed means that nobody named this very task, so that it is [Skipped] when a
+	// Unnamed means that nobody named this very task, so that it is [ledger.Skipped] when a
 	// person stopped it. [Ledger.ReplayAll] takes it so where the filter has no ids.
 	Unnamed bool
 	// By and Note are for the audit.
@@ -37,26 +37,26 @@ type ReplayOptions struct {
 }
 
 func (o ReplayOptions) what() string {
-	what := []string{record.ActReplay}
+	what := []string{ledger.ActReplay}
 	if len(o.Set) > 0 {
-		what = append(what, record.ActSet)
+		what = append(what, ledger.ActSet)
 	}
 	if o.NotExecuted {
-		what = append(what, record.ActNotExecuted)
+		what = append(what, ledger.ActNotExecuted)
 	}
 	return strings.Join(what, ",")
 }
 
-// Replay runs one dead task again, with a fresh budget. See [record.Store.Revive]
+// Replay runs one dead task again, with a fresh budget. See [ledger.Store.Revive]
 // for why it may be interrupted anywhere and run twice at once. The letter stays
 // until the task is done.
-func (l *Ledger) Replay(ctx context.Context, id string, o ReplayOptions) (Outcome, error) {
-	r := record.Revival{Died: o.Died, Unnamed: o.Unnamed, NotExecuted: o.NotExecuted, DryRun: o.DryRun}
+func (l *Ledger) Replay(ctx context.Context, id string, o ReplayOptions) (ledger.ActResult, error) {
+	r := ledger.Revival{Died: o.Died, Unnamed: o.Unnamed, NotExecuted: o.NotExecuted, DryRun: o.DryRun}
 	if len(o.Set) > 0 {
-		r.Correct = func(letter record.Letter) (tasks.Payload, error) { return corrected(letter, o.Set) }
+		r.Correct = func(letter ledger.Entry) (tasks.Payload, error) { return corrected(letter, o.Set) }
 	}
-	r.Before = func(ctx context.Context, _ record.Letter) error {
-		return l.store.Audit(ctx, AuditEntry{Who: o.By, What: o.what(), ID: id, Note: o.Note, Fields: slices.Sorted(maps.Keys(o.Set))})
+	r.Before = func(ctx context.Context, _ ledger.Entry) error {
+		return l.store.Audit(ctx, ledger.AuditEntry{Who: o.By, What: o.what(), ID: id, Note: o.Note, Fields: slices.Sorted(maps.Keys(o.Set))})
 	}
 	return l.store.Revive(ctx, id, r)
 }
@@ -69,7 +69,7 @@ func (e *SetError) Error() string { return e.Text }
 
 // corrected returns the letter's payload with fields set. A value is taken as
 // JSON where the field is no string, and as text otherwise.
-func corrected(letter record.Letter, set map[string]string) (tasks.Payload, error) {
+func corrected(letter ledger.Entry, set map[string]string) (tasks.Payload, error) {
 	p, err := tasks.Decode(letter.Type, letter.Headers, letter.Payload)
 	if err != nil {
 		return nil, &SetError{"the stored payload cannot be corrected: " + err.Error()}
@@ -92,7 +92,7 @@ func corrected(letter record.Letter, set map[string]string) (tasks.Payload, erro
 
 // withField decodes the payload once more with one field replaced: the strict
 // decoder refuses what the type does not have, also a name in another case.
-func withField(letter record.Letter, payload []byte, name, value string) (tasks.Payload, error) {
+func withField(letter ledger.Entry, payload []byte, name, value string) (tasks.Payload, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &fields); err != nil {
 		return nil, &SetError{"the stored payload cannot be corrected: it is no JSON object"}
@@ -124,9 +124,9 @@ func withField(letter record.Letter, payload []byte, name, value string) (tasks.
 
 // Result is the outcome for one task of many.
 type Result struct {
-	ID      string     `json:"id"`
-	Kind    ecpay.Kind `json:"kind"`
-	Outcome Outcome    `json:"outcome,omitempty"`
+	ID        string           `json:"id"`
+	Kind      ecpay.Kind       `json:"kind"`
+	ActResult ledger.ActResult `json:"outcome,omitempty"`
 	// Stopped means that a person made the letter: only its id names it.
 	Stopped bool `json:"-"`
 	// GoesAt is when it is sent at the earliest, nil for at once: with NotExecuted, once what
@@ -141,9 +141,9 @@ const parallel = 8
 
 // ReplayAll replays what the filter selects and calls report, one call at a time,
 // with each result. Rejected tasks would be rejected again, and ambiguous ones
-// need a person to look first, so both are [Skipped] unless the filter names ids
+// need a person to look first, so both are [ledger.Skipped] unless the filter names ids
 // or a kind; a correction counts as naming Rejected. What a person stopped is
-// [Skipped] unless the filter names its id. It ends early when Redis is
+// [ledger.Skipped] unless the filter names its id. It ends early when Redis is
 // away or ctx has ended; calling it again goes on where it ended.
 func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, report func(Result)) error {
 	if o.NotExecuted && len(f.IDs) == 0 && f.Kind == nil {
@@ -172,7 +172,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 					cancel(fmt.Errorf("replay %s: %w", letter.ID, err))
 					continue
 				}
-				tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: out, Stopped: letter.Stopped() || out == Skipped, Err: err, GoesAt: l.goesAt(ctx, letter.ID, o)})
+				tell(Result{ID: letter.ID, Kind: letter.Kind, ActResult: out, Stopped: letter.Stopped() || out == ledger.Skipped, Err: err, GoesAt: l.goesAt(ctx, letter.ID, o)})
 			}
 		})
 	}
@@ -187,7 +187,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 			seen[letter.ID] = true
 		}
 		if !f.names(letter, o) {
-			tell(Result{ID: letter.ID, Kind: letter.Kind, Outcome: Skipped, Stopped: letter.Stopped()})
+			tell(Result{ID: letter.ID, Kind: letter.Kind, ActResult: ledger.Skipped, Stopped: letter.Stopped()})
 			continue
 		}
 		select {
@@ -213,7 +213,7 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 		if err != nil && !isOwn(err) {
 			return fmt.Errorf("replay %s: %w", id, err)
 		}
-		tell(Result{ID: id, Outcome: out, Err: err, GoesAt: l.goesAt(ctx, id, o)})
+		tell(Result{ID: id, ActResult: out, Err: err, GoesAt: l.goesAt(ctx, id, o)})
 	}
 	return nil
 }
@@ -223,7 +223,7 @@ func (l *Ledger) goesAt(ctx context.Context, id string, o ReplayOptions) *time.T
 	if !o.NotExecuted || o.DryRun {
 		return nil
 	}
-	at, _ := record.GoesAt(ctx, l.rdb, id)
+	at, _ := ledger.GoesAt(ctx, l.rdb, id)
 	return optional(at)
 }
 
@@ -258,5 +258,5 @@ func (f Filter) names(l Letter, o ReplayOptions) bool {
 func isOwn(err error) bool {
 	var invalid *ecpay.ValidationError
 	var set *SetError
-	return errors.As(err, &invalid) || errors.As(err, &set) || errors.Is(err, record.ErrOtherID) || errors.Is(err, record.ErrNoPayload)
+	return errors.As(err, &invalid) || errors.As(err, &set) || errors.Is(err, ledger.ErrOtherID) || errors.Is(err, ledger.ErrNoPayload)
 }

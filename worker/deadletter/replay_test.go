@@ -12,6 +12,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -39,27 +40,27 @@ func TestReplayWorksWhateverAsynqStillHas(t *testing.T) {
 	} {
 		id := made(i)
 		before := b.rdb.HGetAll(b.Context(), record.TaskKey(id)).Val()
-		b.replay(b.ledger, id, deadletter.ReplayOptions{DryRun: true}, deadletter.WouldReplay)
+		b.replay(b.ledger, id, deadletter.ReplayOptions{DryRun: true}, ledger.WouldReplay)
 		if after := b.rdb.HGetAll(b.Context(), record.TaskKey(id)).Val(); len(after) != len(before) || b.pending(id) != 0 {
 			t.Errorf("case %d: a dry run changed %v to %v", i, before, after)
 		}
-		b.replay(b.ledger, id, deadletter.ReplayOptions{By: "ops"}, deadletter.Replayed)
+		b.replay(b.ledger, id, deadletter.ReplayOptions{By: "ops"}, ledger.Replayed)
 		b.wantPending(id)
 		info := b.info(id)
 		p, err := tasks.Decode(info.Type, info.Headers, info.Payload)
 		if want := void(number(i)); err != nil || len(tasks.Differs(p, &want)) > 0 || info.MaxRetry != tasks.MaxRetry || info.Retention != tasks.DefaultRetention {
 			t.Errorf("case %d: runs %s with %+v, %v", i, info.Payload, info, err)
 		}
-		b.replay(b.ledger, id, deadletter.ReplayOptions{}, deadletter.Busy)
+		b.replay(b.ledger, id, deadletter.ReplayOptions{}, ledger.Busy)
 		b.wantPending(id)
 		b.judged(id, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour, RecordTTL: time.Hour})
 		if b.inLedger(id) {
 			t.Errorf("case %d: it is done and still in the ledger", i)
 		}
-		b.replay(b.ledger, id, deadletter.ReplayOptions{}, deadletter.AlreadyDone)
+		b.replay(b.ledger, id, deadletter.ReplayOptions{}, ledger.AlreadyDone)
 	}
-	b.replay(b.ledger, "b2b.invalid.2000132.VG99999999.2026-11-01", deadletter.ReplayOptions{}, deadletter.NotFound)
-	b.replay(b.ledger, "no id of ours", deadletter.ReplayOptions{}, deadletter.NotFound)
+	b.replay(b.ledger, "b2b.invalid.2000132.VG99999999.2026-11-01", deadletter.ReplayOptions{}, ledger.NotFound)
+	b.replay(b.ledger, "no id of ours", deadletter.ReplayOptions{}, ledger.NotFound)
 }
 
 func TestReplayLeavesRunningTasksAlone(t *testing.T) {
@@ -72,11 +73,11 @@ func TestReplayLeavesRunningTasksAlone(t *testing.T) {
 		if state == "scheduled" || state == "retry" {
 			b.must(b.rdb.ZAdd(b.Context(), record.AsynqKey(queue, state), redis.Z{Member: id}).Err())
 		}
-		b.replay(b.ledger, id, deadletter.ReplayOptions{Set: map[string]string{"Reason": "x"}}, deadletter.Busy)
+		b.replay(b.ledger, id, deadletter.ReplayOptions{Set: map[string]string{"Reason": "x"}}, ledger.Busy)
 		if got := b.get(id).State; got != state {
 			t.Errorf("listed as %s, want %s", got, state)
 		}
-		if out, err := b.ledger.Resolve(t.Context(), id, "ops", "done by hand"); err != nil || out != deadletter.Busy {
+		if out, err := b.ledger.Resolve(t.Context(), id, "ops", "done by hand"); err != nil || out != ledger.Busy {
 			t.Errorf("resolve while %s: %s, %v", state, out, err)
 		}
 	}
@@ -112,7 +113,7 @@ func TestReplayInterruptedAfterAnyCommandAndRepeatedRunsTheTaskOnce(t *testing.T
 					if tc.reason == "" { // whoever comes next may not know of the correction
 						again = deadletter.ReplayOptions{}
 					}
-					b.replay(b.ledger, id, again, deadletter.Replayed, deadletter.Busy)
+					b.replay(b.ledger, id, again, ledger.Replayed, ledger.Busy)
 					b.wantPending(id)
 					if !strings.Contains(string(b.info(id).Payload), tc.reason) {
 						t.Errorf("runs %s, want %s", b.info(id).Payload, tc.reason)
@@ -159,7 +160,7 @@ func TestTwoReplaysOfTheSameDeadSetRunEachTaskOnce(t *testing.T) {
 				if r.Err != nil {
 					t.Errorf("%s: %v", r.ID, r.Err)
 				}
-				if r.Outcome == deadletter.Replayed {
+				if r.ActResult == ledger.Replayed {
 					replayed[who]++
 				}
 			})
@@ -204,7 +205,7 @@ func TestSetCorrectsThePayloadOrSaysWhyNot(t *testing.T) {
 	if l := b.get(id); l.Corrected || l.Original != nil || b.pending(id) != 0 {
 		t.Errorf("refused corrections changed the letter: %+v", l)
 	}
-	b.replay(b.ledger, id, deadletter.ReplayOptions{Set: map[string]string{"Reason": "=1+1, 更正", "Remark": "備註"}, By: "ops", Note: "ticket 7"}, deadletter.Replayed)
+	b.replay(b.ledger, id, deadletter.ReplayOptions{Set: map[string]string{"Reason": "=1+1, 更正", "Remark": "備註"}, By: "ops", Note: "ticket 7"}, ledger.Replayed)
 	p, err := tasks.Decode("b2b:invalid", nil, b.info(id).Payload)
 	if err != nil || p.(*tasks.Invalid).Reason != "=1+1, 更正" || p.(*tasks.Invalid).Remark != "備註" {
 		t.Errorf("runs %+v, %v", p, err)
@@ -229,7 +230,7 @@ func TestSetTakesNumbersAndTruth(t *testing.T) {
 	r, err := b.producer.TriggerIssue(t.Context(), tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: "0123"}})
 	b.must(err)
 	b.must(b.inspector.ArchiveTask("trigger_issue", r.ID))
-	b.replay(b.ledger, r.ID, deadletter.ReplayOptions{Set: map[string]string{"DelayDay": "3", "RelateNumber": "007"}}, deadletter.Replayed)
+	b.replay(b.ledger, r.ID, deadletter.ReplayOptions{Set: map[string]string{"DelayDay": "3", "RelateNumber": "007"}}, ledger.Replayed)
 	info, err := b.inspector.GetTaskInfo("trigger_issue", r.ID)
 	b.must(err)
 	p, err := tasks.Decode(info.Type, info.Headers, info.Payload)
@@ -263,12 +264,12 @@ func TestNotExecutedRemovesTheMarkAndOnlyThat(t *testing.T) {
 		t.Errorf("a task that died with a write in flight is %+v, want Ambiguous", l)
 	}
 	// Without the word, the mark stays over a replay.
-	b.replay(b.ledger, id, deadletter.ReplayOptions{}, deadletter.Replayed)
+	b.replay(b.ledger, id, deadletter.ReplayOptions{}, ledger.Replayed)
 	if r, err := record.Get(t.Context(), b.rdb, id); err != nil || r.InFlight.IsZero() {
 		t.Errorf("a replay removed the mark: %+v, %v", r, err)
 	}
 	b.must(b.inspector.ArchiveTask(queue, id))
-	b.replay(b.ledger, id, deadletter.ReplayOptions{NotExecuted: true, By: "ops", Note: "looked it up"}, deadletter.Replayed)
+	b.replay(b.ledger, id, deadletter.ReplayOptions{NotExecuted: true, By: "ops", Note: "looked it up"}, ledger.Replayed)
 	// The write may land all the same for a while: the mark stays, and the word with it.
 	mark := b.rdb.HGet(t.Context(), record.TaskKey(id), record.FieldInFlight).Val()
 	if word := b.rdb.HGet(t.Context(), record.TaskKey(id), record.FieldDenied).Val(); mark == "" || !strings.HasPrefix(word, mark+" ") {
@@ -282,7 +283,7 @@ func TestNotExecutedRemovesTheMarkAndOnlyThat(t *testing.T) {
 	b.sweep()
 	end := time.Now().Add(time.Minute).UnixMilli()
 	b.must(b.rdb.Set(t.Context(), record.LockKey(running), fmt.Sprintf("crash %d %d", end, end), time.Hour).Err())
-	b.replay(b.ledger, running, deadletter.ReplayOptions{NotExecuted: true}, deadletter.Busy)
+	b.replay(b.ledger, running, deadletter.ReplayOptions{NotExecuted: true}, ledger.Busy)
 }
 
 func TestAReplayOfEverythingLeavesRejectedAndAmbiguousAlone(t *testing.T) {
@@ -291,9 +292,9 @@ func TestAReplayOfEverythingLeavesRejectedAndAmbiguousAlone(t *testing.T) {
 	b.died(1, ecpay.Rejected)
 	ambiguous := b.died(2, ecpay.Ambiguous)
 	b.died(3, ecpay.NotFound)
-	run := func(f deadletter.Filter, o deadletter.ReplayOptions) map[deadletter.Outcome]int {
-		got := map[deadletter.Outcome]int{}
-		b.must(b.ledger.ReplayAll(t.Context(), f, o, func(r deadletter.Result) { got[r.Outcome]++ }))
+	run := func(f deadletter.Filter, o deadletter.ReplayOptions) map[ledger.ActResult]int {
+		got := map[ledger.ActResult]int{}
+		b.must(b.ledger.ReplayAll(t.Context(), f, o, func(r deadletter.Result) { got[r.ActResult]++ }))
 		return got
 	}
 	dry := deadletter.ReplayOptions{DryRun: true}
@@ -311,7 +312,7 @@ func TestAReplayOfEverythingLeavesRejectedAndAmbiguousAlone(t *testing.T) {
 		"a limit counts what is replayed": {deadletter.Filter{Limit: 1}, dry, 1, 2},
 		"with correction":                 {deadletter.Filter{}, deadletter.ReplayOptions{DryRun: true, Set: map[string]string{"Reason": "x"}}, 2, 1},
 	} {
-		if got := run(tc.f, tc.o); got[deadletter.WouldReplay] != tc.would || got[deadletter.Skipped] != tc.skipped {
+		if got := run(tc.f, tc.o); got[ledger.WouldReplay] != tc.would || got[ledger.Skipped] != tc.skipped {
 			t.Errorf("%s: %v, want %d and %d skipped", name, got, tc.would, tc.skipped)
 		}
 	}
@@ -319,7 +320,7 @@ func TestAReplayOfEverythingLeavesRejectedAndAmbiguousAlone(t *testing.T) {
 	if err == nil {
 		t.Error("not-executed of everything is taken")
 	}
-	if got := run(deadletter.Filter{}, deadletter.ReplayOptions{}); got[deadletter.Replayed] != 1 {
+	if got := run(deadletter.Filter{}, deadletter.ReplayOptions{}); got[ledger.Replayed] != 1 {
 		t.Errorf("%v", got)
 	}
 }
@@ -358,7 +359,7 @@ func TestAReplayOfManyIsSpreadAlongTheirMerchantsPace(t *testing.T) {
 	start := time.Now()
 	l := deadletter.New(deadletter.Config{Redis: b.rdb}) // at ECPay's 200 ms
 	b.must(l.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{}, func(r deadletter.Result) {
-		if r.Outcome != deadletter.Replayed {
+		if r.ActResult != ledger.Replayed {
 			t.Errorf("%+v", r)
 		}
 	}))
@@ -397,10 +398,10 @@ func TestAReplayOnAPersonsWordTellsWhenItGoes(t *testing.T) {
 		t.Errorf("a dry run: got %v, want nothing", r)
 	}
 	r := replay(deadletter.ReplayOptions{NotExecuted: true})
-	if len(r) != 1 || r[0].Outcome != deadletter.Replayed {
+	if len(r) != 1 || r[0].ActResult != ledger.Replayed {
 		t.Fatalf("got %v", r)
 	}
-	want(r[0].GoesAt, record.DefaultFence)
+	want(r[0].GoesAt, ledger.DefaultFence)
 	b.must(b.rdb.HSet(t.Context(), record.ClockKey, record.FieldFence, (20 * time.Minute).Milliseconds()).Err()) // as a worker has it
 	l, err := b.ledger.Get(t.Context(), id)
 	b.must(err)

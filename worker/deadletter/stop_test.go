@@ -11,6 +11,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -23,7 +24,7 @@ func (b *bench) stopped() map[string]ecpay.Kind {
 	by := map[string]ecpay.Kind{}
 	page := func(id string) { // asynq's page of ours
 		b.Helper()
-		store := record.NewStore(b.rdb, time.Hour, time.Now)
+		store := ledger.New(b.rdb, time.Hour, time.Now)
 		since, err := store.Now(b.Context())
 		b.must(err)
 		b.must(b.inspector.ArchiveTask(queue, id))
@@ -64,7 +65,7 @@ func (b *bench) stopped() map[string]ecpay.Kind {
 		by[id] = ecpay.Stopped
 
 		id = b.died(n+5, ecpay.NotFound)
-		b.replay(b.ledger, id, deadletter.ReplayOptions{}, deadletter.Replayed)
+		b.replay(b.ledger, id, deadletter.ReplayOptions{}, ledger.Replayed)
 		b.earlier(id)
 		stop(id)
 		by[id] = ecpay.Stopped
@@ -108,7 +109,7 @@ func TestWhatAPersonStoppedIsReplayedByItsIDOnly(t *testing.T) {
 						continue
 					}
 					b.must(b.ledger.ReplayAll(t.Context(), f, o, func(r deadletter.Result) {
-						if r.Outcome != deadletter.Skipped || r.Err != nil {
+						if r.ActResult != ledger.Skipped || r.Err != nil {
 							t.Errorf("%+v, %+v: %+v, want it left alone", f, o, r)
 						}
 					}))
@@ -124,7 +125,7 @@ func TestWhatAPersonStoppedIsReplayedByItsIDOnly(t *testing.T) {
 				if !slices.Contains(got, id) {
 					t.Errorf("%s is not among those of kind %s", id, kind)
 				}
-				b.replay(b.ledger, id, deadletter.ReplayOptions{}, deadletter.Replayed)
+				b.replay(b.ledger, id, deadletter.ReplayOptions{}, ledger.Replayed)
 			}
 		})
 	}
@@ -151,7 +152,7 @@ func TestWhatWasStoppedAndRunAgainDiesOfWhatItDiesOf(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	for id := range b.stopped() {
-		b.replay(b.ledger, id, deadletter.ReplayOptions{}, deadletter.Replayed)
+		b.replay(b.ledger, id, deadletter.ReplayOptions{}, ledger.Replayed)
 		b.judged(id, dead(ecpay.Rejected))
 		b.givenUp(queue, id)
 		b.sweep()
@@ -171,14 +172,14 @@ func TestACancelThatWasInterruptedIsFinishedByTheNextOne(t *testing.T) {
 		},
 		func(id string) {
 			b.must(b.ledger.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{}, func(r deadletter.Result) {
-				if r.Outcome != deadletter.Skipped {
+				if r.ActResult != ledger.Skipped {
 					t.Errorf("%+v, want it left alone", r)
 				}
 			}))
-			if at := b.place(id); at != record.PlaceNone || b.inLedger(id) {
-				b.cancel(id, deadletter.Cancelled)
+			if at := b.place(id); at != record.AsynqNone || b.inLedger(id) {
+				b.cancel(id, ledger.Cancelled)
 			}
-			if at := b.place(id); at != record.PlaceNone || b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id)).Val() != 0 {
+			if at := b.place(id); at != record.AsynqNone || b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id)).Val() != 0 {
 				t.Errorf("cancelled, and asynq has it as %s", at)
 			}
 		})
@@ -193,15 +194,15 @@ func TestCancelTakesWhatAPersonStoppedUnlessItWasEverBegun(t *testing.T) {
 		if _, ok := stopped[id]; !ok {
 			continue
 		}
-		want := deadletter.NotFound
+		want := ledger.NotFound
 		if n := i % 10; n < 2 {
-			want = deadletter.Cancelled
+			want = ledger.Cancelled
 		}
 		out, err := b.ledger.Cancel(t.Context(), id, "ops", "not wanted")
 		if out != want && !errors.Is(err, deadletter.ErrBegun) {
 			t.Errorf("%s: got %s, %v, want %s", id, out, err, want)
 		}
-		if b.inLedger(id) != (want == deadletter.NotFound) {
+		if b.inLedger(id) != (want == ledger.NotFound) {
 			t.Errorf("%s: in the ledger %t after %s", id, b.inLedger(id), out)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -55,7 +56,7 @@ type SweeperConfig struct {
 type Sweeper struct {
 	cfg   SweeperConfig
 	rdb   redis.UniversalClient
-	store *record.Store
+	store *ledger.Store
 
 	mu     sync.Mutex
 	cancel context.CancelFunc
@@ -78,7 +79,7 @@ func NewSweeper(cfg SweeperConfig) *Sweeper {
 	if cfg.Observe == nil {
 		cfg.Observe = func(Report, error) {}
 	}
-	return &Sweeper{cfg: cfg, rdb: cfg.Redis, store: record.NewStore(cfg.Redis, tasks.DefaultRetention, time.Now)}
+	return &Sweeper{cfg: cfg, rdb: cfg.Redis, store: ledger.New(cfg.Redis, tasks.DefaultRetention, time.Now)}
 }
 
 // Start sweeps in the background until Stop, the first time soon.
@@ -182,7 +183,7 @@ func (s *Sweeper) sweep(ctx context.Context) (r Report, swept bool, err error) {
 // inTurn yields the queues, each sweep from another one on: a queue that takes all
 // the time there is does not keep the others for ever.
 func (s *Sweeper) inTurn(ctx context.Context) iter.Seq[string] {
-	turn, err := s.rdb.HIncrBy(ctx, record.ScanKey, record.FieldTurn, 1).Result()
+	turn, err := s.rdb.HIncrBy(ctx, record.ScanKey, record.FieldSweeps, 1).Result()
 	if err != nil {
 		turn = mathrand.Int64()
 	}
@@ -318,7 +319,7 @@ func (s *Sweeper) sweepPage(ctx context.Context, queue, token string, page []kno
 		switch {
 		case p.Err != nil:
 			s.notCopied(ctx, queue, bare[i], p.Err)
-		case p.At == record.PlaceNone:
+		case p.State == record.AsynqNone:
 			r.Dangling++
 		case lacks[bare[i]]:
 			missing = append(missing, bare[i])
@@ -328,7 +329,7 @@ func (s *Sweeper) sweepPage(ctx context.Context, queue, token string, page []kno
 		switch {
 		case p.Err != nil:
 			s.notCopied(ctx, queue, half[i], p.Err)
-		case p.At == record.PlaceArchived:
+		case p.State == record.AsynqArchived:
 			r.Mended++
 			if lacks[half[i]] {
 				missing = append(missing, half[i])
@@ -384,7 +385,7 @@ func (s *Sweeper) trim(ctx context.Context, queue, _ string, r *Report) error {
 			if p.Err != nil {
 				return p.Err
 			}
-			if p.At == record.PlaceDropped {
+			if p.State == ledger.Dropped {
 				r.Trimmed++
 			}
 		}
@@ -403,7 +404,7 @@ func (s *Sweeper) forgetOwners(ctx context.Context) error {
 		if n > 0 {
 			continue
 		}
-		if err := record.ForgetOwner(ctx, s.rdb, owner); err != nil {
+		if err := ledger.ForgetOwner(ctx, s.rdb, owner); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -224,7 +225,7 @@ func TestAPageOfWhichSomeAreDoneOrKnownOrCannotBeReadIsCopiedAsFarAsItCanBe(t *t
 		names, page = append(names, name), append(page, id)
 	}
 	b.must(b.rdb.ScriptFlush(t.Context()).Err())
-	for i, got := range record.NewStore(b.rdb, time.Hour, time.Now).DepositAll(t.Context(), queue, page, "sweep") {
+	for i, got := range ledger.New(b.rdb, time.Hour, time.Now).DepositAll(t.Context(), queue, page, "sweep") {
 		kept := strings.Contains(names[i], "crashed") || names[i] == "known"
 		if got.Kept != kept || (got.Err != nil) != (names[i] == "of no use to asynq") {
 			t.Errorf("%s: %+v", names[i], got)
@@ -284,7 +285,7 @@ func TestAPhantomOfAQueryThatWasRunMeanwhileIsWithdrawn(t *testing.T) {
 	r, err := b.producer.GetAllowanceConfirm(t.Context(), tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1"}})
 	b.must(err)
 	b.must(b.inspector.ArchiveTask("query", r.ID))
-	store := record.NewStore(b.rdb, time.Hour, time.Now)
+	store := ledger.New(b.rdb, time.Hour, time.Now)
 	// Between the sweep's look and its copy somebody runs the query to its end,
 	// which leaves no finish marker.
 	now := time.Now()
@@ -415,7 +416,7 @@ func TestOrphansComeBackAndCanBeReplayed(t *testing.T) {
 			t.Errorf("the remnant of %d stays", i)
 		}
 	}
-	b.replay(b.ledger, b.idOf(7), deadletter.ReplayOptions{}, deadletter.Replayed)
+	b.replay(b.ledger, b.idOf(7), deadletter.ReplayOptions{}, ledger.Replayed)
 	b.wantPending(b.idOf(7))
 	// The search goes on at its place, and not before it is time again.
 	b.must(b.inspector.ArchiveTask(queue, b.idOf(7)))
@@ -546,7 +547,7 @@ func TestADepositByHandInterruptedAfterAnyCommandIsALetterAfterTheNextSweep(t *t
 			return id
 		},
 		func(rdb redis.UniversalClient, id string) error {
-			return record.NewStore(rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{id}, "ops", time.Now())[0].Err
+			return ledger.New(rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{id}, "ops", time.Now())[0].Err
 		},
 		func(id string) {
 			b.sweep()
@@ -573,7 +574,7 @@ func TestWhatIsRunAgainAfterAPersonArchivedItIsNotCalledDead(t *testing.T) {
 		_, err := b.gate.Begin(t.Context(), gate.Attempt{ID: id, Token: "runs", Start: time.Now(), LockFor: time.Minute}, time.Now())
 		b.must(err)
 	}
-	for i, d := range record.NewStore(b.rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{fresh, before, "gone"}, "ops", time.Now()) {
+	for i, d := range ledger.New(b.rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{fresh, before, "gone"}, "ops", time.Now()) {
 		if d.Kept || d.Err != nil {
 			t.Errorf("%d: got %+v, want neither a letter nor an error", i, d)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -16,7 +17,7 @@ func TestAWrongTypedKeyOfOneMerchantKeepsNoOther(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	id := b.died(1, ecpay.NotFound)
-	b.must(record.NoteOwner(t.Context(), b.rdb, "b2b.invalid.1000001.VG1.2026-11-01"))
+	b.must(ledger.NoteOwner(t.Context(), b.rdb, "b2b.invalid.1000001.VG1.2026-11-01"))
 	for _, key := range []string{record.OwnerDeadKey("1000001"), record.KeysOf("1000001").Pace, record.KeysOf("1000001").Held} {
 		b.must(b.rdb.Set(t.Context(), key, "no such thing", 0).Err())
 	}
@@ -30,7 +31,7 @@ func TestAWrongTypedKeyOfOneMerchantKeepsNoOther(t *testing.T) {
 		t.Errorf("listed %v, and %v as broken", got, broken)
 	}
 	b.must(b.ledger.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{DryRun: true}, func(r deadletter.Result) {
-		if r.ID != id || r.Outcome != deadletter.WouldReplay {
+		if r.ID != id || r.ActResult != ledger.WouldReplay {
 			t.Errorf("replay: %+v", r)
 		}
 	}))

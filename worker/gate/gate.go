@@ -18,6 +18,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -389,7 +390,7 @@ func (g *Gate) Answered(ctx context.Context, a Attempt, scope string, says Answe
 	pause, began = duration(v[0]), v[1] == 1
 	if began {
 		// After the pause: were this lost, the next refusal would note it.
-		if err := record.Note(ctx, g.rdb, record.DeniedKey, record.Owner(a.ID)); err != nil {
+		if err := ledger.NoteName(ctx, g.rdb, record.DeniedKey, record.Owner(a.ID)); err != nil {
 			return pause, began, fmt.Errorf("note merchant: %w", err)
 		}
 	}
@@ -455,13 +456,13 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 		if err != nil {
 			return fmt.Errorf("record outcome: %w", err)
 		}
-		if err := record.NoteOwner(ctx, g.rdb, a.ID); err != nil {
+		if err := ledger.NoteOwner(ctx, g.rdb, a.ID); err != nil {
 			return err
 		}
 		args = append(args, letter...)
 	}
 	if r.Banned > 0 { // so that it is listed at once
-		if err := record.Note(ctx, g.rdb, record.MerchantsKey, record.Owner(a.ID)); err != nil {
+		if err := ledger.NoteName(ctx, g.rdb, record.MerchantsKey, record.Owner(a.ID)); err != nil {
 			return fmt.Errorf("note merchant: %w", err)
 		}
 	}

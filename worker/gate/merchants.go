@@ -15,6 +15,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -160,7 +161,7 @@ func (m *Merchants) Denied(ctx context.Context) ([]Merchant, error) {
 
 // Forget takes a merchant out of the list of Denied, unless it was put there lately.
 func (m *Merchants) Forget(ctx context.Context, mer Merchant) error {
-	return record.Forget(ctx, m.rdb, record.DeniedKey, mer.ID)
+	return ledger.ForgetName(ctx, m.rdb, record.DeniedKey, mer.ID)
 }
 
 // Get returns one, or [ErrNoMerchant].
@@ -419,7 +420,7 @@ func (m *Merchants) Resume(ctx context.Context, id, by, note string) (Resumed, e
 	if err != nil {
 		return r, err
 	}
-	if err := record.Audit(ctx, m.rdb, record.AuditEntry{Who: by, What: record.ActResume, MerchantID: id, Note: note}); err != nil {
+	if err := ledger.Audit(ctx, m.rdb, ledger.AuditEntry{Who: by, What: ledger.ActResume, MerchantID: id, Note: note}); err != nil {
 		return r, err
 	}
 	was, err := m.lift.Run(ctx, m.rdb, []string{record.KeysOf(id).Pace}, shown.pauses()...).Slice()

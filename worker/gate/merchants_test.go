@@ -15,6 +15,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -301,14 +302,14 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 		t.Errorf("a woken task that goes ahead: %+v, %v; want that nothing of the ban is left", turn, err)
 	}
 
-	var acts []record.AuditEntry
-	for e, err := range record.NewStore(h.rdb, time.Hour, time.Now).Audits(ctx, time.Time{}) {
+	var acts []ledger.AuditEntry
+	for e, err := range ledger.New(h.rdb, time.Hour, time.Now).Audits(ctx, time.Time{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		acts = append(acts, e)
 	}
-	if len(acts) != 3 || acts[2].Who != "ops" || acts[2].What != record.ActResume || acts[2].MerchantID != "1" || acts[2].Owner() != "1" || acts[2].Note != "keys are mended" {
+	if len(acts) != 3 || acts[2].Who != "ops" || acts[2].What != ledger.ActResume || acts[2].MerchantID != "1" || acts[2].Owner() != "1" || acts[2].Note != "keys are mended" {
 		t.Errorf("audit: %+v", acts)
 	}
 	if _, err := m.Resume(ctx, "no-such", "ops", ""); !errors.Is(err, gate.ErrNoMerchant) {

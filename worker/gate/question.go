@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -62,7 +63,7 @@ func (q *Questions) Over(ctx context.Context, r Question, banned time.Duration, 
 		return fmt.Errorf("end a turn: %w", err)
 	}
 	if banned > 0 { // so that it is listed
-		return record.Note(ctx, q.rdb, record.MerchantsKey, r.MerchantID)
+		return ledger.NoteName(ctx, q.rdb, record.MerchantsKey, r.MerchantID)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
-	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -235,9 +235,9 @@ func replay(ctx context.Context, l *deadletter.Ledger, f Filter, died time.Time,
 		o.Died, o.Unnamed = letter.DiedAt, true
 		out, err := l.Replay(ctx, letter.ID, o)
 		switch {
-		case err == nil && (out == deadletter.Replayed || out == deadletter.WouldReplay):
+		case err == nil && (out == ledger.Replayed || out == ledger.WouldReplay):
 			r.Replayed++
-		case err == nil && out == deadletter.Skipped: // stopped meanwhile
+		case err == nil && out == ledger.Skipped: // stopped meanwhile
 			r.Left++
 		case err == nil: // it runs, or is done
 		case ctx.Err() != nil:
@@ -264,7 +264,7 @@ func Once(ctx context.Context, rdb redis.UniversalClient, l *deadletter.Ledger, 
 		return Report{}, fmt.Errorf("read clock: %w", err)
 	}
 	if !o.DryRun {
-		if err := record.Audit(ctx, rdb, record.AuditEntry{Who: o.By, What: record.ActSchedule, Note: o.Note}); err != nil {
+		if err := ledger.Audit(ctx, rdb, ledger.AuditEntry{Who: o.By, What: ledger.ActSchedule, Note: o.Note}); err != nil {
 			return Report{}, err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/schedule"
@@ -89,7 +90,7 @@ func (b *bench) dies(id string, at time.Time, kind ecpay.Kind) {
 		payload = strings.Replace(payload, "Remark", "Reason", 1)
 	}
 	ctx := b.Context()
-	b.must(record.NoteOwner(ctx, b.rdb, id))
+	b.must(ledger.NoteOwner(ctx, b.rdb, id))
 	pipe := b.rdb.Pipeline()
 	pipe.LRem(ctx, record.AsynqKey(typ.Queue, "pending"), 0, id)
 	pipe.Del(ctx, record.AsynqTaskKey(typ.Queue, id))
@@ -169,7 +170,7 @@ func TestThreeWorkersFireEachOfTenTimesExactlyOnce(t *testing.T) {
 		t.Errorf("status: %+v", s)
 	}
 	n := 0
-	for a, err := range deadletter.New(deadletter.Config{Redis: b.rdb}).Audit(t.Context(), deadletter.AuditFilter{What: record.ActReplay}) {
+	for a, err := range deadletter.New(deadletter.Config{Redis: b.rdb}).Audit(t.Context(), deadletter.AuditFilter{What: ledger.ActReplay}) {
 		b.must(err)
 		if n++; a.Who != "schedule:night" || a.ID != id(1, 1) || a.Note == "" {
 			t.Errorf("audit: %+v", a)

@@ -1,10 +1,11 @@
-package record
+package ledger
 
 import (
 	"context"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // Withdrawal is what became of a wish that a task be never sent.
@@ -35,7 +36,7 @@ func (s *Store) Withdraw(ctx context.Context, queue, id, who, note string, recor
 	if err != nil {
 		return "", err
 	}
-	l, err := s.Letter(ctx, id) // after the message: it is about that one, or an older one
+	l, err := s.Entry(ctx, id) // after the message: it is about that one, or an older one
 	switch {
 	case err != nil:
 		return "", err
@@ -44,10 +45,10 @@ func (s *Store) Withdraw(ctx context.Context, queue, id, who, note string, recor
 	case !l.Unbegun || l.Death.Kind != ecpay.Stopped:
 		return Begun, nil
 	}
-	switch at, err := s.dropIf(ctx, queue, id, msg, ""); {
+	switch at, err := s.dropIf(ctx, queue, id, msg); {
 	case err != nil:
 		return "", err
-	case at != PlaceDropped && at != PlaceNone:
+	case at != Dropped && at != record.AsynqNone:
 		return Elsewhere, nil
 	}
 	switch v, err := s.end(ctx, l, who, note, 0, recordTTL, true); {

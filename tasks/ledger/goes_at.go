@@ -1,4 +1,4 @@
-package record
+package ledger
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // DefaultFence is how long an unanswered write may still land, while no worker has told.
@@ -17,10 +19,10 @@ const DefaultFence = 11 * time.Minute
 // clocks are set meanwhile. It is zero when there is no such write, or nothing to wait for.
 func GoesAt(ctx context.Context, rdb redis.UniversalClient, id string) (time.Time, error) {
 	pipe := rdb.Pipeline()
-	mark := pipe.HMGet(ctx, TaskKey(id), FieldInFlight, FieldSentAt, FieldDenied)
-	fence := pipe.HGet(ctx, ClockKey, FieldFence)
+	mark := pipe.HMGet(ctx, record.TaskKey(id), record.FieldInFlight, record.FieldSentAt, record.FieldDenied)
+	fence := pipe.HGet(ctx, record.ClockKey, record.FieldFence)
 	now := pipe.Time(ctx)
-	if err := Exec(ctx, pipe); err != nil {
+	if err := record.Exec(ctx, pipe); err != nil {
 		return time.Time{}, fmt.Errorf("read mark: %w", err)
 	}
 	var v [3]string
@@ -31,10 +33,10 @@ func GoesAt(ctx context.Context, rdb redis.UniversalClient, id string) (time.Tim
 		return time.Time{}, nil
 	}
 	wait := DefaultFence
-	if n := number(fence.Val()); n > 0 {
+	if n := record.Number(fence.Val()); n > 0 {
 		wait = time.Duration(n) * time.Millisecond
 	}
-	at := time.UnixMilli(max(number(v[0]), number(v[1]))).Add(wait)
+	at := time.UnixMilli(max(record.Number(v[0]), record.Number(v[1]))).Add(wait)
 	if !at.After(now.Val()) {
 		return time.Time{}, nil
 	}

@@ -1,4 +1,4 @@
-package record
+package ledger
 
 import (
 	"context"
@@ -11,34 +11,9 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
-
-// Acts that are audited. Several may be done at once.
-const (
-	ActReplay      = "replay"       // run again
-	ActSet         = "set"          // with fields of the payload corrected
-	ActNotExecuted = "not-executed" // on a person's word that the write in flight did not happen
-	ActReplace     = "replace"      // a new payload was enqueued in the place of the dead one
-	ActResolve     = "resolve"      // ended by a person's word
-	ActCancel      = "cancel"       // a task for later that was never sent was withdrawn
-	ActSchedule    = "schedule"     // a schedule was run by hand, whatever there was to do
-
-	// Pressed on asynq's pages, on tasks in any state or on a whole queue.
-	ActRun       = "run"
-	ActArchive   = "archive"
-	ActInterrupt = "interrupt" // the attempt that runs was told to end; the task is retried
-	ActDelete    = "delete"    // refused: nothing may vanish
-	ActPause     = "pause"     // a queue
-	ActResume    = "resume"    // a queue; of a merchant, its holds were ended
-)
-
-// Acts lists them.
-func Acts() []string {
-	return []string{
-		ActReplay, ActSet, ActNotExecuted, ActReplace, ActResolve, ActCancel, ActSchedule,
-		ActRun, ActArchive, ActInterrupt, ActDelete, ActPause, ActResume,
-	}
-}
 
 // AuditEntry is one act of a person or a program on a task, a queue or a merchant. It
 // never holds a payload.
@@ -62,12 +37,12 @@ const (
 	auditPage = 1_000
 )
 
-// Owner is the merchant that an entry is about, or [NoOwner].
+// Owner is the merchant that an entry is about, or [record.NoOwner].
 func (e AuditEntry) Owner() string {
 	if e.MerchantID != "" {
 		return e.MerchantID
 	}
-	return Owner(e.ID)
+	return record.Owner(e.ID)
 }
 
 // Audit writes an entry. It comes before the act: an act without an entry is
@@ -77,7 +52,7 @@ func Audit(ctx context.Context, rdb redis.UniversalClient, e AuditEntry) error {
 	if e.MerchantID != "" {
 		values = append(values, "merchant", e.MerchantID)
 	}
-	err := rdb.XAdd(ctx, &redis.XAddArgs{Stream: AuditKey, MaxLen: maxAudit, Approx: true, Values: values}).Err()
+	err := rdb.XAdd(ctx, &redis.XAddArgs{Stream: record.AuditKey, MaxLen: maxAudit, Approx: true, Values: values}).Err()
 	if err != nil {
 		return fmt.Errorf("write audit: %w", err)
 	}
@@ -96,7 +71,7 @@ func (s *Store) Audits(ctx context.Context, since time.Time) iter.Seq2[AuditEntr
 			oldest = strconv.FormatInt(since.UnixMilli(), 10)
 		}
 		for {
-			msgs, err := s.rdb.XRevRangeN(ctx, AuditKey, newest, oldest, auditPage).Result()
+			msgs, err := s.rdb.XRevRangeN(ctx, record.AuditKey, newest, oldest, auditPage).Result()
 			if err != nil {
 				yield(AuditEntry{}, fmt.Errorf("read audit: %w", err))
 				return
@@ -121,6 +96,6 @@ func auditEntry(m redis.XMessage) AuditEntry {
 		e.Fields = strings.Split(f, ",")
 	}
 	at, _, _ := strings.Cut(m.ID, "-")
-	e.At = milli(at).In(ecpay.Taipei)
+	e.At = tasks.Milli(at).In(ecpay.Taipei)
 	return e
 }

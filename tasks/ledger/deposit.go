@@ -1,7 +1,8 @@
-package record
+package ledger
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,21 +14,36 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+var (
+	//go:embed deposit.lua
+	depositLua string
+	//go:embed settle.lua
+	settleLua string
+
+	depositScript = record.NewScript(record.ReplicationLua + depositLua)
+	settle        = record.NewScript(record.ReplicationLua + settleLua)
 )
 
 // reasonSwept is stored with a task that asynq archived without our verdict.
-var reasonSwept = Text{"archived without a verdict: its worker died; look it up at ECPay if it was sent", "未經判定即封存：工作程序中斷，若曾送出請至綠界查詢"}
+var reasonSwept = record.Text{En: "archived without a verdict: its worker died; look it up at ECPay if it was sent", Zh: "未經判定即封存：工作程序中斷，若曾送出請至綠界查詢"}
 
 // reasonByHand is stored with a task that a person archived, also when it had died
 // before: to have it run again was somebody's word, and to stop it is the newer one.
-var reasonByHand = Text{"archived by hand; replay it by its id to let it go on, or resolve it; if it was sent, look it up at ECPay first", "由人手動封存；要繼續請指定任務編號重送，不需要則結案；若曾送出，請先至綠界查詢"}
+var reasonByHand = record.Text{En: "archived by hand; replay it by its id to let it go on, or resolve it; if it was sent, look it up at ECPay first", Zh: "由人手動封存；要繼續請指定任務編號重送，不需要則結案；若曾送出，請先至綠界查詢"}
 
-func (d *deposit) reason() Text {
-	if _, ok := ArchivedByHand(d.by); ok {
+func (d *deposit) reason() record.Text {
+	if _, ok := record.ArchivedByHand(d.by); ok {
 		return reasonByHand
 	}
 	return reasonSwept
 }
+
+// nobodyKnown is who put a letter into the ledger when a person archived the task by
+// other means than ours: asynq does not keep who.
+var nobodyKnown = record.ByHand("unknown") // deposit.lua has it too
 
 const maxLastErr = 500
 
@@ -53,7 +69,7 @@ func (s *Store) Deposit(ctx context.Context, queue, id, token string) (bool, err
 // written, compared with asynq again, and then kept or withdrawn. What is noted
 // is finished by the next sweep.
 func (s *Store) DepositAll(ctx context.Context, queue string, ids []string, token string) []Deposited {
-	return s.depositAll(ctx, queue, ids, token, BySweeper, time.Time{})
+	return s.depositAll(ctx, queue, ids, token, record.BySweeper, time.Time{})
 }
 
 // Now is Redis' clock.
@@ -74,12 +90,12 @@ func (s *Store) DepositByHand(ctx context.Context, queue string, ids []string, w
 	answer := make([]Deposited, len(ids))
 	var dead []string
 	var at []int
-	for i, p := range s.PlaceAll(ctx, queue, ids) {
-		if answer[i].Err = p.Err; p.Err == nil && p.At.Dead() {
+	for i, there := range s.LookAll(ctx, queue, ids) {
+		if answer[i].Err = there.Err; there.Err == nil && there.State.Dead() {
 			dead, at = append(dead, ids[i]), append(at, i)
 		}
 	}
-	for i, d := range s.depositAll(ctx, queue, dead, tasks.NewNonce(), ByHand(who), since) {
+	for i, d := range s.depositAll(ctx, queue, dead, tasks.NewNonce(), record.ByHand(who), since) {
 		answer[at[i]] = d
 	}
 	return answer
@@ -118,11 +134,11 @@ func (d *deposit) fail(what string, err error) { d.err = fmt.Errorf("%s: %w", wh
 // readAll reads what asynq has.
 func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) {
 	pipe := s.rdb.Pipeline()
-	stored := make([]archiving, len(all))
+	stored := make([]record.Archiving, len(all))
 	for i, d := range all {
-		stored[i] = readArchiving(ctx, pipe, d.queue, d.id)
+		stored[i] = record.ReadArchiving(ctx, pipe, d.queue, d.id)
 	}
-	ExecEach(ctx, pipe)
+	record.ExecEach(ctx, pipe)
 	for i, d := range all {
 		err := d.decode(s.rdb, stored[i])
 		if err == nil {
@@ -130,20 +146,20 @@ func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) 
 			continue
 		}
 		// What is gone or was run meanwhile is no concern of the ledger's.
-		if p, perr := s.Place(ctx, d.queue, d.id); perr != nil || p.Dead() {
+		if state, perr := s.Look(ctx, d.queue, d.id); perr != nil || state.Dead() {
 			d.fail("read task "+d.id, err)
 		}
 	}
 	return there
 }
 
-func (d *deposit) decode(rdb redis.UniversalClient, stored archiving) error {
-	info, hand, at, err := stored.decode(rdb, d.queue, d.id)
+func (d *deposit) decode(rdb redis.UniversalClient, stored record.Archiving) error {
+	info, hand, at, err := stored.Decode(rdb, d.queue, d.id)
 	if err != nil {
 		return err
 	}
 	d.info = info
-	if d.died = info.LastFailedAt; d.by != BySweeper {
+	if d.died = info.LastFailedAt; d.by != record.BySweeper {
 		d.died = time.Time{} // just now
 	} else if hand {
 		d.by, d.died = nobodyKnown, at
@@ -151,7 +167,7 @@ func (d *deposit) decode(rdb redis.UniversalClient, stored archiving) error {
 			d.since = at.Add(time.Second - time.Millisecond) // asynq counts in seconds
 		}
 	}
-	d.enqueued = UnixMilli(tasks.ParseHeaders(d.info.Headers).Enqueued)
+	d.enqueued = record.UnixMilli(tasks.ParseHeaders(d.info.Headers).Enqueued)
 	d.headers, err = json.Marshal(d.info.Headers)
 	return err
 }
@@ -162,14 +178,14 @@ func (s *Store) noteAll(ctx context.Context, all []*deposit) (noted []*deposit) 
 	if len(all) == 0 {
 		return nil
 	}
-	owners := map[string]*run{}
+	owners := map[string]*record.Call{}
 	for _, d := range all {
-		owners[Owner(d.id)] = &run{keys: []string{OwnersKey}, args: []any{Owner(d.id), 0}}
+		owners[record.Owner(d.id)] = noteName(record.OwnersKey, record.Owner(d.id))
 	}
-	runAll(ctx, s.rdb, owner, slices.Collect(maps.Values(owners)))
+	record.CallAll(ctx, s.rdb, names, slices.Collect(maps.Values(owners)))
 	var members []any
 	for _, d := range all {
-		if err := owners[Owner(d.id)].answer.Err(); err != nil {
+		if err := owners[record.Owner(d.id)].Answer.Err(); err != nil {
 			d.fail("note owner of dead letter", err)
 			continue
 		}
@@ -178,7 +194,7 @@ func (s *Store) noteAll(ctx context.Context, all []*deposit) (noted []*deposit) 
 	if len(noted) == 0 {
 		return nil
 	}
-	if err := s.rdb.SAdd(ctx, UnsureKey, members...).Err(); err != nil {
+	if err := s.rdb.SAdd(ctx, record.UnsureKey, members...).Err(); err != nil {
 		for _, d := range noted {
 			d.fail("note unsure letter", err)
 		}
@@ -190,19 +206,19 @@ func (s *Store) noteAll(ctx context.Context, all []*deposit) (noted []*deposit) 
 // writeAll writes the letters. Some are known to the ledger or done: then there is
 // no doubt about them.
 func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*deposit) {
-	runs := make([]*run, len(all))
+	calls := make([]*record.Call, len(all))
 	for i, d := range all {
-		runs[i] = &run{
-			keys: []string{TaskKey(d.id), DoneKey(d.id), DeadKey(d.id), ReplicationKey(s.rdb, d.id)},
-			args: []any{
-				d.id, d.token, UnixMilli(d.died), d.info.Type, d.queue, d.info.Payload, d.headers, Clip(d.info.LastErr, maxLastErr),
-				d.reason().En, d.enqueued, d.by, d.reason().Zh, UnixMilli(d.since),
+		calls[i] = &record.Call{
+			Keys: []string{record.TaskKey(d.id), record.DoneKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.rdb, d.id)},
+			Args: []any{
+				d.id, d.token, record.UnixMilli(d.died), d.info.Type, d.queue, d.info.Payload, d.headers, record.Clip(d.info.LastErr, maxLastErr),
+				d.reason().En, d.enqueued, d.by, d.reason().Zh, record.UnixMilli(d.since),
 			},
 		}
 	}
-	runAll(ctx, s.rdb, depositScript, runs)
+	record.CallAll(ctx, s.rdb, depositScript, calls)
 	for i, d := range all {
-		switch state, err := runs[i].answer.Text(); {
+		switch state, err := calls[i].Answer.Text(); {
 		case err != nil:
 			d.fail("copy into ledger", err)
 		case state == "unsure":
@@ -217,35 +233,34 @@ func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*
 
 // settleAll ends the doubt about letters.
 func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*deposit) {
-	looks := make([]*run, len(all))
+	tasks := make([]record.AsynqTask, len(all))
 	for i, d := range all {
-		looks[i] = placeRun(d.queue, d.id, look)
+		tasks[i] = record.AsynqTask{Queue: d.queue, ID: d.id}
 	}
-	runAll(ctx, s.rdb, place, looks)
 	var seen []*deposit
-	var runs []*run
-	for i, d := range all {
-		p, err := looks[i].place()
-		if err != nil {
-			d.err = err
+	var calls []*record.Call
+	for i, there := range record.LookInAsynq(ctx, s.rdb, tasks) {
+		d := all[i]
+		if there.Err != nil {
+			d.err = there.Err
 			continue
 		}
 		what := "withdraw" // somebody ran it: asynq has it
 		switch {
-		case p.Dead():
+		case there.State.Dead():
 			what, d.kept = "keep", true
-		case p == PlaceNone:
+		case there.State == record.AsynqNone:
 			what = "unless done" // trimmed or deleted; then the letter is all there is
 		}
 		seen = append(seen, d)
-		runs = append(runs, &run{
-			keys: []string{TaskKey(d.id), DeadKey(d.id), ReplicationKey(s.rdb, d.id)},
-			args: []any{d.id, d.token, what, d.reason().En, d.enqueued, d.reason().Zh},
+		calls = append(calls, &record.Call{
+			Keys: []string{record.TaskKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.rdb, d.id)},
+			Args: []any{d.id, d.token, what, d.reason().En, d.enqueued, d.reason().Zh},
 		})
 	}
-	runAll(ctx, s.rdb, confirm, runs)
+	record.CallAll(ctx, s.rdb, settle, calls)
 	for i, d := range seen {
-		if err := runs[i].answer.Err(); err != nil {
+		if err := calls[i].Answer.Err(); err != nil {
 			d.fail("settle letter", err)
 			continue
 		}
@@ -263,19 +278,11 @@ func (s *Store) forgetAll(ctx context.Context, all []*deposit) {
 	for i, d := range all {
 		members[i] = d.member()
 	}
-	if err := s.rdb.SRem(ctx, UnsureKey, members...).Err(); err != nil {
+	if err := s.rdb.SRem(ctx, record.UnsureKey, members...).Err(); err != nil {
 		for _, d := range all {
 			d.fail("settle letter", err)
 		}
 	}
-}
-
-// UnixMilli is a time as scripts take it, 0 for none.
-func UnixMilli(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
 }
 
 // member is how a letter is noted.
@@ -283,7 +290,7 @@ func (d *deposit) member() string { return d.queue + "\x00" + d.id }
 
 // SettleLeftovers finishes up to n letters whose deposit did not end.
 func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
-	members, err := s.rdb.SRandMemberN(ctx, UnsureKey, int64(n)).Result()
+	members, err := s.rdb.SRandMemberN(ctx, record.UnsureKey, int64(n)).Result()
 	if err != nil || len(members) == 0 {
 		if err != nil {
 			err = fmt.Errorf("read unsure letters: %w", err)
@@ -296,13 +303,13 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 	for i, m := range members {
 		d := &deposit{}
 		d.queue, d.id, _ = strings.Cut(m, "\x00")
-		all[i], stored[i] = d, pipe.HMGet(ctx, TaskKey(d.id), FieldUnsure, FieldHeaders, FieldBy)
+		all[i], stored[i] = d, pipe.HMGet(ctx, record.TaskKey(d.id), record.FieldUnsure, record.FieldHeaders, record.FieldBy)
 	}
-	ExecEach(ctx, pipe)
+	record.ExecEach(ctx, pipe)
 	var unsure, known []*deposit
 	for i, d := range all {
 		v, err := stored[i].Result()
-		if !Missing(err) {
+		if !record.Missing(err) {
 			d.fail("settle letter", err)
 			continue
 		}
@@ -316,7 +323,7 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 		text, _ := v[1].(string)
 		var headers map[string]string
 		_ = json.Unmarshal([]byte(text), &headers)
-		d.enqueued = UnixMilli(tasks.ParseHeaders(headers).Enqueued)
+		d.enqueued = record.UnixMilli(tasks.ParseHeaders(headers).Enqueued)
 		unsure = append(unsure, d)
 	}
 	s.forgetAll(ctx, append(known, s.settleAll(ctx, unsure)...))
@@ -329,12 +336,4 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 		}
 	}
 	return settled, err
-}
-
-// Clip shortens s to n bytes, not inside a character.
-func Clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }

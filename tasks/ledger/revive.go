@@ -1,35 +1,28 @@
-package record
+package ledger
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// Outcome is what became of a wish to run a dead task again, or to resolve it.
-type Outcome string
+var (
+	//go:embed correct.lua
+	correctLua string
+	//go:embed uncorrect.lua
+	uncorrectLua string
 
-// The outcomes.
-const (
-	Replayed    Outcome = "replayed"
-	WouldReplay Outcome = "would_replay"
-	// Busy: asynq has the task and will run it, or runs it now.
-	Busy Outcome = "busy"
-	// AlreadyDone: the task is done, or resolved, meanwhile.
-	AlreadyDone Outcome = "done"
-	// NotFound: there is no such dead task.
-	NotFound Outcome = "not_found"
-	Resolved Outcome = "resolved"
-	// Skipped: it is for a person to decide, and nobody named it.
-	Skipped Outcome = "skipped"
+	correct   = record.NewScript(correctLua)
+	uncorrect = redis.NewScript(uncorrectLua)
 )
 
 // Revival is how to run a dead task again. The zero value runs it as it was.
@@ -39,7 +32,7 @@ type Revival struct {
 	Died time.Time
 	// Correct, when not nil, returns the payload to run instead. It must have the
 	// same id.
-	Correct func(Letter) (tasks.Payload, error)
+	Correct func(Entry) (tasks.Payload, error)
 	// NotExecuted is a person's word that the write in flight did not happen.
 	NotExecuted bool
 	// Unnamed means that nobody named this very task, so that it is [Skipped] when a
@@ -50,7 +43,7 @@ type Revival struct {
 	// DryRun changes nothing.
 	DryRun bool
 	// Before, when not nil, is called once before the first change.
-	Before func(context.Context, Letter) error
+	Before func(context.Context, Entry) error
 }
 
 // ErrOtherID means that a correction would make another task.
@@ -76,11 +69,11 @@ var ErrNoPayload = errors.New("the dead letter has no payload, and asynq has no 
 //   - Before anything of it is dropped or enqueued the letter is claimed, so that
 //     [Store.Withdraw] leaves it alone.
 //   - A task that asynq archived without a verdict is copied into the ledger first.
-func (s *Store) Revive(ctx context.Context, id string, r Revival) (Outcome, error) {
+func (s *Store) Revive(ctx context.Context, id string, r Revival) (ActResult, error) {
 	rv := revival{Revival: r, nonce: tasks.NewNonce()}
 	out, err := s.reviveIn(ctx, id, &rv)
 	if err == nil && out != Replayed && rv.claimed && r.Correct != nil {
-		if err := uncorrect.Run(ctx, s.rdb, []string{TaskKey(id)}, rv.nonce).Err(); err != nil {
+		if err := uncorrect.Run(ctx, s.rdb, []string{record.TaskKey(id)}, rv.nonce).Err(); err != nil {
 			return "", fmt.Errorf("take back correction: %w", err)
 		}
 	}
@@ -89,7 +82,7 @@ func (s *Store) Revive(ctx context.Context, id string, r Revival) (Outcome, erro
 
 // reviveIn takes some rounds, each of which looks anew: it is repeated when somebody
 // else was faster.
-func (s *Store) reviveIn(ctx context.Context, id string, rv *revival) (Outcome, error) {
+func (s *Store) reviveIn(ctx context.Context, id string, rv *revival) (ActResult, error) {
 	for range reviveRounds {
 		if err := ctx.Err(); err != nil {
 			return "", err
@@ -116,7 +109,7 @@ type revival struct {
 }
 
 // reviveOnce is one round. Without an outcome it is to be looked at again.
-func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (Outcome, error) {
+func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (ActResult, error) {
 	queue, err := s.queueOf(ctx, id)
 	switch {
 	case err != nil:
@@ -128,26 +121,26 @@ func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (Outcome,
 	if err != nil {
 		return "", err
 	}
-	l, err := s.Letter(ctx, id) // after the message: see above
+	l, err := s.Entry(ctx, id) // after the message: see above
 	if err != nil {
 		return "", err
 	}
-	at, err := s.Place(ctx, queue, id)
+	at, err := s.Look(ctx, queue, id)
 	if err != nil {
 		return "", err
 	}
 	switch {
 	case l.Finished:
 		return AlreadyDone, s.withdrawFinished(ctx, l, queue, at, r.DryRun)
-	case !l.InLedger && (at == PlaceCompleted || at == PlaceNone && l.State == Done):
+	case !l.InLedger && (at == record.AsynqCompleted || at == record.AsynqNone && l.State == record.Done):
 		return AlreadyDone, nil
-	case at == PlaceCompleted:
+	case at == record.AsynqCompleted:
 		return "", nil // it ended between the two reads
-	case at != PlaceNone && !at.Dead():
+	case at != record.AsynqNone && !at.Dead():
 		return Busy, nil
-	case !l.InLedger && at == PlaceNone:
+	case !l.InLedger && at == record.AsynqNone:
 		return NotFound, nil
-	case at == PlaceNone && l.Payload == nil:
+	case at == record.AsynqNone && l.Payload == nil:
 		return "", fmt.Errorf("%s: %w", id, ErrNoPayload)
 	case !l.InLedger && msg == "": // a remnant of nothing, which only blocks the id
 		if r.DryRun {
@@ -155,7 +148,7 @@ func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (Outcome,
 		}
 		_, err := s.Drop(ctx, queue, id)
 		return "", err
-	case !l.InLedger || l.Payload == nil || l.State != Dead && msg != "" && !r.deposited:
+	case !l.InLedger || l.Payload == nil || l.State != record.Dead && msg != "" && !r.deposited:
 		// Archived without a verdict, and the sweep has not come by.
 		if r.DryRun {
 			return WouldReplay, nil
@@ -179,8 +172,7 @@ func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (Outcome,
 			return "", err
 		}
 	}
-	switch {
-	case !r.Died.IsZero() && !l.Died.Equal(r.Died):
+	if !r.Died.IsZero() && !l.Died.Equal(r.Died) {
 		return Busy, nil // run meanwhile, and it died again: that is another death
 	}
 	r.Died = l.Died
@@ -190,7 +182,7 @@ func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (Outcome,
 // queueOf says in which queue a task is: by its letter or by its id; empty when
 // neither knows.
 func (s *Store) queueOf(ctx context.Context, id string) (string, error) {
-	queue, err := s.rdb.HGet(ctx, TaskKey(id), FieldQueue).Result()
+	queue, err := s.rdb.HGet(ctx, record.TaskKey(id), record.FieldQueue).Result()
 	if err == nil || !errors.Is(err, redis.Nil) {
 		return queue, err
 	}
@@ -201,7 +193,7 @@ func (s *Store) queueOf(ctx context.Context, id string) (string, error) {
 	return typ.Queue, nil
 }
 
-func (s *Store) revive(ctx context.Context, l Letter, at Place, msg string, r *revival) (Outcome, error) {
+func (s *Store) revive(ctx context.Context, l Entry, at record.AsynqState, msg string, r *revival) (ActResult, error) {
 	p, payload, headers, err := s.content(l, r)
 	if err != nil {
 		return "", err
@@ -226,9 +218,9 @@ func (s *Store) revive(ctx context.Context, l Letter, at Place, msg string, r *r
 		}
 		r.claimed = true
 	}
-	if at != PlaceNone {
+	if at != record.AsynqNone {
 		now, err := s.dropIf(ctx, l.Queue, l.ID, msg, r.archived)
-		if err != nil || now != PlaceDropped && now != PlaceNone {
+		if err != nil || now != Dropped && now != record.AsynqNone {
 			return "", err
 		}
 	}
@@ -239,29 +231,26 @@ func (s *Store) revive(ctx context.Context, l Letter, at Place, msg string, r *r
 // as asynq has it.
 func (s *Store) byHand(ctx context.Context, queue, id string) (hand bool, at string, err error) {
 	pipe := s.rdb.Pipeline()
-	a := readArchiving(ctx, pipe, queue, id)
-	ExecEach(ctx, pipe)
-	_, hand, _, err = a.decode(s.rdb, queue, id)
-	if a.at.Err() == nil {
-		at = strconv.FormatFloat(a.at.Val(), 'f', -1, 64)
-	}
-	return hand, at, ignoreGone(err)
+	a := record.ReadArchiving(ctx, pipe, queue, id)
+	record.ExecEach(ctx, pipe)
+	_, hand, _, err = a.Decode(s.rdb, queue, id)
+	return hand, a.At(), ignoreGone(err)
 }
 
 // ArchivedByHand says of tasks in asynq's archive which of them a person archived, as
 // far as that can be read.
 func (s *Store) ArchivedByHand(ctx context.Context, queue string, ids []string) map[string]bool {
 	pipe := s.rdb.Pipeline()
-	read := make([]archiving, len(ids))
+	read := make([]record.Archiving, len(ids))
 	for i, id := range ids {
-		read[i] = readArchiving(ctx, pipe, queue, id)
+		read[i] = record.ReadArchiving(ctx, pipe, queue, id)
 	}
 	if len(ids) > 0 {
-		ExecEach(ctx, pipe)
+		record.ExecEach(ctx, pipe)
 	}
 	by := map[string]bool{}
 	for i, id := range ids {
-		if _, hand, _, err := read[i].decode(s.rdb, queue, id); err == nil {
+		if _, hand, _, err := read[i].Decode(s.rdb, queue, id); err == nil {
 			by[id] = hand
 		}
 	}
@@ -277,7 +266,7 @@ func ignoreGone(err error) error {
 
 // content returns what to run: the payload when it can be read, and the bytes.
 // What cannot be read goes back as it was.
-func (s *Store) content(l Letter, r *revival) (tasks.Payload, []byte, map[string]string, error) {
+func (s *Store) content(l Entry, r *revival) (tasks.Payload, []byte, map[string]string, error) {
 	payload := l.Payload
 	p, err := tasks.Decode(l.Type, l.Headers, payload)
 	if r.Correct != nil && !r.claimed {
@@ -305,12 +294,12 @@ func (s *Store) content(l Letter, r *revival) (tasks.Payload, []byte, map[string
 	return p, payload, h.Map(), nil
 }
 
-func (s *Store) correct(ctx context.Context, l Letter, payload []byte, headers map[string]string, r *revival) (string, error) {
+func (s *Store) correct(ctx context.Context, l Entry, payload []byte, headers map[string]string, r *revival) (string, error) {
 	h, err := json.Marshal(headers)
 	if err != nil {
 		return "", fmt.Errorf("store correction: %w", err)
 	}
-	v, err := correct.Run(ctx, s.rdb, []string{TaskKey(l.ID), DeadKey(l.ID), LockKey(l.ID)},
+	v, err := correct.Run(ctx, s.rdb, []string{record.TaskKey(l.ID), record.DeadKey(l.ID), record.LockKey(l.ID)},
 		l.ID, died(l), flag(r.Correct != nil), payload, h, flag(r.NotExecuted), s.now().UnixMilli(), r.nonce).Text()
 	if err != nil {
 		return "", fmt.Errorf("claim dead letter: %w", err)
@@ -318,15 +307,8 @@ func (s *Store) correct(ctx context.Context, l Letter, payload []byte, headers m
 	return v, nil
 }
 
-func flag(b bool) string {
-	if b {
-		return "1"
-	}
-	return "0"
-}
-
 // enqueue puts a task into asynq that asynq does not have.
-func (s *Store) enqueue(ctx context.Context, l Letter, p tasks.Payload, payload []byte, headers map[string]string, r *revival) (Outcome, error) {
+func (s *Store) enqueue(ctx context.Context, l Entry, p tasks.Payload, payload []byte, headers map[string]string, r *revival) (ActResult, error) {
 	options := []asynq.Option{
 		asynq.TaskID(l.ID), asynq.Queue(l.Queue), asynq.MaxRetry(tasks.MaxRetry), asynq.Timeout(tasks.Timeout), asynq.Retention(s.retention),
 	}
@@ -361,7 +343,7 @@ func (s *Store) enqueue(ctx context.Context, l Letter, p tasks.Payload, payload 
 }
 
 // withdrawFinished removes what is left of a task that has a finish marker.
-func (s *Store) withdrawFinished(ctx context.Context, l Letter, queue string, at Place, dry bool) error {
+func (s *Store) withdrawFinished(ctx context.Context, l Entry, queue string, at record.AsynqState, dry bool) error {
 	if dry {
 		return nil
 	}

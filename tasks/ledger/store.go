@@ -1,0 +1,41 @@
+// Package ledger has the steps by which a dead task gets into the ledger and back into
+// asynq, and by which it ends ([Store]), and the audit of them. Those who enqueue and
+// those who replay take the same steps. What is stored, and how it is read, is in
+// tasks/record; whoever lists the ledger, and acts on it for people, is worker/deadletter.
+package ledger
+
+import (
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+// Store moves dead tasks between asynq and the ledger. It is safe for concurrent
+// use.
+type Store struct {
+	rdb       redis.UniversalClient
+	inspector *asynq.Inspector
+	client    *asynq.Client
+	retention time.Duration
+	now       func() time.Time
+	spread    *tasks.Spread
+}
+
+// New returns a Store that uses rdb and never closes it. retention is that
+// of the tasks it enqueues.
+func New(rdb redis.UniversalClient, retention time.Duration, now func() time.Time) *Store {
+	return &Store{
+		rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb), client: asynq.NewClientFromRedisClient(rdb),
+		retention: retention, now: now, spread: tasks.NewSpread(tasks.Every(0)),
+	}
+}
+
+// Spread makes the tasks that are run again stand in their merchants' lines, and
+// returns s.
+func (s *Store) Spread(spread *tasks.Spread) *Store {
+	s.spread = spread
+	return s
+}

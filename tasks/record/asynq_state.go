@@ -1,0 +1,77 @@
+package record
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// AsynqState is where asynq has a task: one of asynq's states, or one of these.
+type AsynqState string
+
+// States that are none of asynq's, and those of asynq's that have to be told apart.
+const (
+	AsynqNone  AsynqState = "none"
+	AsynqStuck AsynqState = "stuck" // a remnant that asynq can neither list nor run
+	AsynqHalf  AsynqState = "half"  // asynq could not finish archiving it
+
+	AsynqArchived  AsynqState = "archived"
+	AsynqCompleted AsynqState = "completed"
+	AsynqScheduled AsynqState = "scheduled"
+)
+
+// Dead reports whether asynq will not run the task by itself, nor could.
+func (s AsynqState) Dead() bool { return s == AsynqArchived || s == AsynqStuck || s == AsynqHalf }
+
+// AsynqStateLua defines asynq_state, for scripts with the keys of [AsynqStateKeys].
+//
+//go:embed asynq_state.lua
+var AsynqStateLua string
+
+var asynqState = redis.NewScript(AsynqStateLua + "return (asynq_state(ARGV[1]))")
+
+// AsynqStateKeys are the first keys of a script that uses [AsynqStateLua].
+func AsynqStateKeys(queue, id string) []string {
+	return []string{
+		AsynqTaskKey(queue, id), AsynqKey(queue, "archived"), AsynqKey(queue, "lease"), AsynqKey(queue, "completed"),
+		AsynqKey(queue, "retry"), AsynqKey(queue, "scheduled"),
+	}
+}
+
+// ReadAsynqState reads the answer of a script that returns an [AsynqState].
+func ReadAsynqState(answer *redis.Cmd) (AsynqState, error) {
+	s, err := answer.Text()
+	if err == nil && s == "" {
+		err = errors.New("no answer")
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for task in asynq: %w", err)
+	}
+	return AsynqState(s), nil
+}
+
+// AsynqTask names a task, and the queue in which asynq would have it.
+type AsynqTask struct{ Queue, ID string }
+
+// InAsynq is where asynq has one task of many.
+type InAsynq struct {
+	State AsynqState
+	Err   error
+}
+
+// LookInAsynq says where asynq has tasks, in one round trip.
+func LookInAsynq(ctx context.Context, rdb redis.UniversalClient, tasks []AsynqTask) []InAsynq {
+	calls := make([]*Call, len(tasks))
+	for i, t := range tasks {
+		calls[i] = &Call{Keys: AsynqStateKeys(t.Queue, t.ID), Args: []any{t.ID}}
+	}
+	CallAll(ctx, rdb, asynqState, calls)
+	found := make([]InAsynq, len(tasks))
+	for i, c := range calls {
+		found[i].State, found[i].Err = ReadAsynqState(c.Answer)
+	}
+	return found
+}
