@@ -92,7 +92,7 @@ var levels = [][]string{
 	{"tasks/record"},
 	{"tasks"},
 	{"ecpay", "ecpay/ecpaytest", "internal/redistest"},
-	{"internal/clean", "internal/exactjson", "internal/web"},
+	{"internal/clean", "internal/exactjson", "internal/redisx", "internal/web"},
 }
 
 func level(path string) int {

@@ -1,0 +1,118 @@
+package redisx
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Script is a Lua script whose keys, arguments and answer are declared once, as structs of
+// Go. Its text names them, and [NewScript] puts the positions in their place, so that Redis
+// is sent what it would be sent anyway:
+//
+//	KEYS.lock     the key of the field Lock of K: KEYS[2]
+//	ARGV.life     the argument of the field Life of A: ARGV[5]
+//	FIRST.fields  where those of the last field Fields begin, a []any of A or a []string of K: 16
+//	ANSWER.wait   where in the answer the field Wait of R stands: 3
+//	ANSWER.none   a list with 0 for every field of R, or with what its tag says
+//
+// The fields of K are strings; empty ones are left out at the end only. Those of A are
+// strings, bytes, integers, booleans (1 or 0), times and durations, whose tag `unit:"ms"`
+// or `unit:"us"` says in what they are sent, 0 for the zero time. An embedded struct stands
+// for its fields; of an embedded pointer that is nil, nothing is sent, nor of what follows.
+// R is a struct of integers, booleans, durations and strings for a script that returns a
+// list, an int64, a string, a []string or a []any.
+type Script[K, A, R any] struct {
+	text   text
+	script *redis.Script
+}
+
+// NewScript returns the script whose text is that of all parts. It panics where the text
+// has a name that is not declared, does not use one that is, or counts positions by itself:
+// scripts are variables of packages, so that every test finds it.
+func NewScript[K, A, R any](parts ...string) Script[K, A, R] {
+	t := newText[K, A, R](parts)
+	return Script[K, A, R]{t, redis.NewScript(t.at(0, 0))}
+}
+
+// Run runs it by its hash, and by its text where Redis has forgotten it.
+func (s Script[K, A, R]) Run(ctx context.Context, rdb redis.Scripter, k K, a A) (R, error) {
+	return answerOf[R](s.script.Run(ctx, rdb, s.keys(k), s.args(a)...))
+}
+
+// After returns the text for a place behind other text that has so many keys and arguments
+// of its own, and [Script.Appended] the keys and arguments of both.
+func (s Script[K, A, R]) After(keys, args int) string { return s.text.at(keys, args) }
+
+// Appended adds the keys and arguments to those of another script.
+func (s Script[K, A, R]) Appended(keys []string, args []any, k K, a A) ([]string, []any) {
+	return append(keys[:len(keys):len(keys)], s.keys(k)...), append(args[:len(args):len(args)], s.args(a)...)
+}
+
+func (s Script[K, A, R]) keys(k K) []string { return s.text.keys.strings(k) }
+
+func (s Script[K, A, R]) args(a A) []any { return s.text.args.values(a) }
+
+// Call is one call of a script among many, see [Script.RunAll].
+type Call[R any] struct {
+	keys []string
+	args []any
+	cmd  *redis.Cmd
+}
+
+// Answer returns what the call brought.
+func (c *Call[R]) Answer() (R, error) { return answerOf[R](c.cmd) }
+
+// Call returns one that has not been made.
+func (s Script[K, A, R]) Call(k K, a A) *Call[R] { return &Call[R]{keys: s.keys(k), args: s.args(a)} }
+
+// RunAll makes many calls in one round trip, each with an answer or an error of its own.
+// Their keys may be on different servers of a cluster. A server that has forgotten the
+// script gets its text in one more trip, so that the script must be one that may be
+// executed twice.
+func (s Script[K, A, R]) RunAll(ctx context.Context, rdb redis.UniversalClient, calls []*Call[R]) {
+	trip := func(calls []*Call[R], run func(redis.Pipeliner, *Call[R]) *redis.Cmd) {
+		if len(calls) == 0 {
+			return
+		}
+		pipe := rdb.Pipeline()
+		for _, c := range calls {
+			c.cmd = run(pipe, c)
+		}
+		ExecEach(ctx, pipe)
+	}
+	trip(calls, func(pipe redis.Pipeliner, c *Call[R]) *redis.Cmd {
+		return s.script.EvalSha(ctx, pipe, c.keys, c.args...)
+	})
+	var forgotten []*Call[R]
+	for _, c := range calls {
+		if redis.HasErrorPrefix(c.cmd.Err(), "NOSCRIPT") {
+			forgotten = append(forgotten, c)
+		}
+	}
+	trip(forgotten, func(pipe redis.Pipeliner, c *Call[R]) *redis.Cmd { return s.script.Eval(ctx, pipe, c.keys, c.args...) })
+}
+
+// answerOf reads an answer.
+func answerOf[R any](cmd *redis.Cmd) (answer R, err error) {
+	switch p := any(&answer).(type) {
+	case *int64:
+		*p, err = cmd.Int64()
+	case *string:
+		*p, err = cmd.Text()
+	case *[]string:
+		*p, err = cmd.StringSlice()
+	case *[]any:
+		*p, err = cmd.Slice()
+	default:
+		var list []any
+		if list, err = cmd.Slice(); err == nil {
+			err = layoutOf[R]().fill(&answer, list)
+		}
+	}
+	if err != nil {
+		return answer, fmt.Errorf("%w", err)
+	}
+	return answer, nil
+}

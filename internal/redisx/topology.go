@@ -1,0 +1,67 @@
+package redisx
+
+import (
+	"context"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Topology is how the keys of a client are spread over servers. Its zero value is that of a
+// client of which this is not known: only what works everywhere may be done with it.
+type Topology struct {
+	single  *redis.Client
+	cluster *redis.ClusterClient
+}
+
+// TopologyOf returns that of a client, also of one that wraps another, see [Wrapped]. It
+// asks no server.
+func TopologyOf(rdb redis.Cmdable) Topology {
+	for {
+		switch c := rdb.(type) {
+		case *redis.Client:
+			return Topology{single: c}
+		case *redis.ClusterClient:
+			return Topology{cluster: c}
+		case interface{ Unwrap() redis.UniversalClient }:
+			rdb = c.Unwrap()
+		default:
+			return Topology{}
+		}
+	}
+}
+
+// Single reports whether one server has all keys, alone, with replicas, or found by
+// Sentinels: a script may use any of them together.
+func (t Topology) Single() bool { return t.single != nil }
+
+// Cluster reports whether the keys are in slots on several masters.
+func (t Topology) Cluster() bool { return t.cluster != nil }
+
+// MasterOf returns the client of the one server that has a key.
+func (t Topology) MasterOf(ctx context.Context, key string) (*redis.Client, error) {
+	switch {
+	case t.cluster != nil:
+		return t.cluster.MasterForKey(ctx, key)
+	case t.single != nil:
+		return t.single, nil
+	default:
+		return nil, errors.New("this takes a *redis.Client or *redis.ClusterClient, or what wraps one")
+	}
+}
+
+// ForEachMaster calls f for every master of a cluster, several at once, or for the one
+// server. Of another client it calls f with the client.
+func ForEachMaster(ctx context.Context, rdb redis.Cmdable, f func(context.Context, redis.Cmdable) error) error {
+	if c := TopologyOf(rdb).cluster; c != nil {
+		return c.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return f(ctx, master) })
+	}
+	return f(ctx, rdb)
+}
+
+// Wrapped is a client for types that change some commands of another: embedded, it has the
+// others, and [TopologyOf] knows what is wrapped.
+type Wrapped struct{ redis.UniversalClient }
+
+// Unwrap returns the wrapped client.
+func (w Wrapped) Unwrap() redis.UniversalClient { return w.UniversalClient }

@@ -1,0 +1,62 @@
+package redisx_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
+)
+
+type wrapper struct{ redisx.Wrapped }
+
+type foreign struct{ redis.UniversalClient }
+
+func TestAWrapperIsKnownAsWhatItWraps(t *testing.T) {
+	t.Parallel()
+	single := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
+	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}})
+	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}})
+	for _, c := range []interface{ Close() error }{single, cluster, ring} {
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	for name, tc := range map[string]struct {
+		rdb             redis.UniversalClient
+		single, cluster bool
+	}{
+		"one server":          {single, true, false},
+		"a cluster":           {cluster, false, true},
+		"wrapped":             {wrapper{redisx.Wrapped{UniversalClient: single}}, true, false},
+		"wrapped twice":       {wrapper{redisx.Wrapped{UniversalClient: wrapper{redisx.Wrapped{UniversalClient: cluster}}}}, false, true},
+		"a ring":              {ring, false, false},
+		"a wrapper of others": {foreign{single}, false, false},
+	} {
+		if got := redisx.TopologyOf(tc.rdb); got.Single() != tc.single || got.Cluster() != tc.cluster {
+			t.Errorf("%s: got single %t, cluster %t", name, got.Single(), got.Cluster())
+		}
+	}
+}
+
+func TestEveryMasterOfAClusterIsReachedOnceAndTheOneServerOtherwise(t *testing.T) {
+	t.Parallel()
+	count := func(rdb redis.UniversalClient) (n int32) {
+		var seen atomic.Int32
+		if err := redisx.ForEachMaster(t.Context(), rdb, func(ctx context.Context, node redis.Cmdable) error {
+			seen.Add(1)
+			return node.Ping(ctx).Err()
+		}); err != nil {
+			t.Error(err)
+		}
+		return seen.Load()
+	}
+	cluster := redistest.NewCluster(t, 3)
+	if n := count(wrapper{redisx.Wrapped{UniversalClient: cluster.Client()}}); n != 3 {
+		t.Errorf("%d masters of a wrapped cluster, want 3", n)
+	}
+	if n := count(redistest.New(t).Client()); n != 1 {
+		t.Errorf("%d masters of one server", n)
+	}
+}
