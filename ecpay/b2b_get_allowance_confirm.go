@@ -1,14 +1,16 @@
 package ecpay
 
-var opGetAllowanceConfirm = Operation{
+import "context"
+
+var opB2BGetAllowanceConfirm = Operation{
 	Name: "GetAllowanceConfirm", Category: B2B,
 	Success:     []int64{1},
-	newResponse: func() Response { return new(GetAllowanceConfirmResponse) },
+	newResponse: func() Response { return new(B2BGetAllowanceConfirmResponse) },
 }
 
-// GetAllowanceConfirmRequest asks whether a B2B allowance is confirmed
+// B2BGetAllowanceConfirmRequest asks whether a B2B allowance is confirmed
 // (developers.ecpay.com.tw ?p=14973).
-type GetAllowanceConfirmRequest struct {
+type B2BGetAllowanceConfirmRequest struct {
 	// MerchantID has at most 10 letters and digits.
 	MerchantID string
 	// AllowanceNo has at most 16 letters and digits.
@@ -16,27 +18,32 @@ type GetAllowanceConfirmRequest struct {
 }
 
 // Operation implements [Request].
-func (*GetAllowanceConfirmRequest) Operation() Operation { return opGetAllowanceConfirm }
+func (*B2BGetAllowanceConfirmRequest) Operation() Operation { return opB2BGetAllowanceConfirm }
 
 // Merchant implements [Request].
-func (r *GetAllowanceConfirmRequest) Merchant() string { return r.MerchantID }
+func (r *B2BGetAllowanceConfirmRequest) Merchant() string { return r.MerchantID }
 
 // Validate implements [Request].
-func (r *GetAllowanceConfirmRequest) Validate() error {
+func (r *B2BGetAllowanceConfirmRequest) Validate() error {
 	var c check
 	c.merchantID(&r.MerchantID)
 	c.matching("AllowanceNo", &r.AllowanceNo, 16, alnumChars, "letters and digits")
-	return c.err(opGetAllowanceConfirm)
+	return c.err(opB2BGetAllowanceConfirm)
 }
 
-// GetAllowanceConfirmResponse tells the state of the confirmation.
-type GetAllowanceConfirmResponse struct {
+// B2BGetAllowanceConfirm asks whether an allowance is confirmed.
+func (c *Client) B2BGetAllowanceConfirm(ctx context.Context, m *Merchant, r *B2BGetAllowanceConfirmRequest) (*B2BGetAllowanceConfirmResponse, error) {
+	return call[B2BGetAllowanceConfirmResponse](ctx, c, m, r)
+}
+
+// B2BGetAllowanceConfirmResponse tells the state of the confirmation.
+type B2BGetAllowanceConfirmResponse struct {
 	Outcome
-	RtnData Nested[AllowanceConfirm]
+	RtnData Nested[B2BAllowanceConfirm]
 }
 
 // AllowanceConfirm is the RtnData of GetAllowanceConfirm.
-type AllowanceConfirm struct {
+type B2BAllowanceConfirm struct {
 	MerchantID        Text
 	Seller_Identifier Text // ECPay's spelling
 	Buyer_Identifier  Text
@@ -50,11 +57,11 @@ type AllowanceConfirm struct {
 }
 
 // Confirmed reports whether the counterparty has confirmed the allowance.
-func (r *GetAllowanceConfirmResponse) Confirmed() bool {
+func (r *B2BGetAllowanceConfirmResponse) Confirmed() bool {
 	return r.RtnData.Present && r.RtnData.Value.ConfirmDate != ""
 }
 
 // UploadFailed reports Upload_Status 2, which is final and not "pending".
-func (r *GetAllowanceConfirmResponse) UploadFailed() bool {
+func (r *B2BGetAllowanceConfirmResponse) UploadFailed() bool {
 	return r.RtnData.Present && r.RtnData.Value.Upload_Status == "2"
 }

@@ -1,28 +1,35 @@
 package ecpay
 
-var opGetInvalid = Operation{
+import "context"
+
+var opB2BGetInvalid = Operation{
 	Name: "GetInvalid", Category: B2B,
 	Success:     []int64{1},
-	newResponse: func() Response { return new(GetInvalidResponse) },
+	newResponse: func() Response { return new(B2BGetInvalidResponse) },
 }
 
-// GetInvalidRequest asks for the void of a B2B invoice (developers.ecpay.com.tw ?p=14948).
-type GetInvalidRequest struct{ InvoiceKey }
+// B2BGetInvalidRequest asks for the void of a B2B invoice (developers.ecpay.com.tw ?p=14948).
+type B2BGetInvalidRequest struct{ InvoiceKey }
 
 // Operation implements [Request].
-func (*GetInvalidRequest) Operation() Operation { return opGetInvalid }
+func (*B2BGetInvalidRequest) Operation() Operation { return opB2BGetInvalid }
 
 // Validate implements [Request].
-func (r *GetInvalidRequest) Validate() error { return r.validate(opGetInvalid) }
+func (r *B2BGetInvalidRequest) Validate() error { return r.validate(opB2BGetInvalid) }
 
-// GetInvalidResponse is what ECPay holds of the void.
-type GetInvalidResponse struct {
+// B2BGetInvalid asks for the void of a B2B invoice.
+func (c *Client) B2BGetInvalid(ctx context.Context, m *Merchant, r *B2BGetInvalidRequest) (*B2BGetInvalidResponse, error) {
+	return call[B2BGetInvalidResponse](ctx, c, m, r)
+}
+
+// B2BGetInvalidResponse is what ECPay holds of the void.
+type B2BGetInvalidResponse struct {
 	Outcome
-	RtnData Nested[Void]
+	RtnData Nested[B2BVoid]
 }
 
 // Void is the RtnData of GetInvalid.
-type Void struct {
+type B2BVoid struct {
 	InvoiceNumber Text
 	// CancelDate and CancelTime tell when the invoice was voided, empty if it is not.
 	CancelDate    Text

@@ -1,28 +1,35 @@
 package ecpay
 
-var opGetInvalidConfirm = Operation{
+import "context"
+
+var opB2BGetInvalidConfirm = Operation{
 	Name: "GetInvalidConfirm", Category: B2B,
 	Success:     []int64{1},
-	newResponse: func() Response { return new(GetInvalidConfirmResponse) },
+	newResponse: func() Response { return new(B2BGetInvalidConfirmResponse) },
 }
 
-// GetInvalidConfirmRequest asks whether a void is confirmed (developers.ecpay.com.tw ?p=14953).
-type GetInvalidConfirmRequest struct{ InvoiceKey }
+// B2BGetInvalidConfirmRequest asks whether a void is confirmed (developers.ecpay.com.tw ?p=14953).
+type B2BGetInvalidConfirmRequest struct{ InvoiceKey }
 
 // Operation implements [Request].
-func (*GetInvalidConfirmRequest) Operation() Operation { return opGetInvalidConfirm }
+func (*B2BGetInvalidConfirmRequest) Operation() Operation { return opB2BGetInvalidConfirm }
 
 // Validate implements [Request].
-func (r *GetInvalidConfirmRequest) Validate() error { return r.validate(opGetInvalidConfirm) }
+func (r *B2BGetInvalidConfirmRequest) Validate() error { return r.validate(opB2BGetInvalidConfirm) }
 
-// GetInvalidConfirmResponse is what ECPay holds of the confirmation.
-type GetInvalidConfirmResponse struct {
+// B2BGetInvalidConfirm asks whether a void is confirmed.
+func (c *Client) B2BGetInvalidConfirm(ctx context.Context, m *Merchant, r *B2BGetInvalidConfirmRequest) (*B2BGetInvalidConfirmResponse, error) {
+	return call[B2BGetInvalidConfirmResponse](ctx, c, m, r)
+}
+
+// B2BGetInvalidConfirmResponse is what ECPay holds of the confirmation.
+type B2BGetInvalidConfirmResponse struct {
 	Outcome
-	RtnData Nested[VoidConfirm]
+	RtnData Nested[B2BVoidConfirm]
 }
 
 // VoidConfirm is the RtnData of GetInvalidConfirm.
-type VoidConfirm struct {
+type B2BVoidConfirm struct {
 	InvoiceNumber Text
 	CancelDate    Text
 	// ConfirmDate is empty as long as nobody has confirmed.

@@ -1,5 +1,7 @@
 package ecpay
 
+import "context"
+
 var opB2BGetIssue = Operation{
 	Name: "GetIssue", Category: B2B,
 	Success:     []int64{1},
@@ -14,6 +16,11 @@ func (*B2BGetIssueRequest) Operation() Operation { return opB2BGetIssue }
 
 // Validate implements [Request].
 func (r *B2BGetIssueRequest) Validate() error { return r.validate(opB2BGetIssue) }
+
+// B2BGetIssue asks for a B2B invoice.
+func (c *Client) B2BGetIssue(ctx context.Context, m *Merchant, r *B2BGetIssueRequest) (*B2BGetIssueResponse, error) {
+	return call[B2BGetIssueResponse](ctx, c, m, r)
+}
 
 // B2BGetIssueResponse is what ECPay holds of the invoice.
 type B2BGetIssueResponse struct {

@@ -1,14 +1,16 @@
 package ecpay
 
-var opInvalid = Operation{
+import "context"
+
+var opB2BInvalid = Operation{
 	Name: "Invalid", Category: B2B, Write: true,
 	Success:     []int64{1},
-	newResponse: func() Response { return new(InvalidResponse) },
+	newResponse: func() Response { return new(B2BInvalidResponse) },
 }
 
-// InvalidRequest voids a B2B invoice (developers.ecpay.com.tw ?p=14860). In
+// B2BInvalidRequest voids a B2B invoice (developers.ecpay.com.tw ?p=14860). In
 // exchange mode (交換) the void counts only once the counterparty confirms it.
-type InvalidRequest struct {
+type B2BInvalidRequest struct {
 	// MerchantID has at most 10 letters and digits.
 	MerchantID string
 	// InvoiceNumber is two capital letters and eight digits.
@@ -22,21 +24,26 @@ type InvalidRequest struct {
 }
 
 // Operation implements [Request].
-func (*InvalidRequest) Operation() Operation { return opInvalid }
+func (*B2BInvalidRequest) Operation() Operation { return opB2BInvalid }
 
 // Merchant implements [Request].
-func (r *InvalidRequest) Merchant() string { return r.MerchantID }
+func (r *B2BInvalidRequest) Merchant() string { return r.MerchantID }
 
 // Validate implements [Request].
-func (r *InvalidRequest) Validate() error {
+func (r *B2BInvalidRequest) Validate() error {
 	var c check
 	c.merchantID(&r.MerchantID)
 	c.invoiceNumber(&r.InvoiceNumber)
 	c.date("InvoiceDate", &r.InvoiceDate)
 	c.text("Reason", &r.Reason, 20, true)
 	c.text("Remark", &r.Remark, 200, false)
-	return c.err(opInvalid)
+	return c.err(opB2BInvalid)
 }
 
-// InvalidResponse has no fields of its own.
-type InvalidResponse struct{ Outcome }
+// B2BInvalid voids a B2B invoice.
+func (c *Client) B2BInvalid(ctx context.Context, m *Merchant, r *B2BInvalidRequest) (*B2BInvalidResponse, error) {
+	return call[B2BInvalidResponse](ctx, c, m, r)
+}
+
+// B2BInvalidResponse has no fields of its own.
+type B2BInvalidResponse struct{ Outcome }

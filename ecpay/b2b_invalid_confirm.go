@@ -1,15 +1,17 @@
 package ecpay
 
-var opInvalidConfirm = Operation{
+import "context"
+
+var opB2BInvalidConfirm = Operation{
 	Name: "InvalidConfirm", Category: B2B, Write: true,
 	Success:     []int64{1},
-	newResponse: func() Response { return new(InvalidConfirmResponse) },
+	newResponse: func() Response { return new(B2BInvalidConfirmResponse) },
 }
 
-// InvalidConfirmRequest confirms a void that the merchant received
+// B2BInvalidConfirmRequest confirms a void that the merchant received
 // (developers.ecpay.com.tw ?p=14865; English ?p=28413). It exists in exchange
 // mode (交換) only.
-type InvalidConfirmRequest struct {
+type B2BInvalidConfirmRequest struct {
 	// MerchantID has at most 10 letters and digits.
 	MerchantID string
 	// InvoiceNumber is two capital letters and eight digits.
@@ -21,20 +23,25 @@ type InvalidConfirmRequest struct {
 }
 
 // Operation implements [Request].
-func (*InvalidConfirmRequest) Operation() Operation { return opInvalidConfirm }
+func (*B2BInvalidConfirmRequest) Operation() Operation { return opB2BInvalidConfirm }
 
 // Merchant implements [Request].
-func (r *InvalidConfirmRequest) Merchant() string { return r.MerchantID }
+func (r *B2BInvalidConfirmRequest) Merchant() string { return r.MerchantID }
 
 // Validate implements [Request].
-func (r *InvalidConfirmRequest) Validate() error {
+func (r *B2BInvalidConfirmRequest) Validate() error {
 	var c check
 	c.merchantID(&r.MerchantID)
 	c.invoiceNumber(&r.InvoiceNumber)
 	c.date("InvoiceDate", &r.InvoiceDate)
 	c.text("Remark", &r.Remark, 200, false)
-	return c.err(opInvalidConfirm)
+	return c.err(opB2BInvalidConfirm)
 }
 
-// InvalidConfirmResponse has no fields of its own.
-type InvalidConfirmResponse struct{ Outcome }
+// B2BInvalidConfirm confirms a void that the merchant received.
+func (c *Client) B2BInvalidConfirm(ctx context.Context, m *Merchant, r *B2BInvalidConfirmRequest) (*B2BInvalidConfirmResponse, error) {
+	return call[B2BInvalidConfirmResponse](ctx, c, m, r)
+}
+
+// B2BInvalidConfirmResponse has no fields of its own.
+type B2BInvalidConfirmResponse struct{ Outcome }

@@ -1,15 +1,17 @@
 package ecpay
 
+import "context"
+
 // A second cancel changes nothing (5070305), so cancel is resendable (?p=15382).
-var opCancelDelayIssue = Operation{
+var opB2CCancelDelayIssue = Operation{
 	Name: "CancelDelayIssue", Category: B2C, Write: true, Resendable: true,
 	Success:     []int64{1},
-	newResponse: func() Response { return new(CancelDelayIssueResponse) },
+	newResponse: func() Response { return new(B2CCancelDelayIssueResponse) },
 }
 
-// CancelDelayIssueRequest cancels a delayed invoice that has not been issued
+// B2CCancelDelayIssueRequest cancels a delayed invoice that has not been issued
 // (developers.ecpay.com.tw ?p=15382).
-type CancelDelayIssueRequest struct {
+type B2CCancelDelayIssueRequest struct {
 	// MerchantID has at most 10 letters and digits.
 	MerchantID string
 	// Tsr is the transaction number given to DelayIssue, at most 30 characters.
@@ -17,18 +19,23 @@ type CancelDelayIssueRequest struct {
 }
 
 // Operation implements [Request].
-func (*CancelDelayIssueRequest) Operation() Operation { return opCancelDelayIssue }
+func (*B2CCancelDelayIssueRequest) Operation() Operation { return opB2CCancelDelayIssue }
 
 // Merchant implements [Request].
-func (r *CancelDelayIssueRequest) Merchant() string { return r.MerchantID }
+func (r *B2CCancelDelayIssueRequest) Merchant() string { return r.MerchantID }
 
 // Validate implements [Request].
-func (r *CancelDelayIssueRequest) Validate() error {
+func (r *B2CCancelDelayIssueRequest) Validate() error {
 	var c check
 	c.merchantID(&r.MerchantID)
 	c.code("Tsr", &r.Tsr, 30)
-	return c.err(opCancelDelayIssue)
+	return c.err(opB2CCancelDelayIssue)
 }
 
-// CancelDelayIssueResponse has no fields of its own.
-type CancelDelayIssueResponse struct{ Outcome }
+// B2CCancelDelayIssue cancels a delayed invoice that is not issued yet.
+func (c *Client) B2CCancelDelayIssue(ctx context.Context, m *Merchant, r *B2CCancelDelayIssueRequest) (*B2CCancelDelayIssueResponse, error) {
+	return call[B2CCancelDelayIssueResponse](ctx, c, m, r)
+}
+
+// B2CCancelDelayIssueResponse has no fields of its own.
+type B2CCancelDelayIssueResponse struct{ Outcome }

@@ -1,17 +1,18 @@
 package ecpay
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 )
 
-var opDelayIssue = Operation{
+var opB2CDelayIssue = Operation{
 	Name: "DelayIssue", Category: B2C, Write: true,
 	Success:     []int64{1},
-	newResponse: func() Response { return new(DelayIssueResponse) },
+	newResponse: func() Response { return new(B2CDelayIssueResponse) },
 }
 
-// DelayFlag values of [DelayIssueRequest].
+// DelayFlag values of [B2CDelayIssueRequest].
 const (
 	// DelayAuto issues by itself DelayDay days from now (1 to 15).
 	DelayAuto = "1"
@@ -19,9 +20,9 @@ const (
 	DelayTriggered = "2"
 )
 
-// DelayIssueRequest stages a delayed invoice (developers.ecpay.com.tw ?p=15369;
+// B2CDelayIssueRequest stages a delayed invoice (developers.ecpay.com.tw ?p=15369;
 // invoice fields as ?p=7896). Amounts are New Taiwan dollars.
-type DelayIssueRequest struct {
+type B2CDelayIssueRequest struct {
 	MerchantID string
 	// RelateNumber is the shop's own number, unique for ever, at most 50 characters.
 	RelateNumber       string
@@ -46,7 +47,7 @@ type DelayIssueRequest struct {
 	// SalesAmount is the rounded sum of all ItemAmount.
 	SalesAmount   int64
 	InvoiceRemark string `json:",omitempty"`
-	Items         []DelayedIssueItem
+	Items         []B2CDelayIssueItem
 	// InvType is "07" or "08".
 	InvType string
 	// Vat is "1" when the prices include tax, "0" when not.
@@ -63,8 +64,8 @@ type DelayIssueRequest struct {
 	NotifyURL string `json:",omitempty"`
 }
 
-// DelayedIssueItem is one line of the invoice.
-type DelayedIssueItem struct {
+// B2CDelayIssueItem is one line of the invoice.
+type B2CDelayIssueItem struct {
 	ItemSeq     int
 	ItemName    string
 	ItemCount   json.Number
@@ -76,16 +77,16 @@ type DelayedIssueItem struct {
 }
 
 // Operation implements [Request].
-func (*DelayIssueRequest) Operation() Operation { return opDelayIssue }
+func (*B2CDelayIssueRequest) Operation() Operation { return opB2CDelayIssue }
 
 // Merchant implements [Request].
-func (r *DelayIssueRequest) Merchant() string { return r.MerchantID }
+func (r *B2CDelayIssueRequest) Merchant() string { return r.MerchantID }
 
 const maxItems = 999
 
 // Validate implements [Request]. It checks presence, lengths and sets; sums and
 // check digits are ECPay's to judge.
-func (r *DelayIssueRequest) Validate() error {
+func (r *B2CDelayIssueRequest) Validate() error {
 	var c check
 	c.merchantID(&r.MerchantID)
 	c.code("RelateNumber", &r.RelateNumber, 50)
@@ -143,14 +144,19 @@ func (r *DelayIssueRequest) Validate() error {
 	}
 	c.oneOf("PayAct", &r.PayAct, "ECPAY")
 	c.text("NotifyURL", &r.NotifyURL, 200, false)
-	return c.err(opDelayIssue)
+	return c.err(opB2CDelayIssue)
 }
 
 // MaxDelayDay is the longest delay ECPay accepts, in days.
 const MaxDelayDay = 15
 
-// DelayIssueResponse carries the Tsr as OrderNumber.
-type DelayIssueResponse struct {
+// B2CDelayIssue stages a delayed invoice.
+func (c *Client) B2CDelayIssue(ctx context.Context, m *Merchant, r *B2CDelayIssueRequest) (*B2CDelayIssueResponse, error) {
+	return call[B2CDelayIssueResponse](ctx, c, m, r)
+}
+
+// B2CDelayIssueResponse carries the Tsr as OrderNumber.
+type B2CDelayIssueResponse struct {
 	Outcome
 	OrderNumber Text `json:",omitempty"`
 }

@@ -1,5 +1,7 @@
 package ecpay
 
+import "context"
+
 var opB2CGetIssue = Operation{
 	Name: "GetIssue", Category: B2C,
 	Success:     []int64{1},
@@ -40,6 +42,11 @@ func (r *B2CGetIssueRequest) Validate() error {
 		c.code("RelateNumber", &r.RelateNumber, 50)
 	}
 	return c.err(opB2CGetIssue)
+}
+
+// B2CGetIssue asks for an issued B2C invoice.
+func (c *Client) B2CGetIssue(ctx context.Context, m *Merchant, r *B2CGetIssueRequest) (*B2CGetIssueResponse, error) {
+	return call[B2CGetIssueResponse](ctx, c, m, r)
 }
 
 // B2CGetIssueResponse is what ECPay holds of an issued invoice, without the

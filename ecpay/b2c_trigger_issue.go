@@ -1,5 +1,7 @@
 package ecpay
 
+import "context"
+
 // RtnCodes of TriggerIssue.
 const (
 	// RtnScheduled means that the invoice will be issued after its DelayDay.
@@ -8,17 +10,17 @@ const (
 	RtnIssued = 4000004
 )
 
-// opTriggerIssue: ECPay's table lists 4000003 and 4000004 only, its example
+// opB2CTriggerIssue: ECPay's table lists 4000003 and 4000004 only, its example
 // shows 1, so 1 counts as accepted (?p=15371).
-var opTriggerIssue = Operation{
+var opB2CTriggerIssue = Operation{
 	Name: "TriggerIssue", Category: B2C, Write: true, Staged: true,
 	Success: []int64{RtnScheduled, RtnIssued}, Accepted: []int64{1},
-	newResponse: func() Response { return new(TriggerIssueResponse) },
+	newResponse: func() Response { return new(B2CTriggerIssueResponse) },
 }
 
-// TriggerIssueRequest starts the issue of a delayed invoice that was staged with
+// B2CTriggerIssueRequest starts the issue of a delayed invoice that was staged with
 // DelayFlag 2 (developers.ecpay.com.tw ?p=15371).
-type TriggerIssueRequest struct {
+type B2CTriggerIssueRequest struct {
 	// MerchantID has at most 10 letters and digits.
 	MerchantID string
 	// Tsr is the transaction number given to DelayIssue, at most 30 characters.
@@ -28,13 +30,13 @@ type TriggerIssueRequest struct {
 }
 
 // Operation implements [Request].
-func (*TriggerIssueRequest) Operation() Operation { return opTriggerIssue }
+func (*B2CTriggerIssueRequest) Operation() Operation { return opB2CTriggerIssue }
 
 // Merchant implements [Request].
-func (r *TriggerIssueRequest) Merchant() string { return r.MerchantID }
+func (r *B2CTriggerIssueRequest) Merchant() string { return r.MerchantID }
 
 // Validate implements [Request].
-func (r *TriggerIssueRequest) Validate() error {
+func (r *B2CTriggerIssueRequest) Validate() error {
 	var c check
 	c.merchantID(&r.MerchantID)
 	c.code("Tsr", &r.Tsr, 30)
@@ -42,13 +44,18 @@ func (r *TriggerIssueRequest) Validate() error {
 		r.PayType = "2"
 	}
 	c.oneOf("PayType", &r.PayType, "2")
-	return c.err(opTriggerIssue)
+	return c.err(opB2CTriggerIssue)
 }
 
-// TriggerIssueResponse does not carry the invoice number; [B2CGetIssueRequest]
+// B2CTriggerIssue starts the issue of a staged invoice.
+func (c *Client) B2CTriggerIssue(ctx context.Context, m *Merchant, r *B2CTriggerIssueRequest) (*B2CTriggerIssueResponse, error) {
+	return call[B2CTriggerIssueResponse](ctx, c, m, r)
+}
+
+// B2CTriggerIssueResponse does not carry the invoice number; [B2CGetIssueRequest]
 // by RelateNumber does. ECPay's field table calls the Tsr OrderNumber, its
 // example Tsr; either may be empty.
-type TriggerIssueResponse struct {
+type B2CTriggerIssueResponse struct {
 	Outcome
 	Tsr         Text `json:",omitempty"`
 	OrderNumber Text `json:",omitempty"`

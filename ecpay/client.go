@@ -132,6 +132,15 @@ func (c *Client) Do(ctx context.Context, m *Merchant, req Request) (Response, er
 	return resp, nil
 }
 
+// call gives [Client.Do] the response type of the operation.
+func call[R any](ctx context.Context, c *Client, m *Merchant, req Request) (*R, error) {
+	resp, err := c.Do(ctx, m, req)
+	if err != nil {
+		return nil, err
+	}
+	return any(resp).(*R), nil
+}
+
 func describe(x *exchange, resp Response, err error, took time.Duration) Exchange {
 	out := Exchange{Operation: x.op, Kind: KindOf(err), Status: x.status, Duration: took}
 	var e *Error
@@ -155,7 +164,7 @@ func (c *Client) do(ctx context.Context, x *exchange, req Request) (Response, er
 	defer cancel()
 	leave, err := c.clock.enter(ctx)
 	if err != nil {
-		return nil, &Error{Op: x.op.Name, Kind: Unavailable, Execution: NotSent, Err: err}
+		return nil, &Error{Op: x.op.String(), Kind: Unavailable, Execution: NotSent, Err: err}
 	}
 	defer leave()
 	c.send(ctx, x, data)
@@ -165,13 +174,13 @@ func (c *Client) do(ctx context.Context, x *exchange, req Request) (Response, er
 // prepare validates and marshals a request; nothing has been sent yet.
 func prepare(x *exchange, req Request) ([]byte, error) {
 	rejected := func(err error) error {
-		return &Error{Op: x.op.Name, Kind: Rejected, Execution: NotSent, Err: err}
+		return &Error{Op: x.op.String(), Kind: Rejected, Execution: NotSent, Err: err}
 	}
 	if err := req.Validate(); err != nil {
 		return nil, rejected(err)
 	}
 	if x.merchant == nil {
-		return nil, &Error{Op: x.op.Name, Kind: Denied, Execution: NotSent, Err: errors.New("no keys")}
+		return nil, &Error{Op: x.op.String(), Kind: Denied, Execution: NotSent, Err: errors.New("no keys")}
 	}
 	if req.Merchant() != x.merchant.id {
 		return nil, rejected(errors.New("MerchantID differs from the merchant whose keys are used"))
@@ -269,7 +278,7 @@ const (
 // A readable envelope is judged before the HTTP status: ECPay sends some
 // refusals as HTTP 500 with a valid JSON envelope.
 func (c *Client) judge(x *exchange) (Response, error) {
-	e := &Error{Op: x.op.Name, HTTPStatus: x.status, Err: x.err}
+	e := &Error{Op: x.op.String(), HTTPStatus: x.status, Err: x.err}
 	if x.status == 0 {
 		return nil, x.unanswered(e)
 	}

@@ -59,12 +59,12 @@ func answer(t testing.TB, data string) string {
 		testCodec(t, stageKey, stageIV).Seal([]byte(data)))
 }
 
-func trigger() *TriggerIssueRequest {
-	return &TriggerIssueRequest{MerchantID: stageID, Tsr: "201909170001"}
+func trigger() *B2CTriggerIssueRequest {
+	return &B2CTriggerIssueRequest{MerchantID: stageID, Tsr: "201909170001"}
 }
 
-func allowance() *GetAllowanceConfirmRequest {
-	return &GetAllowanceConfirmRequest{MerchantID: stageID, AllowanceNo: "1909241702402030"}
+func allowance() *B2BGetAllowanceConfirmRequest {
+	return &B2BGetAllowanceConfirmRequest{MerchantID: stageID, AllowanceNo: "1909241702402030"}
 }
 
 // sample returns a valid request of every operation, so that tests range over
@@ -73,11 +73,11 @@ func sample(op Operation) Request {
 	key := InvoiceKey{MerchantID: stageID, InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23"}
 	for _, r := range []Request{
 		trigger(), allowance(), goodDelayIssue(),
-		&CancelDelayIssueRequest{stageID, "201909170001"},
+		&B2CCancelDelayIssueRequest{stageID, "201909170001"},
 		&B2CGetIssueRequest{MerchantID: stageID, RelateNumber: "R1"},
-		&InvalidRequest{stageID, "VG11000002", "2019-09-23", "r", ""},
-		&InvalidConfirmRequest{stageID, "VG11000002", "2019-09-23", ""},
-		&B2BGetIssueRequest{key}, &GetInvalidRequest{key}, &GetInvalidConfirmRequest{key},
+		&B2BInvalidRequest{stageID, "VG11000002", "2019-09-23", "r", ""},
+		&B2BInvalidConfirmRequest{stageID, "VG11000002", "2019-09-23", ""},
+		&B2BGetIssueRequest{key}, &B2BGetInvalidRequest{key}, &B2BGetInvalidConfirmRequest{key},
 	} {
 		if r.Operation().String() == op.String() {
 			return r
@@ -164,7 +164,7 @@ func TestPlatformIDIsSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.TriggerIssue(t.Context(), m, trigger()); err != nil {
+	if _, err := c.B2CTriggerIssue(t.Context(), m, trigger()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -244,10 +244,10 @@ func TestNothingIsSentAfterTheDeadlineEvenIfNoTimerFired(t *testing.T) {
 		calls.Add(1)
 		_, _ = io.WriteString(w, answer(t, `{"RtnCode":4000004}`))
 	})
-	if _, err := c.TriggerIssue(t.Context(), stageMerchant(t), trigger()); err != nil {
+	if _, err := c.B2CTriggerIssue(t.Context(), stageMerchant(t), trigger()); err != nil {
 		t.Fatal(err) // leaves a connection that needs no dialling
 	}
-	_, err := c.TriggerIssue(lateContext{t.Context()}, stageMerchant(t), trigger())
+	_, err := c.B2CTriggerIssue(lateContext{t.Context()}, stageMerchant(t), trigger())
 	var e *Error
 	if !errors.As(err, &e) || e.Execution != NotSent || calls.Load() != 1 {
 		t.Errorf("%v, %d calls; want nothing sent", err, calls.Load())
@@ -335,7 +335,7 @@ func TestConnectionsAreReused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		if _, err := c.TriggerIssue(t.Context(), stageMerchant(t), trigger()); err != nil {
+		if _, err := c.B2CTriggerIssue(t.Context(), stageMerchant(t), trigger()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -353,9 +353,9 @@ func TestRequestsThatCannotBeRightAreNotSent(t *testing.T) {
 		req  Request
 		want Kind
 	}{
-		"invalid field":    {stageMerchant(t), &TriggerIssueRequest{MerchantID: stageID}, Rejected},
+		"invalid field":    {stageMerchant(t), &B2CTriggerIssueRequest{MerchantID: stageID}, Rejected},
 		"no keys":          {nil, trigger(), Denied},
-		"another merchant": {stageMerchant(t), &TriggerIssueRequest{MerchantID: "3085340", Tsr: "A"}, Rejected},
+		"another merchant": {stageMerchant(t), &B2CTriggerIssueRequest{MerchantID: "3085340", Tsr: "A"}, Rejected},
 	} {
 		_, err := c.Do(t.Context(), tc.m, tc.req)
 		var e *Error
@@ -390,8 +390,8 @@ func TestErrorsHoldNoSecretAndNoField(t *testing.T) {
 		w.WriteHeader(500)
 		_, _ = w.Write(b) // a hostile server echoes everything
 	})
-	req := &InvalidRequest{stageID, "VG11000002", "2019-09-23", "王小明", "0912345678"}
-	_, err := c.Invalid(t.Context(), stageMerchant(t), req)
+	req := &B2BInvalidRequest{stageID, "VG11000002", "2019-09-23", "王小明", "0912345678"}
+	_, err := c.B2BInvalid(t.Context(), stageMerchant(t), req)
 	var env requestEnvelope
 	if uerr := json.Unmarshal([]byte(body), &env); uerr != nil {
 		t.Fatal(uerr)

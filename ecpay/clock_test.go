@@ -42,7 +42,7 @@ func TestClockTwentyMinutesOffIsRefusedOnce(t *testing.T) {
 			var refused, accepted atomic.Int32
 			c := newServer(t, windowServer(t, &refused, &accepted, 0), func(cfg *Config) { cfg.Now = clk.now })
 			for range 5 {
-				_, _ = c.TriggerIssue(t.Context(), stageMerchant(t), trigger())
+				_, _ = c.B2CTriggerIssue(t.Context(), stageMerchant(t), trigger())
 			}
 			if refused.Load() != 1 || accepted.Load() != 4 {
 				t.Errorf("%d refused, %d accepted; want 1 and 4", refused.Load(), accepted.Load())
@@ -51,8 +51,8 @@ func TestClockTwentyMinutesOffIsRefusedOnce(t *testing.T) {
 				t.Errorf("correction %v for an offset of %v", c.Skew().Correction, offset)
 			}
 			clk.offset.Store(0) // somebody mends the clock: the correction must not outlive that
-			_, _ = c.TriggerIssue(t.Context(), stageMerchant(t), trigger())
-			_, _ = c.TriggerIssue(t.Context(), stageMerchant(t), trigger())
+			_, _ = c.B2CTriggerIssue(t.Context(), stageMerchant(t), trigger())
+			_, _ = c.B2CTriggerIssue(t.Context(), stageMerchant(t), trigger())
 			if refused.Load() > 2 || c.Skew().Correction != 0 {
 				t.Errorf("after mending: %d refused, correction %v", refused.Load(), c.Skew().Correction)
 			}
@@ -69,7 +69,7 @@ func TestWithTheReferenceManyAtOnceAreRefusedOnce(t *testing.T) {
 	c.ObserveReference(-20 * time.Minute)
 	var wg sync.WaitGroup
 	for range 20 {
-		wg.Go(func() { _, _ = c.TriggerIssue(context.Background(), stageMerchant(t), trigger()) })
+		wg.Go(func() { _, _ = c.B2CTriggerIssue(context.Background(), stageMerchant(t), trigger()) })
 	}
 	wg.Wait()
 	if refused.Load() != 1 || accepted.Load() != 19 {
@@ -86,13 +86,13 @@ func TestOneSourceAloneCorrectsNothing(t *testing.T) {
 		_, _ = io.WriteString(w, answer(t, `{"RtnCode":4000004}`))
 	})
 	c.ObserveReference(0)
-	_, _ = c.TriggerIssue(t.Context(), stageMerchant(t), trigger())
+	_, _ = c.B2CTriggerIssue(t.Context(), stageMerchant(t), trigger())
 	if s := c.Skew(); s.Correction != 0 || !s.ECPayKnown || s.ECPay < 19*time.Minute {
 		t.Errorf("skew %+v, want it measured and not corrected", s)
 	}
 	// A 104 while ECPay's Date shows no skew is not the clock's fault.
 	c = newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"TransCode":104}`) })
-	_, _ = c.TriggerIssue(t.Context(), stageMerchant(t), trigger())
+	_, _ = c.B2CTriggerIssue(t.Context(), stageMerchant(t), trigger())
 	if s := c.Skew(); s.Correction != 0 {
 		t.Errorf("skew %+v, want no correction", s)
 	}
@@ -100,7 +100,7 @@ func TestOneSourceAloneCorrectsNothing(t *testing.T) {
 	clk := new(skewedClock)
 	c = newServer(t, windowServer(t, &refused, &accepted, 0), func(cfg *Config) { cfg.Now = clk.now })
 	c.ObserveReference(-20 * time.Minute)
-	_, _ = c.TriggerIssue(t.Context(), stageMerchant(t), trigger())
+	_, _ = c.B2CTriggerIssue(t.Context(), stageMerchant(t), trigger())
 	if refused.Load() != 0 || c.Skew().Correction != 0 {
 		t.Errorf("%d refused, skew %+v", refused.Load(), c.Skew())
 	}

@@ -146,7 +146,7 @@ func openData(m *Merchant, op Operation, env responseEnvelope, request []byte) (
 	}
 	resp := op.newResponse()
 	if err := json.Unmarshal(text, resp); err != nil {
-		return nil, fmt.Errorf("%w: unexpected shape of %s", ErrUnreadable, op.Name)
+		return nil, fmt.Errorf("%w: unexpected shape of %s", ErrUnreadable, op)
 	}
 	return resp, nil
 }

@@ -12,7 +12,7 @@ import (
 // codes, ECPay's own message as it came, and by itself no key, ciphertext or field
 // of the request, since it is stored in Redis and shown on dashboards.
 type Error struct {
-	// Op is ECPay's name of the endpoint.
+	// Op is the operation by category and name, like "B2B Invalid".
 	Op string
 	// Kind says how to react: Unknown, AlreadyDone, Rejected, NotFound,
 	// Conflict, Denied, Operator, Throttled, Stale, Unavailable or Ambiguous.

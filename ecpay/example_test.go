@@ -49,7 +49,7 @@ func Example() {
 	}
 
 	ctx := context.Background()
-	triggered, err := client.TriggerIssue(ctx, merchant, &ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: "ORDER1001"})
+	triggered, err := client.B2CTriggerIssue(ctx, merchant, &ecpay.B2CTriggerIssueRequest{MerchantID: "2000132", Tsr: "ORDER1001"})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -93,7 +93,7 @@ func ExampleKindOf() {
 			fmt.Println(err)
 			return
 		}
-		_, err = client.TriggerIssue(context.Background(), merchant, &ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: tsr})
+		_, err = client.B2CTriggerIssue(context.Background(), merchant, &ecpay.B2CTriggerIssueRequest{MerchantID: "2000132", Tsr: tsr})
 		switch kind := ecpay.KindOf(err); kind {
 		case ecpay.OK:
 			fmt.Println("done")

@@ -249,7 +249,7 @@ func TestHostileMessageIsBoundedAndClean(t *testing.T) {
 		js, _ := json.Marshal(map[string]any{"RtnCode": 2103005, "RtnMsg": "\x1b[2J\n{\"level\":\"info\"}" + strings.Repeat("錯", 5000)})
 		_, _ = io.WriteString(w, answer(t, string(js)))
 	})
-	_, err := c.TriggerIssue(t.Context(), stageMerchant(t), trigger())
+	_, err := c.B2CTriggerIssue(t.Context(), stageMerchant(t), trigger())
 	if err == nil || len(err.Error()) > maxErrorText || strings.ContainsAny(err.Error(), "\x1b\n") {
 		t.Errorf("%q", err)
 	}

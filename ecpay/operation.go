@@ -124,7 +124,7 @@ func (o Outcome) Result() (int64, string) { return int64(o.RtnCode), string(o.Rt
 // Operations returns the operation table.
 func Operations() []Operation {
 	return []Operation{
-		opTriggerIssue, opCancelDelayIssue, opDelayIssue, opB2CGetIssue,
-		opInvalid, opInvalidConfirm, opGetAllowanceConfirm, opB2BGetIssue, opGetInvalid, opGetInvalidConfirm,
+		opB2CTriggerIssue, opB2CCancelDelayIssue, opB2CDelayIssue, opB2CGetIssue,
+		opB2BInvalid, opB2BInvalidConfirm, opB2BGetAllowanceConfirm, opB2BGetIssue, opB2BGetInvalid, opB2BGetInvalidConfirm,
 	}
 }

@@ -17,8 +17,8 @@ func TestAnAnswerThatNamesAnotherSubjectProvesNothing(t *testing.T) {
 		return &B2CGetIssueRequest{MerchantID: stageID, InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17"}
 	}
 	key := InvoiceKey{MerchantID: stageID, InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23"}
-	void := func() Request { return &GetInvalidRequest{key} }
-	confirm := func() Request { return &GetInvalidConfirmRequest{key} }
+	void := func() Request { return &B2BGetInvalidRequest{key} }
+	confirm := func() Request { return &B2BGetInvalidConfirmRequest{key} }
 	issue := func() Request { return &B2BGetIssueRequest{key} }
 	for name, tc := range map[string]struct {
 		req   Request
@@ -55,8 +55,8 @@ func TestAnAnswerThatNamesAnotherSubjectProvesNothing(t *testing.T) {
 		"our trigger under its other name":       {trigger(), `"OrderNumber":201909170001,"Tsr":""`, ""},
 		"another trigger":                        {trigger(), `"Tsr":"201909170002"`, "Tsr"},
 		"another trigger under its other name":   {trigger(), `"OrderNumber":"201909170002"`, "Tsr"},
-		"another cancel":                         {&CancelDelayIssueRequest{stageID, "201909170001"}, `"Tsr":"201909170002"`, "Tsr"},
-		"another void that was written":          {sample(opInvalid), `"InvoiceNumber":"VG11000003"`, "InvoiceNumber"},
+		"another cancel":                         {&B2CCancelDelayIssueRequest{stageID, "201909170001"}, `"Tsr":"201909170002"`, "Tsr"},
+		"another void that was written":          {sample(opB2BInvalid), `"InvoiceNumber":"VG11000003"`, "InvoiceNumber"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,7 +108,7 @@ func TestTheMerchantIDOfAnEnvelopeMayBeANumberOrHaveBlanks(t *testing.T) {
 		c := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = fmt.Fprintf(w, `{"MerchantID":%s,"TransCode":1,"Data":%q}`, id, sealed)
 		})
-		_, err := c.TriggerIssue(t.Context(), platform, &TriggerIssueRequest{MerchantID: "0020", Tsr: "T1"})
+		_, err := c.B2CTriggerIssue(t.Context(), platform, &B2CTriggerIssueRequest{MerchantID: "0020", Tsr: "T1"})
 		if (err == nil) != ours {
 			t.Errorf("MerchantID %s: got %v, want ours %t", id, err, ours)
 		}

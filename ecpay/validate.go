@@ -31,6 +31,7 @@ func (e FieldError) Error() string { return e.Field + " " + e.Problem }
 // ValidationError lists every field of a request that breaks a limit. It never
 // quotes a value: values may be personal data.
 type ValidationError struct {
+	// Op is the operation by category and name, like "B2B Invalid".
 	Op     string
 	Fields []FieldError
 }
@@ -64,7 +65,7 @@ func (c *check) err(op Operation) error {
 	if len(c.fields) == 0 {
 		return nil
 	}
-	return &ValidationError{Op: op.Name, Fields: c.fields}
+	return &ValidationError{Op: op.String(), Fields: c.fields}
 }
 
 // length counts as ECPay's servers do: UTF-16 code units, so that a Chinese

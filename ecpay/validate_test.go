@@ -16,50 +16,50 @@ func TestValidation(t *testing.T) {
 		req    Request
 		fields []string
 	}{
-		"trigger good":          {&TriggerIssueRequest{MerchantID: "2000132", Tsr: "tsr1627439050"}, nil},
-		"trigger all missing":   {&TriggerIssueRequest{}, []string{"MerchantID", "Tsr"}},
-		"trigger Tsr 30":        {&TriggerIssueRequest{MerchantID: "2000132", Tsr: strings.Repeat("A", 30)}, nil},
-		"trigger Tsr 31":        {&TriggerIssueRequest{MerchantID: "2000132", Tsr: strings.Repeat("A", 31)}, []string{"Tsr"}},
-		"trigger PayType":       {&TriggerIssueRequest{MerchantID: "2000132", Tsr: "A", PayType: "3"}, []string{"PayType"}},
-		"trigger charset":       {&TriggerIssueRequest{MerchantID: "2000132", Tsr: "A B"}, []string{"Tsr"}},
-		"merchant 11":           {&TriggerIssueRequest{MerchantID: "12345678901", Tsr: "A"}, []string{"MerchantID"}},
-		"merchant charset":      {&TriggerIssueRequest{MerchantID: "20.0132", Tsr: "A"}, []string{"MerchantID"}},
-		"cancel good":           {&CancelDelayIssueRequest{MerchantID: "2000132", Tsr: "A"}, nil},
-		"cancel missing":        {&CancelDelayIssueRequest{MerchantID: "2000132"}, []string{"Tsr"}},
-		"invalid good":          {&InvalidRequest{"2000132", "VG11000002", "2019-09-23", long(20), long(200)}, nil},
-		"invalid Reason 21":     {&InvalidRequest{"2000132", "VG11000002", "2019-09-23", long(21), ""}, []string{"Reason"}},
-		"invalid Reason emoji":  {&InvalidRequest{"2000132", "VG11000002", "2019-09-23", strings.Repeat("😀", 11), ""}, []string{"Reason"}},
-		"invalid Remark 201":    {&InvalidRequest{"2000132", "VG11000002", "2019-09-23", "r", long(201)}, []string{"Remark"}},
-		"invalid Reason empty":  {&InvalidRequest{"2000132", "VG11000002", "2019-09-23", "  ", ""}, []string{"Reason"}},
-		"invalid Reason tag":    {&InvalidRequest{"2000132", "VG11000002", "2019-09-23", "<b>x</b>", ""}, []string{"Reason"}},
-		"invalid Reason less":   {&InvalidRequest{"2000132", "VG11000002", "2019-09-23", "price < 100", ""}, nil},
-		"invalid Reason ctrl":   {&InvalidRequest{"2000132", "VG11000002", "2019-09-23", "a\x00b", ""}, []string{"Reason"}},
-		"invalid Reason UTF-8":  {&InvalidRequest{"2000132", "VG11000002", "2019-09-23", "a\xffb", ""}, []string{"Reason"}},
-		"invalid number short":  {&InvalidRequest{"2000132", "VG1100000", "2019-09-23", "r", ""}, []string{"InvoiceNumber"}},
-		"invalid number lower":  {&InvalidRequest{"2000132", "vg11000002", "2019-09-23", "r", ""}, []string{"InvoiceNumber"}},
-		"invalid date":          {&InvalidRequest{"2000132", "VG11000002", "2019-02-30", "r", ""}, []string{"InvoiceDate"}},
-		"invalid date compact":  {&InvalidRequest{"2000132", "VG11000002", "20190923", "r", ""}, []string{"InvoiceDate"}},
-		"invalid date ROC":      {&InvalidRequest{"2000132", "VG11000002", "0108-09-23", "r", ""}, []string{"InvoiceDate"}},
-		"invalid date time":     {&InvalidRequest{"2000132", "VG11000002", "2019-09-23 10:00:00", "r", ""}, []string{"InvoiceDate"}},
-		"confirm good":          {&InvalidConfirmRequest{"2000132", "VG11000002", "2019-09-23", ""}, nil},
-		"confirm all missing":   {&InvalidConfirmRequest{}, []string{"MerchantID", "InvoiceNumber", "InvoiceDate"}},
-		"allowance good":        {&GetAllowanceConfirmRequest{"2000132", "1909241702402030"}, nil},
-		"allowance 17":          {&GetAllowanceConfirmRequest{"2000132", "19092417024020301"}, []string{"AllowanceNo"}},
+		"trigger good":          {&B2CTriggerIssueRequest{MerchantID: "2000132", Tsr: "tsr1627439050"}, nil},
+		"trigger all missing":   {&B2CTriggerIssueRequest{}, []string{"MerchantID", "Tsr"}},
+		"trigger Tsr 30":        {&B2CTriggerIssueRequest{MerchantID: "2000132", Tsr: strings.Repeat("A", 30)}, nil},
+		"trigger Tsr 31":        {&B2CTriggerIssueRequest{MerchantID: "2000132", Tsr: strings.Repeat("A", 31)}, []string{"Tsr"}},
+		"trigger PayType":       {&B2CTriggerIssueRequest{MerchantID: "2000132", Tsr: "A", PayType: "3"}, []string{"PayType"}},
+		"trigger charset":       {&B2CTriggerIssueRequest{MerchantID: "2000132", Tsr: "A B"}, []string{"Tsr"}},
+		"merchant 11":           {&B2CTriggerIssueRequest{MerchantID: "12345678901", Tsr: "A"}, []string{"MerchantID"}},
+		"merchant charset":      {&B2CTriggerIssueRequest{MerchantID: "20.0132", Tsr: "A"}, []string{"MerchantID"}},
+		"cancel good":           {&B2CCancelDelayIssueRequest{MerchantID: "2000132", Tsr: "A"}, nil},
+		"cancel missing":        {&B2CCancelDelayIssueRequest{MerchantID: "2000132"}, []string{"Tsr"}},
+		"invalid good":          {&B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23", long(20), long(200)}, nil},
+		"invalid Reason 21":     {&B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23", long(21), ""}, []string{"Reason"}},
+		"invalid Reason emoji":  {&B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23", strings.Repeat("😀", 11), ""}, []string{"Reason"}},
+		"invalid Remark 201":    {&B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23", "r", long(201)}, []string{"Remark"}},
+		"invalid Reason empty":  {&B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23", "  ", ""}, []string{"Reason"}},
+		"invalid Reason tag":    {&B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23", "<b>x</b>", ""}, []string{"Reason"}},
+		"invalid Reason less":   {&B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23", "price < 100", ""}, nil},
+		"invalid Reason ctrl":   {&B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23", "a\x00b", ""}, []string{"Reason"}},
+		"invalid Reason UTF-8":  {&B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23", "a\xffb", ""}, []string{"Reason"}},
+		"invalid number short":  {&B2BInvalidRequest{"2000132", "VG1100000", "2019-09-23", "r", ""}, []string{"InvoiceNumber"}},
+		"invalid number lower":  {&B2BInvalidRequest{"2000132", "vg11000002", "2019-09-23", "r", ""}, []string{"InvoiceNumber"}},
+		"invalid date":          {&B2BInvalidRequest{"2000132", "VG11000002", "2019-02-30", "r", ""}, []string{"InvoiceDate"}},
+		"invalid date compact":  {&B2BInvalidRequest{"2000132", "VG11000002", "20190923", "r", ""}, []string{"InvoiceDate"}},
+		"invalid date ROC":      {&B2BInvalidRequest{"2000132", "VG11000002", "0108-09-23", "r", ""}, []string{"InvoiceDate"}},
+		"invalid date time":     {&B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23 10:00:00", "r", ""}, []string{"InvoiceDate"}},
+		"confirm good":          {&B2BInvalidConfirmRequest{"2000132", "VG11000002", "2019-09-23", ""}, nil},
+		"confirm all missing":   {&B2BInvalidConfirmRequest{}, []string{"MerchantID", "InvoiceNumber", "InvoiceDate"}},
+		"allowance good":        {&B2BGetAllowanceConfirmRequest{"2000132", "1909241702402030"}, nil},
+		"allowance 17":          {&B2BGetAllowanceConfirmRequest{"2000132", "19092417024020301"}, []string{"AllowanceNo"}},
 		"get issue by number":   {&B2CGetIssueRequest{MerchantID: "2000132", InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17"}, nil},
 		"get issue by relate":   {&B2CGetIssueRequest{MerchantID: "2000132", RelateNumber: "R1"}, nil},
 		"get issue by both":     {&B2CGetIssueRequest{MerchantID: "2000132", RelateNumber: "R1", InvoiceNo: "JU11082064"}, []string{"RelateNumber"}},
 		"get issue by nothing":  {&B2CGetIssueRequest{MerchantID: "2000132"}, []string{"RelateNumber"}},
-		"get invalid good":      {&GetInvalidRequest{InvoiceKey{"2000132", Sales, "VG11000002", "2019-09-23"}}, nil},
-		"get invalid category":  {&GetInvalidRequest{InvoiceKey{"2000132", 2, "VG11000002", "2019-09-23"}}, []string{"InvoiceCategory"}},
-		"get confirm good":      {&GetInvalidConfirmRequest{InvoiceKey{"2000132", Purchase, "VG11000002", "2019-09-23"}}, nil},
+		"get invalid good":      {&B2BGetInvalidRequest{InvoiceKey{"2000132", Sales, "VG11000002", "2019-09-23"}}, nil},
+		"get invalid category":  {&B2BGetInvalidRequest{InvoiceKey{"2000132", 2, "VG11000002", "2019-09-23"}}, []string{"InvoiceCategory"}},
+		"get confirm good":      {&B2BGetInvalidConfirmRequest{InvoiceKey{"2000132", Purchase, "VG11000002", "2019-09-23"}}, nil},
 		"b2b get issue missing": {&B2BGetIssueRequest{}, []string{"MerchantID", "InvoiceNumber", "InvoiceDate"}},
 		"delay good":            {goodDelayIssue(), nil},
-		"delay day 16":          {with(goodDelayIssue(), func(r *DelayIssueRequest) { r.DelayDay = 16 }), []string{"DelayDay"}},
-		"delay flag 1 day 0":    {with(goodDelayIssue(), func(r *DelayIssueRequest) { r.DelayFlag, r.DelayDay = DelayAuto, 0 }), []string{"DelayDay"}},
-		"delay no items":        {with(goodDelayIssue(), func(r *DelayIssueRequest) { r.Items = nil }), []string{"Items"}},
-		"delay no contact":      {with(goodDelayIssue(), func(r *DelayIssueRequest) { r.CustomerEmail = "" }), []string{"CustomerPhone"}},
-		"delay zero tax reason": {with(goodDelayIssue(), func(r *DelayIssueRequest) { r.TaxType = "2" }), []string{"ZeroTaxRateReason"}},
-		"delay printed":         {with(goodDelayIssue(), func(r *DelayIssueRequest) { r.Print = "1" }), []string{"CustomerName", "CustomerAddr"}},
+		"delay day 16":          {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.DelayDay = 16 }), []string{"DelayDay"}},
+		"delay flag 1 day 0":    {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.DelayFlag, r.DelayDay = DelayAuto, 0 }), []string{"DelayDay"}},
+		"delay no items":        {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.Items = nil }), []string{"Items"}},
+		"delay no contact":      {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.CustomerEmail = "" }), []string{"CustomerPhone"}},
+		"delay zero tax reason": {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.TaxType = "2" }), []string{"ZeroTaxRateReason"}},
+		"delay printed":         {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.Print = "1" }), []string{"CustomerName", "CustomerAddr"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,23 +80,26 @@ func TestValidation(t *testing.T) {
 	}
 }
 
-func with(r *DelayIssueRequest, f func(*DelayIssueRequest)) *DelayIssueRequest { f(r); return r }
+func with(r *B2CDelayIssueRequest, f func(*B2CDelayIssueRequest)) *B2CDelayIssueRequest {
+	f(r)
+	return r
+}
 
-func goodDelayIssue() *DelayIssueRequest {
-	return &DelayIssueRequest{
+func goodDelayIssue() *B2CDelayIssueRequest {
+	return &B2CDelayIssueRequest{
 		MerchantID: "2000132", RelateNumber: "R1", CustomerEmail: "a@example.com", Print: "0", Donation: "0",
 		TaxType: "1", SalesAmount: 100, InvType: "07", Vat: "1", DelayFlag: DelayTriggered, Tsr: "R1",
-		Items: []DelayedIssueItem{{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100"}},
+		Items: []B2CDelayIssueItem{{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100"}},
 	}
 }
 
 func TestValidationNormalises(t *testing.T) {
 	t.Parallel()
-	r := &InvalidConfirmRequest{MerchantID: " 2000132", InvoiceNumber: " VG11000002", InvoiceDate: "2019/09/22 ", Remark: " ok "}
+	r := &B2BInvalidConfirmRequest{MerchantID: " 2000132", InvoiceNumber: " VG11000002", InvoiceDate: "2019/09/22 ", Remark: " ok "}
 	if err := r.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	want := &InvalidConfirmRequest{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22", Remark: "ok"}
+	want := &B2BInvalidConfirmRequest{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22", Remark: "ok"}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -104,7 +107,7 @@ func TestValidationNormalises(t *testing.T) {
 
 func TestValidationErrorNamesFieldAndLimitButNoValue(t *testing.T) {
 	t.Parallel()
-	r := &InvalidRequest{"2000132", "VG11000002", "2019-09-23", strings.Repeat("王小明0912345678", 3), ""}
+	r := &B2BInvalidRequest{"2000132", "VG11000002", "2019-09-23", strings.Repeat("王小明0912345678", 3), ""}
 	err := r.Validate()
 	if err == nil || !strings.Contains(err.Error(), "Reason has 39 characters, at most 20 are allowed") {
 		t.Errorf("error %v", err)
@@ -119,9 +122,9 @@ func TestTolerantTypes(t *testing.T) {
 	type doc struct {
 		C Code
 		T Text
-		N Nested[AllowanceConfirm]
+		N Nested[B2BAllowanceConfirm]
 	}
-	confirmed := Nested[AllowanceConfirm]{Present: true, Value: AllowanceConfirm{ConfirmDate: "2019-09-25"}}
+	confirmed := Nested[B2BAllowanceConfirm]{Present: true, Value: B2BAllowanceConfirm{ConfirmDate: "2019-09-25"}}
 	for name, tc := range map[string]struct {
 		in   string
 		want doc
@@ -132,7 +135,7 @@ func TestTolerantTypes(t *testing.T) {
 		"null all":                 {`{"C":null,"T":null,"N":null}`, doc{}, false},
 		"empty strings":            {`{"C":"","T":"","N":""}`, doc{}, false},
 		"the word null":            {`{"T":"null","N":"null"}`, doc{}, false},
-		"null date inside":         {`{"N":{"ConfirmDate":"null"}}`, doc{N: Nested[AllowanceConfirm]{Present: true}}, false},
+		"null date inside":         {`{"N":{"ConfirmDate":"null"}}`, doc{N: Nested[B2BAllowanceConfirm]{Present: true}}, false},
 		"key case":                 {`{"N":{"CONFIRMDATE":"2019-09-25"}}`, doc{N: confirmed}, false},
 		"code no integer":          {`{"C":"x"}`, doc{}, true},
 		"code fraction":            {`{"C":1.5}`, doc{}, true},

@@ -15,7 +15,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -37,10 +36,10 @@ func items(payloads ...tasks.Payload) iter.Seq[Item] {
 func oneOfEach() []tasks.Payload {
 	return []tasks.Payload{
 		ptrTo(trigger("EACH")),
-		&tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: "2000132", Tsr: "EACH"}},
+		&tasks.B2CCancelDelayIssue{MerchantID: "2000132", Tsr: "EACH"},
 		ptrTo(void("VG11000002", "訂單取消")),
-		&tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2026-11-01"}},
-		&tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1"}},
+		&tasks.B2BInvalidConfirm{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2026-11-01"},
+		&tasks.B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1"},
 	}
 }
 
@@ -115,15 +114,15 @@ func TestABatchWritesByteForByteWhatAsynqsClientWrites(t *testing.T) {
 	for i := range 3 * chunkSize / 5 {
 		for _, p := range oneOfEach() {
 			switch p := p.(type) {
-			case *tasks.TriggerIssue:
+			case *tasks.B2CTriggerIssue:
 				p.Tsr = fmt.Sprintf("EACH%d", i)
-			case *tasks.CancelDelayIssue:
+			case *tasks.B2CCancelDelayIssue:
 				p.Tsr = fmt.Sprintf("EACH%d", i)
-			case *tasks.Invalid:
+			case *tasks.B2BInvalid:
 				p.InvoiceNumber = fmt.Sprintf("VG%08d", i)
-			case *tasks.InvalidConfirm:
+			case *tasks.B2BInvalidConfirm:
 				p.InvoiceNumber = fmt.Sprintf("VG%08d", i)
-			case *tasks.GetAllowanceConfirm:
+			case *tasks.B2BGetAllowanceConfirm:
 				p.AllowanceNo = fmt.Sprint(i)
 			}
 			item, h := Item{Payload: p}, tasks.Headers{Enqueued: now, Nonce: "NONCE123"}
@@ -309,7 +308,7 @@ func TestABatchSaysOfEachItemWhatEnqueueWouldSay(t *testing.T) {
 				{"new, for later", Item{Payload: ptrTo(trigger("LATER")), Options: []Option{ProcessIn(time.Hour)}}, outcome{state: "scheduled"}},
 				{"the same twice in one batch", Item{Payload: ptrTo(trigger("NEW"))}, outcome{state: "pending", duplicate: true}},
 				{"pending", Item{Payload: ptrTo(trigger("PENDING"))}, outcome{state: "pending", duplicate: true}},
-				{"pending, and differs", Item{Payload: &tasks.TriggerIssue{TriggerIssueRequest: trigger("PENDING").TriggerIssueRequest, DelayDay: ptrTo(3)}},
+				{"pending, and differs", Item{Payload: &tasks.B2CTriggerIssue{MerchantID: "2000132", Tsr: "PENDING", DelayDay: ptrTo(3)}},
 					outcome{state: "pending", duplicate: true, differs: "DelayDay"}},
 				{"dead", Item{Payload: ptrTo(void("VG00000001", "mended"))}, outcome{state: "dead", duplicate: true, differs: "Reason"}},
 				{"dead and swept", Item{Payload: ptrTo(void("VG00000002", "mended"))}, outcome{state: "dead", duplicate: true, differs: "Reason"}},
@@ -317,7 +316,7 @@ func TestABatchSaysOfEachItemWhatEnqueueWouldSay(t *testing.T) {
 				{"of another merchant", Item{Payload: &other}, outcome{state: "pending"}},
 				{"done, and forgotten by asynq", Item{Payload: &finished}, outcome{state: "completed", duplicate: true}},
 				{"done, but a question", Item{Payload: asked}, outcome{state: "pending"}},
-				{"invalid", Item{Payload: ptrTo(trigger(""))}, outcome{err: "enqueue: TriggerIssue: invalid request: Tsr is required"}},
+				{"invalid", Item{Payload: ptrTo(trigger(""))}, outcome{err: "enqueue: B2C TriggerIssue: invalid request: Tsr is required"}},
 				{"nothing", Item{}, outcome{err: "enqueue: no payload"}},
 				{"new, after all that", Item{Payload: ptrTo(trigger("LAST"))}, outcome{state: "pending"}},
 			}
@@ -422,7 +421,7 @@ func TestAnIntentThatIsTwiceInABatchIsStoredAsItIsFirst(t *testing.T) {
 	}
 	n, repeated := 0, 0
 	for r := range c.Batch(t.Context(), slices.Values(batch)) {
-		p := batch[r.Index].Payload.(*tasks.TriggerIssue)
+		p := batch[r.Index].Payload.(*tasks.B2CTriggerIssue)
 		want := outcome{state: record.StatePending}
 		if i := strings.TrimPrefix(p.Tsr, "TWICE"); strings.ContainsAny(i[len(i)-1:], "02468") {
 			want.state = record.StateScheduled

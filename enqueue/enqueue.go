@@ -187,33 +187,7 @@ func By(who string) Option { return func(c *call) { c.by = who } }
 // Trace sends W3C trace context (traceparent, tracestate) along with the task.
 func Trace(carrier map[string]string) Option { return func(c *call) { c.trace = carrier } }
 
-// TriggerIssue enqueues the issue of a staged invoice.
-func (c *Client) TriggerIssue(ctx context.Context, p tasks.TriggerIssue, opts ...Option) (Receipt, error) {
-	return c.Enqueue(ctx, &p, opts...)
-}
-
-// CancelDelayIssue enqueues the cancelling of a delayed invoice that is not issued.
-func (c *Client) CancelDelayIssue(ctx context.Context, p tasks.CancelDelayIssue, opts ...Option) (Receipt, error) {
-	return c.Enqueue(ctx, &p, opts...)
-}
-
-// Invalid enqueues the void of a B2B invoice.
-func (c *Client) Invalid(ctx context.Context, p tasks.Invalid, opts ...Option) (Receipt, error) {
-	return c.Enqueue(ctx, &p, opts...)
-}
-
-// InvalidConfirm enqueues the confirmation of a void that was received.
-func (c *Client) InvalidConfirm(ctx context.Context, p tasks.InvalidConfirm, opts ...Option) (Receipt, error) {
-	return c.Enqueue(ctx, &p, opts...)
-}
-
-// GetAllowanceConfirm enqueues the question whether an allowance is confirmed.
-func (c *Client) GetAllowanceConfirm(ctx context.Context, p tasks.GetAllowanceConfirm, opts ...Option) (Receipt, error) {
-	return c.Enqueue(ctx, &p, opts...)
-}
-
-// Enqueue stores the task of any payload. The methods named after ECPay's
-// operations call it.
+// Enqueue stores the task of any intent, a pointer to one of this package's types.
 func (c *Client) Enqueue(ctx context.Context, p tasks.Payload, opts ...Option) (Receipt, error) {
 	if err := p.Validate(); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue: %w", err)

@@ -21,12 +21,12 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-func void(number, reason string) tasks.Invalid {
-	return tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: "2000132", InvoiceNumber: number, InvoiceDate: "2026-11-01", Reason: reason}}
+func void(number, reason string) tasks.B2BInvalid {
+	return tasks.B2BInvalid{MerchantID: "2000132", InvoiceNumber: number, InvoiceDate: "2026-11-01", Reason: reason}
 }
 
-func trigger(tsr string) tasks.TriggerIssue {
-	return tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: tsr}}
+func trigger(tsr string) tasks.B2CTriggerIssue {
+	return tasks.B2CTriggerIssue{MerchantID: "2000132", Tsr: tsr}
 }
 
 func newClient(t *testing.T, srv *redistest.Server) *Client {
@@ -48,14 +48,14 @@ func TestEveryOperationIsStoredAsAsynqWantsIt(t *testing.T) {
 	for name, call := range map[string]func() (Receipt, error){
 		"b2c:trigger_issue": func() (Receipt, error) { return c.TriggerIssue(ctx, trigger("A")) },
 		"b2c:cancel_delay_issue": func() (Receipt, error) {
-			return c.CancelDelayIssue(ctx, tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: "2000132", Tsr: "A"}})
+			return c.CancelDelayIssue(ctx, tasks.B2CCancelDelayIssue{MerchantID: "2000132", Tsr: "A"})
 		},
 		"b2b:invalid": func() (Receipt, error) { return c.Invalid(ctx, void("VG11000002", "r")) },
 		"b2b:invalid_confirm": func() (Receipt, error) {
-			return c.InvalidConfirm(ctx, tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2026/11/01"}})
+			return c.InvalidConfirm(ctx, tasks.B2BInvalidConfirm{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2026/11/01"})
 		},
 		"b2b:get_allowance_confirm": func() (Receipt, error) {
-			return c.GetAllowanceConfirm(ctx, tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1"}})
+			return c.GetAllowanceConfirm(ctx, tasks.B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1"})
 		},
 	} {
 		r, err := call()
@@ -124,7 +124,7 @@ func TestWhatAsynqForgotIsStillADuplicate(t *testing.T) {
 		t.Error("the task was stored again")
 	}
 	// A query is a new question, whatever was answered before.
-	q := tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1"}}
+	q := tasks.B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1"}
 	rdb.Set(t.Context(), record.DoneKey(tasks.ID(&q)), 1, time.Hour)
 	if r, err := c.GetAllowanceConfirm(t.Context(), q); err != nil || r.Duplicate || r.State != record.StatePending {
 		t.Errorf("%+v, %v; want a new task", r, err)

@@ -10,16 +10,15 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
-	"github.com/ecpayq/ecpayq/tasks"
 )
 
 // afterPayment is what a shop calls when an order is paid. It may be called
 // again for the same order at any time.
 func afterPayment(ctx context.Context, client *enqueue.Client, order string) error {
-	receipt, err := client.TriggerIssue(ctx, tasks.TriggerIssue{
-		TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: order},
-		Asking:              tasks.Asking{RelateNumber: order}, // by which the worker can ask ECPay
-		DelayDay:            new(0),                            // as it was given to DelayIssue
+	receipt, err := client.TriggerIssue(ctx, enqueue.TriggerIssue{
+		MerchantID: "2000132", Tsr: order,
+		RelateNumber: order,  // by which the worker can ask ECPay
+		DelayDay:     new(0), // as it was given to DelayIssue
 	})
 	var invalid *ecpay.ValidationError
 	switch {
@@ -84,9 +83,9 @@ func ExampleReceipt_differs() {
 	defer client.Close()
 
 	for _, reason := range []string{"訂單取消", "金額錯誤"} {
-		receipt, err := client.Invalid(context.Background(), tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{
+		receipt, err := client.Invalid(context.Background(), enqueue.Invalid{
 			MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23", Reason: reason,
-		}})
+		})
 		fmt.Println(receipt.Duplicate, receipt.Differs, err)
 	}
 	// Output:
@@ -106,9 +105,7 @@ func ExampleClient_Enqueue_invalidField() {
 	}
 	defer client.Close()
 
-	_, err = client.Invalid(context.Background(), tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{
-		MerchantID: "2000132", InvoiceNumber: "vg1100", InvoiceDate: "108/09/23", Reason: "訂單取消",
-	}})
+	_, err = client.Invalid(context.Background(), enqueue.Invalid{MerchantID: "2000132", InvoiceNumber: "vg1100", InvoiceDate: "108/09/23", Reason: "訂單取消"})
 	var invalid *ecpay.ValidationError
 	if errors.As(err, &invalid) {
 		for _, field := range invalid.Fields {
@@ -135,9 +132,7 @@ func ExampleClient_Enqueue_redisAway() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	_, err = client.CancelDelayIssue(ctx, tasks.CancelDelayIssue{
-		CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: "2000132", Tsr: "ORDER1001"},
-	})
+	_, err = client.CancelDelayIssue(ctx, enqueue.CancelDelayIssue{MerchantID: "2000132", Tsr: "ORDER1001"})
 	fmt.Println(errors.Is(err, enqueue.ErrRedis))
 	// Output: true
 }
@@ -154,16 +149,12 @@ func ExampleProcessIn() {
 	}
 	defer client.Close()
 
-	receipt, err := client.TriggerIssue(context.Background(), tasks.TriggerIssue{
-		TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: "ORDER1002"},
-	}, enqueue.ProcessIn(10*time.Minute))
+	receipt, err := client.TriggerIssue(context.Background(), enqueue.TriggerIssue{MerchantID: "2000132", Tsr: "ORDER1002"}, enqueue.ProcessIn(10*time.Minute))
 	fmt.Println(receipt.State, err)
 
 	year, month, day := time.Now().In(ecpay.Taipei).AddDate(0, 0, 1).Date()
 	morning := time.Date(year, month, day, 9, 0, 0, 0, ecpay.Taipei)
-	receipt, err = client.TriggerIssue(context.Background(), tasks.TriggerIssue{
-		TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: "ORDER1003"},
-	}, enqueue.ProcessAt(morning))
+	receipt, err = client.TriggerIssue(context.Background(), enqueue.TriggerIssue{MerchantID: "2000132", Tsr: "ORDER1003"}, enqueue.ProcessAt(morning))
 	fmt.Println(receipt.State, err)
 	// Output:
 	// scheduled <nil>
@@ -181,9 +172,7 @@ func ExampleClient_Task() {
 	}
 	defer client.Close()
 
-	receipt, err := client.GetAllowanceConfirm(context.Background(), tasks.GetAllowanceConfirm{
-		GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1909241702402030"},
-	})
+	receipt, err := client.GetAllowanceConfirm(context.Background(), enqueue.GetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030"})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -212,7 +201,7 @@ func ExampleClient_Batch() {
 
 	orders := func(yield func(enqueue.Item) bool) { // rows of a database, say
 		for _, order := range []string{"ORDER1001", "ORDER1002", "", "ORDER1001"} {
-			p := &tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: order}}
+			p := &enqueue.TriggerIssue{MerchantID: "2000132", Tsr: order}
 			if !yield(enqueue.Item{Payload: p}) {
 				return
 			}

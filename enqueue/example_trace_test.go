@@ -10,9 +10,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
-	"github.com/ecpayq/ecpayq/tasks"
 )
 
 // A shop that traces its requests with OpenTelemetry lets the trace go on in the
@@ -45,7 +43,7 @@ func ExampleTraceFunc() {
 
 	ctx, span := tracer.Start(context.Background(), "checkout")
 	defer span.End()
-	r, err := client.TriggerIssue(ctx, tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: "ORDER1001"}})
+	r, err := client.TriggerIssue(ctx, enqueue.TriggerIssue{MerchantID: "2000132", Tsr: "ORDER1001"})
 	if err != nil {
 		fmt.Println(err)
 		return

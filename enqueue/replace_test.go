@@ -102,7 +102,7 @@ func TestReplaceDeadRunsTheNewPayloadInThePlaceOfADeadTaskOnly(t *testing.T) {
 			if row.stays {
 				want = "typo"
 			}
-			if err != nil || p.(*tasks.Invalid).Reason != want {
+			if err != nil || p.(*tasks.B2BInvalid).Reason != want {
 				t.Errorf("runs %s, %v; want %q", info.Payload, err, want)
 			}
 			again, err := c.Invalid(t.Context(), void("VG11000002", "mended"), ReplaceDead())

@@ -26,7 +26,7 @@ func TestEnqueueWritesByteForByteWhatAsynqsClientWrites(t *testing.T) {
 	plain := asynq.NewClientFromRedisClient(theirs.Client())
 	for _, at := range []time.Time{{}, now.Add(time.Hour).Truncate(time.Second)} {
 		for _, p := range append(oneOfEach(), ptrTo(trigger("ANOTHER"))) {
-			if tr, ok := p.(*tasks.TriggerIssue); ok && !at.IsZero() {
+			if tr, ok := p.(*tasks.B2CTriggerIssue); ok && !at.IsZero() {
 				tr.Tsr += "LATER"
 			}
 			h := tasks.Headers{Enqueued: now, Nonce: "NONCE123", ProcessAt: at}

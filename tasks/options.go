@@ -45,7 +45,7 @@ func (t Type) OptionsWithID(id string, p Payload, retention time.Duration) []asy
 // KeepsRecord reports whether a second task with the same id, long after the
 // first is done, is the same intent (writes) or a new question (queries).
 func KeepsRecord(p Payload) bool {
-	if q, ok := p.(*GetAllowanceConfirm); ok {
+	if q, ok := p.(*B2BGetAllowanceConfirm); ok {
 		return q.UntilConfirmed
 	}
 	return true

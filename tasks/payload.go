@@ -30,92 +30,26 @@ type Payload interface {
 	subject() []string
 }
 
-// TriggerIssue is the payload of b2c:trigger_issue.
-type TriggerIssue struct {
-	ecpay.TriggerIssueRequest
-	Asking
-	// DelayDay is the delay given to DelayIssue, 0 to 15 days, nil when unknown.
-	// It is not sent to ECPay.
-	DelayDay *int `json:",omitempty"`
-}
-
-// CancelDelayIssue is the payload of b2c:cancel_delay_issue.
-type CancelDelayIssue struct {
-	ecpay.CancelDelayIssueRequest
-	Asking
-}
-
-// Asking is what lets a worker ask ECPay about a Tsr. It is not sent with the
-// write itself.
-type Asking struct {
-	// RelateNumber is the shop's own number given to DelayIssue, at most 50
-	// characters; empty when unknown.
-	RelateNumber string `json:",omitempty"`
-}
-
-// Invalid is the payload of b2b:invalid.
-type Invalid struct{ ecpay.InvalidRequest }
-
-// InvalidConfirm is the payload of b2b:invalid_confirm.
-type InvalidConfirm struct{ ecpay.InvalidConfirmRequest }
-
-// GetAllowanceConfirm is the payload of b2b:get_allowance_confirm.
-type GetAllowanceConfirm struct {
-	ecpay.GetAllowanceConfirmRequest
-	// UntilConfirmed asks again until the allowance is confirmed or its upload
-	// failed. It is an intent of its own, with an id of its own.
-	UntilConfirmed bool `json:",omitempty"`
-}
-
-// Request implements [Payload].
-func (p *TriggerIssue) Request() ecpay.Request        { return &p.TriggerIssueRequest }
-func (p *CancelDelayIssue) Request() ecpay.Request    { return &p.CancelDelayIssueRequest }
-func (p *Invalid) Request() ecpay.Request             { return &p.InvalidRequest }
-func (p *InvalidConfirm) Request() ecpay.Request      { return &p.InvalidConfirmRequest }
-func (p *GetAllowanceConfirm) Request() ecpay.Request { return &p.GetAllowanceConfirmRequest }
-
-func (p *TriggerIssue) subject() []string     { return []string{p.Tsr} }
-func (p *CancelDelayIssue) subject() []string { return []string{p.Tsr} }
-func (p *Invalid) subject() []string          { return []string{p.InvoiceNumber, p.InvoiceDate} }
-func (p *InvalidConfirm) subject() []string   { return []string{p.InvoiceNumber, p.InvoiceDate} }
-func (p *GetAllowanceConfirm) subject() []string {
-	if p.UntilConfirmed {
-		return []string{p.AllowanceNo, "until_confirmed"}
-	}
-	return []string{p.AllowanceNo}
-}
-
-// Validate implements [Payload].
-func (p *TriggerIssue) Validate() error {
-	var extra []ecpay.FieldError
-	if d := p.DelayDay; d != nil && (*d < 0 || *d > ecpay.MaxDelayDay) {
-		extra = append(extra, ecpay.FieldError{Field: "DelayDay", Problem: fmt.Sprintf("is %d, 0 to %d days are allowed", *d, ecpay.MaxDelayDay)})
-	}
-	return join(p.Request(), append(p.problems(), extra...))
-}
-
-// Validate implements [Payload].
-func (p *CancelDelayIssue) Validate() error { return join(p.Request(), p.problems()) }
-
-func (a *Asking) problems() []ecpay.FieldError {
-	if a.RelateNumber = strings.TrimSpace(a.RelateNumber); a.RelateNumber == "" {
+// relateNumberProblems normalises a RelateNumber that is not sent and may be empty, and
+// says what is wrong with it.
+func relateNumberProblems(number *string) []ecpay.FieldError {
+	if *number = strings.TrimSpace(*number); *number == "" {
 		return nil
 	}
-	return ecpay.ValidCode("RelateNumber", a.RelateNumber, 50)
+	return ecpay.ValidCode("RelateNumber", *number, 50)
 }
 
-// join validates the request and adds the problems of the fields beside it.
-func join(req ecpay.Request, extra []ecpay.FieldError) error {
-	err := req.Validate()
-	if len(extra) == 0 {
+// join adds the problems of the fields beside a request to what its Validate returned.
+func join(req ecpay.Request, err error, beside []ecpay.FieldError) error {
+	if len(beside) == 0 {
 		return err
 	}
-	all := &ecpay.ValidationError{Op: req.Operation().Name}
+	all := &ecpay.ValidationError{Op: req.Operation().String()}
 	var v *ecpay.ValidationError
 	if errors.As(err, &v) {
 		all.Fields = append(all.Fields, v.Fields...)
 	}
-	all.Fields = append(all.Fields, extra...)
+	all.Fields = append(all.Fields, beside...)
 	return all
 }
 

@@ -6,18 +6,16 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/ecpayq/ecpayq/ecpay"
 )
 
 func triggerOf(merchantID string) Payload {
-	return &TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: merchantID, Tsr: "T"}}
+	return &B2CTriggerIssue{MerchantID: merchantID, Tsr: "T"}
 }
 
 func TestASpreadGivesABacklogTimesAlongItsMerchantsPace(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 2, 9, 0, 0, 300_000_000, time.UTC)
-	cancel := &CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: "A", Tsr: "T"}}
+	cancel := &B2CCancelDelayIssue{MerchantID: "A", Tsr: "T"}
 	later := now.Add(time.Hour)
 	at := func(d time.Duration) time.Time { return now.Truncate(time.Second).Add(d) }
 	type step struct {

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/ecpayq/ecpayq/ecpay"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -22,17 +20,17 @@ func ptr[T any](v T) *T { return &v }
 
 func samples() map[string]Payload {
 	return map[string]Payload{
-		"trigger_issue": &TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: "201909170001", PayType: "2"}},
-		"trigger_issue_all": &TriggerIssue{
-			TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: "201909170001", PayType: "2"},
-			Asking:              Asking{RelateNumber: "R201909170001"}, DelayDay: ptr(0),
+		"trigger_issue": &B2CTriggerIssue{MerchantID: "2000132", Tsr: "201909170001", PayType: "2"},
+		"trigger_issue_all": &B2CTriggerIssue{
+			MerchantID: "2000132", Tsr: "201909170001", PayType: "2",
+			RelateNumber: "R201909170001", DelayDay: ptr(0),
 		},
-		"cancel_delay_issue":     &CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: "2000132", Tsr: "201909170001"}},
-		"cancel_delay_issue_all": &CancelDelayIssue{ecpay.CancelDelayIssueRequest{MerchantID: "2000132", Tsr: "201909170001"}, Asking{"R201909170001"}},
-		"invalid":                &Invalid{ecpay.InvalidRequest{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23", Reason: "訂單取消 <3", Remark: "Seller_Invalid_Remark"}},
-		"invalid_confirm":        &InvalidConfirm{ecpay.InvalidConfirmRequest{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22"}},
-		"query":                  &GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1909241702402030"}},
-		"query_until_confirmed":  &GetAllowanceConfirm{ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1909241702402030"}, true},
+		"cancel_delay_issue":     &B2CCancelDelayIssue{MerchantID: "2000132", Tsr: "201909170001"},
+		"cancel_delay_issue_all": &B2CCancelDelayIssue{MerchantID: "2000132", Tsr: "201909170001", RelateNumber: "R201909170001"},
+		"invalid":                &B2BInvalid{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23", Reason: "訂單取消 <3", Remark: "Seller_Invalid_Remark"},
+		"invalid_confirm":        &B2BInvalidConfirm{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22"},
+		"query":                  &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030"},
+		"query_until_confirmed":  &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030", UntilConfirmed: true},
 	}
 }
 
@@ -190,7 +188,7 @@ func TestDecodeJudgesStoredBytes(t *testing.T) {
 
 func TestExtraFieldsAreChecked(t *testing.T) {
 	t.Parallel()
-	p := &TriggerIssue{Asking: Asking{RelateNumber: strings.Repeat("R", 51)}, DelayDay: ptr(16)}
+	p := &B2CTriggerIssue{RelateNumber: strings.Repeat("R", 51), DelayDay: ptr(16)}
 	err := p.Validate()
 	for _, want := range []string{"MerchantID is required", "Tsr is required", "RelateNumber has 51 characters, at most 50", "DelayDay is 16"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -201,16 +199,16 @@ func TestExtraFieldsAreChecked(t *testing.T) {
 
 func TestDiffers(t *testing.T) {
 	t.Parallel()
-	a := &Invalid{ecpay.InvalidRequest{MerchantID: "1", InvoiceNumber: "VG11000002", Reason: "a"}}
-	b := &Invalid{ecpay.InvalidRequest{MerchantID: "1", InvoiceNumber: "VG11000002", Reason: "b", Remark: "c"}}
+	a := &B2BInvalid{MerchantID: "1", InvoiceNumber: "VG11000002", Reason: "a"}
+	b := &B2BInvalid{MerchantID: "1", InvoiceNumber: "VG11000002", Reason: "b", Remark: "c"}
 	if diff := cmp.Diff([]string{"Reason", "Remark"}, Differs(a, b)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if d := Differs(a, a); d != nil {
 		t.Errorf("a differs from itself in %v", d)
 	}
-	x := &TriggerIssue{DelayDay: ptr(1)}
-	if d := Differs(x, &TriggerIssue{DelayDay: ptr(1)}); d != nil {
+	x := &B2CTriggerIssue{DelayDay: ptr(1)}
+	if d := Differs(x, &B2CTriggerIssue{DelayDay: ptr(1)}); d != nil {
 		t.Errorf("equal pointers differ in %v", d)
 	}
 }
@@ -234,15 +232,15 @@ func FuzzID(f *testing.F) {
 	make := func(kind int, m, a, b string) Payload {
 		switch kind % 5 {
 		case 0:
-			return &TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: m, Tsr: a}}
+			return &B2CTriggerIssue{MerchantID: m, Tsr: a}
 		case 1:
-			return &CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: m, Tsr: a}}
+			return &B2CCancelDelayIssue{MerchantID: m, Tsr: a}
 		case 2:
-			return &Invalid{ecpay.InvalidRequest{MerchantID: m, InvoiceNumber: a, InvoiceDate: b}}
+			return &B2BInvalid{MerchantID: m, InvoiceNumber: a, InvoiceDate: b}
 		case 3:
-			return &InvalidConfirm{ecpay.InvalidConfirmRequest{MerchantID: m, InvoiceNumber: a, InvoiceDate: b}}
+			return &B2BInvalidConfirm{MerchantID: m, InvoiceNumber: a, InvoiceDate: b}
 		default:
-			return &GetAllowanceConfirm{ecpay.GetAllowanceConfirmRequest{MerchantID: m, AllowanceNo: a}, b != ""}
+			return &B2BGetAllowanceConfirm{MerchantID: m, AllowanceNo: a, UntilConfirmed: b != ""}
 		}
 	}
 	f.Fuzz(func(t *testing.T, k1 int, m1, a1, b1 string, k2 int, m2, a2, b2 string) {

@@ -43,11 +43,11 @@ func Types() []Type { return slices.Clone(table()) }
 // table is made once: it is looked at for every task, several times.
 var table = sync.OnceValue(func() []Type {
 	rows := []Type{
-		newType("trigger_issue", func() Payload { return new(TriggerIssue) }),
-		newType("cancel_delay_issue", func() Payload { return new(CancelDelayIssue) }),
-		newType("invalid", func() Payload { return new(Invalid) }),
-		newType("invalid_confirm", func() Payload { return new(InvalidConfirm) }),
-		newType("query", func() Payload { return new(GetAllowanceConfirm) }),
+		newType("trigger_issue", func() Payload { return new(B2CTriggerIssue) }),
+		newType("cancel_delay_issue", func() Payload { return new(B2CCancelDelayIssue) }),
+		newType("invalid", func() Payload { return new(B2BInvalid) }),
+		newType("invalid_confirm", func() Payload { return new(B2BInvalidConfirm) }),
+		newType("query", func() Payload { return new(B2BGetAllowanceConfirm) }),
 	}
 	for i := range rows {
 		rows[i].Ahead = rows[i].Queue == "cancel_delay_issue"

@@ -89,7 +89,7 @@ func TestVerdictOfEveryAnswer(t *testing.T) {
 			if err := w.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "1909241702402030"}); err != nil {
 				t.Fatal(err)
 			}
-			query := &tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: testMerchant, AllowanceNo: "1909241702402030"}}
+			query := &tasks.B2BGetAllowanceConfirm{MerchantID: testMerchant, AllowanceNo: "1909241702402030"}
 			for op, tc := range map[string]struct {
 				payload tasks.Payload
 				want    Action

@@ -14,7 +14,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -106,7 +105,7 @@ func (b *doneBench) watch(client string) redis.Hook {
 // voids stages and enqueues the void of an invoice, and returns its id.
 func (b *doneBench) voids(invoice string) string {
 	b.t.Helper()
-	p := &tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: testMerchant, InvoiceNumber: invoice, InvoiceDate: testDate, Reason: "r"}}
+	p := &tasks.B2BInvalid{MerchantID: testMerchant, InvoiceNumber: invoice, InvoiceDate: testDate, Reason: "r"}
 	if err := b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: invoice, InvoiceDate: testDate}); err != nil {
 		b.t.Fatal(err)
 	}

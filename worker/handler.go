@@ -295,7 +295,7 @@ func (h *handler) merchant(ctx context.Context, a *attempt) (Merchant, Verdict, 
 	if err == nil {
 		return m, Verdict{}, true
 	}
-	a.err = &ecpay.Error{Op: a.op.Name, Kind: ecpay.Unavailable, Execution: ecpay.NotSent, Err: err}
+	a.err = &ecpay.Error{Op: a.op.String(), Kind: ecpay.Unavailable, Execution: ecpay.NotSent, Err: err}
 	if errors.Is(err, ErrUnknownMerchant) {
 		a.err.Kind = ecpay.Denied
 		h.answered(ctx, a, a.err)
@@ -377,13 +377,13 @@ func (h *handler) do(ctx context.Context, a *attempt, m Merchant, req ecpay.Requ
 	}
 	defer done()
 	if h.left(a) <= 0 {
-		return nil, &ecpay.Error{Op: req.Operation().Name, Kind: ecpay.Unavailable, Execution: ecpay.NotSent, Err: errOver}
+		return nil, &ecpay.Error{Op: req.Operation().String(), Kind: ecpay.Unavailable, Execution: ecpay.NotSent, Err: errOver}
 	}
 	h.keeper.sent(m.ID())
 	resp, err := h.ecpay.Do(ctx, m.Merchant, req)
 	var e *ecpay.Error
 	if err != nil && !errors.As(err, &e) {
-		e = &ecpay.Error{Op: req.Operation().Name, Kind: ecpay.Unknown, Err: err}
+		e = &ecpay.Error{Op: req.Operation().String(), Kind: ecpay.Unknown, Err: err}
 	}
 	if e != nil && e.Kind == ecpay.Throttled {
 		a.banned, a.banWhy = h.policy.pause(e.RetryAfter), e.Error()

@@ -413,9 +413,9 @@ func TestUntilConfirmed(t *testing.T) {
 			if err := w.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "1909241702402030", UploadStatus: "0"}); err != nil {
 				t.Fatal(err)
 			}
-			j := w.job(&tasks.GetAllowanceConfirm{
-				GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: testMerchant, AllowanceNo: "1909241702402030"},
-				UntilConfirmed:             true,
+			j := w.job(&tasks.B2BGetAllowanceConfirm{
+				MerchantID: testMerchant, AllowanceNo: "1909241702402030",
+				UntilConfirmed: true,
 			})
 			for range 3 {
 				v := w.once(j)

@@ -57,7 +57,7 @@ func TestALateCancelOfWhichNothingIsKnownToAskByIsLeftToAPerson(t *testing.T) {
 	}
 	w.advance(18*time.Hour - time.Minute)
 	x := writes()["cancel"]
-	j := w.job(&tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: testMerchant, Tsr: "T1"}})
+	j := w.job(&tasks.B2CCancelDelayIssue{MerchantID: testMerchant, Tsr: "T1"})
 	w.unanswered(x, false)
 	w.once(j)
 	w.advance(2 * time.Minute)

@@ -427,7 +427,7 @@ func TestRule13AfterAChangeOfRedisAnOlderWriteIsAskedAboutFirst(t *testing.T) {
 		w.wantVerdict(w.once(j), Done, ecpay.OK)
 		w.wantCalls("GetInvalid", "GetInvalid", "Invalid")
 		w.advance(time.Hour)
-		later := w.job(&tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: testMerchant, InvoiceNumber: "VG11000003", InvoiceDate: testDate, Reason: "r"}})
+		later := w.job(&tasks.B2BInvalid{MerchantID: testMerchant, InvoiceNumber: "VG11000003", InvoiceDate: testDate, Reason: "r"})
 		if err := w.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000003", InvoiceDate: testDate}); err != nil {
 			t.Fatal(err)
 		}

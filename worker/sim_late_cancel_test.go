@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
 )
@@ -15,8 +14,8 @@ func (s *sim) lateCancel() {
 	i := &simIntent{
 		name: "late cancel", merchant: testMerchant, subject: "T9", op: "CancelDelayIssue", askable: true, allowed: 1, asks: []string{"RT9"},
 		make: func() tasks.Payload {
-			return &tasks.CancelDelayIssue{
-				CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: testMerchant, Tsr: "T9"}, Asking: tasks.Asking{RelateNumber: "RT9"},
+			return &tasks.B2CCancelDelayIssue{
+				MerchantID: testMerchant, Tsr: "T9", RelateNumber: "RT9",
 			}
 		},
 	}

@@ -6,7 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
 )
@@ -19,7 +18,7 @@ func outageIntents() (all []*simIntent) {
 		all = append(all, &simIntent{
 			name: "void", merchant: id, subject: number, op: "Invalid", askable: true, allowed: 1, queue: "invalid",
 			make: func() tasks.Payload {
-				return &tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: id, InvoiceNumber: number, InvoiceDate: testDate, Reason: "r"}}
+				return &tasks.B2BInvalid{MerchantID: id, InvoiceNumber: number, InvoiceDate: testDate, Reason: "r"}
 			},
 			stage: func(f *ecpaytest.Server) error {
 				return f.StageInvoice(ecpaytest.Invoice{MerchantID: id, InvoiceNumber: number, InvoiceDate: testDate})
@@ -27,7 +26,7 @@ func outageIntents() (all []*simIntent) {
 		}, &simIntent{
 			name: "cancel", merchant: id, subject: tsr, op: "CancelDelayIssue", askable: true, allowed: 1, queue: "cancel_delay_issue",
 			make: func() tasks.Payload {
-				return &tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: id, Tsr: tsr}}
+				return &tasks.B2CCancelDelayIssue{MerchantID: id, Tsr: tsr}
 			},
 			stage: func(f *ecpaytest.Server) error {
 				return f.StageDelayed(ecpaytest.Delayed{MerchantID: id, Tsr: tsr, DelayDay: 3})

@@ -74,7 +74,7 @@ func (s *sim) draw() {
 		i := &simIntent{
 			name: "trigger", subject: tsr, op: "TriggerIssue", askable: relate && days != nil && *days == 0, allowed: 1, asks: []string{"R" + tsr},
 			make: func() tasks.Payload {
-				p := &tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: testMerchant, Tsr: tsr}, DelayDay: days}
+				p := &tasks.B2CTriggerIssue{MerchantID: testMerchant, Tsr: tsr, DelayDay: days}
 				if relate {
 					p.RelateNumber = "R" + tsr
 				}
@@ -94,7 +94,7 @@ func (s *sim) draw() {
 		return &simIntent{
 			name: "cancel", subject: tsr, op: "CancelDelayIssue", askable: true, allowed: 1, asks: []string{"R" + tsr},
 			make: func() tasks.Payload {
-				p := &tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: testMerchant, Tsr: tsr}}
+				p := &tasks.B2CCancelDelayIssue{MerchantID: testMerchant, Tsr: tsr}
 				if relate {
 					p.RelateNumber = "R" + tsr
 				}
@@ -110,7 +110,7 @@ func (s *sim) draw() {
 		return &simIntent{
 			name: "void", merchant: merchant, subject: number, op: "Invalid", askable: true, allowed: 1,
 			make: func() tasks.Payload {
-				return &tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: merchant, InvoiceNumber: number, InvoiceDate: testDate, Reason: "r"}}
+				return &tasks.B2BInvalid{MerchantID: merchant, InvoiceNumber: number, InvoiceDate: testDate, Reason: "r"}
 			},
 			stage: func(f *ecpaytest.Server) error {
 				return f.StageInvoice(ecpaytest.Invoice{MerchantID: merchant, InvoiceNumber: number, InvoiceDate: testDate})
@@ -123,7 +123,7 @@ func (s *sim) draw() {
 		return &simIntent{
 			name: "void confirm", subject: number, op: "InvalidConfirm", askable: true, allowed: 1,
 			make: func() tasks.Payload {
-				return &tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{MerchantID: testMerchant, InvoiceNumber: number, InvoiceDate: testDate}}
+				return &tasks.B2BInvalidConfirm{MerchantID: testMerchant, InvoiceNumber: number, InvoiceDate: testDate}
 			},
 			stage: func(f *ecpaytest.Server) error {
 				return f.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: testDate, Voided: true})

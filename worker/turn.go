@@ -84,7 +84,7 @@ func longer(jitter float64) time.Duration {
 func (h *handler) turn(ctx context.Context, a *attempt, m Merchant, r gate.Request) (done func(), held *ecpay.Error) {
 	a.requests++
 	notSent := func(kind ecpay.Kind, wait time.Duration, err error) *ecpay.Error {
-		return &ecpay.Error{Op: a.op.Name, Kind: kind, Execution: ecpay.NotSent, RetryAfter: wait, Err: err}
+		return &ecpay.Error{Op: a.op.String(), Kind: kind, Execution: ecpay.NotSent, RetryAfter: wait, Err: err}
 	}
 	for {
 		var t gate.Turn

@@ -31,7 +31,7 @@ func writes() map[string]write {
 		}
 	}
 	trigger := func(relate string, d *int) tasks.Payload {
-		return &tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: testMerchant, Tsr: "T1"}, Asking: tasks.Asking{RelateNumber: relate}, DelayDay: d}
+		return &tasks.B2CTriggerIssue{MerchantID: testMerchant, Tsr: "T1", RelateNumber: relate, DelayDay: d}
 	}
 	return map[string]write{
 		"trigger at once":         {trigger("R1", day(0)), delayed(0), "TriggerIssue", "T1", "issued", true},
@@ -39,18 +39,18 @@ func writes() map[string]write {
 		"trigger, delay unknown":  {trigger("R1", nil), delayed(3), "TriggerIssue", "T1", "scheduled", false},
 		"trigger with delay":      {trigger("R1", day(3)), delayed(3), "TriggerIssue", "T1", "scheduled", true},
 		"cancel": {
-			&tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: testMerchant, Tsr: "T1"}, Asking: tasks.Asking{RelateNumber: "R1"}},
+			&tasks.B2CCancelDelayIssue{MerchantID: testMerchant, Tsr: "T1", RelateNumber: "R1"},
 			delayed(0), "CancelDelayIssue", "T1", "cancelled", true,
 		},
 		"void": {
-			&tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: testMerchant, InvoiceNumber: testInvoice, InvoiceDate: testDate, Reason: "r"}},
+			&tasks.B2BInvalid{MerchantID: testMerchant, InvoiceNumber: testInvoice, InvoiceDate: testDate, Reason: "r"},
 			func(s *ecpaytest.Server) error {
 				return s.StageInvoice(ecpaytest.Invoice{InvoiceNumber: testInvoice, InvoiceDate: testDate})
 			},
 			"Invalid", testInvoice, "voided", true,
 		},
 		"void confirm": {
-			&tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{MerchantID: testMerchant, InvoiceNumber: testInvoice, InvoiceDate: testDate}},
+			&tasks.B2BInvalidConfirm{MerchantID: testMerchant, InvoiceNumber: testInvoice, InvoiceDate: testDate},
 			func(s *ecpaytest.Server) error {
 				return s.StageInvoice(ecpaytest.Invoice{InvoiceNumber: testInvoice, InvoiceDate: testDate, Voided: true})
 			},

@@ -16,9 +16,9 @@ import (
 // cancelOf is a cancel of what a trigger is about.
 func (w *world) cancelOf(p tasks.Payload) job {
 	w.t.Helper()
-	trigger := p.(*tasks.TriggerIssue)
-	return w.job(&tasks.CancelDelayIssue{
-		CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: trigger.MerchantID, Tsr: trigger.Tsr}, Asking: trigger.Asking,
+	trigger := p.(*tasks.B2CTriggerIssue)
+	return w.job(&tasks.B2CCancelDelayIssue{
+		MerchantID: trigger.MerchantID, Tsr: trigger.Tsr, RelateNumber: trigger.RelateNumber,
 	})
 }
 

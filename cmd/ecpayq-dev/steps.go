@@ -11,15 +11,15 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-func triggerOf(tsr string, days int) *tasks.TriggerIssue {
-	return &tasks.TriggerIssue{
-		TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: merchantID, Tsr: tsr},
-		Asking:              tasks.Asking{RelateNumber: tsr}, DelayDay: &days,
+func triggerOf(tsr string, days int) *tasks.B2CTriggerIssue {
+	return &tasks.B2CTriggerIssue{
+		MerchantID: merchantID, Tsr: tsr,
+		RelateNumber: tsr, DelayDay: &days,
 	}
 }
 
-func voidOf(number string) *tasks.Invalid {
-	return &tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: merchantID, InvoiceNumber: number, InvoiceDate: invoiceDate, Reason: "訂單取消"}}
+func voidOf(number string) *tasks.B2BInvalid {
+	return &tasks.B2BInvalid{MerchantID: merchantID, InvoiceNumber: number, InvoiceDate: invoiceDate, Reason: "訂單取消"}
 }
 
 // steps is the tour.
@@ -57,7 +57,7 @@ func steps() []step {
 			title: "cancel before issue", zh: "開立前取消",
 			why:     "The buyer changed their mind before the invoice was issued.",
 			command: "ecpayq enqueue cancel-delay-issue --merchant-id 2000132 --tsr TOUR0003",
-			payload: &tasks.CancelDelayIssue{CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: merchantID, Tsr: "TOUR0003"}},
+			payload: &tasks.B2CCancelDelayIssue{MerchantID: merchantID, Tsr: "TOUR0003"},
 			want:    done(ecpaytest.EffectCancelled),
 		},
 		{
@@ -70,14 +70,14 @@ func steps() []step {
 			title: "void confirm", zh: "確認作廢",
 			why:     "The counterparty confirms the void that it received.",
 			command: "ecpayq enqueue invalid-confirm --merchant-id 2000132 --invoice-number VG11000001 --invoice-date " + invoiceDate,
-			payload: &tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{MerchantID: merchantID, InvoiceNumber: "VG11000001", InvoiceDate: invoiceDate}},
+			payload: &tasks.B2BInvalidConfirm{MerchantID: merchantID, InvoiceNumber: "VG11000001", InvoiceDate: invoiceDate},
 			want:    done(ecpaytest.EffectVoidConfirmed),
 		},
 		{
 			title: "allowance query", zh: "查詢折讓確認",
 			why:     "Has the counterparty confirmed an allowance? The answer is kept with the task.",
 			command: "ecpayq enqueue get-allowance-confirm --merchant-id 2000132 --allowance-no " + allowanceNo,
-			payload: &tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: merchantID, AllowanceNo: allowanceNo}},
+			payload: &tasks.B2BGetAllowanceConfirm{MerchantID: merchantID, AllowanceNo: allowanceNo},
 			want:    done(""),
 		},
 		{

@@ -90,10 +90,10 @@ func (t *tour) run(ctx context.Context) ([]result, error) {
 // invoices and allowances exist at ECPay already.
 func (t *tour) stage(ctx context.Context) error {
 	for tsr, days := range map[string]int{"TOUR0001": 0, "TOUR0002": 3, "TOUR0003": 0, "TOUR0004": 0, "TOUR0005": 0} {
-		_, err := t.ecpay.DelayIssue(ctx, t.merchant, &ecpay.DelayIssueRequest{
+		_, err := t.ecpay.B2CDelayIssue(ctx, t.merchant, &ecpay.B2CDelayIssueRequest{
 			MerchantID: merchantID, RelateNumber: tsr, Tsr: tsr, CustomerEmail: "buyer@example.com", Print: "0", Donation: "0",
 			TaxType: "1", SalesAmount: 100, InvType: "07", Vat: "1", DelayFlag: ecpay.DelayTriggered, DelayDay: days,
-			Items: []ecpay.DelayedIssueItem{{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100"}},
+			Items: []ecpay.B2CDelayIssueItem{{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100"}},
 		})
 		if err != nil {
 			return err
@@ -203,13 +203,13 @@ func (t *tour) judge(s step, task record.Task, from int) result {
 
 func subjectOf(p tasks.Payload) string {
 	switch p := p.(type) {
-	case *tasks.TriggerIssue:
+	case *tasks.B2CTriggerIssue:
 		return p.Tsr
-	case *tasks.CancelDelayIssue:
+	case *tasks.B2CCancelDelayIssue:
 		return p.Tsr
-	case *tasks.Invalid:
+	case *tasks.B2BInvalid:
 		return p.InvoiceNumber
-	case *tasks.InvalidConfirm:
+	case *tasks.B2BInvalidConfirm:
 		return p.InvoiceNumber
 	}
 	return ""

@@ -39,24 +39,24 @@ func (b *bench) intents(n int) []intent {
 		case 0:
 			zero := 0
 			b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr}))
-			x = intent{&tasks.TriggerIssue{
-				TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: merchantID, Tsr: tsr}, Asking: tasks.Asking{RelateNumber: tsr}, DelayDay: &zero,
+			x = intent{&tasks.B2CTriggerIssue{
+				MerchantID: merchantID, Tsr: tsr, RelateNumber: tsr, DelayDay: &zero,
 			}, "", tsr, ecpaytest.EffectIssued}
 		case 1:
 			b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr}))
-			x = intent{&tasks.CancelDelayIssue{
-				CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: merchantID, Tsr: tsr}, Asking: tasks.Asking{RelateNumber: tsr},
+			x = intent{&tasks.B2CCancelDelayIssue{
+				MerchantID: merchantID, Tsr: tsr, RelateNumber: tsr,
 			}, "", tsr, ecpaytest.EffectCancelled}
 		case 2:
 			b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: date}))
-			x = intent{&tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{
+			x = intent{&tasks.B2BInvalid{
 				MerchantID: merchantID, InvoiceNumber: number, InvoiceDate: date, Reason: "訂單取消",
-			}}, "", number, ecpaytest.EffectVoided}
+			}, "", number, ecpaytest.EffectVoided}
 		default:
 			b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: date, Voided: true}))
-			x = intent{&tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{
+			x = intent{&tasks.B2BInvalidConfirm{
 				MerchantID: merchantID, InvoiceNumber: number, InvoiceDate: date,
-			}}, "", number, ecpaytest.EffectVoidConfirmed}
+			}, "", number, ecpaytest.EffectVoidConfirmed}
 		}
 		x.id = tasks.ID(x.payload)
 		all = append(all, x)

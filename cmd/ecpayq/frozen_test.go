@@ -53,9 +53,9 @@ func TestSlowAWorkerThatWasFrozenPastItsLockSendsNothingOnWaking(t *testing.T) {
 			client, err := enqueue.New(enqueue.Config{RedisURL: b.redis.URL()})
 			b.must(err)
 			defer client.Close()
-			payload := tasks.TriggerIssue{
-				TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: merchantID, Tsr: "FROZEN1"},
-				Asking:              tasks.Asking{RelateNumber: "RFROZEN1"}, DelayDay: new(0),
+			payload := tasks.B2CTriggerIssue{
+				MerchantID: merchantID, Tsr: "FROZEN1",
+				RelateNumber: "RFROZEN1", DelayDay: new(0),
 			}
 			id := tasks.ID(&payload)
 			_, err = client.TriggerIssue(t.Context(), payload)

@@ -316,7 +316,7 @@ func TestACorrectionNamesItsFieldExactly(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := tasks.Decode(info.Type, nil, info.Payload)
-	if err != nil || *p.(*tasks.TriggerIssue).DelayDay != 7 {
+	if err != nil || *p.(*tasks.B2CTriggerIssue).DelayDay != 7 {
 		t.Errorf("got %s and %v, want a DelayDay of 7", info.Payload, err)
 	}
 }

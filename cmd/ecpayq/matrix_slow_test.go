@@ -44,9 +44,9 @@ func matrixWrites() []matrixWrite {
 	}
 	trigger := func(tsr, relateNumber string, staged int, days *int) matrixWrite {
 		x := matrixWrite{
-			payload: &tasks.TriggerIssue{
-				TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: merchantID, Tsr: tsr},
-				Asking:              tasks.Asking{RelateNumber: relateNumber}, DelayDay: days,
+			payload: &tasks.B2CTriggerIssue{
+				MerchantID: merchantID, Tsr: tsr,
+				RelateNumber: relateNumber, DelayDay: days,
 			},
 			operation: "TriggerIssue", effect: ecpaytest.EffectIssued, subject: tsr, relateNumber: "R" + tsr,
 			stage: delayed(tsr, staged), refusal: ecpaytest.CodeNoSuchTsr,
@@ -61,8 +61,8 @@ func matrixWrites() []matrixWrite {
 	}
 	cancel := func(tsr, relateNumber string) matrixWrite {
 		x := matrixWrite{
-			payload: &tasks.CancelDelayIssue{
-				CancelDelayIssueRequest: ecpay.CancelDelayIssueRequest{MerchantID: merchantID, Tsr: tsr}, Asking: tasks.Asking{RelateNumber: relateNumber},
+			payload: &tasks.B2CCancelDelayIssue{
+				MerchantID: merchantID, Tsr: tsr, RelateNumber: relateNumber,
 			},
 			operation: "CancelDelayIssue", effect: ecpaytest.EffectCancelled, subject: tsr, relateNumber: "R" + tsr,
 			stage: delayed(tsr, 0), refusal: 2013001,
@@ -85,16 +85,16 @@ func matrixWrites() []matrixWrite {
 		cancel("CANCEL", "RCANCEL"),
 		cancel("BLINDCANCEL", ""),
 		{
-			payload: &tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{
+			payload: &tasks.B2BInvalid{
 				MerchantID: merchantID, InvoiceNumber: "VG30000001", InvoiceDate: invoiceDate, Reason: "訂單取消",
-			}},
+			},
 			operation: "Invalid", question: "GetInvalid", effect: ecpaytest.EffectVoided, subject: "VG30000001",
 			stage: invoice("VG30000001", false), refusal: ecpaytest.CodeBadReason,
 		},
 		{
-			payload: &tasks.InvalidConfirm{InvalidConfirmRequest: ecpay.InvalidConfirmRequest{
+			payload: &tasks.B2BInvalidConfirm{
 				MerchantID: merchantID, InvoiceNumber: "VG30000002", InvoiceDate: invoiceDate,
-			}},
+			},
 			operation: "InvalidConfirm", question: "GetInvalidConfirm", effect: ecpaytest.EffectVoidConfirmed, subject: "VG30000002",
 			stage: invoice("VG30000002", true), refusal: ecpaytest.CodeNoSuchInvoice,
 		},

@@ -135,7 +135,7 @@ func TestAWrongClockCostsAtMostOneRefusedRequest(t *testing.T) {
 				if err := fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr}); err != nil {
 					t.Fatal(err)
 				}
-				r, err := client.TriggerIssue(t.Context(), tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: ecpaytest.StageMerchantID, Tsr: tsr}})
+				r, err := client.TriggerIssue(t.Context(), tasks.B2CTriggerIssue{MerchantID: ecpaytest.StageMerchantID, Tsr: tsr})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -365,7 +365,7 @@ func TestMetricsShowTheLedgerAndTheSweepsAndAnswerWhileRedisIsAway(t *testing.T)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := client.TriggerIssue(t.Context(), tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: ecpaytest.StageMerchantID, Tsr: "LEDGER1"}})
+	r, err := client.TriggerIssue(t.Context(), tasks.B2CTriggerIssue{MerchantID: ecpaytest.StageMerchantID, Tsr: "LEDGER1"})
 	if err != nil {
 		t.Fatal(err)
 	}

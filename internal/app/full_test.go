@@ -69,9 +69,9 @@ func (b *fullBench) triggers(name string, n int) (ids []string) {
 
 func (b *fullBench) trigger(tsr string) string {
 	b.Helper()
-	r, err := b.client.TriggerIssue(b.Context(), tasks.TriggerIssue{
-		TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: ecpaytest.StageMerchantID, Tsr: tsr},
-		Asking:              tasks.Asking{RelateNumber: tsr}, DelayDay: new(0),
+	r, err := b.client.TriggerIssue(b.Context(), tasks.B2CTriggerIssue{
+		MerchantID: ecpaytest.StageMerchantID, Tsr: tsr,
+		RelateNumber: tsr, DelayDay: new(0),
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -149,8 +149,8 @@ func TestAWorkerStartedOnAFullRedisSendsNothingAndDoesAllOnceThereIsMemory(t *te
 	if calls := b.fake.Calls(); len(calls) > 0 {
 		t.Errorf("%d requests were sent while Redis was full", len(calls))
 	}
-	if _, err := b.client.TriggerIssue(t.Context(), tasks.TriggerIssue{
-		TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: ecpaytest.StageMerchantID, Tsr: "NOROOM"},
+	if _, err := b.client.TriggerIssue(t.Context(), tasks.B2CTriggerIssue{
+		MerchantID: ecpaytest.StageMerchantID, Tsr: "NOROOM",
 	}); err == nil {
 		t.Error("an enqueue into a full Redis succeeds")
 	}

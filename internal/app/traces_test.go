@@ -16,7 +16,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -39,8 +38,8 @@ func attributes(s tracetest.SpanStub) map[string]string {
 	return m
 }
 
-func trigger(tsr string) tasks.TriggerIssue {
-	return tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: ecpaytest.StageMerchantID, Tsr: tsr}}
+func trigger(tsr string) tasks.B2CTriggerIssue {
+	return tasks.B2CTriggerIssue{MerchantID: ecpaytest.StageMerchantID, Tsr: tsr}
 }
 
 func TestATraceLeadsFromTheProducerOverTheAttemptsToECPay(t *testing.T) {
@@ -219,9 +218,9 @@ func TestNoSpanHasAKeyOrAFieldOfAPayloadOrAnswer(t *testing.T) {
 	fake.Inject(ecpaytest.Match{Subject: "VG11000002", Operation: "Invalid"}, ecpaytest.Fault{Drop: true, AfterEffect: true})
 	start(t, cfg)
 	for _, number := range []string{"VG11000001", "VG11000002"} {
-		if _, err := client.Invalid(t.Context(), tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{
+		if _, err := client.Invalid(t.Context(), tasks.B2BInvalid{
 			MerchantID: ecpaytest.StageMerchantID, InvoiceNumber: number, InvoiceDate: "2026-11-01", Reason: reason, Remark: remark,
-		}}); err != nil {
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 )
@@ -143,7 +144,7 @@ func TestARunFailsWhenECPayDidSomethingTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := intent(3)
-			if _, err := h.client.TriggerIssue(t.Context(), h.merchants[p.MerchantID], &p.TriggerIssueRequest); err != nil {
+			if _, err := h.client.B2CTriggerIssue(t.Context(), h.merchants[p.MerchantID], p.Request().(*ecpay.B2CTriggerIssueRequest)); err != nil {
 				t.Fatal(err)
 			}
 			var wrong *WrongError

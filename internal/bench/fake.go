@@ -12,7 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
 )
@@ -24,11 +23,11 @@ func merchantID(i int) string { return fmt.Sprintf("30%05d", i%merchants) }
 
 // intent is what the i-th task asks for: an invoice that was staged at checkout
 // is to be issued now.
-func intent(i int) *tasks.TriggerIssue {
+func intent(i int) *tasks.B2CTriggerIssue {
 	tsr := subject(i)
-	return &tasks.TriggerIssue{
-		TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: merchantID(i), Tsr: tsr},
-		Asking:              tasks.Asking{RelateNumber: tsr}, DelayDay: new(0),
+	return &tasks.B2CTriggerIssue{
+		MerchantID: merchantID(i), Tsr: tsr,
+		RelateNumber: tsr, DelayDay: new(0),
 	}
 }
 

@@ -47,7 +47,7 @@ type plainHandler struct {
 
 // ProcessTask implements asynq.Handler.
 func (h *plainHandler) ProcessTask(ctx context.Context, t *asynq.Task) error {
-	var p tasks.TriggerIssue
+	var p tasks.B2CTriggerIssue
 	if err := json.Unmarshal(t.Payload(), &p); err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
@@ -55,7 +55,7 @@ func (h *plainHandler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if m == nil {
 		return fmt.Errorf("no keys of %s: %w", p.MerchantID, asynq.SkipRetry)
 	}
-	_, err := h.client.TriggerIssue(ctx, m, &p.TriggerIssueRequest)
+	_, err := h.client.B2CTriggerIssue(ctx, m, p.Request().(*ecpay.B2CTriggerIssueRequest))
 	var e *ecpay.Error
 	if errors.As(err, &e) && e.Kind == ecpay.Rejected {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)

@@ -57,7 +57,7 @@ func TestMerchantsShowWhichKeysAreRefusedAndWhenTheyAreTriedAgain(t *testing.T) 
 	rdb := w.redis.Client()
 	since, next := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)
 	denial := func(probeEnd time.Time) string { // as the gate keeps it
-		return fmt.Sprintf("%d %d 1 %d - Invalid: Denied: TransCode 110: 金鑰 / IV 錯誤, HashKey mismatch", since.UnixMicro(), next.UnixMicro(), probeEnd.UnixMicro())
+		return fmt.Sprintf("%d %d 1 %d - B2B Invalid: Denied: TransCode 110: 金鑰 / IV 錯誤, HashKey mismatch", since.UnixMicro(), next.UnixMicro(), probeEnd.UnixMicro())
 	}
 	w.must(rdb.HSet(t.Context(), record.KeysOf("1000001").Pace, "interval", 200_000, "last", since.UnixMicro(), "denied:B2C:0000000a", denial(since)).Err())
 	w.must(rdb.HSet(t.Context(), record.KeysOf("1000002").Pace, "interval", 200_000, "last", since.UnixMicro(), "denied:B2B:"+gate.NoKeys, denial(next)).Err())
@@ -67,9 +67,9 @@ func TestMerchantsShowWhichKeysAreRefusedAndWhenTheyAreTriedAgain(t *testing.T) 
 		return w.do(request{method: "GET", path: "/merchants?merchant=" + id, headers: headers})
 	}
 	wantText(t, "with keys", get("1000001", nil), []string{
-		">denied</span> B2C, key <code>0000000a</code>, since <span class=\"time\">2026-01-02 11:04:05", "tried again at <span class=\"time\">2099-01-02 11:04:05", "Invalid: Denied: TransCode 110: 金鑰 / IV 錯誤, HashKey mismatch<", "Resume</button>",
+		">denied</span> B2C, key <code>0000000a</code>, since <span class=\"time\">2026-01-02 11:04:05", "tried again at <span class=\"time\">2099-01-02 11:04:05", "B2B Invalid: Denied: TransCode 110: 金鑰 / IV 錯誤, HashKey mismatch<", "Resume</button>",
 	}, "遭拒", "no keys", "banned")
-	wantText(t, "with keys, in Chinese", get("1000001", zh), []string{">遭拒</span> B2C, 金鑰 <code>0000000a</code>", "下次重試", "Invalid: Denied: TransCode 110: 金鑰 / IV 錯誤, HashKey mismatch<"})
+	wantText(t, "with keys, in Chinese", get("1000001", zh), []string{">遭拒</span> B2C, 金鑰 <code>0000000a</code>", "下次重試", "B2B Invalid: Denied: TransCode 110: 金鑰 / IV 錯誤, HashKey mismatch<"})
 	wantText(t, "without keys, and tried now", get("1000002", nil), []string{">denied</span> B2B, no keys, since", "tried at this moment"}, "tried again at")
 }
 

@@ -39,10 +39,10 @@ func (w *world) doBody(q request, body string) *httptest.ResponseRecorder {
 
 const buyer = "王小明 0912345678"
 
-func void(number string) *tasks.Invalid {
-	return &tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{
+func void(number string) *tasks.B2BInvalid {
+	return &tasks.B2BInvalid{
 		MerchantID: "2000132", InvoiceNumber: number, InvoiceDate: "2026-11-01", Reason: "訂單取消", Remark: buyer,
-	}}
+	}
 }
 
 // died puts a dead void into asynq's archive and the ledger, as a worker does.

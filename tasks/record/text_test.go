@@ -12,7 +12,7 @@ func TestATextOfAnOlderWorkerIsReadInBothLanguagesAndANewOneIsNeverCut(t *testin
 	}{
 		"in two fields":               {"ask ECPay; key 1a2b", "請洽綠界；金鑰 1a2b", true, Text{"ask ECPay; key 1a2b", "請洽綠界；金鑰 1a2b"}},
 		"in two, with a slash":        {"B2C / B2B is not enabled", "未開通 B2C / B2B", true, Text{"B2C / B2B is not enabled", "未開通 B2C / B2B"}},
-		"in two, ECPay's words":       {"Invalid: Denied: 功能 / 尚未開通", "綠界：功能 / 尚未開通", true, Text{"Invalid: Denied: 功能 / 尚未開通", "綠界：功能 / 尚未開通"}},
+		"in two, ECPay's words":       {"B2B Invalid: Denied: 功能 / 尚未開通", "綠界：功能 / 尚未開通", true, Text{"B2B Invalid: Denied: 功能 / 尚未開通", "綠界：功能 / 尚未開通"}},
 		"in one":                      {"ask ECPay / 請洽綠界", "", false, Text{"ask ECPay", "請洽綠界"}},
 		"in one, with what follows":   {"wrong keys; mend them / 金鑰錯誤，請修正; key fingerprint 1a2b / 金鑰指紋 1a2b", "", false, Text{"wrong keys; mend them; key fingerprint 1a2b", "金鑰錯誤，請修正；金鑰指紋 1a2b"}},
 		"in one, with what it is of":  {"no success within 25 attempts / 超過次數仍未成功: sent, and lost / 已送出但結果不明", "", false, Text{"no success within 25 attempts: sent, and lost", "超過次數仍未成功：已送出但結果不明"}},

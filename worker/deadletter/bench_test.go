@@ -71,8 +71,8 @@ func (b *bench) sweep() deadletter.Report {
 
 const queue = "invalid"
 
-func void(number string) tasks.Invalid {
-	return tasks.Invalid{InvalidRequest: ecpay.InvalidRequest{MerchantID: "2000132", InvoiceNumber: number, InvoiceDate: "2026-11-01", Reason: "訂單取消"}}
+func void(number string) tasks.B2BInvalid {
+	return tasks.B2BInvalid{MerchantID: "2000132", InvoiceNumber: number, InvoiceDate: "2026-11-01", Reason: "訂單取消"}
 }
 
 func number(i int) string { return fmt.Sprintf("VG%08d", i) }

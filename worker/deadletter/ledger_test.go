@@ -223,7 +223,7 @@ func TestResolveEndsATaskForGood(t *testing.T) {
 func TestAResolvedQueryMayBeAskedAnew(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q := tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1"}}
+	q := tasks.B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1"}
 	r, err := b.producer.GetAllowanceConfirm(t.Context(), q)
 	b.must(err)
 	b.must(b.inspector.ArchiveTask("query", r.ID))

@@ -207,7 +207,7 @@ func TestSetCorrectsThePayloadOrSaysWhyNot(t *testing.T) {
 	}
 	b.replay(b.ledger, id, deadletter.ReplayOptions{Set: map[string]string{"Reason": "=1+1, 更正", "Remark": "備註"}, By: "ops", Note: "ticket 7"}, ledger.Replayed)
 	p, err := tasks.Decode("b2b:invalid", nil, b.info(id).Payload)
-	if err != nil || p.(*tasks.Invalid).Reason != "=1+1, 更正" || p.(*tasks.Invalid).Remark != "備註" {
+	if err != nil || p.(*tasks.B2BInvalid).Reason != "=1+1, 更正" || p.(*tasks.B2BInvalid).Remark != "備註" {
 		t.Errorf("runs %+v, %v", p, err)
 	}
 	if l := b.get(id); !l.Corrected || !strings.Contains(string(l.Original), "訂單取消") {
@@ -227,7 +227,7 @@ func TestSetCorrectsThePayloadOrSaysWhyNot(t *testing.T) {
 func TestSetTakesNumbersAndTruth(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	r, err := b.producer.TriggerIssue(t.Context(), tasks.TriggerIssue{TriggerIssueRequest: ecpay.TriggerIssueRequest{MerchantID: "2000132", Tsr: "0123"}})
+	r, err := b.producer.TriggerIssue(t.Context(), tasks.B2CTriggerIssue{MerchantID: "2000132", Tsr: "0123"})
 	b.must(err)
 	b.must(b.inspector.ArchiveTask("trigger_issue", r.ID))
 	b.replay(b.ledger, r.ID, deadletter.ReplayOptions{Set: map[string]string{"DelayDay": "3", "RelateNumber": "007"}}, ledger.Replayed)
@@ -235,7 +235,7 @@ func TestSetTakesNumbersAndTruth(t *testing.T) {
 	b.must(err)
 	p, err := tasks.Decode(info.Type, info.Headers, info.Payload)
 	b.must(err)
-	if got := p.(*tasks.TriggerIssue); got.DelayDay == nil || *got.DelayDay != 3 || got.RelateNumber != "007" || got.Tsr != "0123" {
+	if got := p.(*tasks.B2CTriggerIssue); got.DelayDay == nil || *got.DelayDay != 3 || got.RelateNumber != "007" || got.Tsr != "0123" {
 		t.Errorf("%s", info.Payload)
 	}
 }

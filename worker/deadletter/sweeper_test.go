@@ -282,7 +282,7 @@ func (f *firstArchive) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func TestAPhantomOfAQueryThatWasRunMeanwhileIsWithdrawn(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	r, err := b.producer.GetAllowanceConfirm(t.Context(), tasks.GetAllowanceConfirm{GetAllowanceConfirmRequest: ecpay.GetAllowanceConfirmRequest{MerchantID: "2000132", AllowanceNo: "1"}})
+	r, err := b.producer.GetAllowanceConfirm(t.Context(), tasks.B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1"})
 	b.must(err)
 	b.must(b.inspector.ArchiveTask("query", r.ID))
 	store := ledger.New(b.rdb, time.Hour, time.Now)

@@ -32,7 +32,7 @@ func with(scope string) func(*gate.Request) {
 
 func (r *runner) answered(scope string, says gate.Answer) (time.Duration, bool) {
 	r.t.Helper()
-	pause, began, err := r.g.Answered(r.t.Context(), r.a, scope, says, "TriggerIssue: Denied: TransCode 110")
+	pause, began, err := r.g.Answered(r.t.Context(), r.a, scope, says, "B2C TriggerIssue: Denied: TransCode 110")
 	if err != nil {
 		r.t.Fatal(err)
 	}
