@@ -9,6 +9,14 @@ import (
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
+// asking is how the attempt finds out about a write of which nobody knows.
+type asking struct {
+	query *tasks.Ask // nil when nothing can be asked
+	// mayRepeat allows one more trigger with an earlier one unanswered, see
+	// Merchant.RetriggerScheduled.
+	mayRepeat bool
+}
+
 // finding is what an ask brought.
 type finding uint8
 
@@ -19,14 +27,34 @@ const (
 	askFailed
 )
 
+// ask finds out about an earlier write while one is not accounted for. over means that
+// nothing is sent now, and that the attempt ends with the verdict.
+func (h *handler) ask(ctx context.Context, a *attempt) (v Verdict, over bool) {
+	a.doubt = a.doubt && a.op.Write
+	a.query = a.payload.Ask(a.merchant.TsrIsRelateNumber)
+	a.mayRepeat = a.merchant.RetriggerScheduled && a.payload.Delay().Applies && a.history.Repeated == 0
+	if !a.op.Resendable && (a.open || a.doubt) {
+		if v, send := h.askFirst(ctx, a); !send {
+			return v, true
+		}
+	}
+	if a.op.Resendable && wordProves(a.history, h.policy) {
+		a.open = false
+	}
+	if a.history.Undone {
+		return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonUndone}, true
+	}
+	return Verdict{}, false
+}
+
 // find asks. The error is set with askFailed only.
-func (h *handler) find(ctx context.Context, a *attempt, m Merchant) (finding, *ecpay.Error) {
-	if a.ask == nil {
+func (h *handler) find(ctx context.Context, a *attempt) (finding, *ecpay.Error) {
+	if a.query == nil {
 		return cannotAsk, nil
 	}
-	resp, err := h.do(ctx, a, m, a.ask.Request, gate.Request{Rank: gate.Ahead})
+	resp, err := h.do(ctx, a, a.query.Request, wish{rank: gate.Ahead})
 	switch {
-	case err == nil && a.ask.Shows(resp):
+	case err == nil && a.query.Shows(resp):
 		return shown, nil
 	case err == nil, err.Kind == ecpay.NotFound:
 		return notShown, nil
@@ -35,19 +63,23 @@ func (h *handler) find(ctx context.Context, a *attempt, m Merchant) (finding, *e
 	}
 }
 
+// refused reports whether ECPay answered a question with a refusal, or with a code that is in
+// no table.
+func refused(e *ecpay.Error) bool { return e.Kind == ecpay.Unknown || e.Kind == ecpay.Rejected }
+
 // askFirst finds out about a write that went unanswered, or of which Redis may
 // have lost the mark, before anything is sent. send is true when the task may be
 // sent.
-func (h *handler) askFirst(ctx context.Context, a *attempt, m Merchant) (v Verdict, send bool) {
+func (h *handler) askFirst(ctx context.Context, a *attempt) (v Verdict, send bool) {
 	// A person's word is obeyed once the write cannot land any more.
 	word, left := a.open && a.history.NotExecuted, fenceLeft(a.history, h.policy)
 	if word && left > 0 {
 		return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: left, Reason: reasonWord}, false
 	}
-	found, err := h.find(ctx, a, m)
-	if found == askFailed && !(word && wordProves(a.history, h.policy) && (err.Kind == ecpay.Unknown || err.Kind == ecpay.Rejected)) {
+	found, err := h.find(ctx, a)
+	if found == askFailed && !(word && wordProves(a.history, h.policy) && refused(err)) {
 		a.err = err
-		return h.judge(a, err), false
+		return h.verdict(a, err), false
 	}
 	if word && found != shown { // nor can it land any more
 		a.open, a.doubt = false, false
@@ -142,109 +174,4 @@ func afterLoss(found finding, d tasks.Delay, _ bool, h gate.History, p Policy) (
 const (
 	askAgain     = time.Minute
 	askScheduled = 6 * time.Hour
-	askLate      = time.Hour
 )
-
-// lateOnDayOfIssue is how long an answer that there is nothing to cancel, with no
-// invoice shown, proves nothing; 0 when it does. On the day of issue ECPay takes no
-// cancel after 10:00 in Taipei, and issues at an hour that it does not tell. Nobody
-// here knows that day, so any may be it for a cancel that began before 10:00 and is
-// answered after it, each with a margin for clocks and for what was on its way: when the
-// day is over, what is issued on it shows. began is zero where it is not known.
-//
-// A cancel that begins later comes too late if this is the day; see README.
-func lateOnDayOfIssue(now, began time.Time, margin time.Duration) time.Duration {
-	day := now.Add(-margin).In(ecpay.Taipei)
-	hour := func(h int) time.Time { return time.Date(day.Year(), day.Month(), day.Day(), h, 0, 0, 0, ecpay.Taipei) }
-	if lastCancel := hour(10); now.Before(lastCancel.Add(-margin)) || began.After(lastCancel.Add(margin)) {
-		return 0
-	}
-	return hour(24).Add(margin).Sub(now)
-}
-
-// settle is the verdict on the answer to a write or a query. Where the answer
-// alone does not prove what became of the subject, it asks. earlier means that
-// an older write was unanswered when this one was sent.
-func (h *handler) settle(ctx context.Context, a *attempt, m Merchant, earlier bool) Verdict {
-	if a.err == nil {
-		return h.succeeded(ctx, a, m)
-	}
-	cancel := a.op.Resendable && a.op.Write
-	switch a.err.Kind {
-	case ecpay.NotFound, ecpay.Unknown:
-		if !a.op.Write {
-			return h.decide(a)
-		}
-	case ecpay.Rejected, ecpay.Conflict:
-		if !earlier {
-			return h.decide(a)
-		}
-	default:
-		return h.decide(a)
-	}
-	found, askErr := h.find(ctx, a, m)
-	switch {
-	case found == askFailed && !earlier && a.err.Execution == ecpay.NotExecuted && (askErr.Kind == ecpay.Unknown || askErr.Kind == ecpay.Rejected):
-		return h.decide(a) // ECPay refused this, and answers nothing that would show it done by other means
-	case found == askFailed: // not known yet: the next attempt asks again
-		return h.judge(a, askErr)
-	case found == shown && cancel:
-		a.open, a.doubt = false, false // what is issued was not cancelled, and cannot be any more
-		return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonIssued}
-	case found == shown:
-		a.open = false
-		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
-	case cancel && earlier && found == notShown && a.err.Kind == ecpay.NotFound:
-		if left := lateOnDayOfIssue(h.ecpay.Stamp(), a.gate.Start, h.policy.Fence); left > 0 {
-			return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: min(left, askLate), Pauses: true, Reason: reasonLate}
-		}
-		// Our own unanswered cancel is why ECPay knows nothing to cancel.
-		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
-	case earlier:
-		// A refusal of this attempt says nothing about the one before it.
-		return Verdict{Action: Dead, Kind: ecpay.Ambiguous, Reason: reasonAmbiguous}
-	}
-	return h.decide(a)
-}
-
-// succeeded is the verdict on a code of the success set.
-func (h *handler) succeeded(ctx context.Context, a *attempt, m Merchant) Verdict {
-	if v, waits := wait(a); waits {
-		return v
-	}
-	code, _ := a.resp.Result()
-	if d := a.payload.Delay(); a.op.IsAccepted(code) && d.Known && d.Days == 0 {
-		// "Accepted" of an invoice that is issued at once: it can be seen.
-		switch found, err := h.find(ctx, a, m); found {
-		case notShown:
-			a.open = true
-			return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: askAgain, Reason: reasonFence}
-		case askFailed:
-			a.open, a.err = true, err
-			return h.judge(a, &ecpay.Error{Kind: ecpay.Ambiguous})
-		}
-	}
-	return h.decide(a)
-}
-
-// Limits of waiting for a confirmation.
-const (
-	confirmPause    = time.Minute // doubles with every hold, up to confirmPauseMax
-	confirmPauseMax = time.Hour
-	confirmMaxAge   = 30 * 24 * time.Hour
-)
-
-// wait holds a query that was asked to wait for something at ECPay, and says
-// whether it did.
-func wait(a *attempt) (Verdict, bool) {
-	progress := a.payload.Progress(a.resp)
-	switch {
-	case progress == tasks.Settled:
-		return Verdict{}, false
-	case progress == tasks.Failed:
-		return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: reasonUpload}, true
-	case a.history.Age >= confirmMaxAge:
-		return Verdict{Action: Dead, Kind: ecpay.NotFound, Reason: reasonUnconfirmed}, true
-	}
-	return Verdict{Action: Hold, Kind: ecpay.OK, Delay: grow(confirmPause, confirmPauseMax, a.history.Holds), Reason: reasonUnconfirmed}, true
-}

@@ -87,7 +87,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.keys = &testKeys{merchant: Merchant{Merchant: m}}
 	w.h = &handler{
-		gate: gate.New(w.rdb, record.Confirm{}), turns: newTurns(8, 8), keys: w.keys, policy: Policy{}.withDefaults(),
+		gate: gate.New(w.rdb, record.Confirm{}), slots: newSlots(8, 8), keys: w.keys, policy: Policy{}.withDefaults(),
 		timeout: 45 * time.Second, finishTTL: time.Hour, retention: time.Hour,
 		now: w.clock, random: rand.Float64, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 	}
@@ -256,10 +256,11 @@ func TestAnAttemptWhoseMachineSleptSendsNothingMore(t *testing.T) {
 	}
 	j := w.job(x.payload)
 	a := w.h.newAttempt(j)
+	a.merchant = w.keys.merchant
 	w.mu.Lock()
 	w.now = w.now.Add(time.Hour)
 	w.mu.Unlock()
-	if _, err := w.h.do(t.Context(), a, w.keys.merchant, x.payload.Request(), gate.Request{Write: true}); err == nil || err.Execution != ecpay.NotSent || len(w.fake.Calls()) != 0 {
+	if _, err := w.h.do(t.Context(), a, x.payload.Request(), wish{write: true}); err == nil || err.Execution != ecpay.NotSent || len(w.fake.Calls()) != 0 {
 		t.Errorf("%v with %d calls, want nothing sent", err, len(w.fake.Calls()))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 // KeyProvider finds the keys of a merchant. A platform vendor with thousands of
@@ -47,3 +48,61 @@ func (m Merchant) interval(p Policy) time.Duration {
 // ErrUnknownMerchant means that there are no keys for a MerchantID. Tasks of
 // that merchant are held until there are.
 var ErrUnknownMerchant = errors.New("no keys for this merchant")
+
+// sealing is by what the requests of an attempt are sealed.
+type sealing struct {
+	merchant Merchant
+	// fingerprint is that of the merchant's keys, [gate.NoKeys] where there are none, and scope
+	// what ECPay may refuse for them.
+	fingerprint, scope string
+}
+
+// findKeys asks for the keys of the merchant.
+func (h *handler) findKeys(ctx context.Context, w *wanted) (sealing, error) {
+	m, err := h.keys.Merchant(ctx, w.payload.Request().Merchant())
+	s := sealing{merchant: m, fingerprint: gate.NoKeys}
+	if err == nil {
+		s.fingerprint = m.KeyFingerprint()
+	}
+	s.scope = gate.Scope(w.op.Category, s.fingerprint)
+	return s, err
+}
+
+// keyless is the verdict on a task whose keys are missing. Nothing dies of that.
+func (h *handler) keyless(ctx context.Context, a *attempt, err error) Verdict {
+	a.err = &ecpay.Error{Op: a.op.String(), Kind: ecpay.Unavailable, Execution: ecpay.NotSent, Err: err}
+	if errors.Is(err, ErrUnknownMerchant) {
+		a.err.Kind = ecpay.Denied
+		h.tellOfKeys(ctx, a, a.err)
+	}
+	return h.verdict(a, a.err)
+}
+
+// tellOfKeys tells the others of the merchant what an answer says about its keys, where
+// that is news.
+func (h *handler) tellOfKeys(ctx context.Context, a *attempt, e *ecpay.Error) {
+	var says gate.Answer
+	var why string
+	switch {
+	case e != nil && e.Kind == ecpay.Denied:
+		says, why = gate.KeysRefused, e.Error()
+	case !a.probesKeys:
+		return
+	case e == nil || e.RtnCode != 0: // its Data was sealed with these keys
+		says = gate.KeysWork
+	default:
+		says = gate.KeysUnsure
+	}
+	a.probesKeys = false
+	pause, began, err := h.gate.Answered(ctx, a.gate, a.scope, says, why)
+	switch {
+	case err != nil:
+		h.log.Warn().Str("task_id", a.job.id).Str("key", a.fingerprint).Err(err).Msg("the merchant's other tasks are not told about its keys")
+	case says == gate.KeysWork:
+		h.keeper.lift(a.payload.Request().Merchant())
+	case says == gate.KeysRefused && began:
+		e.RetryAfter = pause
+	case says == gate.KeysRefused:
+		e.RetryAfter = pause + longer(h.random())
+	}
+}

@@ -189,7 +189,7 @@ func (s *sim) ownerOf(call ecpaytest.Call) *simIntent {
 
 // judgeStamp demands a stamp made when the request was sent, by the sender's
 // clock or, where that is wrong, by the right one.
-func (s *sim) judgeStamp(call ecpaytest.Call, from sending) {
+func (s *sim) judgeStamp(call ecpaytest.Call, from simRequest) {
 	const tolerance = 6 * time.Second // two sources agree within five
 	stamp := time.Unix(call.Timestamp, 0)
 	if stamp.Sub(from.clock).Abs() > tolerance && stamp.Sub(call.At).Abs() > tolerance && !s.wrong {
@@ -198,7 +198,7 @@ func (s *sim) judgeStamp(call ecpaytest.Call, from sending) {
 }
 
 // judgeLock demands that the sender held the lock of the subject.
-func (s *sim) judgeLock(call ecpaytest.Call, from sending, owner *simIntent) {
+func (s *sim) judgeLock(call ecpaytest.Call, from simRequest, owner *simIntent) {
 	if s.lossy {
 		return // with the lock's own last writes
 	}

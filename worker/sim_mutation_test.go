@@ -35,7 +35,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			forgotten,
 		},
 		{
-			"a hold removes the mark", "handler.go",
+			"a hold removes the mark", "record.go",
 			"Settled: !a.open, History", "Settled: !a.open || v.Action == Hold, History",
 			forgotten,
 		},
@@ -65,8 +65,8 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`has [2-9] effects`,
 		},
 		{
-			"a refusal speaks for an earlier write too (rule 4)", "handler.go",
-			"a.err != nil && a.err.Execution == ecpay.MaybeExecuted || a.err != nil && earlier", "a.err != nil && a.err.Execution == ecpay.MaybeExecuted",
+			"a refusal speaks for an earlier write too (rule 4)", "send.go",
+			"a.err != nil && a.err.Execution == ecpay.MaybeExecuted || a.err != nil && a.earlier", "a.err != nil && a.err.Execution == ecpay.MaybeExecuted",
 			`is dead\(\w+\), and ECPay shows its effect`,
 		},
 		{
@@ -75,7 +75,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`is dead\(\w+\), and ECPay shows its effect`,
 		},
 		{
-			"a cancel that is refused around 10:00 on the day of issue is taken for done", "ask.go",
+			"a cancel that is refused around 10:00 on the day of issue is taken for done", "judge.go",
 			"began.After(lastCancel.Add(margin))", "true",
 			`late cancel of T9 is done without an effect`,
 		},
@@ -85,7 +85,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`is done without an effect|is dead\(\w+\), and ECPay shows its effect`,
 		},
 		{
-			"nothing is asked after a failover (rule 13)", "handler.go",
+			"nothing is asked after a failover (rule 13)", "ask.go",
 			"!a.op.Resendable && (a.open || a.doubt)", "!a.op.Resendable && a.open",
 			`has [2-9] effects`,
 		},
@@ -120,7 +120,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			forgotten,
 		},
 		{
-			"a trigger is sent although its cancel is done", "handler.go",
+			"a trigger is sent although its cancel is done", "ask.go",
 			"if a.history.Undone {", "if false {",
 			`after its cancel was done`,
 		},

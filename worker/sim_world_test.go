@@ -74,7 +74,7 @@ type sim struct {
 	running sync.WaitGroup // of handlers
 
 	mu      sync.Mutex
-	sent    map[string]sending // by arrival
+	sent    map[string]simRequest // by arrival
 	bans    []ban
 	tokens  map[string]*simProc
 	intents []*simIntent
@@ -87,8 +87,8 @@ type odds struct {
 	crash, request, reply, late, freeze, connect int
 }
 
-// sending is a request on its way.
-type sending struct {
+// simRequest is a request on its way.
+type simRequest struct {
 	proc  *simProc
 	at    time.Time         // when it was sent
 	clock time.Time         // of the process then
@@ -174,7 +174,7 @@ func (s *sim) front(w http.ResponseWriter, r *http.Request) {
 	}
 	p, _ := r.Context().Value(procKey{}).(*simProc)
 	if p != nil {
-		from := sending{proc: p, at: time.Now(), clock: p.now(), locks: map[string]string{}}
+		from := simRequest{proc: p, at: time.Now(), clock: p.now(), locks: map[string]string{}}
 		for _, key := range s.redis.list("KEYS", "ecpayq:*:lock:*") {
 			from.locks[key] = s.redis.text("GET", key)
 		}
@@ -196,7 +196,7 @@ func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), start: time.Now(), trace: trace,
 		redis: newSimRedis(), stops: newStops(), wake: make(chan struct{}, 1),
 		listener: &simListener{conns: make(chan net.Conn), closed: make(chan struct{})},
-		sent:     map[string]sending{}, tokens: map[string]*simProc{}, runs: map[string]int{}, policy: Policy{}.withDefaults(),
+		sent:     map[string]simRequest{}, tokens: map[string]*simProc{}, runs: map[string]int{}, policy: Policy{}.withDefaults(),
 	}
 	s.faulty.Store(true)
 	s.asynq = simAsynq{s.redis}

@@ -170,7 +170,7 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, quiet: cfg.Logger.Hook(QuietHook()),
 		h: &handler{
-			gate: gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate).Timed(cfg.Now, monotonic(), cfg.Policy.Fence), ecpay: cfg.ECPay, turns: newTurns(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
+			gate: gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate).Timed(cfg.Now, monotonic(), cfg.Policy.Fence), ecpay: cfg.ECPay, slots: newSlots(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, said: &said{},
 			paces:  newPaces(cfg.Logger),
@@ -185,7 +185,7 @@ func New(cfg Config) (*Worker, error) {
 	rdb = &subscribingClient{UniversalClient: rdb, log: w.quiet}
 	rdb = &leaseClient{rdb, cfg.Observer.LeaseLost}
 	w.redis = newWakingClient(newDelayedClient(rdb, tasks.Queues(), delayedTaskCheck/2), tasks.Queues())
-	w.redis.admit = w.h.turns.admit
+	w.redis.admit = w.h.slots.admit
 	log := asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook()), cfg.Observer.Lost}
 	for i := range cfg.Servers {
 		w.servers = append(w.servers, w.newServer(i, log))
@@ -263,7 +263,7 @@ func (w *Worker) Stop() {
 		return
 	}
 	w.stop.Do(func() {
-		close(w.h.turns.stopping) // who waits for a turn goes back to the queue
+		close(w.h.slots.stopping) // who waits for a turn goes back to the queue
 		w.shutdown(w.servers)
 		w.cancel()
 		w.wg.Wait()

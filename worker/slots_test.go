@@ -24,16 +24,16 @@ func TestNoMoreTasksAreTakenThanCanBeSentSoon(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	turns, answer, done := newTurns(requests, 1), make(chan struct{}), make(chan struct{}, tasks)
+	slots, answer, done := newSlots(requests, 1), make(chan struct{}), make(chan struct{}, tasks)
 	w := &Worker{redis: newWakingClient(rdb, map[string]int{"first": 1})}
-	w.redis.admit = turns.admit
+	w.redis.admit = slots.admit
 	for range servers {
 		s := asynq.NewServerFromRedisClient(w.redis, asynq.Config{Concurrency: tasks, Queues: map[string]int{"first": 1}, TaskCheckInterval: taskCheck, LogLevel: asynq.FatalLevel})
 		if err := s.Start(asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
-			if !turns.slot(ctx) {
+			if !slots.take(ctx) {
 				return errors.New("no request is free")
 			}
-			defer turns.release()
+			defer slots.release()
 			<-answer
 			done <- struct{}{}
 			return nil
@@ -65,11 +65,11 @@ func TestNoMoreTasksAreTakenThanCanBeSentSoon(t *testing.T) {
 
 func TestAStopEndsTheWaitForRoom(t *testing.T) {
 	t.Parallel()
-	turns := newTurns(1, 1)
-	turns.waiting.Add(1)
+	slots := newSlots(1, 1)
+	slots.waiting.Add(1)
 	admitted := make(chan struct{})
 	go func() {
-		turns.admit(t.Context())
+		slots.admit(t.Context())
 		close(admitted)
 	}()
 	select {
@@ -77,7 +77,7 @@ func TestAStopEndsTheWaitForRoom(t *testing.T) {
 		t.Fatal("a task is taken although one waits for the only request")
 	case <-time.After(100 * time.Millisecond):
 	}
-	close(turns.stopping)
+	close(slots.stopping)
 	select {
 	case <-admitted:
 	case <-time.After(10 * time.Second):
