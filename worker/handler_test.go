@@ -22,6 +22,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // world is a handler with a fake ECPay and a Redis whose clocks are the test's.
@@ -230,7 +231,7 @@ func TestThrottledHoldsAndSpendsNothing(t *testing.T) {
 		// Whoever runs it before its time, asynq or a person: nothing is sent.
 		calls := len(w.fake.Calls())
 		w.advance(10 * time.Minute)
-		if early := w.once(j); early.Action != Hold || early.Kind != ecpay.Throttled || early.Delay != 20*time.Minute-gate.WakeEarly || len(w.fake.Calls()) != calls {
+		if early := w.once(j); early.Action != Hold || early.Kind != ecpay.Throttled || early.Delay != 20*time.Minute-merchants.WakeEarly || len(w.fake.Calls()) != calls {
 			t.Fatalf("run early: %s(%s) for %s with %d calls more, want hold for the rest", early.Action, early.Kind, early.Delay, len(w.fake.Calls())-calls)
 		}
 		w.advance(20 * time.Minute)

@@ -9,6 +9,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // judge is the verdict on the answer to a write or a query. Where the answer
@@ -150,7 +151,7 @@ func queued(why gate.Why, wait time.Duration, jitter float64) Verdict {
 		return v
 	}
 	if wait > longestNap {
-		v.Delay -= gate.WakeEarly
+		v.Delay -= merchants.WakeEarly
 	}
 	return v
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // keeper looks after merchants beside the attempts: it wakes the held tasks of those
@@ -18,7 +19,7 @@ import (
 // process, and sees to it that somebody tries keys again. Every process has one; what
 // they do may be done twice. A nil keeper does nothing.
 type keeper struct {
-	merchants *gate.Merchants
+	merchants *merchants.Inspector
 	keys      KeyProvider
 	log       zerolog.Logger
 	lifted    chan string
@@ -30,7 +31,7 @@ type keeper struct {
 // keeperPause is how often keys that are new to a process are noticed.
 const keeperPause = 2 * time.Second
 
-func newKeeper(m *gate.Merchants, keys KeyProvider, log zerolog.Logger) *keeper {
+func newKeeper(m *merchants.Inspector, keys KeyProvider, log zerolog.Logger) *keeper {
 	return &keeper{merchants: m, keys: keys, log: log, lifted: make(chan string, 64), seen: map[string]bool{}}
 }
 
@@ -67,7 +68,7 @@ func (k *keeper) run(ctx context.Context) {
 		case <-tick.C:
 			err = k.look(ctx)
 		case id := <-k.lifted:
-			var m gate.Merchant
+			var m merchants.Merchant
 			if m, err = k.merchants.Get(ctx, id); err == nil {
 				err = k.lookAfter(ctx, m)
 			}
@@ -106,7 +107,7 @@ func (k *keeper) look(ctx context.Context) error {
 
 // lookAfter wakes the tasks that may go on with the keys that this process has, or one
 // of them if it is time to try them.
-func (k *keeper) lookAfter(ctx context.Context, m gate.Merchant) error {
+func (k *keeper) lookAfter(ctx context.Context, m merchants.Merchant) error {
 	if m.Held == 0 {
 		return k.merchants.Forget(ctx, m)
 	}

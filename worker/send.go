@@ -90,7 +90,7 @@ func (h *handler) do(ctx context.Context, a *attempt, req ecpay.Request, w wish)
 }
 
 // longestNap is how long an attempt sleeps in place for its turn; what takes longer
-// is a hold, from which asynq wakes it [gate.WakeEarly].
+// is a hold, from which asynq wakes it [merchants.WakeEarly].
 const longestNap = 3 * time.Second
 
 // noTurnError means that it is not the turn of a request, and what it waits for.

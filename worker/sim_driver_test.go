@@ -19,6 +19,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // poke lets the driver look again.
@@ -276,7 +277,7 @@ func (s *sim) resume(p *simProc) {
 		}
 	}
 	s.mu.Unlock()
-	r, err := gate.NewMerchants(p.rdb).Resume(context.Background(), testMerchant, "sim", "")
+	r, err := merchants.New(p.rdb).Resume(context.Background(), testMerchant, "sim", "")
 	s.logf("%s: resume: %+v %v", p.name, r, err)
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // simProc is a process: a worker, a producer or a person's command line. Its
@@ -108,7 +109,7 @@ func (s *sim) newWorker() *simProc {
 	p.keys.current.Store(s.keysOf(len(s.workers)))
 	p.h = &handler{
 		gate: gate.New(p.rdb, record.Confirm{}).Timed(p.now, monotonic(), s.policy.Fence), ecpay: p.client, slots: newSlots(simConcurrency, simConcurrency), keys: p.keys, policy: s.policy,
-		keeper:  newKeeper(gate.NewMerchants(p.rdb), p.keys, zerolog.Nop()),
+		keeper:  newKeeper(merchants.New(p.rdb), p.keys, zerolog.Nop()),
 		egress:  newEgress(gate.NewEgress(p.rdb, DefaultEgress, 0), zerolog.Nop()),
 		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,
 		now: p.now, log: zerolog.Nop(), observer: Observer{}.withDefaults(),

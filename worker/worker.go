@@ -21,6 +21,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // Config configures a [Worker].
@@ -174,7 +175,7 @@ func New(cfg Config) (*Worker, error) {
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, said: &said{},
 			paces:  newPaces(cfg.Logger),
-			keeper: newKeeper(gate.NewMerchants(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
+			keeper: newKeeper(merchants.New(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
 			egress: newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
 		},
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks/record"
-	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 func (p *program) doctorCommand() *cli.Command {
@@ -67,7 +67,7 @@ func (p *program) doctor(ctx context.Context, c *cli.Command) error {
 	rdb, done, seen := p.checkRedis(ctx)
 	defer done()
 	report = append(report, seen...)
-	var standing map[string]gate.Merchant
+	var standing map[string]merchants.Merchant
 	if rdb != nil {
 		report = append(report, p.checkFleet(ctx, rdb, dir, &standing)...)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // checkECPay asks for the front page: any answer shows that ECPay is reachable,
@@ -65,7 +66,7 @@ type asker struct {
 	cfg       *config.Config
 	client    *ecpay.Client
 	questions *gate.Questions // nil without a Redis that can be used
-	standing  map[string]gate.Merchant
+	standing  map[string]merchants.Merchant
 
 	mu     sync.Mutex
 	banned bool // ECPay said 403 to one: nobody else is asked
@@ -74,7 +75,7 @@ type asker struct {
 // askMerchants asks for each merchant a question that changes nothing and that only
 // works with the right keys and an enabled service. offline means that it would be of no
 // use.
-func (p *program) askMerchants(ctx context.Context, rdb redis.UniversalClient, dir *config.Directory, standing map[string]gate.Merchant, offline bool) []finding {
+func (p *program) askMerchants(ctx context.Context, rdb redis.UniversalClient, dir *config.Directory, standing map[string]merchants.Merchant, offline bool) []finding {
 	const check = "keys at ecpay"
 	if offline {
 		return []finding{{Check: check, Status: statusWarning, Detail: "not asked: ECPay is not reachable, or would refuse our clock"}}

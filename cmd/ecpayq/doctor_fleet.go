@@ -15,21 +15,22 @@ import (
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // checkFleet reports what workers have left in Redis: refused keys, bans, dead letters,
 // and which of them live. It tells in standing where merchants stand.
-func (p *program) checkFleet(ctx context.Context, rdb redis.UniversalClient, dir *config.Directory, standing *map[string]gate.Merchant) []finding {
+func (p *program) checkFleet(ctx context.Context, rdb redis.UniversalClient, dir *config.Directory, standing *map[string]merchants.Merchant) []finding {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	unknown := func(check string, err error) finding {
 		return found(check, statusWarning, "not known: "+err.Error(), redisHint(err))
 	}
 	var report []finding
-	if list, err := gate.NewMerchants(rdb).List(ctx); err != nil {
+	if list, err := merchants.New(rdb).List(ctx); err != nil {
 		report = append(report, unknown("denied keys", err))
 	} else {
-		*standing = map[string]gate.Merchant{}
+		*standing = map[string]merchants.Merchant{}
 		for _, m := range list {
 			(*standing)[m.ID] = m
 		}
@@ -65,7 +66,7 @@ func some(list []string) string {
 
 // deniedFinding fails when ECPay refuses keys that are configured here: nothing is sent
 // with them.
-func deniedFinding(standing map[string]gate.Merchant, dir *config.Directory) finding {
+func deniedFinding(standing map[string]merchants.Merchant, dir *config.Directory) finding {
 	f := finding{Check: "denied keys", Status: statusOK, Detail: "none"}
 	ours := map[string]bool{}
 	if dir != nil {
@@ -99,7 +100,7 @@ func deniedFinding(standing map[string]gate.Merchant, dir *config.Directory) fin
 	return f
 }
 
-func bansFinding(standing map[string]gate.Merchant, egress gate.EgressState) finding {
+func bansFinding(standing map[string]merchants.Merchant, egress gate.EgressState) finding {
 	f := finding{Check: "bans", Status: statusOK, Detail: "none"}
 	var list []string
 	if what := dashboard.PausedFor(egress.Why); !what.IsZero() {

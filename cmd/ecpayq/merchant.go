@@ -17,6 +17,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 func (p *program) merchantCommand() *cli.Command {
@@ -53,8 +54,8 @@ func (p *program) merchantList(ctx context.Context, c *cli.Command, rdb redis.Un
 	if err := p.warnOfEgress(ctx, rdb); err != nil {
 		return err
 	}
-	m := gate.NewMerchants(rdb)
-	var list []gate.Merchant
+	m := merchants.New(rdb)
+	var list []merchants.Merchant
 	var err error
 	if c.Args().Present() {
 		for _, id := range c.Args().Slice() {
@@ -101,7 +102,7 @@ func (p *program) warnOfEgress(ctx context.Context, rdb redis.UniversalClient) e
 	return nil
 }
 
-func (p *program) merchantRow(m gate.Merchant) table.Row {
+func (p *program) merchantRow(m merchants.Merchant) table.Row {
 	var trouble lines
 	if m.Ban != nil {
 		trouble = append(trouble, p.colour(text.FgRed, fmt.Sprintf("banned since %s until %s / 綠界要求暫停", taipei(&m.Ban.Since), taipei(&m.Ban.Until))+withWhy(m.Ban.Why)))
@@ -151,7 +152,7 @@ func (p *program) merchantResume(ctx context.Context, c *cli.Command, rdb redis.
 	if !c.Args().Present() {
 		return usageError{errors.New("give the MerchantID of whom to resume")}
 	}
-	m := gate.NewMerchants(rdb)
+	m := merchants.New(rdb)
 	var rows []table.Row
 	for _, id := range c.Args().Slice() {
 		r, err := m.Resume(ctx, id, p.who(), c.String("note"))

@@ -22,7 +22,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
-	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 	"github.com/ecpayq/ecpayq/worker/tracing"
 )
 
@@ -158,7 +158,7 @@ func hintFor(err error) string {
 		return "the task is stored and workers may run it; running the same command again waits again"
 	case errors.Is(err, deadletter.ErrNotFound):
 		return "ecpayq dead list shows what is dead; a task that asynq archived by itself shows up within a minute or two"
-	case errors.Is(err, gate.ErrNoMerchant):
+	case errors.Is(err, merchants.ErrNotFound):
 		return "ecpayq merchant list shows those for which something was sent lately or that are held"
 	case errors.Is(err, app.ErrRedisTooOld):
 		return "upgrade Redis to " + app.MinRedis + " or newer"

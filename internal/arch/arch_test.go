@@ -84,7 +84,7 @@ var levels = [][]string{
 	{"internal/config", "internal/dashboard"},
 	{"worker/metrics", "worker/schedule", "worker/tracing"},
 	{"worker"},
-	{"worker/deadletter"},
+	{"worker/deadletter", "worker/merchants"},
 	{"worker/gate"},
 	{"internal/redishealth"},
 	{"enqueue"},
@@ -136,8 +136,9 @@ func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 		"internal/redistest":   nil,
 		"internal/exactjson":   nil,
 		"internal/web":         nil,
-		"worker":               {"worker/gate", "worker/deadletter", "enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/clean"},
+		"worker":               {"worker/gate", "worker/merchants", "worker/deadletter", "enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/clean"},
 		"worker/gate":          {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson"},
+		"worker/merchants":     {"worker/gate", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson"},
 		"internal/redishealth": {"enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson"},
 	} {
 		p, ok := packages(t)[module+"/"+path]

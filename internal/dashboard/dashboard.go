@@ -23,6 +23,7 @@ import (
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 	"github.com/ecpayq/ecpayq/worker/schedule"
 )
 
@@ -61,7 +62,7 @@ type Dashboard struct {
 	store     *ledger.Store
 	reader    *record.Reader
 	ledger    *deadletter.Ledger
-	merchants *gate.Merchants
+	merchants *merchants.Inspector
 	egress    *gate.Egress
 	queues    *asynq.Inspector
 	sessions  *sessions
@@ -103,7 +104,7 @@ func New(cfg Config) (*Dashboard, error) {
 	d := &Dashboard{
 		cfg: cfg, rdb: cfg.Redis, store: ledger.New(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
 		ledger:    deadletter.New(deadletter.Config{Redis: cfg.Redis, Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
-		merchants: gate.NewMerchants(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0), queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
+		merchants: merchants.New(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0), queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
 		room: newRoom(roomPlaces, 0, roomEach, roomLine, roomCrowd), files: map[string]*monFile{}, memory: &memoryReader{rdb: cfg.Redis},
 		mon: newMon(cfg.Redis, false), lookOnly: newMon(cfg.Redis, true), monPage: map[bool]*monPage{},
 	}

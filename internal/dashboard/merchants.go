@@ -11,6 +11,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // merchantsData is where merchants stand, those in trouble first.
@@ -25,7 +26,7 @@ type merchantsData struct {
 	Total  int
 }
 
-type merchantRow struct{ gate.Merchant }
+type merchantRow struct{ merchants.Merchant }
 
 // Troubled reports whether something holds the merchant.
 func (m merchantRow) Troubled() bool {
@@ -91,7 +92,7 @@ func (d *Dashboard) resumeMerchant(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	got, err := d.merchants.Resume(ctx, r.PostFormValue("merchant"), who(r), clip(strings.TrimSpace(r.PostFormValue("note"))))
 	switch {
-	case errors.Is(err, gate.ErrNoMerchant):
+	case errors.Is(err, merchants.ErrNotFound):
 		d.problem(w, r, http.StatusNotFound, "Nothing is known of this merchant.")
 	case err != nil:
 		d.failed(w, r, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 func TestMerchantsShowPaceBanAndRefusedKeysAndAreResumed(t *testing.T) {
@@ -25,7 +26,7 @@ func TestMerchantsShowPaceBanAndRefusedKeysAndAreResumed(t *testing.T) {
 	}
 	pace("1000001", "interval", 200_000, "last", micro(-time.Second))
 	pace("1000002", "interval", 50_000, "last", micro(-time.Minute), "ban", micro(time.Hour), "ban_since", micro(-time.Minute), "ban_why", "HTTP 403")
-	w.must(gate.NewMerchants(rdb).Seen(t.Context(), []string{"1000001", "1000002"}))
+	w.must(merchants.New(rdb).Seen(t.Context(), []string{"1000001", "1000002"}))
 
 	page := w.get("/merchants")
 	wantText(t, "merchants", page, []string{"1000001", "200ms", "1000002", "50ms", "banned", "HTTP 403", "Resume"})
@@ -42,7 +43,7 @@ func TestMerchantsShowPaceBanAndRefusedKeysAndAreResumed(t *testing.T) {
 	if a := resume("1000009"); a.Code != http.StatusNotFound {
 		t.Errorf("a merchant of which nothing is known: got status %d, want 404", a.Code)
 	}
-	if m, err := gate.NewMerchants(rdb).Get(t.Context(), "1000002"); err != nil || m.Ban != nil {
+	if m, err := merchants.New(rdb).Get(t.Context(), "1000002"); err != nil || m.Ban != nil {
 		t.Errorf("after it: %+v, %v, want no ban", m, err)
 	}
 	if a := w.audit(); len(a) != 1 || a[0].MerchantID != "1000002" || a[0].What != "resume" || a[0].Who != "dashboard" || a[0].Note != "ECPay agreed" {
@@ -61,7 +62,7 @@ func TestMerchantsShowWhichKeysAreRefusedAndWhenTheyAreTriedAgain(t *testing.T) 
 	}
 	w.must(rdb.HSet(t.Context(), record.KeysOf("1000001").Pace, "interval", 200_000, "last", since.UnixMicro(), "denied:B2C:0000000a", denial(since)).Err())
 	w.must(rdb.HSet(t.Context(), record.KeysOf("1000002").Pace, "interval", 200_000, "last", since.UnixMicro(), "denied:B2B:"+gate.NoKeys, denial(next)).Err())
-	w.must(gate.NewMerchants(rdb).Seen(t.Context(), []string{"1000001", "1000002"}))
+	w.must(merchants.New(rdb).Seen(t.Context(), []string{"1000001", "1000002"}))
 	zh := map[string]string{"Accept-Language": "zh-TW"}
 	get := func(id string, headers map[string]string) *httptest.ResponseRecorder {
 		return w.do(request{method: "GET", path: "/merchants?merchant=" + id, headers: headers})

@@ -10,7 +10,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
-	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 func TestAWrongTypedKeyOfOneMerchantKeepsNoOther(t *testing.T) {
@@ -46,7 +46,7 @@ func TestAWrongTypedKeyOfOneMerchantKeepsNoOther(t *testing.T) {
 		t.Errorf("tally %v, %v", tally, err)
 	}
 
-	m := gate.NewMerchants(b.rdb)
+	m := merchants.New(b.rdb)
 	b.must(m.Seen(t.Context(), []string{"1000001", "2000132"}))
 	b.must(b.rdb.HSet(t.Context(), record.KeysOf("2000132").Pace, "last", time.Now().UnixMicro()).Err())
 	list, err := m.List(t.Context())

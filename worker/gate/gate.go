@@ -299,6 +299,9 @@ const (
 // which each is enabled apart, with one key pair.
 func Scope(c ecpay.Category, fingerprint string) string { return string(c) + ":" + fingerprint }
 
+// NoKeys stands for the fingerprint of keys that are missing.
+const NoKeys = "none"
+
 // Why says for what a request has to wait.
 type Why uint8
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 func TestAQuestionWithoutATaskKeepsThePaceOfItsMerchantAndEndsABan(t *testing.T) {
@@ -55,7 +56,7 @@ func TestAQuestionWithoutATaskKeepsThePaceOfItsMerchantAndEndsABan(t *testing.T)
 	other := gate.Question{MerchantID: "3000001", Token: "doctor:3", InFlight: 8, Life: time.Second}
 	ask(other)
 	over(other, time.Hour)
-	m, err := gate.NewMerchants(rdb).Get(t.Context(), "3000001")
+	m, err := merchants.New(rdb).Get(t.Context(), "3000001")
 	if err != nil || m.Ban == nil || m.Ban.Why != "why" {
 		t.Fatalf("after a ban: got %+v, %v", m, err)
 	}
@@ -63,7 +64,7 @@ func TestAQuestionWithoutATaskKeepsThePaceOfItsMerchantAndEndsABan(t *testing.T)
 	if turn := ask(other); turn.Why != gate.ForBan || turn.Wait < 50*time.Minute {
 		t.Errorf("during a ban: got %+v, want its end", turn)
 	}
-	if m, _ := gate.NewMerchants(rdb).Get(t.Context(), "3000001"); m.NextPlace != nil {
+	if m, _ := merchants.New(rdb).Get(t.Context(), "3000001"); m.NextPlace != nil {
 		t.Errorf("a question took a place in line: %+v", m)
 	}
 	// The first one after a ban ends it for all.
@@ -80,7 +81,7 @@ func TestAQuestionWithoutATaskKeepsThePaceOfItsMerchantAndEndsABan(t *testing.T)
 		t.Error("a second one went before the first was answered")
 	}
 	over(other, 0)
-	if m, _ := gate.NewMerchants(rdb).Get(t.Context(), "3000001"); m.Ban != nil {
+	if m, _ := merchants.New(rdb).Get(t.Context(), "3000001"); m.Ban != nil {
 		t.Errorf("the ban is still there: %+v", m.Ban)
 	}
 }

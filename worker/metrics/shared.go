@@ -16,6 +16,7 @@ import (
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // SharedConfig configures a [Shared].
@@ -46,7 +47,7 @@ type SharedConfig struct {
 type Shared struct {
 	cfg         SharedConfig
 	ledger      *deadletter.Ledger
-	standing    *gate.Merchants
+	standing    *merchants.Inspector
 	egressState *gate.Egress
 	memory      *memory
 }
@@ -100,7 +101,7 @@ func WatchShared(reg prometheus.Registerer, cfg SharedConfig) error {
 	}
 	return reg.Register(&Shared{
 		cfg: cfg, ledger: deadletter.New(deadletter.Config{Redis: cfg.Redis}),
-		standing: gate.NewMerchants(cfg.Redis), egressState: gate.NewEgress(cfg.Redis, cfg.Egress, 0),
+		standing: merchants.New(cfg.Redis), egressState: gate.NewEgress(cfg.Redis, cfg.Egress, 0),
 		memory: &memory{rdb: cfg.Redis, queues: cfg.Queues, now: cfg.Now},
 	})
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 // shared is a registry of a Redis of its own.
@@ -59,8 +60,8 @@ func dead(pipe redis.Pipeliner, id string, kind ecpay.Kind) {
 	pipe.ZAdd(ctx, record.OwnersKey, redis.Z{Score: float64(time.Now().UnixMilli()), Member: record.Owner(id)})
 }
 
-// merchants gives each of n a dead letter and a task that waits.
-func merchants(t testing.TB, rdb *redis.Client, n int) {
+// addMerchants gives each of n a dead letter and a task that waits.
+func addMerchants(t testing.TB, rdb *redis.Client, n int) {
 	t.Helper()
 	var known []string
 	pipe := rdb.Pipeline()
@@ -74,7 +75,7 @@ func merchants(t testing.TB, rdb *redis.Client, n int) {
 	}
 	_, err := pipe.Exec(t.Context())
 	must(t, err)
-	must(t, gate.NewMerchants(rdb).Seen(t.Context(), known))
+	must(t, merchants.New(rdb).Seen(t.Context(), known))
 	_, err = deadletter.NewSweeper(deadletter.SweeperConfig{Redis: rdb, Logger: zerolog.Nop()}).Sweep(t.Context())
 	must(t, err)
 }
@@ -104,7 +105,7 @@ func TestAScrapeCostsTheSameForOneMerchantAndForAThousand(t *testing.T) {
 	t.Parallel()
 	cost := func(n int, byMerchant bool) (series int, roundTrips int64) {
 		reg, rdb, _ := shared(t, func(c *SharedConfig) { c.ByMerchant = byMerchant })
-		merchants(t, rdb, n)
+		addMerchants(t, rdb, n)
 		count := &trips{}
 		rdb.AddHook(count)
 		series, err := testutil.GatherAndCount(reg)
@@ -359,7 +360,7 @@ func TestMerchantsThatAreHeldAndAPausedEgressAreShown(t *testing.T) {
 		a := attempt(merchant, "t"+merchant)
 		_, err := g.Enter(t.Context(), a, gate.Request{Name: "1", InFlight: 8, Life: time.Minute, Now: time.Now()})
 		must(t, err)
-		must(t, gate.NewMerchants(rdb).Seen(t.Context(), []string{merchant}))
+		must(t, merchants.New(rdb).Seen(t.Context(), []string{merchant}))
 		if i < 2 {
 			must(t, g.Leave(t.Context(), a, gate.Result{State: record.Held, Banned: time.Hour, Kind: ecpay.Throttled}))
 		}
@@ -398,7 +399,7 @@ func BenchmarkScrape(b *testing.B) {
 	for _, n := range []int{1, 1000, 10000} {
 		b.Run(fmt.Sprintf("%d merchants", n), func(b *testing.B) {
 			reg, rdb, _ := shared(b, nil)
-			merchants(b, rdb, n)
+			addMerchants(b, rdb, n)
 			for b.Loop() {
 				if _, err := reg.Gather(); err != nil {
 					b.Fatal(err)

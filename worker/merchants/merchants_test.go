@@ -1,4 +1,4 @@
-package gate_test
+package merchants_test
 
 import (
 	"context"
@@ -18,153 +18,13 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
+	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
 const (
 	oldKeys = "B2C:0000000a"
 	newKeys = "B2C:0000000b"
 )
-
-// with makes a request of certain keys, at no pace.
-func with(scope string) func(*gate.Request) {
-	return func(q *gate.Request) { q.Scope, q.Interval, q.InFlight = scope, 0, 1000 }
-}
-
-func (r *runner) answered(scope string, says gate.Answer) (time.Duration, bool) {
-	r.t.Helper()
-	pause, began, err := r.g.Answered(r.t.Context(), r.a, scope, says, "B2C TriggerIssue: Denied: TransCode 110")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return pause, began
-}
-
-// denied shows how keys of merchant 1 are refused.
-func denied(t *testing.T, rdb *redis.Client, scope string) gate.Denial {
-	t.Helper()
-	m, err := gate.NewMerchants(rdb).Get(t.Context(), "1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := m.Denies(scope)
-	if d == nil {
-		t.Fatalf("%s is not refused: %+v", scope, m)
-	}
-	return *d
-}
-
-// pass lets time pass for a refusal.
-func pass(t *testing.T, rdb *redis.Client, scope string, d time.Duration) {
-	t.Helper()
-	key := record.KeysOf("1").Pace
-	words := strings.SplitN(rdb.HGet(t.Context(), key, "denied:"+scope).Val(), " ", 6)
-	for i := range 2 {
-		n, err := strconv.ParseInt(words[i], 10, 64)
-		if err != nil {
-			t.Fatalf("%q: %v", words, err)
-		}
-		words[i] = strconv.FormatInt(n-d.Microseconds(), 10)
-	}
-	if err := rdb.HSet(t.Context(), key, "denied:"+scope, strings.Join(words, " ")).Err(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestAClockOfRedisThatIsSetBackMakesNoPauseOfRefusedKeysLonger(t *testing.T) {
-	t.Parallel()
-	g, rdb, _ := newGate(t)
-	first := newRunner(t, g, "1", 1)
-	first.ask(with(oldKeys))
-	first.answered(oldKeys, gate.KeysRefused)
-	pass(t, rdb, oldKeys, -time.Hour)
-	about(t, "an hour back", newRunner(t, g, "1", 2).ask(with(oldKeys)), time.Minute)
-	pass(t, rdb, oldKeys, time.Minute)
-	about(t, "a minute later", newRunner(t, g, "1", 3).ask(with(oldKeys)), 0)
-}
-
-func TestRefusedKeysHoldTheirMerchantWithGrowingPausesAndOneTriesThemAgain(t *testing.T) {
-	t.Parallel()
-	g, rdb, _ := newGate(t)
-	n := 0
-	next := func() *runner { n++; return newRunner(t, g, "1", n) }
-	first, second := next(), next()
-	for _, r := range []*runner{first, second} { // both are on their way
-		about(t, "before anything is refused", r.ask(with(oldKeys)), 0)
-	}
-	var total time.Duration
-	for i, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
-		pause *= time.Minute
-		if got, began := first.answered(oldKeys, gate.KeysRefused); !began || got != pause {
-			t.Fatalf("refusal %d: a pause of %s, began %t; want one of %s", i, got, began, pause)
-		}
-		for range 2 { // executed again, because its answer was lost
-			if got, began := first.answered(oldKeys, gate.KeysRefused); !began || got > pause || got < pause-10*time.Second {
-				t.Fatalf("refusal %d, executed again: a pause of %s, began %t; want the same", i, got, began)
-			}
-		}
-		if i == 0 {
-			if got, began := second.answered(oldKeys, gate.KeysRefused); began || got > pause {
-				t.Fatalf("of one that was on its way: a pause of %s, began %t; want that of the first", got, began)
-			}
-		}
-		about(t, "who comes meanwhile", next().ask(with(oldKeys)), pause)
-		about(t, "a question", next().ask(func(q *gate.Request) { with(oldKeys)(q); q.Rank = gate.Ahead }), pause)
-		if d := denied(t, rdb, oldKeys); d.Pauses != i+1 || d.Probing || d.Fingerprint != "0000000a" || d.Service != "B2C" || !strings.Contains(d.Why, "TransCode 110") {
-			t.Errorf("listed as %+v", d)
-		}
-		pass(t, rdb, oldKeys, pause)
-		total += pause
-		first = next()
-		about(t, "the one who tries", first.ask(with(oldKeys)), 0)
-		about(t, "its second request", first.ask(with(oldKeys)), 0)
-		about(t, "who comes while it does", next().ask(with(oldKeys)), time.Second)
-		if d := denied(t, rdb, oldKeys); !d.Probing || time.Since(d.Since) < total {
-			t.Errorf("listed as %+v, want that they are tried, refused since %s", d, total)
-		}
-	}
-	// It brings nothing: another one tries a little later.
-	first.answered(oldKeys, gate.KeysUnsure)
-	about(t, "after an answer that says nothing", next().ask(with(oldKeys)), time.Minute)
-	pass(t, rdb, oldKeys, time.Minute)
-	probe := next()
-	about(t, "the next one who tries", probe.ask(with(oldKeys)), 0)
-	probe.answered(oldKeys, gate.KeysWork)
-	for range 3 {
-		about(t, "once the keys work", next().ask(with(oldKeys)), 0)
-	}
-	if got, began := first.answered(oldKeys, gate.KeysRefused); !began || got != time.Minute {
-		t.Errorf("refused anew: a pause of %s, began %t; want 1m", got, began)
-	}
-}
-
-func TestWhoHasOtherKeysOrUsesAnotherServiceGoesOn(t *testing.T) {
-	t.Parallel()
-	g, rdb, _ := newGate(t)
-	newRunner(t, g, "1", 0).answered(oldKeys, gate.KeysRefused)
-	newRunner(t, g, "1", 1).answered("B2C:"+gate.NoKeys, gate.KeysRefused)
-	about(t, "the old keys", newRunner(t, g, "1", 2).ask(with(oldKeys)), time.Minute)
-	about(t, "another service", newRunner(t, g, "1", 3).ask(with("B2B:0000000a")), 0)
-	about(t, "another merchant", newRunner(t, g, "2", 4).ask(with(oldKeys)), 0)
-	r := newRunner(t, g, "1", 5)
-	about(t, "the new keys", r.ask(with(newKeys)), 0)
-	r.answered(newKeys, gate.KeysWork)
-	about(t, "the old keys, although the new ones work", newRunner(t, g, "1", 6).ask(with(oldKeys)), time.Minute)
-
-	// What nobody has any more is forgotten, once there is something new.
-	pass(t, rdb, oldKeys, 48*time.Hour)
-	newRunner(t, g, "1", 7).answered(newKeys, gate.KeysRefused)
-	m, err := gate.NewMerchants(rdb).Get(t.Context(), "1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, d := range m.Denied {
-		got = append(got, d.Service+":"+d.Fingerprint)
-	}
-	if diff := cmp.Diff([]string{newKeys, "B2C:none"}, got); diff != "" {
-		t.Errorf("refused (-want +got):\n%s", diff)
-	}
-}
 
 // heldTasks are tasks of merchant 1 that asynq will run in hours.
 type heldTasks struct {
@@ -177,7 +37,7 @@ type heldTasks struct {
 
 func newHeldTasks(t *testing.T) *heldTasks {
 	t.Helper()
-	g, rdb, _ := newGate(t)
+	g, rdb := newGate(t)
 	return &heldTasks{t: t, g: g, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb)}
 }
 
@@ -187,15 +47,14 @@ const retryKey = "asynq:{trigger_issue}:retry"
 func (h *heldTasks) add(r gate.Result, inAsynq bool) string {
 	h.t.Helper()
 	h.n++
-	a := attempt(fmt.Sprintf("b2c.trigger_issue.1.H%d", h.n), fmt.Sprintf("held-%d", h.n))
-	begin(h.t, h.g, a, time.Now())
-	leave(h.t, h.g, a, r)
+	held := begin(h.t, h.g, fmt.Sprintf("b2c.trigger_issue.1.H%d", h.n), fmt.Sprintf("held-%d", h.n))
+	held.leave(r)
 	if inAsynq {
-		if err := h.rdb.ZAdd(h.t.Context(), retryKey, redis.Z{Score: float64(time.Now().Add(r.Delay).Unix()), Member: a.ID}).Err(); err != nil {
+		if err := h.rdb.ZAdd(h.t.Context(), retryKey, redis.Z{Score: float64(time.Now().Add(r.Delay).Unix()), Member: held.a.ID}).Err(); err != nil {
 			h.t.Fatal(err)
 		}
 	}
-	return a.ID
+	return held.a.ID
 }
 
 // in is in how long asynq runs a task.
@@ -215,23 +74,23 @@ func held(kind ecpay.Kind) gate.Result {
 func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testing.T) {
 	t.Parallel()
 	h := newHeldTasks(t)
-	ctx, m := t.Context(), gate.NewMerchants(h.rdb)
-	r := newRunner(t, h.g, "1", 0)
+	ctx, m := t.Context(), merchants.New(h.rdb)
+	r := beginOf(t, h.g, "1", 0)
 	about(t, "the first request", r.ask(func(q *gate.Request) { q.Interval = time.Minute }), 0)
-	r.answered(oldKeys, gate.KeysRefused)
-	r.leave(30 * time.Minute)
+	r.refused(oldKeys)
+	r.leave(banned(30 * time.Minute))
 	var wake, leaveAlone []string
 	for _, kind := range []ecpay.Kind{ecpay.Denied, ecpay.Throttled, ecpay.Operator, ecpay.Denied} {
 		wake = append(wake, h.add(held(kind), true))
 	}
-	behind := newRunner(t, h.g, "1", 50) // in line behind the ban
+	behind := beginOf(t, h.g, "1", 50) // in line behind the ban
 	about(t, "behind the ban", behind.ask(func(q *gate.Request) { q.Scope = newKeys }), 30*time.Minute)
-	leave(t, h.g, behind.a, gate.Result{State: record.Queued, Kind: ecpay.Throttled, Delay: 2 * time.Hour, Held: true})
+	behind.leave(gate.Result{State: record.Queued, Kind: ecpay.Throttled, Delay: 2 * time.Hour, Held: true})
 	h.rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(2 * time.Hour).Unix()), Member: behind.a.ID})
 	wake = append(wake, behind.a.ID)
-	cancelled := newRunner(t, h.g, "1", 51)
+	cancelled := beginOf(t, h.g, "1", 51)
 	about(t, "ahead of it", cancelled.ask(func(q *gate.Request) { q.Scope, q.Rank = newKeys, gate.Ahead }), 30*time.Minute)
-	leave(t, h.g, cancelled.a, gate.Result{State: record.Queued, Kind: ecpay.Throttled, Delay: 2 * time.Hour, Held: true})
+	cancelled.leave(gate.Result{State: record.Queued, Kind: ecpay.Throttled, Delay: 2 * time.Hour, Held: true})
 	h.rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(2 * time.Hour).Unix()), Member: cancelled.a.ID})
 	wake = append(wake, cancelled.a.ID)
 	unanswered := held(ecpay.Ambiguous)
@@ -240,7 +99,7 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 	running := h.add(held(ecpay.Denied), false) // asynq has it not back yet
 
 	before, err := m.Get(ctx, "1")
-	if err != nil || before.Held != len(wake)+1 || before.Ban == nil || before.Ban.Until.Sub(before.Ban.Since) < 29*time.Minute || len(before.Denied) != 1 || before.Interval != gate.Interval(time.Minute) || before.Waiting != 1 {
+	if err != nil || before.Held != len(wake)+1 || before.Ban == nil || before.Ban.Until.Sub(before.Ban.Since) < 29*time.Minute || len(before.Denied) != 1 || before.Interval != merchants.Interval(time.Minute) || before.Waiting != 1 {
 		t.Errorf("before: %+v, %v", before, err)
 	}
 	for round := range 2 { // interrupted, and run again
@@ -248,7 +107,7 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := gate.Resumed{ID: "1", Woken: gate.Woken{Tasks: len(wake), Running: 1}}
+		want := merchants.Resumed{ID: "1", Woken: merchants.Woken{Tasks: len(wake), Running: 1}}
 		if round == 0 {
 			want.Denied, want.Banned = []string{oldKeys}, got.Banned
 			if got.Banned == nil {
@@ -288,18 +147,12 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 	}
 	// A woken task keeps its place, however early it runs.
 	id := wake[0]
-	a := attempt(id, "woken")
-	begin(t, h.g, a, time.Now())
-	q := write(time.Now())
-	q.Interval = time.Minute
-	if turn, err := h.g.Enter(ctx, a, q); err != nil || turn.Wait <= 0 || turn.Wait > h.in(id)+10*time.Second {
-		t.Errorf("a woken task: %+v, %v; want its place in %s", turn, err, h.in(id))
+	if wait := begin(t, h.g, id, "woken").ask(nil); wait <= 0 || wait > h.in(id)+10*time.Second {
+		t.Errorf("a woken task waits %s, want for its place in %s", wait, h.in(id))
 	}
-	a = attempt(cancelled.a.ID, "woken-too")
-	begin(t, h.g, a, time.Now())
-	q.Rank = gate.Ahead
-	if turn, err := h.g.Enter(ctx, a, q); err != nil || turn.Wait > time.Minute {
-		t.Errorf("a woken task that goes ahead: %+v, %v; want that nothing of the ban is left", turn, err)
+	ahead := func(q *gate.Request) { q.Rank = gate.Ahead }
+	if wait := begin(t, h.g, cancelled.a.ID, "woken-too").ask(ahead); wait > time.Minute {
+		t.Errorf("a woken task that goes ahead waits %s, want that nothing of the ban is left", wait)
 	}
 
 	var acts []ledger.AuditEntry
@@ -312,7 +165,7 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 	if len(acts) != 3 || acts[2].Who != "ops" || acts[2].What != ledger.ActResume || acts[2].MerchantID != "1" || acts[2].Owner() != "1" || acts[2].Note != "keys are mended" {
 		t.Errorf("audit: %+v", acts)
 	}
-	if _, err := m.Resume(ctx, "no-such", "ops", ""); !errors.Is(err, gate.ErrNoMerchant) {
+	if _, err := m.Resume(ctx, "no-such", "ops", ""); !errors.Is(err, merchants.ErrNotFound) {
 		t.Errorf("of a merchant of which nothing is known: %v", err)
 	}
 }
@@ -320,7 +173,7 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 func TestOnlyWhatIsStillHeldIsInTheListOfHeldTasks(t *testing.T) {
 	t.Parallel()
 	h := newHeldTasks(t)
-	ctx, m := t.Context(), gate.NewMerchants(h.rdb)
+	ctx, m := t.Context(), merchants.New(h.rdb)
 	count := func(what string, want int) {
 		t.Helper()
 		n, err := h.rdb.ZCard(ctx, record.KeysOf("1").Held).Result()
@@ -330,14 +183,13 @@ func TestOnlyWhatIsStillHeldIsInTheListOfHeldTasks(t *testing.T) {
 	}
 	id := h.add(held(ecpay.Denied), true)
 	count("held", 1)
-	a := attempt(id, "again")
-	begin(t, h.g, a, time.Now())
+	again := begin(t, h.g, id, "again")
 	count("running", 0)
-	leave(t, h.g, a, held(ecpay.Denied))
+	again.leave(held(ecpay.Denied))
 	count("held again", 1)
 	// It was deleted behind our back.
 	h.rdb.ZRem(ctx, retryKey, id)
-	wake := func() gate.Woken {
+	wake := func() merchants.Woken {
 		t.Helper()
 		w, err := m.Wake(ctx, "1", 0, nil, ecpay.Denied.String())
 		if err != nil {
@@ -355,7 +207,7 @@ func TestOnlyWhatIsStillHeldIsInTheListOfHeldTasks(t *testing.T) {
 	// Others than those that are wanted stay as they are, also when they are late.
 	other := h.add(held(ecpay.Operator), true)
 	h.rdb.ZAdd(ctx, record.KeysOf("1").Held, redis.Z{Score: float64(time.Now().Add(-time.Hour).UnixMilli()), Member: other})
-	if w := wake(); w != (gate.Woken{}) {
+	if w := wake(); w != (merchants.Woken{}) {
 		t.Errorf("of another kind: %+v", w)
 	}
 	count("of another kind", 1)
@@ -368,10 +220,10 @@ func TestOnlyWhatIsStillHeldIsInTheListOfHeldTasks(t *testing.T) {
 
 func TestMerchantsAreListedForTwoDaysAfterTheirLastRequest(t *testing.T) {
 	t.Parallel()
-	g, rdb, _ := newGate(t)
-	ctx, m := t.Context(), gate.NewMerchants(rdb)
+	g, rdb := newGate(t)
+	ctx, m := t.Context(), merchants.New(rdb)
 	for _, id := range []string{"2", "1", "3"} {
-		newRunner(t, g, id, 0).ask(nil)
+		beginOf(t, g, id, 0).ask(nil)
 	}
 	if err := m.Seen(ctx, []string{"1", "2", "3", "4"}); err != nil { // of 4 nothing is known any more
 		t.Fatal(err)
@@ -380,7 +232,7 @@ func TestMerchantsAreListedForTwoDaysAfterTheirLastRequest(t *testing.T) {
 	if err := m.Seen(ctx, []string{"1"}); err != nil {
 		t.Fatal(err)
 	}
-	newRunner(t, g, "5", 0).answered(oldKeys, gate.KeysRefused)
+	beginOf(t, g, "5", 0).refused(oldKeys)
 	list, err := m.List(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -404,14 +256,14 @@ func TestMerchantsAreListedForTwoDaysAfterTheirLastRequest(t *testing.T) {
 func TestMerchantsAreListedAndResumedOnARedisCluster(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.NewCluster(t, 3).Client()
-	g, m, ctx := gate.New(rdb, record.Confirm{}), gate.NewMerchants(rdb), t.Context()
+	g, m, ctx := gate.New(rdb, record.Confirm{}), merchants.New(rdb), t.Context()
 	exit := gate.NewEgress(rdb, "office", 0)
 	ids := []string{"1000001", "1000002", "1000003"}
 	for _, id := range ids {
-		r := newRunner(t, g, id, 0)
+		r := beginOf(t, g, id, 0)
 		about(t, "the first request", r.ask(with(oldKeys)), 0)
-		r.answered(oldKeys, gate.KeysRefused)
-		leave(t, g, r.a, held(ecpay.Denied))
+		r.refused(oldKeys)
+		r.leave(held(ecpay.Denied))
 		if err := rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(time.Hour).Unix()), Member: r.a.ID}).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -463,14 +315,14 @@ func TestAResumeThatComesASecondTimeLateLeavesANewerPause(t *testing.T) {
 	ctx := t.Context()
 	person, seen := redis.NewClient(h.rdb.Options()), &keep{}
 	defer person.Close()
-	m := gate.NewMerchants(person)
+	m := merchants.New(person)
 	pauses := 0
 	pause := func() {
 		pauses++
-		r := newRunner(t, h.g, "1", pauses)
+		r := beginOf(t, h.g, "1", pauses)
 		about(t, "a request", r.ask(with(oldKeys)), 0)
-		r.answered(oldKeys, gate.KeysRefused)
-		r.leave(30 * time.Minute)
+		r.refused(oldKeys)
+		r.leave(banned(30 * time.Minute))
 	}
 	pause()
 	if _, err := m.Resume(ctx, "1", "ops", ""); err != nil { // Redis has the scripts
