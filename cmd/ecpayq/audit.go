@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -79,4 +80,19 @@ func (p *program) audit(ctx context.Context, c *cli.Command) func(*deadletter.Le
 		}
 		return nil
 	}
+}
+
+// who is for the audit: as the system knows the person.
+func (p *program) who() string {
+	name := "unknown"
+	for _, env := range []string{"USER", "LOGNAME", "USERNAME"} {
+		if v, ok := p.env(env); ok && v != "" {
+			name = v
+			break
+		}
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return name
 }

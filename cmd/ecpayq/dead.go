@@ -2,25 +2,18 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
 	"github.com/ecpayq/ecpayq/ecpay"
-	"github.com/ecpayq/ecpayq/enqueue"
-	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
-	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -107,80 +100,6 @@ func filter(c *cli.Command) (deadletter.Filter, error) {
 	return f, nil
 }
 
-// notEmpty refuses flags that are given without a value, as a script gives them whose
-// variable is empty: a filter would select everything.
-func notEmpty(c *cli.Command, flags ...string) error {
-	for _, name := range flags {
-		if c.IsSet(name) && c.String(name) == "" {
-			return usageError{fmt.Errorf("--%s is empty; leave it out to mean all", name)}
-		}
-	}
-	return nil
-}
-
-// checkKept checks how long things are kept, as far as the command has flags for it.
-func (p *program) checkKept(c *cli.Command) error {
-	for name, check := range map[string]func() error{"retention": p.cfg.CheckRetention, "finish-ttl": p.cfg.CheckFinishTTL} {
-		if !slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }) {
-			continue
-		}
-		if err := check(); err != nil {
-			return usageError{err}
-		}
-	}
-	return nil
-}
-
-// withLedger runs f, unless parsing the command line made it an error.
-func (p *program) withLedger(c *cli.Command, f func(*deadletter.Ledger) error) error {
-	if err := p.checkKept(c); err != nil {
-		return err
-	}
-	return p.withRedis(func(rdb redis.UniversalClient) error {
-		return f(deadletter.New(deadletter.Config{
-			Redis: rdb, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL, Interval: tasks.Every(p.cfg.MerchantInterval),
-		}))
-	})
-}
-
-// withRedis runs f and says of its errors what a person can do.
-func (p *program) withRedis(f func(redis.UniversalClient) error) error {
-	if err := p.cfg.CheckRedisURL(); err != nil {
-		return err
-	}
-	if err := p.cfg.CheckMerchantInterval(); err != nil {
-		return usageError{err}
-	}
-	u, err := p.cfg.ResolveRedisURL()
-	if err != nil {
-		return err
-	}
-	if err := p.awaitLoaded(p.ctx, u); err != nil {
-		return err
-	}
-	o, err := enqueue.ParseRedisURL(u)
-	if err != nil {
-		return err
-	}
-	o.ContextTimeoutEnabled = true
-	o.DialTimeout = 2 * time.Second
-	rdb := redis.NewUniversalClient(o)
-	defer rdb.Close()
-	p.redis = &redisErrors{}
-	rdb.AddHook(p.redis)
-	err = f(rdb)
-	var usage usageError
-	var invalid *ecpay.ValidationError
-	var set *deadletter.SetError
-	switch {
-	case errors.As(err, &invalid), errors.As(err, &set), errors.Is(err, ledger.ErrOtherID):
-		return usageError{errors.New(err.Error())} // of --set, not of a flag for each field
-	case err != nil && !errors.As(err, &usage) && p.redis.caused(err):
-		return fmt.Errorf("%w: %w", enqueue.ErrRedis, err)
-	}
-	return err
-}
-
 // liveFilter is the filter of commands that only show, and take no ids.
 func liveFilter(c *cli.Command) (deadletter.Filter, error) {
 	f, err := filter(c)
@@ -248,14 +167,6 @@ func deadRow(l deadletter.Letter) table.Row {
 	}
 }
 
-// code shows no number where ECPay gave none.
-func code(n int64) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.FormatInt(n, 10)
-}
-
 func (p *program) deadShow(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
 	return func(l *deadletter.Ledger) error {
 		if c.Args().Len() != 1 {
@@ -286,7 +197,7 @@ func (p *program) deadShow(ctx context.Context, c *cli.Command) func(*deadletter
 		}
 		payload := string(full.Payload)
 		if full.Payload == nil {
-			payload = fmt.Sprintf("%d bytes that are no JSON: %q", len(letter.Payload), clip(letter.Payload, 200))
+			payload = fmt.Sprintf("%d bytes that are no JSON: %q", len(letter.Payload), letter.Payload[:min(200, len(letter.Payload))])
 		}
 		rows = append(rows, table.Row{"payload", payload})
 		if full.Original != nil {
@@ -297,153 +208,17 @@ func (p *program) deadShow(ctx context.Context, c *cli.Command) func(*deadletter
 	}
 }
 
-func clip(b []byte, n int) []byte { return b[:min(n, len(b))] }
-
-// who is for the audit: as the system knows the person.
-func (p *program) who() string {
-	name := "unknown"
-	for _, env := range []string{"USER", "LOGNAME", "USERNAME"} {
-		if v, ok := p.env(env); ok && v != "" {
-			name = v
-			break
-		}
+// lists runs something that lists dead letters, and says of which merchants none can be
+// listed: their index in Redis is a key of the wrong type.
+func (p *program) lists(f *deadletter.Filter, list func() error) error {
+	broken := 0
+	f.Broken = func(owner string, err error) {
+		broken++
+		p.say("merchant %s: its dead letters cannot be listed: %s: %s", owner, record.OwnerDeadKey(owner), err)
 	}
-	if host, err := os.Hostname(); err == nil {
-		name += "@" + host
+	err := list()
+	if err == nil && broken > 0 {
+		return hinted("another program wrote these keys: move them away (RENAME), the next sweep makes them anew", fmt.Sprintf("the dead letters of %d merchants cannot be listed", broken))
 	}
-	return name
-}
-
-func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
-	return func(l *deadletter.Ledger) error {
-		f, err := filter(c)
-		if err != nil {
-			return err
-		}
-		f.IDs = c.Args().Slice()
-		o := deadletter.ReplayOptions{DryRun: c.Bool("dry-run"), NotExecuted: c.Bool("not-executed"), By: p.who(), Note: c.String("note")}
-		if len(f.IDs) == 0 && f.Kind != nil && *f.Kind == ecpay.Stopped {
-			return usageError{errors.New("--kind Stopped selects nothing: what a person stopped is replayed by its id only; ecpayq dead list --kind Stopped lists it")}
-		}
-		if o.NotExecuted && len(f.IDs) == 0 && f.Kind == nil {
-			return usageError{errors.New("--not-executed is your word about certain tasks; name their ids or a --kind")}
-		}
-		for _, s := range c.StringSlice("set") {
-			name, value, ok := strings.Cut(s, "=")
-			if !ok || name == "" {
-				return usageError{fmt.Errorf("--set is %q; it must be Field=value", s)}
-			}
-			if o.Set == nil {
-				o.Set = map[string]string{}
-			}
-			if _, twice := o.Set[name]; twice {
-				return usageError{fmt.Errorf("--set names %s twice", name)}
-			}
-			o.Set[name] = value
-		}
-		total, err := l.Count(ctx, f)
-		if err != nil {
-			return err
-		}
-		bar := p.startBar("replay", total)
-		out := p.outcomes(c, "replayed")
-		err = p.lists(&f, func() error {
-			return l.ReplayAll(ctx, f, o, func(r deadletter.Result) {
-				bar.step()
-				kind, err := r.Kind.String(), r.Err
-				switch {
-				case r.ActResult == ledger.NotFound:
-					kind, err = "", deadletter.ErrNotFound
-				case r.ActResult == ledger.Skipped && r.Stopped:
-					out.stopped++
-					return
-				}
-				out.add(outcome{ID: r.ID, Outcome: r.ActResult, Kind: kind, GoesAt: r.GoesAt}, err)
-			})
-		})
-		bar.stop()
-		if err != nil {
-			_ = out.finish() // what went so far; the error says why it ended
-			return err
-		}
-		return out.finish()
-	}
-}
-
-func (p *program) deadResolve(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
-	return func(l *deadletter.Ledger) error {
-		note := strings.TrimSpace(c.String("note"))
-		switch {
-		case !c.Args().Present():
-			return usageError{errors.New("give the ids of the tasks to resolve")}
-		case note == "":
-			return usageError{errors.New("--note is required: say why nothing more has to happen")}
-		}
-		return p.outcomes(c, "resolved").each(ctx, l, c.Args().Slice(), notResolved, func(id string) (ledger.ActResult, error) {
-			return l.Resolve(ctx, id, p.who(), note)
-		})
-	}
-}
-
-func (p *program) deadExport(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
-	return func(l *deadletter.Ledger) error {
-		f, err := liveFilter(c)
-		if err != nil {
-			return err
-		}
-		write, flush := func(l deadletter.Letter) error { return p.printJSON(l.Full()) }, func() error { return nil }
-		switch format := c.String("format"); format {
-		case "ndjson":
-		case "csv":
-			w := csv.NewWriter(p.out)
-			if err := w.Write(csvHeader); err != nil {
-				return err
-			}
-			write, flush = func(l deadletter.Letter) error { return w.Write(csvRow(l)) }, func() error { w.Flush(); return w.Error() }
-		default:
-			return usageError{fmt.Errorf("--format is %q; it must be ndjson or csv", format)}
-		}
-		total, err := l.Count(ctx, f)
-		if err != nil {
-			return err
-		}
-		bar := p.startBar("export", total)
-		defer bar.stop()
-		return p.lists(&f, func() error {
-			for letter, err := range l.List(ctx, f) {
-				if err == nil {
-					err = write(letter)
-				}
-				if err != nil {
-					return err
-				}
-				bar.step()
-			}
-			return flush()
-		})
-	}
-}
-
-var csvHeader = []string{
-	"id", "type", "queue", "merchant_id", "kind", "http_status", "trans_code", "rtn_code", "rtn_msg", "reason", "reason_zh", "advice", "advice_zh",
-	"died_at", "attempts", "state", "by", "payload", "payload_base64",
-}
-
-func csvRow(l deadletter.Letter) []string {
-	full := l.Full()
-	row := []string{
-		l.ID, l.Type, l.Queue, l.MerchantID, l.Kind.String(), code(int64(l.HTTPStatus)), code(int64(l.TransCode)), code(l.RtnCode),
-		l.RtnMsg, l.Reason, l.ReasonZh, l.Advice, l.AdviceZh, l.DiedAt.Format(time.RFC3339), strconv.Itoa(l.Attempts), l.State, l.By,
-		string(full.Payload), base64Text(full.PayloadBase64),
-	}
-	for i, v := range row {
-		switch csvHeader[i] {
-		case "rtn_code", "trans_code":
-		case "payload":
-			row[i] = inert(string(clean.JSON([]byte(v))))
-		default:
-			row[i] = inert(clean.Text(v))
-		}
-	}
-	return row
+	return err
 }

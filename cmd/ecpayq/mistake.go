@@ -185,3 +185,14 @@ func emptyTruth(c *cli.Command, args []string) error {
 	}
 	return nil
 }
+
+// notEmpty refuses flags that are given without a value, as a script gives them whose
+// variable is empty: a filter would select everything.
+func notEmpty(c *cli.Command, flags ...string) error {
+	for _, name := range flags {
+		if c.IsSet(name) && c.String(name) == "" {
+			return usageError{fmt.Errorf("--%s is empty; leave it out to mean all", name)}
+		}
+	}
+	return nil
+}

@@ -279,3 +279,5 @@ func (p *program) client(ctx context.Context) (*enqueue.Client, error) {
 	}
 	return enqueue.New(cfg)
 }
+
+func hinted(hint, text string) error { return &config.Hint{Err: errors.New(text), Text: hint} }

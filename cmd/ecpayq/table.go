@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -270,4 +271,12 @@ func ends(a, b rune) bool {
 	default:
 		return text.RuneWidth(a) == 2 || text.RuneWidth(b) == 2
 	}
+}
+
+// code shows no number where ECPay gave none.
+func code(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }

@@ -20,9 +20,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
-	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
-	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
 func (p *program) taskCommand() *cli.Command {
@@ -234,20 +232,5 @@ func waiting(ctx context.Context, r *record.Reader) iter.Seq2[record.Task, error
 				}
 			}
 		}
-	}
-}
-
-func (p *program) cancelTasks(ctx context.Context, c *cli.Command) func(*deadletter.Ledger) error {
-	return func(l *deadletter.Ledger) error {
-		note := strings.TrimSpace(c.String("note"))
-		switch {
-		case !c.Args().Present():
-			return usageError{errors.New("give the ids of the tasks to cancel")}
-		case note == "":
-			return usageError{errors.New("--note is required: say why they are not wanted any more")}
-		}
-		return p.outcomes(c, "cancelled").each(ctx, l, c.Args().Slice(), notCancelled, func(id string) (ledger.ActResult, error) {
-			return l.Cancel(ctx, id, p.who(), note)
-		})
 	}
 }
