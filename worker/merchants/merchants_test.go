@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -28,17 +27,16 @@ const (
 
 // heldTasks are tasks of merchant 1 that asynq will run in hours.
 type heldTasks struct {
-	t         *testing.T
-	g         *gate.Gate
-	rdb       *redis.Client
-	inspector *asynq.Inspector
-	n         int
+	t   *testing.T
+	g   *gate.Gate
+	rdb *redis.Client
+	n   int
 }
 
 func newHeldTasks(t *testing.T) *heldTasks {
 	t.Helper()
 	g, rdb := newGate(t)
-	return &heldTasks{t: t, g: g, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb)}
+	return &heldTasks{t: t, g: g, rdb: rdb}
 }
 
 const retryKey = "asynq:{trigger_issue}:retry"
