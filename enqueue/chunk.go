@@ -257,16 +257,6 @@ func inParallel(work []func()) {
 	wg.Wait()
 }
 
-// barrierOfMany is the barrier of one queue for many tasks.
-//
-// KEYS: the tasks, the barrier (in the slot of the queue)
-var barrierOfMany = redis.NewScript(`
-for i = 1, #KEYS - 1 do
-  if redis.call('EXISTS', KEYS[i]) == 0 then return {0} end
-end
-redis.call('SET', KEYS[#KEYS], '1', 'PX', 60000)
-return {1}`)
-
 // confirm waits until replicas and disks have the tasks of a chunk. Where the
 // master that answers lacks one, after a failover, each is confirmed for itself
 // and stored once more if need be.
@@ -292,10 +282,10 @@ func (b *batch) confirmQueue(ctx context.Context, queue string, entries []*entry
 	}
 	short, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	there, err := c.cfg.Confirm.Run(short, c.rdb, barrierOfMany, append(keys, record.BarrierKey(queue)))
+	v, err := barrier.RunConfirmed(short, c.rdb, c.cfg.Confirm, barrierKeys{record.BarrierKey(queue), keys}, struct{}{})
 	for _, e := range entries {
 		switch {
-		case err == nil && len(there) > 0 && there[0] == 1:
+		case err == nil && v.AreThere:
 		case err == nil:
 			e.err = c.confirmOne(ctx, e)
 		default:

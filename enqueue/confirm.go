@@ -5,28 +5,36 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/redis/go-redis/v9"
-
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // Confirm asks for more than Redis' own word that a task is stored.
-type Confirm = record.Confirm
+type Confirm = redisx.Confirm
 
 // ErrNotConfirmed means that the task is stored, but not yet on as many replicas
 // or disks as asked for. Workers may run it already; calling again is safe and
 // waits again.
-var ErrNotConfirmed = record.ErrNotConfirmed
+var ErrNotConfirmed = redisx.ErrNotConfirmed
 
-// barrier proves that the very master that answers has the task, and writes:
+// barrier proves that the very master that answers has all tasks, and writes:
 // what is waited for is what the connection has written.
-//
-// KEYS: the task, the barrier (in the slot of the queue)
-var barrier = redis.NewScript(`
-if redis.call('EXISTS', KEYS[1]) == 0 then return {0} end
-redis.call('SET', KEYS[2], '1', 'PX', 60000)
-return {1}`)
+var barrier = redisx.NewScript[barrierKeys, struct{}, barrierAnswer](`
+local out = ANSWER.none
+for i = FIRST.tasks, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 0 then return out end
+end
+redis.call('SET', KEYS.barrier, '1', 'PX', 60000)
+out[ANSWER.are_there] = 1
+return out`)
+
+type barrierKeys struct {
+	Barrier string // in the slot of the queue
+	Tasks   []string
+}
+
+type barrierAnswer struct{ AreThere bool }
 
 // confirms reports whether there is anything to wait for: an earlier task that has
 // ended may be forgotten by asynq, and is not enqueued again for that.
@@ -40,12 +48,12 @@ func (c *Client) confirms(r Receipt) bool {
 // confirming, and the master that answers now does not have it.
 func (c *Client) confirmed(ctx context.Context, r Receipt) (again bool, err error) {
 	typ, _ := tasks.ByName(r.Type)
-	keys := []string{record.AsynqTaskKey(typ.Queue, r.ID), record.BarrierKey(typ.Queue)}
-	there, err := c.cfg.Confirm.Run(ctx, c.rdb, barrier, keys)
+	keys := barrierKeys{record.BarrierKey(typ.Queue), []string{record.AsynqTaskKey(typ.Queue, r.ID)}}
+	v, err := barrier.RunConfirmed(ctx, c.rdb, c.cfg.Confirm, keys, struct{}{})
 	if err != nil {
 		return false, notConfirmed(r.ID, err)
 	}
-	return len(there) == 0 || there[0] == 0, nil
+	return !v.AreThere, nil
 }
 
 func notConfirmed(id string, err error) error {

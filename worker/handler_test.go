@@ -19,6 +19,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -88,7 +89,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.keys = &testKeys{merchant: Merchant{Merchant: m}}
 	w.h = &handler{
-		gate: gate.New(w.rdb, record.Confirm{}), slots: newSlots(8, 8), keys: w.keys, policy: Policy{}.withDefaults(),
+		gate: gate.New(w.rdb, redisx.Confirm{}), slots: newSlots(8, 8), keys: w.keys, policy: Policy{}.withDefaults(),
 		timeout: 45 * time.Second, finishTTL: time.Hour, retention: time.Hour,
 		now: w.clock, random: rand.Float64, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -171,7 +172,7 @@ func (s *sim) seqRuns() (n int) {
 // an enqueue that a failover loses is lost, unless a replica confirmed it.
 func (s *sim) failover() {
 	// A Redis that no worker has met is not missed when it is gone.
-	met := s.redis.number("EXISTS", record.ReplicationKey(nil, "")) == 1
+	met := s.redis.number("EXISTS", record.ReplicationKey(redisx.Topology{}, "")) == 1
 	if !met || !s.faulty.Load() || slices.ContainsFunc(s.intents, func(i *simIntent) bool { return !i.stored.Load() }) {
 		s.failoverAt++
 		return

@@ -3,6 +3,7 @@ package worker
 import (
 	"time"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -12,7 +13,7 @@ import (
 // planSecondCalls draws a failover that no shop waits for, and a second call for each intent.
 func (s *sim) planSecondCalls() {
 	s.at(within(s.rng, time.Second, 2*time.Minute), "a replica falls behind", func() {
-		if s.redis.down.Load() || s.redis.number("EXISTS", record.ReplicationKey(nil, "")) == 0 {
+		if s.redis.down.Load() || s.redis.number("EXISTS", record.ReplicationKey(redisx.Topology{}, "")) == 0 {
 			return // a Redis that no worker has met is not missed when it is gone
 		}
 		s.promoteLater(s.redis.snapshot(), within(s.rng, time.Second, 30*time.Second))

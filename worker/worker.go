@@ -18,8 +18,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
-	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/merchants"
 )
@@ -34,7 +34,7 @@ type Config struct {
 	GateRedis redis.UniversalClient
 	// Confirm says where a write's mark must be, beside the master's memory, before
 	// the write is sent. The zero value asks for no more than Redis' own word.
-	Confirm record.Confirm
+	Confirm redisx.Confirm
 	// ECPay sends the requests.
 	ECPay *ecpay.Client
 	// Keys finds each merchant's keys.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
 )
@@ -48,7 +49,7 @@ func (c Connections) set(o *redis.UniversalOptions) {
 }
 
 // openRedis opens the clients; confirm is what the gate waits for.
-func openRedis(url string, confirm record.Confirm, connections Connections) (*redisClients, error) {
+func openRedis(url string, confirm redisx.Confirm, connections Connections) (*redisClients, error) {
 	open := func(tune func(*redis.UniversalOptions)) (redis.UniversalClient, error) {
 		o, err := enqueue.ParseRedisURL(url)
 		if err != nil {

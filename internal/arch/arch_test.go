@@ -127,19 +127,19 @@ func TestImportsPointDownOnly(t *testing.T) {
 func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 	t.Parallel()
 	for path, allowed := range map[string][]string{
-		"enqueue":              {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson"}, // what a shop backend gets
-		"tasks/ledger":         {"tasks", "tasks/record", "ecpay", "internal/exactjson"},
-		"tasks/record":         {"tasks", "ecpay", "internal/exactjson"},
-		"tasks":                {"ecpay", "internal/exactjson"},
+		"enqueue":              {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx"}, // what a shop backend gets
+		"tasks/ledger":         {"tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx"},
+		"tasks/record":         {"tasks", "ecpay", "internal/exactjson", "internal/redisx"},
+		"tasks":                {"ecpay", "internal/exactjson", "internal/redisx"},
 		"ecpay":                nil,
 		"ecpay/ecpaytest":      nil, // shares no code with the client that it judges
 		"internal/redistest":   nil,
 		"internal/exactjson":   nil,
 		"internal/web":         nil,
-		"worker":               {"worker/gate", "worker/merchants", "worker/deadletter", "enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/clean"},
-		"worker/gate":          {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson"},
-		"worker/merchants":     {"worker/gate", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson"},
-		"internal/redishealth": {"enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson"},
+		"worker":               {"worker/gate", "worker/merchants", "worker/deadletter", "enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/clean"},
+		"worker/gate":          {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx"},
+		"worker/merchants":     {"worker/gate", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx"},
+		"internal/redishealth": {"enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx"},
 	} {
 		p, ok := packages(t)[module+"/"+path]
 		if !ok {

@@ -18,6 +18,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -102,7 +103,7 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	}
 	begin := func(id, token string) {
 		t.Helper()
-		_, err := gate.New(rdb, record.Confirm{}).Begin(t.Context(), gate.Attempt{ID: id, Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
+		_, err := gate.New(rdb, redisx.Confirm{}).Begin(t.Context(), gate.Attempt{ID: id, Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
 		w.must(err)
 	}
 	get := func(id string) deadletter.Letter {

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // Memory is how full a Redis is, in bytes; of a cluster the fullest master.
@@ -27,13 +29,12 @@ var ErrHidden = errors.New("redis does not tell its memory")
 
 // ReadMemory asks a Redis, or every master of a cluster.
 func ReadMemory(ctx context.Context, rdb redis.UniversalClient) (Memory, error) {
-	c, ok := rdb.(*redis.ClusterClient)
-	if !ok {
+	if !redisx.TopologyOf(rdb).Cluster() {
 		return readMemory(ctx, rdb)
 	}
 	var mu sync.Mutex
 	var worst *Memory
-	err := c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+	err := redisx.ForEachMaster(ctx, rdb, func(ctx context.Context, node redis.Cmdable) error {
 		m, err := readMemory(ctx, node)
 		mu.Lock()
 		defer mu.Unlock()

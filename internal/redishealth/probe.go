@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -92,7 +93,7 @@ func askOnce(ctx context.Context, rdb redis.UniversalClient) error {
 		return err
 	}
 	node, err := askAll(ctx, rdb, turns)
-	if _, fits := rdb.(*redis.ClusterClient); err == nil && node && !fits {
+	if err == nil && node && !redisx.TopologyOf(rdb).Cluster() {
 		// A node that has all slots does for a client that knows no clusters; one that has
 		// some answers MOVED to the keys of others.
 		_, err = askAll(ctx, rdb, []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
@@ -167,13 +168,13 @@ const mostTurns = 4000
 // turnsOf are turns of [record.ProbeKeys] that reach each master of a cluster, or the one
 // server. It asks nobody who knows the cluster's slots already.
 func turnsOf(ctx context.Context, rdb redis.UniversalClient) ([]int, error) {
-	c, ok := rdb.(*redis.ClusterClient)
-	if !ok {
+	topology := redisx.TopologyOf(rdb)
+	if !topology.Cluster() {
 		return []int{0}, nil
 	}
 	var mu sync.Mutex
 	masters := 0
-	if err := c.ForEachMaster(ctx, func(context.Context, *redis.Client) error {
+	if err := redisx.ForEachMaster(ctx, rdb, func(context.Context, redis.Cmdable) error {
 		mu.Lock()
 		defer mu.Unlock()
 		masters++
@@ -185,7 +186,7 @@ func turnsOf(ctx context.Context, rdb redis.UniversalClient) ([]int, error) {
 	var turns []int
 	for turn := 0; turn < mostTurns && len(turns) < masters; turn++ {
 		key, _ := record.ProbeKeys(turn)
-		node, err := c.MasterForKey(ctx, key)
+		node, err := topology.MasterOf(ctx, key)
 		if err != nil {
 			return nil, err
 		}

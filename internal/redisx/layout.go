@@ -140,17 +140,29 @@ func (l *layout) values(of any) []any {
 		if f.absent != nil && v.FieldByIndex(f.absent).IsNil() {
 			return all
 		}
-		switch x := v.FieldByIndex(f.index).Interface().(type) {
-		case bool:
-			all = append(all, flag(x))
+		field := v.FieldByIndex(f.index)
+		switch x := field.Interface().(type) {
 		case time.Duration:
 			all = append(all, int64(x/f.unit))
+			continue
 		case time.Time:
 			all = append(all, since1970(x, f.unit))
+			continue
 		case []any:
-			all = append(all, x...)
-		default:
+			return append(all, x...)
+		case []byte:
 			all = append(all, x)
+			continue
+		}
+		switch { // of types of their own too, which go-redis does not take
+		case field.CanInt():
+			all = append(all, field.Int())
+		case field.CanUint():
+			all = append(all, field.Uint())
+		case field.Kind() == reflect.Bool:
+			all = append(all, flag(field.Bool()))
+		default:
+			all = append(all, field.String())
 		}
 	}
 	return all
@@ -199,6 +211,8 @@ func (l *layout) fill(into any, list []any) error {
 			to.SetBool(n != 0)
 		case f.unit > 0:
 			to.SetInt(n * int64(f.unit))
+		case to.CanUint():
+			to.SetUint(uint64(n))
 		default:
 			to.SetInt(n)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -209,7 +210,7 @@ func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*
 	calls := make([]*record.Call, len(all))
 	for i, d := range all {
 		calls[i] = &record.Call{
-			Keys: []string{record.TaskKey(d.id), record.DoneKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.rdb, d.id)},
+			Keys: []string{record.TaskKey(d.id), record.DoneKey(d.id), record.DeadKey(d.id), record.ReplicationKey(redisx.TopologyOf(s.rdb), d.id)},
 			Args: []any{
 				d.id, d.token, record.UnixMilli(d.died), d.info.Type, d.queue, d.info.Payload, d.headers, record.Clip(d.info.LastErr, maxLastErr),
 				d.reason().En, d.enqueued, d.by, d.reason().Zh, record.UnixMilli(d.since),
@@ -254,7 +255,7 @@ func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*depos
 		}
 		seen = append(seen, d)
 		calls = append(calls, &record.Call{
-			Keys: []string{record.TaskKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.rdb, d.id)},
+			Keys: []string{record.TaskKey(d.id), record.DeadKey(d.id), record.ReplicationKey(redisx.TopologyOf(s.rdb), d.id)},
 			Args: []any{d.id, d.token, what, d.reason().En, d.enqueued, d.reason().Zh},
 		})
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -66,8 +67,8 @@ func KeysOf(merchantID string) MerchantKeys {
 // ReplicationKey is where the replication id of the Redis that holds a task's keys
 // is remembered, a hash of FieldReplID and FieldChanged. On a cluster each
 // merchant's slot has its own, since the slots are on different masters.
-func ReplicationKey(rdb redis.UniversalClient, id string) string {
-	if _, ok := rdb.(*redis.ClusterClient); ok {
+func ReplicationKey(of redisx.Topology, id string) string {
+	if of.Cluster() {
 		return prefix + tag(id) + ":replication"
 	}
 	return ClockKey

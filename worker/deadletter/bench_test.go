@@ -17,6 +17,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -41,7 +42,7 @@ func newBench(t *testing.T, opts ...redistest.Options) *bench {
 	b := &bench{T: t, srv: srv, rdb: srv.Client()}
 	producer, err := enqueue.New(enqueue.Config{Redis: b.rdb})
 	b.must(err)
-	b.producer, b.gate = producer, gate.New(b.rdb, record.Confirm{})
+	b.producer, b.gate = producer, gate.New(b.rdb, redisx.Confirm{})
 	b.ledger = deadletter.New(deadletter.Config{Redis: b.rdb, Interval: tasks.Every(0)})
 	b.inspector = asynq.NewInspectorFromRedisClient(b.rdb)
 	return b

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -66,7 +67,7 @@ func TestOnlyATaskForLaterThatWasNeverBegunIsCancelled(t *testing.T) {
 	}
 	// The mark of a write may be lost: Redis has changed since it was enqueued.
 	lost := b.later(5)
-	b.must(b.rdb.HSet(t.Context(), record.ReplicationKey(b.rdb, lost), record.FieldReplID, "x", record.FieldChanged, time.Now().Add(time.Minute).UnixMilli()).Err())
+	b.must(b.rdb.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(b.rdb), lost), record.FieldReplID, "x", record.FieldChanged, time.Now().Add(time.Minute).UnixMilli()).Err())
 	if out, err := b.ledger.Cancel(t.Context(), lost, "ops", "n"); !errors.Is(err, deadletter.ErrBegun) || !b.inLedger(lost) {
 		t.Errorf("perhaps begun: got %s, %v, want ErrBegun and a letter for a person", out, err)
 	}

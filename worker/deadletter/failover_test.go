@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -14,7 +15,7 @@ func TestALetterIsAmbiguousAfterAFailoverThatNoWorkerHasMet(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	id := b.crashed(1, false)
-	if err := b.rdb.HSet(t.Context(), record.ReplicationKey(b.rdb, id), record.FieldReplID, "another", record.FieldChanged, 0).Err(); err != nil {
+	if err := b.rdb.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(b.rdb), id), record.FieldReplID, "another", record.FieldChanged, 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 	b.sweep()

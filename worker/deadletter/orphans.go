@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -56,13 +57,13 @@ type node struct {
 func (n *node) name() string { return strings.Join(n.queues, " ") }
 
 func (s *Sweeper) nodes(ctx context.Context) ([]*node, error) {
-	cluster, ok := s.rdb.(*redis.ClusterClient)
-	if !ok {
+	topology := redisx.TopologyOf(s.rdb)
+	if !topology.Cluster() {
 		return []*node{{s.rdb, s.cfg.Queues}}, nil
 	}
 	var nodes []*node
 	for _, q := range s.cfg.Queues {
-		master, err := cluster.MasterForKey(ctx, record.AsynqKey(q, "archived"))
+		master, err := topology.MasterOf(ctx, record.AsynqKey(q, "archived"))
 		if err != nil {
 			return nil, fmt.Errorf("find node of queue %s: %w", q, err)
 		}

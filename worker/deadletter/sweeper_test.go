@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -526,7 +527,7 @@ func TestATaskArchivedWithoutAVerdictIsAmbiguousWhereItsMarkMayBeLost(t *testing
 			b := newBench(t)
 			id := b.crashed(1, tc.sent)
 			if !tc.changed.IsZero() {
-				b.must(b.rdb.HSet(t.Context(), record.ReplicationKey(b.rdb, id), record.FieldChanged, tc.changed.UnixMilli()).Err())
+				b.must(b.rdb.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(b.rdb), id), record.FieldChanged, tc.changed.UnixMilli()).Err())
 			}
 			b.sweep()
 			if l, err := b.ledger.Get(t.Context(), id); err != nil || l.Kind != tc.want {

@@ -5,40 +5,27 @@
 -- the second execution finds its own token and changes nothing, also when it comes after
 -- the attempt has left.
 --
--- KEYS: record, finish marker, lock, replication history, tasks that are held for the merchant, pace, requests in flight,
---       and, where there is one, the finish marker of the task that undoes it
--- ARGV: attempt token, when it was enqueued (ms, 0 for unknown), start of the age clock by the task's headers
---       (ms, 0 for unknown), the worker's clock (ms), life of the lock (ms), task id, how often asynq took it back after
---       a failure, the lock of another counts whatever the clocks say (1/0); and, where it is told, the first request
---       (9, see request.lua), for how long it is waited for in place (µs), and why it waits else in English and in Chinese
--- Returns: status (0 go on, 1 finished, 2 the lock is held, 3 its turn comes later), rest of the lock's life when it is held,
---          attempts, crashes, age, holds, stale, how often a write was repeated that is still unanswered,
---          time since the last unanswered write (-1 for none) by Redis' clock, the same by the worker's clock,
---          time since Redis may have lost marks of this task (-1 for never), the mark of that write (0 for none),
---          whether the request is answered here (1/0), how long it has to wait (µs, 0: go), why, whether it is
---          the first one after its keys were refused (1/0), and the interval that others keep (µs, 0 for none that is
---          longer); time since a person said that the write did not happen (-1 for never), and whether the task is undone (1/0)
-local request = 9 -- where it begins
-local now, caller = redis_now(), tonumber(ARGV[4])
-local function nothing(status, left)
-  return {status, left, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0, 0, 0, 0, 0, 0, -1, 0}
+-- Keys, arguments and answer: beginKeys, beginArgs and beginAnswer in scripts.go.
+local GO_ON, FINISHED, LOCKED, LATER = 0, 1, 2, 3 -- the constants there
+local now, caller = redis_now(), tonumber(ARGV.clock)
+local out = ANSWER.none
+local function ends(status)
+  out[ANSWER.status] = status
+  return out
 end
-if redis.call('EXISTS', KEYS[2]) == 1 then
-  return nothing(1, 0)
-end
-local mine = place_of(ARGV[request + 3] or IN_LINE)
-local r = redis.call('HMGET', KEYS[1], 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
+if redis.call('EXISTS', KEYS.done) == 1 then return ends(FINISHED) end
+local mine = place_of(ARGV.rank or IN_LINE)
+local r = redis.call('HMGET', KEYS.task, 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
   'in_flight', 'sent_at', 'repeated', 'left', 'marked', mine, 'first', 'not_executed')
 local token, state = r[1] or '', r[2] or ''
-local again = token == ARGV[1]
-local holder, by_redis, by_sender = lock_of(KEYS[3])
-if r[13] == ARGV[1] then
-  return nothing(2, 0)
-end
-if holder and holder ~= ARGV[1] then
+local again = token == ARGV.token
+local holder, by_redis, by_sender = lock_of(KEYS.lock)
+if r[13] == ARGV.token then return ends(LOCKED) end
+if holder and holder ~= ARGV.token then
   local left = lock_left(by_redis, by_sender, now, caller)
-  if left > 0 or ARGV[8] == '1' then
-    return nothing(2, left)
+  if left > 0 or ARGV.standing == '1' then
+    out[ANSWER.lock_left] = left
+    return ends(LOCKED)
   end
 end
 local attempts, crashes = tonumber(r[3]) or 0, tonumber(r[4]) or 0
@@ -47,16 +34,16 @@ local holds, stale = tonumber(r[8]) or 0, tonumber(r[9]) or 0
 -- A request may land for ten minutes after its stamp, which is by the sender's
 -- clock and may lie ahead of ours.
 local sent_redis, sent_caller, marked = -1, -1, tonumber(r[10])
-if again and r[14] == ARGV[1] then marked = nil end -- by the first execution
+if again and r[14] == ARGV.token then marked = nil end -- by the first execution
 local since_word, about, said = -1, string.match(r[17] or '', '^(%d+) (%d+)$')
 if marked and about == r[10] then since_word = math.max(0, now - said) end
 local undone = false
-if KEYS[8] then -- proven, and not only a person's word that it is not needed any more
-  undone = string.match(redis.call('GET', KEYS[8]) or '', '^%d+$') ~= nil
+if KEYS.undone_by then -- proven, and not only a person's word that it is not needed any more
+  undone = string.match(redis.call('GET', KEYS.undone_by) or '', '^%d+$') ~= nil
 end
 if marked then
   local stamp = tonumber(r[11]) or 0
-  local least = math.max(0, now - marked - 86400000) -- a clock that is years ahead must not hold the task as long
+  local least = math.max(0, now - marked - DAY) -- a clock that is years ahead must not hold the task as long
   sent_redis = math.max(least, now - math.max(marked, stamp))
   sent_caller = math.max(least, caller - stamp)
 end
@@ -68,61 +55,70 @@ if not again then
     since = now
   elseif token ~= '' then
     crashes = crashes + 1 -- the attempt before this one never left
-  elseif state == '' and ARGV[7] ~= '0' then
+  elseif state == '' and ARGV.failed ~= '0' then
     attempts, crashes = attempts + 1, crashes + 1 -- it never came here
   end
   if since == 0 then
-    since = tonumber(ARGV[3])
+    since = tonumber(ARGV.start)
     if since == 0 or since > now then since = now end
   end
 end
-local lost, changed = -1, lost_writes(KEYS[4], now)
-if older_than_loss(changed, ARGV[2], tonumber(r[16]) or now) then
+local lost, changed = -1, lost_writes(KEYS.replication, now)
+if older_than_loss(changed, ARGV.enqueued, tonumber(r[16]) or now) then
   lost = math.max(0, now - changed)
 end
 local answered, wait, place, why, probes, keeps, strict = false, 0, 0, 0, false, false, 0
 -- What comes late is no request any more: nobody would send it.
-if ARGV[request] and crashes == 0 and not marked and lost < 0 and not undone and math.abs(now - caller) < 10000 then
+if ARGV.request and crashes == 0 and not marked and lost < 0 and not undone and math.abs(now - caller) < 10000 then
   answered = true
-  wait, place, why, probes, strict = permission_of(request, KEYS[6], KEYS[7], tonumber(r[15]) or 0, 0)
+  wait, place, why, probes, strict = permission_of(tonumber(r[15]) or 0, 0)
   keeps = wait > 0 and place > 0
 end
-if not again and wait > 0 and why == TURN and wait > tonumber(ARGV[request + 9]) and (state == '' or state == 'queued') then
+if not again and wait > 0 and why == TURN and wait > tonumber(ARGV.longest) and (state == '' or state == 'queued') then
   local fields = {
     'state', 'queued', 'since', since, 'paused_at', paused_at > 0 and paused_at or now, 'last', now, 'next', now + math.floor(wait / 1000), 'stale', 0,
-    'kind', 'Throttled', 'reason', ARGV[request + 10], 'reason_zh', ARGV[request + 11], 'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '',
+    'kind', 'Throttled', 'reason', ARGV.reason, 'reason_zh', ARGV.reason_zh, 'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '',
   }
   if keeps then fields[#fields + 1], fields[#fields + 2] = mine, place end
   if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', now end
-  redis.call('HSET', KEYS[1], unpack(fields))
-  return {3, 0, attempts, 0, 0, holds, 0, 0, -1, -1, -1, 0, 1, wait, why, 0, strict, -1, 0}
+  redis.call('HSET', KEYS.task, unpack(fields))
+  out[ANSWER.attempts], out[ANSWER.holds], out[ANSWER.is_answered] = attempts, holds, 1
+  out[ANSWER.wait], out[ANSWER.why], out[ANSWER.stricter] = wait, why, strict
+  return ends(LATER)
 end
-if holder ~= ARGV[1] then
-  local life = tonumber(ARGV[5])
-  redis.call('SET', KEYS[3], string.format('%s %.0f %.0f', ARGV[1], now + life, caller + life), 'PX', life + 86400000)
+if holder ~= ARGV.token then
+  local life = tonumber(ARGV.lock_life)
+  redis.call('SET', KEYS.lock, string.format('%s %.0f %.0f', ARGV.token, now + life, caller + life), 'PX', life + DAY)
 end
 local fields, at = {}, digits(now)
 if not again then
-  if state == 'held' or state == 'queued' then redis.call('ZREM', KEYS[5], ARGV[6]) end
+  if state == 'held' or state == 'queued' then redis.call('ZREM', KEYS.held, ARGV.id) end
   if paused_at > 0 then
     paused, paused_at = paused + math.max(0, now - paused_at), 0
   end
   attempts = attempts + 1
-  fields = {'token', ARGV[1], 'state', 'active', 'attempts', attempts, 'since', since, 'last', at}
+  fields = {'token', ARGV.token, 'state', 'active', 'attempts', attempts, 'since', since, 'last', at}
   changed_to(fields, 'crashes', crashes, r[4])
   changed_to(fields, 'paused', paused, r[6])
   changed_to(fields, 'paused_at', paused_at, r[7])
   changed_to(fields, 'holds', holds, r[8])
   changed_to(fields, 'stale', stale, r[9])
   if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', at end
-  if state ~= '' or r[13] then redis.call('PERSIST', KEYS[1]) end
+  if state ~= '' or r[13] then redis.call('PERSIST', KEYS.task) end
 end
 if keeps then
   fields[#fields + 1], fields[#fields + 2] = mine, place
 elseif answered and wait == 0 then
-  if r[15] then redis.call('HDEL', KEYS[1], 'place', 'place_ahead', 'woken') end
-  mark(request, fields, at)
+  if r[15] then redis.call('HDEL', KEYS.task, 'place', 'place_ahead', 'woken') end
+  mark(fields, at)
 end
-if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
-return {0, 0, attempts, crashes, math.max(0, now - since - paused), holds, stale, tonumber(r[12]) or 0, sent_redis, sent_caller, lost,
-  marked or 0, answered and 1 or 0, wait, why, probes and 1 or 0, strict, since_word, undone and 1 or 0}
+if #fields > 0 then redis.call('HSET', KEYS.task, unpack(fields)) end
+out[ANSWER.attempts], out[ANSWER.crashes], out[ANSWER.age] = attempts, crashes, math.max(0, now - since - paused)
+out[ANSWER.holds], out[ANSWER.stale], out[ANSWER.repeated] = holds, stale, tonumber(r[12]) or 0
+out[ANSWER.since_sent], out[ANSWER.since_sent_here], out[ANSWER.since_lost], out[ANSWER.mark] = sent_redis, sent_caller, lost, marked or 0
+out[ANSWER.since_word], out[ANSWER.is_undone] = since_word, undone and 1 or 0
+if answered then
+  out[ANSWER.is_answered], out[ANSWER.wait], out[ANSWER.why] = 1, wait, why
+  out[ANSWER.is_probe], out[ANSWER.stricter] = probes and 1 or 0, strict
+end
+return ends(GO_ON)

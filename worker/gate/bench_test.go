@@ -8,6 +8,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -17,7 +18,7 @@ import (
 func BenchmarkGate(b *testing.B) {
 	srv := redistest.New(b, redistest.Options{AppendFsync: "no"})
 	rdb := srv.Client()
-	g := gate.New(rdb, record.Confirm{})
+	g := gate.New(rdb, redisx.Confirm{})
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {

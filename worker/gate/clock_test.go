@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -114,7 +115,7 @@ func TestAWorkerThatStartsAfterTheClocksWereSetLearnsOfIt(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	start := func() *gate.Gate { return timed(t, gate.New(rdb, record.Confirm{}), &clocks{passed: time.Hour}) }
+	start := func() *gate.Gate { return timed(t, gate.New(rdb, redisx.Confirm{}), &clocks{passed: time.Hour}) }
 
 	looked(9 * time.Second)
 	wantSet(t, "a worker beside another", start(), -1)
@@ -132,7 +133,7 @@ func TestAWorkerThatStartsAfterTheClocksWereSetLearnsOfIt(t *testing.T) {
 	look(t, g)
 	wantSet(t, "whom it tells", start(), 5*time.Second)
 
-	unable := gate.New(rdb, record.Confirm{}).Timed(c.now, c.elapsed, time.Minute)
+	unable := gate.New(rdb, redisx.Confirm{}).Timed(c.now, c.elapsed, time.Minute)
 	wantSet(t, "who has not looked yet", unable, c.elapsed())
 }
 

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"time"
 
@@ -11,9 +10,6 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-//go:embed egress.lua
-var egressLua string
-
 // Egress is what all requests of the fleet have in common that leave by one address. It
 // is safe for concurrent use.
 //
@@ -21,16 +17,16 @@ var egressLua string
 // is no rate and nothing is wrong, workers do not ask for each request: they look once a
 // second.
 type Egress struct {
-	rdb    redis.UniversalClient
-	script *redis.Script
-	keys   []string
-	apart  time.Duration
+	rdb   redis.UniversalClient
+	keys  egressKeys
+	apart time.Duration
 }
 
 // NewEgress returns the egress of a name, which permits so many requests in a second; 0
 // is no limit. It uses rdb and never closes it.
 func NewEgress(rdb redis.UniversalClient, name string, rate float64) *Egress {
-	e := &Egress{rdb: rdb, script: record.NewScript(egressLua), keys: record.EgressKeys(name)}
+	k := record.EgressKeys(name)
+	e := &Egress{rdb: rdb, keys: egressKeys{k[0], k[1], k[2]}}
 	if rate > 0 {
 		e.apart = time.Duration(float64(time.Second) / rate)
 	}
@@ -52,20 +48,20 @@ type EgressState struct {
 // Look returns the state. answered says that ECPay answered this process since it looked
 // last.
 func (e *Egress) Look(ctx context.Context, answered bool) (EgressState, error) {
-	_, s, err := e.run(ctx, "look", answered, "")
+	_, s, err := e.run(ctx, egressArgs{Op: "look", IsAnswered: answered})
 	return s, err
 }
 
 // Ask asks for the permission of one request.
 func (e *Egress) Ask(ctx context.Context, a Attempt, life time.Duration) (Turn, EgressState, error) {
-	return e.run(ctx, "ask", false, a.Token, life.Microseconds(), e.apart.Microseconds())
+	return e.run(ctx, egressArgs{Op: "ask", Token: a.Token, Life: life, Apart: e.apart})
 }
 
 // Forbidden tells that a request of a merchant met a 403, after which ECPay wants a pause.
 // Three merchants within a minute pause the egress, and so does a request that went
 // first after a pause.
 func (e *Egress) Forbidden(ctx context.Context, a Attempt, merchantID string, pause time.Duration) (EgressState, error) {
-	_, s, err := e.run(ctx, "forbidden", false, a.Token, merchantID, pause.Microseconds())
+	_, s, err := e.run(ctx, egressArgs{Op: "forbidden", Token: a.Token, MerchantID: merchantID, Pause: pause})
 	return s, err
 }
 
@@ -74,33 +70,30 @@ func (e *Egress) Forbidden(ctx context.Context, a Attempt, merchantID string, pa
 // was answered for 10 seconds; so does a request that went first after a pause. The
 // pause is 15 seconds, and doubles up to 5 minutes. answered is as for Look.
 func (e *Egress) Unavailable(ctx context.Context, a Attempt, merchantID string, answered bool) (EgressState, error) {
-	_, s, err := e.run(ctx, "unavailable", answered, a.Token, merchantID)
+	_, s, err := e.run(ctx, egressArgs{Op: "unavailable", IsAnswered: answered, Token: a.Token, MerchantID: merchantID})
 	return s, err
 }
 
 // Answered tells that the request that went first was answered: the pause is over.
 func (e *Egress) Answered(ctx context.Context, a Attempt) (EgressState, error) {
-	_, s, err := e.run(ctx, "answered", true, a.Token)
+	_, s, err := e.run(ctx, egressArgs{Op: "answered", IsAnswered: true, Token: a.Token})
 	return s, err
 }
 
 // Unused tells that the request that was to go first was not sent.
 func (e *Egress) Unused(ctx context.Context, a Attempt) (EgressState, error) {
-	_, s, err := e.run(ctx, "unused", false, a.Token)
+	_, s, err := e.run(ctx, egressArgs{Op: "unused", Token: a.Token})
 	return s, err
 }
 
-func (e *Egress) run(ctx context.Context, op string, answered bool, args ...any) (Turn, EgressState, error) {
-	v, err := e.script.Run(ctx, e.rdb, e.keys, append([]any{op, flag(answered)}, args...)...).Int64Slice()
-	switch {
-	case err != nil:
+func (e *Egress) run(ctx context.Context, args egressArgs) (Turn, EgressState, error) {
+	v, err := egressScript.Run(ctx, e.rdb, e.keys, args)
+	if err != nil {
 		return Turn{}, EgressState{}, fmt.Errorf("egress: %w", err)
-	case len(v) != 5:
-		return Turn{}, EgressState{}, fmt.Errorf("egress: %d values in the answer", len(v))
 	}
-	s := EgressState{Why: Why(v[0])}
+	s := EgressState{Why: v.Kind}
 	if s.Why != 0 {
-		s.Until = time.UnixMicro(v[1])
+		s.Until = time.UnixMicro(v.Ends)
 	}
-	return Turn{Wait: time.Duration(v[2]) * time.Microsecond, Why: Why(v[3]), Probes: v[4] == 1}, s, nil
+	return Turn{Wait: v.Wait, Why: v.Why, Probes: v.IsProbe}, s, nil
 }

@@ -8,16 +8,11 @@
 -- rate, and rate_line, the last time for which somebody was told to come back.
 -- Two sorted sets have the merchants whose last requests met a 403, or no answer.
 --
--- KEYS: state, merchants that met a 403, merchants that met no answer
--- ARGV: what to do, whether somebody was answered lately (1/0), attempt token,
---       for ask: how long the request may take (µs), time between two at the rate (µs, 0 for no rate);
---       for forbidden: merchant, how long ECPay wants a pause (µs); for unavailable: merchant
--- Returns: kind of the pause (0 none), when it ends (µs), how long to wait (µs), why, and whether the request is the
---          first one after the pause (1/0)
+-- Keys, arguments and answer: egressKeys, egressArgs and egressAnswer in scripts.go.
 local FREE, ADDRESS, OUTAGE, RATE = 0, 4, 5, 6 -- see Why in gate.go
-local MANY, LATELY, SILENCE = 3, 60000000, 10000000
-local now, op, me = micros(), ARGV[1], ARGV[3]
-local s = redis.call('HMGET', KEYS[1], 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end', 'answered', 'rate_at', 'rate_line')
+local MANY, LATELY, SILENCE, DAY = 3, 60000000, 10000000, 86400000
+local now, op, me = micros(), ARGV.op, ARGV.token
+local s = redis.call('HMGET', KEYS.state, 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end', 'answered', 'rate_at', 'rate_line')
 local kind, ends, since, answered = tonumber(s[1]) or FREE, tonumber(s[2]) or 0, tonumber(s[3]), tonumber(s[7]) or 0
 local rate_at, rate_line = tonumber(s[8]) or 0, tonumber(s[9]) or 0
 local back = math.max(answered, since or 0) - now
@@ -25,28 +20,33 @@ if back > 0 then
   -- Redis' clock was set back, by as much at least: what it had told of later times comes as much sooner.
   ends, answered, rate_at, rate_line = math.max(0, ends - back), math.min(answered, now), math.max(0, rate_at - back), math.max(0, rate_line - back)
   since = since and math.min(since, now)
-  redis.call('HSET', KEYS[1], 'ends', ends, 'answered', answered, 'rate_at', rate_at, 'rate_line', rate_line)
-  if since then redis.call('HSET', KEYS[1], 'since', since) end
+  redis.call('HSET', KEYS.state, 'ends', ends, 'answered', answered, 'rate_at', rate_at, 'rate_line', rate_line)
+  if since then redis.call('HSET', KEYS.state, 'since', since) end
 end
-if op ~= 'ask' then redis.call('HDEL', KEYS[1], '') end -- which lets the rest be written although Redis is full
+if op ~= 'ask' then redis.call('HDEL', KEYS.state, '') end -- which lets the rest be written although Redis is full
 local probing = s[5] and (tonumber(s[6]) or 0) > now
-if ARGV[2] == '1' then
+if ARGV.is_answered == '1' then
   answered = now
-  redis.call('HSET', KEYS[1], 'answered', now)
+  redis.call('HSET', KEYS.state, 'answered', now)
 end
 local function keep(ms)
-  redis.call('PEXPIRE', KEYS[1], math.max(ms, redis.call('PTTL', KEYS[1]), 86400000))
+  redis.call('PEXPIRE', KEYS.state, math.max(ms, redis.call('PTTL', KEYS.state), DAY))
 end
 local function pause(of, length)
   local pauses = (kind == of and tonumber(s[4]) or 0) + 1
   kind, ends = of, math.max(ends, now + length(pauses))
-  redis.call('HSET', KEYS[1], 'kind', kind, 'ends', ends, 'since', since or now, 'pauses', pauses)
-  redis.call('HDEL', KEYS[1], 'probe', 'probe_end')
-  keep(math.floor((ends - now) / 1000) + 86400000)
+  redis.call('HSET', KEYS.state, 'kind', kind, 'ends', ends, 'since', since or now, 'pauses', pauses)
+  redis.call('HDEL', KEYS.state, 'probe', 'probe_end')
+  keep(math.floor((ends - now) / 1000) + DAY)
+end
+local function answer(wait, why, is_probe)
+  local out = ANSWER.none
+  out[ANSWER.kind], out[ANSWER.ends], out[ANSWER.wait], out[ANSWER.why], out[ANSWER.is_probe] = kind, ends, wait, why, is_probe
+  return out
 end
 -- Counts merchants that met the same within a minute.
 local function met(key)
-  redis.call('ZADD', key, now, ARGV[4])
+  redis.call('ZADD', key, now, ARGV.merchant_id)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - LATELY)
   redis.call('PEXPIRE', key, LATELY / 1000)
   return redis.call('ZCARD', key)
@@ -55,35 +55,35 @@ end
 if op == 'ask' then
   local probes = 0
   if kind ~= FREE and s[5] ~= me then
-    if ends > now then return {kind, ends, ends - now, kind, 0} end
-    if probing then return {kind, ends, 1000000, kind, 0} end
+    if ends > now then return answer(ends - now, kind, 0) end
+    if probing then return answer(1000000, kind, 0) end
   end
-  local apart, at = tonumber(ARGV[5]), rate_at
+  local apart, at = tonumber(ARGV.apart), rate_at
   if apart > 0 then
     local slack = math.max(apart, 100000) -- what was not used for a moment may be used after it
     if at > now + slack then at, rate_line = now, now end -- the clock was set back, and nobody had answered before
     if at - slack + apart > now then
       local line = math.max(rate_line, now, at - slack) + apart
-      redis.call('HSET', KEYS[1], 'rate_line', line)
+      redis.call('HSET', KEYS.state, 'rate_line', line)
       keep(0)
-      return {kind, ends, line - now, RATE, 0}
+      return answer(line - now, RATE, 0)
     end
-    redis.call('HSET', KEYS[1], 'rate_at', math.max(at, now) + apart)
+    redis.call('HSET', KEYS.state, 'rate_at', math.max(at, now) + apart)
     keep(0)
   end
   if kind ~= FREE then
-    redis.call('HSET', KEYS[1], 'probe', me, 'probe_end', now + ARGV[4])
+    redis.call('HSET', KEYS.state, 'probe', me, 'probe_end', now + ARGV.life)
     probes = 1
   end
-  return {kind, ends, 0, 0, probes}
+  return answer(0, 0, probes)
 elseif op == 'forbidden' then
-  local n = met(KEYS[2])
+  local n = met(KEYS.forbidden)
   local probe = kind ~= FREE and s[5] == me
   if probe or n >= MANY and not (kind == ADDRESS and ends > now) then
-    pause(ADDRESS, function() return tonumber(ARGV[5]) end)
+    pause(ADDRESS, function() return tonumber(ARGV.pause) end)
   end
 elseif op == 'unavailable' then
-  local n = met(KEYS[3])
+  local n = met(KEYS.unavailable)
   local probe = kind ~= FREE and s[5] == me
   if probe or kind == FREE and n >= MANY and answered < now - SILENCE then
     pause(OUTAGE, function(pauses) return math.min(15 * 2 ^ math.min(pauses - 1, 10), 300) * 1000000 end)
@@ -91,10 +91,10 @@ elseif op == 'unavailable' then
 elseif op == 'answered' then
   if s[5] == me then
     kind, ends = FREE, 0
-    redis.call('HDEL', KEYS[1], 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end')
-    redis.call('DEL', KEYS[2], KEYS[3])
+    redis.call('HDEL', KEYS.state, 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end')
+    redis.call('DEL', KEYS.forbidden, KEYS.unavailable)
   end
 elseif op == 'unused' then
-  if s[5] == me then redis.call('HDEL', KEYS[1], 'probe', 'probe_end') end
+  if s[5] == me then redis.call('HDEL', KEYS.state, 'probe', 'probe_end') end
 end
-return {kind, ends, 0, 0, 0}
+return answer(0, 0, 0)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -25,7 +26,7 @@ func newGate(t *testing.T) (*gate.Gate, *redis.Client, *redistest.Server) {
 	t.Helper()
 	srv := redistest.New(t)
 	rdb := srv.Client()
-	return gate.New(rdb, record.Confirm{}), rdb, srv
+	return gate.New(rdb, redisx.Confirm{}), rdb, srv
 }
 
 func attempt(id, token string) gate.Attempt {
@@ -308,7 +309,7 @@ func TestATaskOlderThanAChangeOfTheReplicationIDMayHaveLostItsMarks(t *testing.T
 		}
 		leave(t, g, a, gate.Result{State: record.Retry, Settled: true})
 	}
-	if got := rdb.HGet(t.Context(), record.ReplicationKey(rdb, ""), record.FieldReplID).Val(); len(got) != 40 {
+	if got := rdb.HGet(t.Context(), record.ReplicationKey(redisx.TopologyOf(rdb), ""), record.FieldReplID).Val(); len(got) != 40 {
 		t.Errorf("got replication id %q, want 40 digits", got)
 	}
 }
@@ -316,7 +317,7 @@ func TestATaskOlderThanAChangeOfTheReplicationIDMayHaveLostItsMarks(t *testing.T
 func TestAMarkThatReplicasDoNotHaveIsNotConfirmed(t *testing.T) {
 	t.Parallel()
 	group := redistest.NewSentinel(t, redistest.SentinelOptions{Replicas: 1})
-	g := gate.New(group.Client(), record.Confirm{Replicas: 1, Timeout: 200 * time.Millisecond})
+	g := gate.New(group.Client(), redisx.Confirm{Replicas: 1, Timeout: 200 * time.Millisecond})
 	a, now := attempt(trigger, "A"), time.Now()
 	begin(t, g, a, now)
 	enter(t, g, a, now)
@@ -326,7 +327,7 @@ func TestAMarkThatReplicasDoNotHaveIsNotConfirmed(t *testing.T) {
 			defer n.Thaw()
 		}
 	}
-	if _, err := g.Enter(t.Context(), a, write(now)); !errors.Is(err, record.ErrNotConfirmed) {
+	if _, err := g.Enter(t.Context(), a, write(now)); !errors.Is(err, redisx.ErrNotConfirmed) {
 		t.Errorf("with a frozen replica: got error %v, want ErrNotConfirmed", err)
 	}
 	other := attempt(trigger, "B")

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -39,7 +40,7 @@ func TestWhatWasEnqueuedWithinAnHourAfterALossByEitherClockMayHaveLostItsMarks(t
 			changed = ms(now.Add(row.lost))
 		}
 		pipe := rdb.TxPipeline()
-		pipe.HSet(t.Context(), record.ReplicationKey(rdb, a.ID), record.FieldChanged, changed)
+		pipe.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(rdb), a.ID), record.FieldChanged, changed)
 		pipe.Del(t.Context(), record.TaskKey(a.ID), record.LockKey(a.ID))
 		if row.first != 0 {
 			pipe.HSet(t.Context(), record.TaskKey(a.ID), record.FieldFirst, ms(now.Add(row.first)))
@@ -60,7 +61,7 @@ func TestALossThatLiesAheadIsTakenForOneOfNow(t *testing.T) {
 	if err := g.Watch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	key := record.ReplicationKey(rdb, trigger)
+	key := record.ReplicationKey(redisx.TopologyOf(rdb), trigger)
 	if err := rdb.HSet(t.Context(), key, record.FieldChanged, ms(time.Now().Add(9000*time.Hour))).Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -168,7 +168,7 @@ local function request_over(pace, flight, me, banned, why)
     local b = redis.call('HMGET', pace, 'ban', 'ban_since')
     redis.call('HSET', pace, 'ban', math.max(tonumber(b[1]) or 0, now + banned), 'ban_since', b[2] or now, 'ban_why', why)
     redis.call('HDEL', pace, 'probe', 'probe_end')
-    redis.call('PEXPIRE', pace, math.floor(banned / 1000) + 86400000)
+    redis.call('PEXPIRE', pace, math.floor(banned / 1000) + DAY)
   elseif redis.call('HGET', pace, 'probe') == me then
     redis.call('HDEL', pace, 'ban', 'ban_since', 'ban_why', 'probe', 'probe_end') -- it was answered: the others may go, at their pace
   end

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"time"
 
@@ -12,23 +11,12 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-//go:embed question.lua
-var questionLua string
-
 // Questions permits requests to ECPay that belong to no task, at the pace of their
 // merchant in the fleet.
-type Questions struct {
-	rdb       redis.UniversalClient
-	ask, over *redis.Script
-}
+type Questions struct{ rdb redis.UniversalClient }
 
 // NewQuestions returns Questions that use rdb and never close it.
-func NewQuestions(rdb redis.UniversalClient) *Questions {
-	return &Questions{
-		rdb: rdb, ask: record.NewScript(paceLua + questionLua),
-		over: record.NewScript(paceLua + "request_over(KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2]), ARGV[3]) return 1"),
-	}
-}
+func NewQuestions(rdb redis.UniversalClient) *Questions { return &Questions{rdb} }
 
 // Question is one request.
 type Question struct {
@@ -45,21 +33,18 @@ type Question struct {
 // refused do not stand against it: it may be asked to find out whether they still are.
 func (q *Questions) Ask(ctx context.Context, r Question) (Turn, error) {
 	k := record.KeysOf(r.MerchantID)
-	v, err := q.ask.Run(ctx, q.rdb, []string{k.Pace, k.Flight}, r.Token, r.Interval.Microseconds(), r.InFlight, r.Life.Microseconds()).Int64Slice()
-	switch {
-	case err != nil:
+	v, err := questionScript.Run(ctx, q.rdb, paceKeys{k.Pace, k.Flight}, questionArgs{r.Token, r.Interval, r.InFlight, r.Life})
+	if err != nil {
 		return Turn{}, fmt.Errorf("ask for a turn: %w", err)
-	case len(v) != 2:
-		return Turn{}, fmt.Errorf("ask for a turn: %d values in the answer", len(v))
 	}
-	return turnOf([]int64{v[0], v[1], 0, 0}), nil
+	return Turn{Wait: v.Wait, Why: v.Why}, nil
 }
 
 // Over says that the request was answered, or never will be, and for how long ECPay wants
 // no other of this merchant, 0 for nothing of the kind, in its words.
 func (q *Questions) Over(ctx context.Context, r Question, banned time.Duration, why string) error {
 	k := record.KeysOf(r.MerchantID)
-	if err := q.over.Run(ctx, q.rdb, []string{k.Pace, k.Flight}, r.Token, banned.Microseconds(), why).Err(); err != nil {
+	if _, err := overScript.Run(ctx, q.rdb, paceKeys{k.Pace, k.Flight}, overArgs{r.Token, banned, why}); err != nil {
 		return fmt.Errorf("end a turn: %w", err)
 	}
 	if banned > 0 { // so that it is listed

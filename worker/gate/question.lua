@@ -1,10 +1,14 @@
 -- Permits one request of a merchant that belongs to no task. It goes next, takes no place in
 -- line, and is not sent into a pause that ECPay asked for. Safe to execute twice.
 --
--- KEYS: pace, requests in flight
--- ARGV: who asks, interval (µs), most requests in flight, how long it may take (µs)
--- Returns: how long to wait first (µs), and why
-local ban = tonumber(redis.call('HGET', KEYS[1], 'ban')) or 0
-if ban > micros() then return {ban - micros(), BANNED} end
-local wait, _, why = permission(KEYS[1], KEYS[2], ARGV[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), NEXT, 0, tonumber(ARGV[4]), '', 0, 0, false)
-return {wait, why}
+-- Keys, arguments and answer: paceKeys, questionArgs and questionAnswer in scripts.go.
+local out = ANSWER.none
+local ban = tonumber(redis.call('HGET', KEYS.pace, 'ban')) or 0
+if ban > micros() then
+  out[ANSWER.wait], out[ANSWER.why] = ban - micros(), BANNED
+  return out
+end
+local wait, _, why = permission(KEYS.pace, KEYS.flight, ARGV.token, ARGV.token, tonumber(ARGV.interval), tonumber(ARGV.in_flight), NEXT, 0,
+  tonumber(ARGV.life), '', 0, 0, false)
+out[ANSWER.wait], out[ANSWER.why] = wait, why
+return out

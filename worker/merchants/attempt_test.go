@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -16,7 +17,7 @@ import (
 func newGate(t *testing.T) (*gate.Gate, *redis.Client) {
 	t.Helper()
 	rdb := redistest.New(t).Client()
-	return gate.New(rdb, record.Confirm{}), rdb
+	return gate.New(rdb, redisx.Confirm{}), rdb
 }
 
 // running is an attempt that runs.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -254,7 +255,7 @@ func TestMerchantsAreListedForTwoDaysAfterTheirLastRequest(t *testing.T) {
 func TestMerchantsAreListedAndResumedOnARedisCluster(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.NewCluster(t, 3).Client()
-	g, m, ctx := gate.New(rdb, record.Confirm{}), merchants.New(rdb), t.Context()
+	g, m, ctx := gate.New(rdb, redisx.Confirm{}), merchants.New(rdb), t.Context()
 	exit := gate.NewEgress(rdb, "office", 0)
 	ids := []string{"1000001", "1000002", "1000003"}
 	for _, id := range ids {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -119,7 +120,7 @@ func (m *memory) estimate(ctx context.Context) (map[string]float64, error) {
 		bytes[known[key]] += float64(size.Val())
 	}
 	var mu sync.Mutex
-	err := eachNode(ctx, m.rdb, func(ctx context.Context, node redis.Cmdable) error {
+	err := redisx.ForEachMaster(ctx, m.rdb, func(ctx context.Context, node redis.Cmdable) error {
 		part, err := sample(ctx, node, known)
 		mu.Lock()
 		defer mu.Unlock()

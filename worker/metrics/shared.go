@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/redishealth"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
@@ -149,7 +150,7 @@ func (s *Shared) server(ctx context.Context, ch sink) {
 	var all serverInfo
 	var mu sync.Mutex
 	askConfig := record.MayAskConfig(s.cfg.Redis)
-	err := eachNode(ctx, s.cfg.Redis, func(ctx context.Context, node redis.Cmdable) error {
+	err := redisx.ForEachMaster(ctx, s.cfg.Redis, func(ctx context.Context, node redis.Cmdable) error {
 		one, err := readServer(ctx, node, askConfig)
 		mu.Lock()
 		defer mu.Unlock()
@@ -177,15 +178,6 @@ func (s *Shared) writable(ctx context.Context, ch sink) {
 	for _, reason := range redishealth.Reasons() {
 		ch.gauge(redisWrites, flag(reason != why), string(reason))
 	}
-}
-
-// eachNode calls f for every master of a cluster, some at once, or for the one
-// server.
-func eachNode(ctx context.Context, rdb redis.UniversalClient, f func(context.Context, redis.Cmdable) error) error {
-	if c, ok := rdb.(*redis.ClusterClient); ok {
-		return c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return f(ctx, node) })
-	}
-	return f(ctx, rdb)
 }
 
 func (s *Shared) letters(ctx context.Context, ch sink) {

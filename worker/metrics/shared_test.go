@@ -21,6 +21,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
@@ -326,7 +327,7 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 		record.FlightKey(id): purposePace, record.HeldKey(id): purposePace, record.MerchantsKey: purposePace, record.DeniedKey: purposePace, record.EgressKeys("default")[0]: purposePace, record.DeadKey(id): purposeLedger, record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger,
 		record.SweepKey: purposeLedger, record.ScanKey: purposeLedger, record.TallyKey: purposeLedger, record.AuditKey: purposeAudit,
 		record.ScheduleKey("night", "spec"): purposeSchedules, record.ScheduleKey("dead", "spec"): purposeSchedules, record.BarrierKey("invalid"): purposePace,
-		record.ReplicationKey((*redis.Client)(nil), id): purposePace, record.ReplicationKey((*redis.ClusterClient)(nil), id): purposePace,
+		record.ReplicationKey(redisx.TopologyOf(&redis.Client{}), id): purposePace, record.ReplicationKey(redisx.TopologyOf(&redis.ClusterClient{}), id): purposePace,
 		record.AsynqTaskKey("invalid", id): purposeTasks, record.AsynqKey("invalid", "processed"): purposeAsynq, "asynq:queues": purposeAsynq,
 		probeKey: purposePace, "somebody else's": other, "ecpayq": other,
 	} {
@@ -349,7 +350,7 @@ func TestMerchantsThatAreHeldAndAPausedEgressAreShown(t *testing.T) {
 		"ecpayq_merchants known": 0, "ecpayq_merchants banned": 0, "ecpayq_merchants denied": 0, "ecpayq_egress_paused address": 0, "ecpayq_egress_paused outage": 0,
 	}
 	show(want)
-	g := gate.New(rdb, record.Confirm{})
+	g := gate.New(rdb, redisx.Confirm{})
 	attempt := func(merchant, token string) gate.Attempt {
 		a := gate.Attempt{ID: "b2b.invalid." + merchant + ".VG11000001.2026-11-01", Token: token, LockFor: time.Minute}
 		_, err := g.Begin(t.Context(), a, time.Now())
