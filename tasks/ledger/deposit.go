@@ -24,8 +24,8 @@ var (
 	//go:embed settle.lua
 	settleLua string
 
-	depositScript = record.NewScript(record.ReplicationLua + depositLua)
-	settle        = record.NewScript(record.ReplicationLua + settleLua)
+	depositScript = record.NewScript(record.ReplicationLua + EndedLua + depositLua)
+	settle        = record.NewScript(record.ReplicationLua + EndedLua + settleLua)
 )
 
 // reasonSwept is stored with a task that asynq archived without our verdict.

@@ -30,13 +30,12 @@ if redis.call('ZSCORE', KEYS[3], ARGV[1]) and r[1] and not r[2] then
     if stopped and r[9] == r[3] then redis.call('HSET', KEYS[1], 'unbegun', died) end
     -- Run again since it died, and archived without a verdict. A correction that
     -- was not run yet is newer than what asynq has.
-    redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[9], 'reason_zh', ARGV[12], 'last_err', ARGV[8],
-      'died', died, 'by', by, 'd_kind', kind, 'd_reason', ARGV[9], 'd_reason_zh', ARGV[12])
-    redis.call('HDEL', KEYS[1], 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg')
+    local fields = {'kind', kind, 'reason', ARGV[9], 'reason_zh', ARGV[12], 'last_err', ARGV[8], 'by', by}
+    ended(fields, KEYS[1], KEYS[3], ARGV[1], hand and 'stopped' or 'dead', died, r[3], kind, ARGV[9], ARGV[12])
+    redis.call('HSET', KEYS[1], unpack(fields))
     if r[4] ~= '1' then
       redis.call('HSET', KEYS[1], 'type', ARGV[4], 'queue', ARGV[5], 'payload', ARGV[6], 'headers', ARGV[7])
     end
-    redis.call('ZADD', KEYS[3], died, ARGV[1])
   end
   return 'known'
 end

@@ -13,7 +13,7 @@ import (
 //go:embed resolve.lua
 var resolveLua string
 
-var resolve = record.NewScript(resolveLua)
+var resolve = record.NewScript(EndedLua + resolveLua)
 
 // Resolve ends a dead task by a person's word. The death is the one in the entry, which
 // the person saw. doneTTL is the life of the finish marker, 0 for none. The answer is

@@ -14,7 +14,7 @@ if not redis.call('ZSCORE', KEYS[3], ARGV[1]) then
   return 'gone'
 end
 local now = redis_now()
-local r = redis.call('HMGET', KEYS[1], 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived')
+local r = redis.call('HMGET', KEYS[1], 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived', 'd_kind', 'd_rtn_code')
 if r[1] ~= ARGV[2] then
   return 'changed'
 end
@@ -30,9 +30,9 @@ end
 if ARGV[5] ~= '0' then
   redis.call('SET', KEYS[2], 'resolved ' .. now, 'PX', ARGV[5]) -- which proves no effect
 end
-redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('HSET', KEYS[1], 'state', 'done', 'token', '', 'resolved_by', ARGV[3], 'note', ARGV[4])
-redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats', 'not_executed')
-forget_letter(KEYS[1])
+local fields = {'token', '', 'resolved_by', ARGV[3], 'note', ARGV[4]}
+ended(fields, KEYS[1], KEYS[3], ARGV[1], ARGV[8] == '1' and 'cancelled' or 'resolved', now, r[1], r[7], nil, nil, r[8])
+redis.call('HSET', KEYS[1], unpack(fields))
+forget_write(KEYS[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 return 'ok'

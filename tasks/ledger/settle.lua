@@ -4,7 +4,7 @@
 -- KEYS: record, index of the ledger, replication history
 -- ARGV: task id, token of the sweep, "keep" or "withdraw" or "unless done", reason, when it was enqueued (ms, 0 for unknown),
 --       reason in Chinese
-local r = redis.call('HMGET', KEYS[1], 'unsure', 'state', 'in_flight', 'prior_ttl', 'by', 'd_kind', 'first')
+local r = redis.call('HMGET', KEYS[1], 'unsure', 'state', 'in_flight', 'prior_ttl', 'by', 'd_kind', 'first', 'died')
 if r[1] ~= ARGV[2] then
   return 0
 end
@@ -23,8 +23,8 @@ if r[2] ~= 'dead' or hand then
   -- is ambiguous, whoever gave the task up.
   local open = unaccounted(r[3], KEYS[3], ARGV[5], r[7]) or r[2] == 'dead' and r[6] == 'Ambiguous'
   local kind = open and 'Ambiguous' or hand and 'Stopped' or 'Unknown'
-  redis.call('HSET', KEYS[1], 'state', 'dead', 'kind', kind, 'reason', ARGV[4], 'reason_zh', ARGV[6],
-    'd_kind', kind, 'd_reason', ARGV[4], 'd_reason_zh', ARGV[6])
-  redis.call('HDEL', KEYS[1], 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg')
+  local fields = {'kind', kind, 'reason', ARGV[4], 'reason_zh', ARGV[6]}
+  ended(fields, KEYS[1], KEYS[2], ARGV[1], hand and 'stopped' or 'dead', r[8], r[8], kind, ARGV[4], ARGV[6])
+  redis.call('HSET', KEYS[1], unpack(fields))
 end
 return 1

@@ -49,9 +49,3 @@ end
 local function by_hand(by)
   return by and string.sub(by, 1, 9) == 'by hand: '
 end
--- Removes what only a letter has from a record.
-local function forget_letter(key)
-  redis.call('HDEL', key, 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
-    'unbegun', 'revived', 'fixed_by', 'base_died', 'base_payload', 'base_headers', 'base_fix', 'base_original',
-    'd_kind', 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg', 'd_reason', 'd_reason_zh')
-end

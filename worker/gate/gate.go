@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -32,7 +33,7 @@ type Gate struct {
 func New(rdb redis.UniversalClient, confirm redisx.Confirm) *Gate {
 	return &Gate{
 		rdb: rdb, topology: redisx.TopologyOf(rdb), confirm: confirm,
-		leave: record.NewScript(paceLua + leaveLua), took: func(string, time.Duration) {},
+		leave: record.NewScript(paceLua + ledger.EndedLua + leaveLua), took: func(string, time.Duration) {},
 	}
 }
 

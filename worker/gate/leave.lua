@@ -28,7 +28,7 @@ elseif ARGV[2] ~= 'queued' then
   holds = 0
 end
 local at = digits(now)
-local fields = {'state', ARGV[2], 'left', ARGV[1], 'token', '', 'last', at}
+local fields = {'left', ARGV[1], 'token', '', 'last', at}
 changed_to(fields, 'next', ARGV[9] == '0' and 0 or now + ARGV[9], r[10])
 changed_to(fields, 'attempts', (tonumber(r[3]) or 0) - (ARGV[5] == '0' and 1 or 0), r[3])
 changed_to(fields, 'holds', holds, r[4])
@@ -42,19 +42,13 @@ if ARGV[2] == 'dead' then
   else
     redis.call('HDEL', KEYS[1], 'fix')
   end
-  fields[#fields + 1] = 'died'
-  fields[#fields + 1] = at
-  for i = first, first + 12, 2 do -- what it died of stays, whatever a later run brings
-    fields[#fields + 1] = 'd_' .. ARGV[i]
-    fields[#fields + 1] = ARGV[i + 1]
-  end
-  redis.call('ZADD', KEYS[4], now, ARGV[10])
   redis.call('HDEL', KEYS[1], 'unsure', 'prior_ttl', 'last_err')
-elseif ARGV[2] == 'done' then
-  redis.call('ZREM', KEYS[4], ARGV[10])
-  if r[8] then -- it was a letter
-    forget_letter(KEYS[1])
-  end
+end
+if ARGV[2] == 'dead' or ARGV[2] == 'done' then
+  local kind, http_status, trans_code, rtn_code, rtn_msg = ARGV[first + 1], ARGV[first + 3], ARGV[first + 5], ARGV[first + 7], ARGV[first + 9]
+  ended(fields, KEYS[1], KEYS[4], ARGV[10], ARGV[2], at, r[8], kind, ARGV[first + 11], ARGV[first + 13], rtn_code, rtn_msg, http_status, trans_code)
+else
+  fields[#fields + 1], fields[#fields + 2] = 'state', ARGV[2]
 end
 for i = first, last, 2 do
   local name, value = ARGV[i], ARGV[i + 1]
@@ -70,7 +64,7 @@ if ARGV[7] == '1' then
   -- What settles a write that this attempt sent, or found, settles no later one: an
   -- attempt may come a second time, late.
   if ARGV[2] == 'done' or r[6] == ARGV[1] or r[7] == ARGV[11] then
-    redis.call('HDEL', KEYS[1], 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats', 'not_executed')
+    forget_write(KEYS[1])
   end
 end
 if ARGV[3] ~= '0' then

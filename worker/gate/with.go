@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -35,7 +36,7 @@ end
 // NewWith returns what is made of the text of a script of asynq's that has so many keys
 // and arguments.
 func NewWith(text string, numKeys, numArgs int) *With {
-	return &With{redis.NewScript(fmt.Sprintf(with, record.ScriptText(paceLua+leaveLua), text, numKeys, numArgs)), numKeys, numArgs}
+	return &With{redis.NewScript(fmt.Sprintf(with, record.ScriptText(paceLua+ledger.EndedLua+leaveLua), text, numKeys, numArgs)), numKeys, numArgs}
 }
 
 // LeaveWith is [Gate.Leave] of an attempt whose task is done, with the other script after it

@@ -1,0 +1,9 @@
+package ledger
+
+import _ "embed"
+
+// EndedLua is what scripts have in common that end a task; ended.lua says what they must
+// know. It stands before them in [record.NewScript].
+//
+//go:embed ended.lua
+var EndedLua string
