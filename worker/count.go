@@ -31,7 +31,7 @@ func (h *handler) count(ctx context.Context, a *attempt, ready bool) (v Verdict,
 	case errors.As(err, &busy):
 		return Verdict{Action: Hold, Kind: ecpay.Unavailable, Delay: min(busy.For, busyPause) + time.Second, Reason: reasonBusy}, true
 	case errors.As(err, &later):
-		h.paces.heed(a, later.Turn)
+		h.intervals.about(a.merchant.ID(), later.Turn.Stricter)
 		return queued(later.Turn.Why, later.Turn.Wait, h.random()), true
 	case err != nil:
 		a.leaves = a.unsure

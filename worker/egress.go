@@ -118,9 +118,9 @@ func (e *egress) report(tell func() (gate.EgressState, error)) {
 	e.set(start, s)
 }
 
-// tell reports what became of a request that was sent, where that is news: first means
+// tell reports what became of a request that was sent, where that is news: probe means
 // that it was the first one after a pause, and pause how long ECPay wants none.
-func (e *egress) tell(ctx context.Context, a gate.Attempt, merchantID string, answer *ecpay.Error, first bool, pause time.Duration) {
+func (e *egress) tell(ctx context.Context, a gate.Attempt, merchantID string, answer *ecpay.Error, probe bool, pause time.Duration) {
 	if e == nil {
 		return
 	}
@@ -131,14 +131,14 @@ func (e *egress) tell(ctx context.Context, a gate.Attempt, merchantID string, an
 		e.report(func() (gate.EgressState, error) {
 			return e.gate.Unavailable(ctx, a, merchantID, e.answered.Swap(false))
 		})
-	case first:
+	case probe:
 		e.report(func() (gate.EgressState, error) { return e.gate.Answered(ctx, a) })
 	default:
 		e.answered.Store(true)
 	}
 }
 
-// unused says that a request that was to be the first after a pause was not sent.
+// unused says that a request that was to be the first one after a pause was not sent.
 func (e *egress) unused(ctx context.Context, a gate.Attempt) {
 	e.report(func() (gate.EgressState, error) { return e.gate.Unused(ctx, a) })
 }

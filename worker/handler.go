@@ -34,10 +34,10 @@ type handler struct {
 	random    func() float64 // in [0, 1), for jitter
 	log       zerolog.Logger
 	observer  Observer
-	said      *said
-	keeper    *keeper
+	repeats   *logRepeats
+	resumer   *resumer
 	egress    *egress
-	paces     *paces
+	intervals *intervalWarning
 	// completions takes the outcomes of what is done, where it is not nil.
 	completions *completions
 }

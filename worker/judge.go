@@ -78,7 +78,7 @@ const askLate = time.Hour
 
 // succeeded is the verdict on a code of the success set.
 func (h *handler) succeeded(ctx context.Context, a *attempt) Verdict {
-	if v, waits := wait(a); waits {
+	if v, waits := unconfirmed(a); waits {
 		return v
 	}
 	code, _ := a.resp.Result()
@@ -103,9 +103,9 @@ const (
 	confirmMaxAge   = 30 * 24 * time.Hour
 )
 
-// wait holds a query that was asked to wait for something at ECPay, and says
-// whether it did.
-func wait(a *attempt) (Verdict, bool) {
+// unconfirmed is the verdict on a query that was asked to wait for a confirmation, and
+// whether there is none yet, nor will be.
+func unconfirmed(a *attempt) (Verdict, bool) {
 	progress := a.payload.Progress(a.resp)
 	switch {
 	case progress == tasks.Settled:
@@ -118,7 +118,7 @@ func wait(a *attempt) (Verdict, bool) {
 	return Verdict{Action: Hold, Kind: ecpay.OK, Delay: grow(confirmPause, confirmPauseMax, a.history.Holds), Reason: reasonUnconfirmed}, true
 }
 
-// verdict is that on an error of a request, nil for none.
+// verdict is that on an error of a request; nil is the success.
 func (h *handler) verdict(a *attempt, e *ecpay.Error) Verdict {
 	var away redisError
 	var turn noTurnError
@@ -128,11 +128,10 @@ func (h *handler) verdict(a *attempt, e *ecpay.Error) Verdict {
 	case e != nil && errors.As(e.Err, &turn):
 		return queued(turn.why, e.RetryAfter, h.random())
 	}
-	out := Outcome{Kind: ecpay.OK, CanFindOut: a.query != nil || a.mayRepeat}
-	if e != nil {
-		out.Kind, out.Execution, out.RetryAfter = e.Kind, e.Execution, e.RetryAfter
+	if e == nil {
+		e = &ecpay.Error{Kind: ecpay.OK}
 	}
-	return decide(a.op, out, a.history, h.policy, h.random())
+	return decide(a.op, e, a.query != nil || a.mayRepeat, a.history, h.policy, h.random())
 }
 
 // queued is the verdict on a task whose turn comes after a while.

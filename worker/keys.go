@@ -99,7 +99,7 @@ func (h *handler) tellOfKeys(ctx context.Context, a *attempt, e *ecpay.Error) {
 	case err != nil:
 		h.log.Warn().Str("task_id", a.job.id).Str("key", a.fingerprint).Err(err).Msg("the merchant's other tasks are not told about its keys")
 	case says == gate.KeysWork:
-		h.keeper.lift(a.payload.Request().Merchant())
+		h.resumer.keysWork(a.payload.Request().Merchant())
 	case says == gate.KeysRefused && began:
 		e.RetryAfter = pause
 	case says == gate.KeysRefused:

@@ -28,7 +28,7 @@ func (h *handler) report(ctx context.Context, a *attempt, v Verdict, err error, 
 	if a.err != nil {
 		code = a.err.RtnCode
 	}
-	e := h.log.WithLevel(h.said.level(a.job.id, v, a.err, err))
+	e := h.log.WithLevel(h.repeats.level(a.job.id, v, a.err, err))
 	e.Str("task_id", a.job.id).Str("type", a.job.typeName).Str("queue", a.job.queue).Int("attempt", a.history.Attempts).
 		Stringer("verdict", v.Action).Stringer("kind", v.Kind).Int64("rtn_code", code).Stringer("duration", took.Round(10*time.Microsecond))
 	if a.err != nil {

@@ -73,7 +73,7 @@ func (h *handler) do(ctx context.Context, a *attempt, req ecpay.Request, w wish)
 	if h.left(a) <= 0 {
 		return nil, &ecpay.Error{Op: req.Operation().String(), Kind: ecpay.Unavailable, Execution: ecpay.NotSent, Err: errOver}
 	}
-	h.keeper.sent(a.merchant.ID())
+	h.resumer.sent(a.merchant.ID())
 	resp, err := h.ecpay.Do(ctx, a.merchant.Merchant, req)
 	var e *ecpay.Error
 	if err != nil && !errors.As(err, &e) {
@@ -118,7 +118,7 @@ func (h *handler) await(ctx context.Context, a *attempt, w wish) *ecpay.Error {
 			t, err = h.permission(ctx, a, w)
 		}
 		if err == nil {
-			h.paces.heed(a, t)
+			h.intervals.about(a.merchant.ID(), t.Stricter)
 		}
 		if err == nil && t.Wait == 0 {
 			a.probesKeys = t.Probes

@@ -18,12 +18,12 @@ import (
 // asynqWorld is a Redis with one queue, and servers of asynq on it: real ones, or
 // those of the simulation's model.
 type asynqWorld struct {
-	s        *sim
-	real     bool
-	client   *asynq.Client
-	inspect  *asynq.Inspector
-	outcomes map[string][]asynqOutcome
-	servers  []*asynqServer
+	s       *sim
+	real    bool
+	client  *asynq.Client
+	inspect *asynq.Inspector
+	ends    map[string][]asynqEnd
+	servers []*asynqServer
 
 	mu   sync.Mutex
 	runs map[string][]time.Duration // of each task, since the start
@@ -35,8 +35,8 @@ type asynqServer struct {
 	free chan struct{} // ends handlers that hang
 }
 
-// asynqOutcome is what the handler does with one run of a task.
-type asynqOutcome struct {
+// asynqEnd is how the handler ends one run of a task.
+type asynqEnd struct {
 	takes time.Duration // before it returns
 	err   error
 	hangs bool
@@ -44,14 +44,14 @@ type asynqOutcome struct {
 
 const asynqQueue = "q"
 
-func newAsynqWorld(t *testing.T, real bool, outcomes map[string][]asynqOutcome) *asynqWorld {
+func newAsynqWorld(t *testing.T, real bool, ends map[string][]asynqEnd) *asynqWorld {
 	s := newSim(t, 1, nil)
 	s.faulty.Store(false)
 	s.queues = []string{asynqQueue}
 	p := s.newProc("client")
 	w := &asynqWorld{
 		s: s, real: real, client: asynq.NewClientFromRedisClient(p.rdb), inspect: asynq.NewInspectorFromRedisClient(p.rdb),
-		outcomes: outcomes, runs: map[string][]time.Duration{},
+		ends: ends, runs: map[string][]time.Duration{},
 	}
 	s.perform = func(p *simProc, m message) error { return w.handle(w.serverOf(p), m.id) }
 	return w
@@ -74,7 +74,7 @@ func (w *asynqWorld) handle(s *asynqServer, id string) error {
 	n := len(w.runs[id])
 	w.runs[id] = append(w.runs[id], time.Since(w.s.start))
 	w.mu.Unlock()
-	all := w.outcomes[id]
+	all := w.ends[id]
 	if n >= len(all) {
 		return nil
 	}
@@ -219,14 +219,14 @@ func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
 	type step = map[time.Duration]func(w *asynqWorld)
 	serve := func(w *asynqWorld) { w.serve() }
 	rows := []struct {
-		name     string
-		outcomes map[string][]asynqOutcome
-		steps    step
-		limit    time.Duration
-		slack    time.Duration // between the runs of both
+		name  string
+		ends  map[string][]asynqEnd
+		steps step
+		limit time.Duration
+		slack time.Duration // between the runs of both
 	}{
 		{
-			"done, held, retried, dead", map[string][]asynqOutcome{
+			"done, held, retried, dead", map[string][]asynqEnd{
 				"done": nil, "forgotten": nil,
 				"held":  {{err: hold(20 * time.Second)}, {err: hold(time.Minute)}, {}},
 				"again": {{err: retry(1500 * time.Millisecond)}, {err: retry(0)}, {err: errors.New("another")}, {}},
@@ -243,7 +243,7 @@ func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
 			}}, 3 * time.Minute, 4 * time.Second,
 		},
 		{
-			"the last retry", map[string][]asynqOutcome{"a": {{err: retry(time.Second)}, {err: retry(time.Second)}}, "b": {{err: hold(time.Second)}}},
+			"the last retry", map[string][]asynqEnd{"a": {{err: retry(time.Second)}, {err: retry(time.Second)}}, "b": {{err: hold(time.Second)}}},
 			step{0: func(w *asynqWorld) {
 				w.enqueue("a", asynq.MaxRetry(1))
 				w.enqueue("b", asynq.MaxRetry(0))
@@ -251,7 +251,7 @@ func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
 			}}, time.Minute, 4 * time.Second,
 		},
 		{
-			"a server that is cut off in mid-run", map[string][]asynqOutcome{"a": {{hangs: true}, {}}, "last": {{hangs: true}}},
+			"a server that is cut off in mid-run", map[string][]asynqEnd{"a": {{hangs: true}, {}}, "last": {{hangs: true}}},
 			step{
 				0:                func(w *asynqWorld) { w.enqueue("a", keep...); w.enqueue("last", asynq.MaxRetry(0)); w.serve() },
 				10 * time.Second: func(w *asynqWorld) { w.servers[0].proc.cut.Store(true) },
@@ -259,7 +259,7 @@ func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
 			}, 4 * time.Minute, 70 * time.Second,
 		},
 		{
-			"a task that is run twice at once, and ends first in its first run", map[string][]asynqOutcome{
+			"a task that is run twice at once, and ends first in its first run", map[string][]asynqEnd{
 				"a": {{takes: 20 * time.Second}, {takes: 40 * time.Second}},
 			},
 			step{
@@ -268,7 +268,7 @@ func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
 			}, 4 * time.Minute, 4 * time.Second,
 		},
 		{
-			"a task that is run twice at once, and is retried by its first run", map[string][]asynqOutcome{
+			"a task that is run twice at once, and is retried by its first run", map[string][]asynqEnd{
 				"a": {{takes: 20 * time.Second, err: hold(30 * time.Second)}, {takes: 40 * time.Second, err: dead}, {}},
 			},
 			step{
@@ -277,7 +277,7 @@ func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
 			}, 4 * time.Minute, 4 * time.Second,
 		},
 		{
-			"a server that is stopped in mid-run", map[string][]asynqOutcome{"a": {{takes: 30 * time.Second}, {}}},
+			"a server that is stopped in mid-run", map[string][]asynqEnd{"a": {{takes: 30 * time.Second}, {}}},
 			step{
 				0:                func(w *asynqWorld) { w.enqueue("a", keep...); w.serve() },
 				5 * time.Second:  func(w *asynqWorld) { w.stop(w.servers[0]) },
@@ -285,7 +285,7 @@ func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
 			}, 2 * time.Minute, 4 * time.Second,
 		},
 		{
-			"run from the dashboard", map[string][]asynqOutcome{"dead": {{err: dead}, {}}, "held": {{err: hold(time.Hour)}, {}}},
+			"run from the dashboard", map[string][]asynqEnd{"dead": {{err: dead}, {}}, "held": {{err: hold(time.Hour)}, {}}},
 			step{
 				0: func(w *asynqWorld) { w.enqueue("dead", keep...); w.enqueue("held", keep...); w.serve() },
 				20 * time.Second: func(w *asynqWorld) {
@@ -295,7 +295,7 @@ func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
 			}, time.Minute, 4 * time.Second,
 		},
 		{
-			"a paused queue", map[string][]asynqOutcome{},
+			"a paused queue", map[string][]asynqEnd{},
 			step{
 				0:                func(w *asynqWorld) { w.enqueue("a", keep...); w.must(w.inspect.PauseQueue(asynqQueue)); w.serve() },
 				20 * time.Second: func(w *asynqWorld) { w.must(w.inspect.UnpauseQueue(asynqQueue)) },
@@ -307,7 +307,7 @@ func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
 			t.Parallel()
 			play := func(real bool) (seen map[string]string, runs map[string][]time.Duration) {
 				synctest.Test(t, func(t *testing.T) {
-					w := newAsynqWorld(t, real, row.outcomes)
+					w := newAsynqWorld(t, real, row.ends)
 					w.play(row.steps, row.limit)
 					seen, runs = w.seen(), w.runs
 					w.close()

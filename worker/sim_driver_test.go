@@ -26,7 +26,7 @@ import (
 // poke lets the driver look again.
 func (s *sim) poke() {
 	select {
-	case s.wake <- struct{}{}:
+	case s.poked <- struct{}{}:
 	default:
 	}
 }
@@ -37,7 +37,7 @@ func (s *sim) poke() {
 func (s *sim) still() {
 	synctest.Wait()
 	select {
-	case <-s.wake:
+	case <-s.poked:
 	default:
 	}
 }
@@ -79,7 +79,7 @@ func (s *sim) run(limit time.Duration) bool {
 		timer := time.NewTimer(max(time.Millisecond, time.Until(next)) + within(s.rng, 0, time.Second))
 		select {
 		case <-timer.C:
-		case <-s.wake:
+		case <-s.poked:
 			time.Sleep(within(s.rng, 100*time.Microsecond, 50*time.Millisecond))
 		}
 		timer.Stop()

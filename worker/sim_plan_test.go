@@ -288,7 +288,7 @@ func (s *sim) plan() {
 	for range 8 {
 		s.at(within(s.rng, 0, 2*faults), "a worker looks after held tasks", func() {
 			if p := s.anyWorker(); p != nil {
-				p.lookAfter()
+				p.resumeHeld()
 			}
 		})
 	}

@@ -109,7 +109,7 @@ func (s *sim) newWorker() *simProc {
 	p.keys.current.Store(s.keysOf(len(s.workers)))
 	p.h = &handler{
 		gate: gate.New(p.rdb, redisx.Confirm{}).Timed(p.now, monotonic(), s.policy.Fence), ecpay: p.client, slots: newSlots(simConcurrency, simConcurrency), keys: p.keys, policy: s.policy,
-		keeper:  newKeeper(merchants.New(p.rdb), p.keys, zerolog.Nop()),
+		resumer: newResumer(merchants.New(p.rdb), p.keys, zerolog.Nop()),
 		egress:  newEgress(gate.NewEgress(p.rdb, DefaultEgress, 0), zerolog.Nop()),
 		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,
 		now: p.now, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
@@ -132,15 +132,15 @@ func (s *sim) keysOf(n int) *Merchant {
 	return s.outdated[n]
 }
 
-// lookAfter lets a worker look for held tasks that may go on, as it does every two
+// resumeHeld lets a worker look for held tasks that may go on, as it does every two
 // seconds; here more rarely.
-func (p *simProc) lookAfter() {
+func (p *simProc) resumeHeld() {
 	done := p.work(message{})
 	later := p.draw("later", 0, 5*time.Millisecond)
 	go func() {
 		defer done()
 		time.Sleep(later)
-		err := p.h.keeper.look(context.Background())
+		err := p.h.resumer.look(context.Background())
 		p.sim.logf("%s looks after held tasks: %v", p.name, err)
 	}()
 }

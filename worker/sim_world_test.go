@@ -51,7 +51,7 @@ type sim struct {
 	window   time.Duration // for which ECPay takes a request after its stamp
 
 	events eventHeap
-	wake   chan struct{}
+	poked  chan struct{}
 	faulty atomic.Bool  // until the faults stop
 	away   atomic.Bool  // ECPay cannot be reached
 	wrong  bool         // some clock was wrong
@@ -194,7 +194,7 @@ func (s *sim) front(w http.ResponseWriter, r *http.Request) {
 func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 	s := &sim{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), start: time.Now(), trace: trace,
-		redis: newSimRedis(), stops: newStops(), wake: make(chan struct{}, 1),
+		redis: newSimRedis(), stops: newStops(), poked: make(chan struct{}, 1),
 		listener: &simListener{conns: make(chan net.Conn), closed: make(chan struct{})},
 		sent:     map[string]simRequest{}, tokens: map[string]*simProc{}, runs: map[string]int{}, policy: Policy{}.withDefaults(),
 	}

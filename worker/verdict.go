@@ -66,7 +66,7 @@ type Policy struct {
 	// BackoffBase and BackoffMax bound the full jitter between attempts: a random
 	// time up to base·2ⁿ, at most max.
 	BackoffBase, BackoffMax time.Duration
-	// MaxAttempts limits attempts whose outcome is unknown.
+	// MaxAttempts limits attempts that end Unknown or Ambiguous.
 	MaxAttempts int
 	// MaxAge limits all others, from the later of enqueue, process-at and replay.
 	MaxAge time.Duration
@@ -102,20 +102,12 @@ const (
 	operatorPause = time.Hour
 )
 
-// Outcome is what an attempt brought.
-type Outcome struct {
-	Kind       ecpay.Kind
-	Execution  ecpay.Execution
-	RetryAfter time.Duration
-	// CanFindOut means that the next attempt can tell whether the write happened, or
-	// may repeat it all the same.
-	CanFindOut bool
-}
-
-// decide is the one pure function from operation, outcome and history to a
-// verdict. jitter is a random number in [0, 1).
-func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter float64) Verdict {
-	v := Verdict{Kind: out.Kind}
+// decide is the one pure function from operation, error and history to a verdict;
+// [ecpay.OK] is the Kind of no error. canFindOut means that the next attempt can tell
+// whether the write happened, or may repeat it all the same. jitter is a random number in
+// [0, 1).
+func decide(op ecpay.Operation, e *ecpay.Error, canFindOut bool, h gate.History, p Policy, jitter float64) Verdict {
+	v := Verdict{Kind: e.Kind}
 	retry := func() Verdict {
 		v.Action, v.Delay = Retry, backoff(p, h.Attempts, jitter)
 		return v
@@ -144,11 +136,11 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 		}
 		return retry()
 	}
-	// A write of unknown outcome comes back only where the next attempt can find
-	// out, or where a second one changes nothing.
-	mayComeBack := !op.Write || op.Resendable || out.CanFindOut || out.Execution != ecpay.MaybeExecuted
+	// A write of which nobody knows whether it happened comes back only where the next
+	// attempt can find out, or where a second one changes nothing.
+	mayComeBack := !op.Write || op.Resendable || canFindOut || e.Execution != ecpay.MaybeExecuted
 
-	switch out.Kind {
+	switch e.Kind {
 	case ecpay.OK, ecpay.AlreadyDone:
 		v.Action = Done
 		return v
@@ -162,7 +154,7 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 	case ecpay.Conflict:
 		return dead(reasonConflict)
 	case ecpay.Denied:
-		pause := out.RetryAfter
+		pause := e.RetryAfter
 		if pause == 0 {
 			pause = deniedPause
 		}
@@ -170,7 +162,7 @@ func decide(op ecpay.Operation, out Outcome, h gate.History, p Policy, jitter fl
 	case ecpay.Operator:
 		return hold(operatorPause, reasonOperator)
 	case ecpay.Throttled:
-		return hold(p.pause(out.RetryAfter), reasonThrottled)
+		return hold(p.pause(e.RetryAfter), reasonThrottled)
 	case ecpay.Stale:
 		if h.Stale == 0 {
 			v.Action = Retry // at once: the clock is corrected by now where it can be

@@ -56,7 +56,7 @@ func TestVerdictOfEveryKind(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(kind, " ", typ), func(t *testing.T) {
 				t.Parallel()
-				v := decide(operation(t, typ), Outcome{Kind: kind}, gate.History{Attempts: 1}, p, 0.5)
+				v := decide(operation(t, typ), &ecpay.Error{Kind: kind}, false, gate.History{Attempts: 1}, p, 0.5)
 				if v.Action != action || v.Kind != kind {
 					t.Errorf("%s(%s), want %s(%s)", v.Action, v.Kind, action, kind)
 				}
@@ -75,35 +75,36 @@ func TestVerdictByHistory(t *testing.T) {
 	t.Parallel()
 	p := Policy{}.withDefaults()
 	for name, tc := range map[string]struct {
-		typ  string
-		out  Outcome
-		h    gate.History
-		want Verdict // Reason is not compared
+		typ     string
+		err     ecpay.Error
+		canFind bool
+		h       gate.History
+		want    Verdict // Reason is not compared
 	}{
-		"unavailable until the age":      {"b2b:invalid", Outcome{Kind: ecpay.Unavailable}, gate.History{Attempts: 500, Age: 71 * time.Hour}, Verdict{Action: Retry, Delay: 450 * time.Second}},
-		"unavailable too old":            {"b2b:invalid", Outcome{Kind: ecpay.Unavailable}, gate.History{Attempts: 2, Age: 72 * time.Hour}, Verdict{Action: Dead}},
-		"first backoff":                  {"b2b:invalid", Outcome{Kind: ecpay.Unavailable}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
-		"third backoff":                  {"b2b:invalid", Outcome{Kind: ecpay.Unavailable}, gate.History{Attempts: 3}, Verdict{Action: Retry, Delay: 10 * time.Second}},
-		"stale once, at once":            {"b2b:invalid", Outcome{Kind: ecpay.Stale}, gate.History{Attempts: 1}, Verdict{Action: Retry}},
-		"stale twice, as unavailable":    {"b2b:invalid", Outcome{Kind: ecpay.Stale}, gate.History{Attempts: 2, Stale: 1}, Verdict{Action: Retry, Delay: 5 * time.Second}},
-		"stale too old":                  {"b2b:invalid", Outcome{Kind: ecpay.Stale}, gate.History{Attempts: 9, Stale: 1, Age: 72 * time.Hour}, Verdict{Action: Dead}},
-		"trigger not found in grace":     {"b2c:trigger_issue", Outcome{Kind: ecpay.NotFound}, gate.History{Attempts: 1, Age: 9 * time.Minute}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
-		"trigger not found after grace":  {"b2c:trigger_issue", Outcome{Kind: ecpay.NotFound}, gate.History{Attempts: 9, Age: 10 * time.Minute}, Verdict{Action: Dead}},
-		"denied, pause not known":        {"b2b:invalid", Outcome{Kind: ecpay.Denied}, gate.History{Attempts: 1, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: time.Minute, Pauses: true, Held: true}},
-		"denied, with the fleet's pause": {"b2b:invalid", Outcome{Kind: ecpay.Denied, RetryAfter: 8 * time.Minute}, gate.History{Attempts: 1, Holds: 1000}, Verdict{Action: Hold, Delay: 8 * time.Minute, Pauses: true, Held: true}},
-		"operator":                       {"b2b:invalid", Outcome{Kind: ecpay.Operator}, gate.History{Attempts: 1, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: time.Hour, Pauses: true, Held: true}},
-		"throttled":                      {"b2b:invalid", Outcome{Kind: ecpay.Throttled}, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 30 * time.Minute, Pauses: true, Held: true}},
-		"throttled with Retry-After":     {"b2b:invalid", Outcome{Kind: ecpay.Throttled, RetryAfter: 90 * time.Second}, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 90 * time.Second, Pauses: true, Held: true}},
-		"ambiguous, can be asked":        {"b2b:invalid", Outcome{Kind: ecpay.Ambiguous, CanFindOut: true}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
-		"ambiguous, attempts used up":    {"b2b:invalid", Outcome{Kind: ecpay.Ambiguous, CanFindOut: true}, gate.History{Attempts: 25}, Verdict{Action: Dead}},
-		"unknown, can be asked":          {"b2b:invalid", Outcome{Kind: ecpay.Unknown, CanFindOut: true}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
-		"unknown, attempts used up":      {"b2b:get_allowance_confirm", Outcome{Kind: ecpay.Unknown}, gate.History{Attempts: 25}, Verdict{Action: Dead}},
-		"unknown, but proven not to act": {"b2b:invalid", Outcome{Kind: ecpay.Unknown, Execution: ecpay.NotExecuted}, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"unavailable until the age":      {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable}, false, gate.History{Attempts: 500, Age: 71 * time.Hour}, Verdict{Action: Retry, Delay: 450 * time.Second}},
+		"unavailable too old":            {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable}, false, gate.History{Attempts: 2, Age: 72 * time.Hour}, Verdict{Action: Dead}},
+		"first backoff":                  {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable}, false, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"third backoff":                  {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable}, false, gate.History{Attempts: 3}, Verdict{Action: Retry, Delay: 10 * time.Second}},
+		"stale once, at once":            {"b2b:invalid", ecpay.Error{Kind: ecpay.Stale}, false, gate.History{Attempts: 1}, Verdict{Action: Retry}},
+		"stale twice, as unavailable":    {"b2b:invalid", ecpay.Error{Kind: ecpay.Stale}, false, gate.History{Attempts: 2, Stale: 1}, Verdict{Action: Retry, Delay: 5 * time.Second}},
+		"stale too old":                  {"b2b:invalid", ecpay.Error{Kind: ecpay.Stale}, false, gate.History{Attempts: 9, Stale: 1, Age: 72 * time.Hour}, Verdict{Action: Dead}},
+		"trigger not found in grace":     {"b2c:trigger_issue", ecpay.Error{Kind: ecpay.NotFound}, false, gate.History{Attempts: 1, Age: 9 * time.Minute}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"trigger not found after grace":  {"b2c:trigger_issue", ecpay.Error{Kind: ecpay.NotFound}, false, gate.History{Attempts: 9, Age: 10 * time.Minute}, Verdict{Action: Dead}},
+		"denied, pause not known":        {"b2b:invalid", ecpay.Error{Kind: ecpay.Denied}, false, gate.History{Attempts: 1, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: time.Minute, Pauses: true, Held: true}},
+		"denied, with the fleet's pause": {"b2b:invalid", ecpay.Error{Kind: ecpay.Denied, RetryAfter: 8 * time.Minute}, false, gate.History{Attempts: 1, Holds: 1000}, Verdict{Action: Hold, Delay: 8 * time.Minute, Pauses: true, Held: true}},
+		"operator":                       {"b2b:invalid", ecpay.Error{Kind: ecpay.Operator}, false, gate.History{Attempts: 1, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: time.Hour, Pauses: true, Held: true}},
+		"throttled":                      {"b2b:invalid", ecpay.Error{Kind: ecpay.Throttled}, false, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 30 * time.Minute, Pauses: true, Held: true}},
+		"throttled with Retry-After":     {"b2b:invalid", ecpay.Error{Kind: ecpay.Throttled, RetryAfter: 90 * time.Second}, false, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 90 * time.Second, Pauses: true, Held: true}},
+		"ambiguous, can be asked":        {"b2b:invalid", ecpay.Error{Kind: ecpay.Ambiguous}, true, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"ambiguous, attempts used up":    {"b2b:invalid", ecpay.Error{Kind: ecpay.Ambiguous}, true, gate.History{Attempts: 25}, Verdict{Action: Dead}},
+		"unknown, can be asked":          {"b2b:invalid", ecpay.Error{Kind: ecpay.Unknown}, true, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"unknown, attempts used up":      {"b2b:get_allowance_confirm", ecpay.Error{Kind: ecpay.Unknown}, false, gate.History{Attempts: 25}, Verdict{Action: Dead}},
+		"unknown, but proven not to act": {"b2b:invalid", ecpay.Error{Kind: ecpay.Unknown, Execution: ecpay.NotExecuted}, false, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := decide(operation(t, tc.typ), tc.out, tc.h, p, 0.5)
-			got.Reason, got.Words, tc.want.Kind = 0, record.Text{}, tc.out.Kind
+			got := decide(operation(t, tc.typ), &tc.err, tc.canFind, tc.h, p, 0.5)
+			got.Reason, got.Words, tc.want.Kind = 0, record.Text{}, tc.err.Kind
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -153,7 +153,7 @@ type Worker struct {
 	done    *completions // nil on a cluster
 	servers []*asynq.Server
 	h       *handler
-	quiet   zerolog.Logger // for what is said again and again
+	quiet   zerolog.Logger // for what is logged again and again
 
 	mu      sync.Mutex
 	started bool
@@ -173,10 +173,10 @@ func New(cfg Config) (*Worker, error) {
 		h: &handler{
 			gate: gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate).Timed(cfg.Now, monotonic(), cfg.Policy.Fence), ecpay: cfg.ECPay, slots: newSlots(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
-			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, said: &said{},
-			paces:  newPaces(cfg.Logger),
-			keeper: newKeeper(merchants.New(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
-			egress: newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
+			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, repeats: &logRepeats{},
+			intervals: newIntervalWarning(cfg.Logger),
+			resumer:   newResumer(merchants.New(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
+			egress:    newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
 		},
 	}
 	rdb := cfg.Redis
@@ -249,7 +249,7 @@ func (w *Worker) Start() error {
 	w.started, w.cancel = true, cancel
 	w.wg.Go(func() { every(ctx, w.cfg.ClockCheck, w.checkClock) })
 	w.wg.Go(func() { every(ctx, replicationCheck, w.checkReplication) })
-	w.wg.Go(func() { w.h.keeper.run(ctx) })
+	w.wg.Go(func() { w.h.resumer.run(ctx) })
 	w.wg.Go(func() { every(ctx, egressLook, w.checkEgress) })
 	return nil
 }
@@ -271,8 +271,8 @@ func (w *Worker) Stop() {
 	})
 }
 
-// longestSilence is far more than Servers are silent that work: one attempt, while all
-// places are taken, and 21 tries of five dials of 5 s each, while Redis is out of reach.
+// longestSilence is far more than Servers are silent that work: one attempt, while as many run as
+// may, and 21 tries of five dials of 5 s each, while Redis is out of reach.
 const longestSilence = 15 * time.Minute
 
 // Alive returns an error when no Server has asked for a task for longer than load and

@@ -27,7 +27,7 @@ func TestARepeatedFailureIsLoggedOncePerChangeAndEveryAttemptAtDebug(t *testing.
 	} {
 		w := newWorld(t)
 		var log bytes.Buffer
-		w.h.log, w.h.said = zerolog.New(&log).Level(level), &said{}
+		w.h.log, w.h.repeats = zerolog.New(&log).Level(level), &logRepeats{}
 		x := writes()["void"]
 		if err := x.stage(w.fake); err != nil {
 			t.Fatal(err)
@@ -56,17 +56,17 @@ func TestARepeatedFailureIsLoggedOncePerChangeAndEveryAttemptAtDebug(t *testing.
 	}
 }
 
-func TestWhatWasSaidIsForgottenAtTheEndAndBeforeItGrowsTooLarge(t *testing.T) {
+func TestWhatALineSaidIsForgottenAtTheEndAndBeforeItGrowsTooLarge(t *testing.T) {
 	t.Parallel()
-	s := &said{}
+	s := &logRepeats{}
 	hold := Verdict{Action: Hold, Kind: ecpay.Denied, Reason: reasonDenied}
 	level := func(id string, v Verdict) zerolog.Level { return s.level(id, v, nil, nil) }
-	for i := range saidMost + 1 {
+	for i := range maxRepeats + 1 {
 		if got := level(fmt.Sprint(i), hold); got != zerolog.InfoLevel {
 			t.Fatalf("task %d: %s", i, got)
 		}
 	}
-	if len(s.last) > saidMost {
+	if len(s.last) > maxRepeats {
 		t.Errorf("remembers %d tasks", len(s.last))
 	}
 	for _, row := range []struct {
@@ -81,14 +81,14 @@ func TestWhatWasSaidIsForgottenAtTheEndAndBeforeItGrowsTooLarge(t *testing.T) {
 		{"run again", queued(gate.ForTurn, time.Minute, 0), zerolog.InfoLevel},
 		{"done", Verdict{Action: Done}, zerolog.InfoLevel},
 	} {
-		if got := level(fmt.Sprint(saidMost), row.v); got != row.want {
+		if got := level(fmt.Sprint(maxRepeats), row.v); got != row.want {
 			t.Errorf("%s: %s, want %s", row.name, got, row.want)
 		}
 	}
-	if _, ok := s.last[fmt.Sprint(saidMost)]; ok {
+	if _, ok := s.last[fmt.Sprint(maxRepeats)]; ok {
 		t.Error("remembers a task that is done")
 	}
-	if got := (*said)(nil).level("1", hold, nil, nil); got != zerolog.InfoLevel {
+	if got := (*logRepeats)(nil).level("1", hold, nil, nil); got != zerolog.InfoLevel {
 		t.Errorf("without a memory: %s", got)
 	}
 }

@@ -17,7 +17,7 @@ func TestAProcessWhoseIntervalIsShorterSaysOnceThatTheLongerOneCounts(t *testing
 	t.Parallel()
 	w := newWorld(t)
 	var log bytes.Buffer
-	w.h.paces = newPaces(zerolog.New(&log))
+	w.h.intervals = newIntervalWarning(zerolog.New(&log))
 	x := writes()["void"]
 	if err := x.stage(w.fake); err != nil {
 		t.Fatal(err)
