@@ -51,6 +51,11 @@ func Subject(id string) string {
 	if err != nil {
 		return id
 	}
+	return t.Subject(id)
+}
+
+// Subject is that of an id of the type, see [Subject].
+func (t Type) Subject(id string) string {
 	_, rest, _ := strings.Cut(id, ".")
 	_, rest, _ = strings.Cut(rest, ".")
 	return strings.ToLower(string(t.Operation.Category)) + "." + rest

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
@@ -33,7 +34,7 @@ const lockMargin = 15 * time.Second
 func (h *handler) newAttempt(j job) *attempt {
 	headers := tasks.ParseHeaders(j.headers)
 	return &attempt{job: j, start: h.now(), gate: gate.Attempt{
-		ID: j.id, Token: rand.Text(), Enqueued: headers.Enqueued, Start: later(headers.Enqueued, headers.ProcessAt),
+		Keys: record.KeysOfTask(j.id), Token: rand.Text(), Enqueued: headers.Enqueued, Start: later(headers.Enqueued, headers.ProcessAt),
 		LockFor: h.timeout + lockMargin, Failed: j.failed,
 	}}
 }

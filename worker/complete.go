@@ -59,7 +59,7 @@ func (c *completions) take(p *completion) bool {
 	if c == nil || c.off.Load() || p.result.Banned > 0 {
 		return false
 	}
-	id := p.attempt.ID
+	id := p.attempt.Keys.ID
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopped || c.open[id] != nil { // by an attempt whose lease is over
@@ -136,7 +136,7 @@ func (c *completions) EvalSha(ctx context.Context, sha string, keys []string, ar
 	if !known {
 		return redis.NewCmdResult(nil, redis.ErrNoScript) // so that its text comes
 	}
-	if !c.claim(p.attempt.ID, p) {
+	if !c.claim(p.attempt.Keys.ID, p) {
 		return c.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	}
 	cmd := c.gate.LeaveWith(ctx, c.UniversalClient, w.(*gate.With), keys, args, p.attempt, p.result)

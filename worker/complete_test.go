@@ -246,16 +246,16 @@ func TestAnOutcomeThatAsynqDoesNotTakeIsRecordedByItself(t *testing.T) {
 			defer rdb.Close()
 			c := newCompletions(rdb, nil)
 			told := make(chan error, 2)
-			p := &completion{attempt: gate.Attempt{ID: "A"}, alone: func() error { return errNotRecorded }, after: func(err error) { told <- err }}
+			p := &completion{attempt: gate.Attempt{Keys: record.KeysOfTask("A")}, alone: func() error { return errNotRecorded }, after: func(err error) { told <- err }}
 			if !c.take(p) {
 				t.Fatal("it is not taken")
 			}
-			if c.take(&completion{attempt: gate.Attempt{ID: "A"}}) {
+			if c.take(&completion{attempt: gate.Attempt{Keys: record.KeysOfTask("A")}}) {
 				t.Error("a second outcome of the task is taken")
 			}
 			if stop {
 				c.stop()
-				if c.take(&completion{attempt: gate.Attempt{ID: "B"}}) {
+				if c.take(&completion{attempt: gate.Attempt{Keys: record.KeysOfTask("B")}}) {
 					t.Error("an outcome is taken by a worker that has stopped")
 				}
 			}

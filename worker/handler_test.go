@@ -340,7 +340,7 @@ func TestACrashBeforeTheFirstAttemptBeganIsCounted(t *testing.T) {
 	w, _, j := staged(t, "void")
 	j.failed = 1
 	for i := range MaxCrashes - 1 {
-		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{ID: j.id, Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute, Failed: j.failed}, w.clock()); err != nil {
+		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id), Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute, Failed: j.failed}, w.clock()); err != nil {
 			t.Fatal(err)
 		}
 		j.failed++
@@ -361,7 +361,7 @@ func TestFiveCrashesAreDeadBeforeThePayloadIsLookedAt(t *testing.T) {
 	j.payload = []byte("kills the worker")
 	for i := range MaxCrashes {
 		j.failed++ // asynq notes that their leases ended
-		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{ID: j.id, Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil {
+		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id), Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil {
 			t.Fatal(err)
 		}
 		w.advance(90 * time.Second)
@@ -504,19 +504,19 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	ctx, g := t.Context(), w.h.gate
 	const id = "b2b.invalid.2000132.VG11000002.2026-11-01"
 	for range 2 {
-		h, err := g.Begin(ctx, gate.Attempt{ID: id, Token: "a", Start: w.clock(), LockFor: time.Minute}, w.clock())
+		h, err := g.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a", Start: w.clock(), LockFor: time.Minute}, w.clock())
 		if err != nil || h.Attempts != 1 || h.Crashes != 0 {
 			t.Errorf("Begin: %+v, %v", h, err)
 		}
 	}
 	for range 2 {
-		if _, err := g.Enter(ctx, gate.Attempt{ID: id, Token: "a"}, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); err != nil {
+		if _, err := g.Enter(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); err != nil {
 			t.Error(err)
 		}
 	}
 	res := gate.Result{State: record.Held, Kind: ecpay.Operator, Delay: time.Minute}
 	for range 2 {
-		if err := g.Leave(ctx, gate.Attempt{ID: id, Token: "a"}, res); err != nil {
+		if err := g.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, res); err != nil {
 			t.Error(err)
 		}
 	}
@@ -524,24 +524,24 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	if err != nil || r.Attempts != 0 || r.Holds != 1 || r.InFlight.IsZero() {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if h, err := g.Begin(ctx, gate.Attempt{ID: id, Token: "b", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
+	if h, err := g.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "b", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
 		t.Errorf("next attempt: %+v, %v", h, err)
 	}
 	// A repetition of a leave that has landed changes nothing any more.
-	if err := g.Leave(ctx, gate.Attempt{ID: id, Token: "a"}, gate.Result{State: record.Dead, Letter: &gate.Letter{Type: "b2b:invalid", Queue: "invalid"}}); err != nil {
+	if err := g.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, gate.Result{State: record.Dead, Letter: &gate.Letter{Type: "b2b:invalid", Queue: "invalid"}}); err != nil {
 		t.Error(err)
 	}
 	if r, err := record.Get(ctx, w.rdb, id); err != nil || r.State != record.Active {
 		t.Errorf("state %s, %v, want active", r.State, err)
 	}
-	if _, err := g.Enter(ctx, gate.Attempt{ID: id, Token: "a"}, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := g.Enter(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("an attempt that is over may enter: %v", err)
 	}
 	// Proof of an effect is recorded whatever attempt brings it.
-	if err := g.Leave(ctx, gate.Attempt{ID: id, Token: "a"}, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
+	if err := g.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
 		t.Error(err)
 	}
-	if h, err := g.Begin(ctx, gate.Attempt{ID: id, Token: "c", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil || !h.Finished {
+	if h, err := g.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "c", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil || !h.Finished {
 		t.Errorf("%+v, %v", h, err)
 	}
 }

@@ -126,7 +126,7 @@ func TestRule2ABeginWhoseAnswerIsLostLeavesNoMark(t *testing.T) {
 			t.Parallel()
 			w, _, j := staged(t, "trigger, nothing to ask")
 			client := w.rdb.(*redis.Client)
-			if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{ID: j.id + "0", Token: "loads the script", LockFor: time.Minute}, w.clock()); err != nil {
+			if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id + "0"), Token: "loads the script", LockFor: time.Minute}, w.clock()); err != nil {
 				t.Fatal(err)
 			}
 			var begin []any
@@ -310,7 +310,7 @@ func TestRule7AScheduledTriggerWaitsForItsDayOrForAPerson(t *testing.T) {
 func TestRule8ALockExcludesARunOfTheSameTaskAndNothingIsSentAfterIt(t *testing.T) {
 	t.Parallel()
 	w, _, j := staged(t, "void")
-	first := gate.Attempt{ID: j.id, Token: "first", LockFor: time.Minute}
+	first := gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "first", LockFor: time.Minute}
 	if _, err := w.h.gate.Begin(t.Context(), first, w.clock()); err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +362,7 @@ func TestRule11ProofIsRecordedWhateverAttemptBringsItAndNothingElseIs(t *testing
 	t.Parallel()
 	w, _, j := staged(t, "void")
 	g, ctx := w.h.gate, t.Context()
-	old, current := gate.Attempt{ID: j.id, Token: "old", LockFor: time.Minute}, gate.Attempt{ID: j.id, Token: "current", LockFor: time.Minute}
+	old, current := gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "old", LockFor: time.Minute}, gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "current", LockFor: time.Minute}
 	if _, err := g.Begin(ctx, old, w.clock()); err != nil {
 		t.Fatal(err)
 	}

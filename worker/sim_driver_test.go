@@ -228,7 +228,7 @@ func (s *sim) deliver(p *simProc, m message) {
 // paused notes a pause that a verdict began, as it is recorded: the process may have
 // been frozen since.
 func (s *sim) paused(m message, v Verdict, key string) {
-	b, pace := ban{from: time.Now(), merchant: record.Owner(m.id)}, s.redis.hash(record.PaceKey(m.id))
+	b, pace := ban{from: time.Now(), merchant: record.Owner(m.id)}, s.redis.hash(record.KeysOfTask(m.id).Pace)
 	until := ""
 	switch v.Kind {
 	case ecpay.Throttled:

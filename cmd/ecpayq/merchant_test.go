@@ -160,7 +160,7 @@ func TestKeysThatCameByAReloadWakeWhatIsHeldInEveryQueue(t *testing.T) {
 	if d := b.merchants()[0].Denied; len(d) != 2 || d[0].Service != "B2B" || d[1].Service != "B2C" {
 		t.Errorf("got %+v, want each service for itself", d)
 	}
-	permissions := b.permissions(record.PaceKey(ids[0]))
+	permissions := b.permissions(record.KeysOfTask(ids[0]).Pace)
 	writeFile(t, key, ecpaytest.StageHashKey)
 	w.signal(syscall.SIGHUP)
 	w.awaitLog("configuration reloaded")

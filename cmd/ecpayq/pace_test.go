@@ -27,7 +27,7 @@ func TestAllWorkersTogetherKeepTheIntervalOfAMerchant(t *testing.T) {
 		b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr}))
 		ids[i] = b.enqueue("trigger-issue", "--tsr", tsr).ID
 	}
-	permissions := b.permissions(record.PaceKey(ids[0]))
+	permissions := b.permissions(record.KeysOfTask(ids[0]).Pace)
 	for range 3 {
 		b.worker()
 	}

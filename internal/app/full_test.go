@@ -205,7 +205,7 @@ func TestWhatRunsWhileRedisFillsIsRecordedAndTheRestWaits(t *testing.T) {
 	if task, err := b.client.Task(t.Context(), refused[0]); err != nil || task.Kind == nil || *task.Kind != ecpay.Rejected || task.RtnCode != 2103005 {
 		t.Errorf("the refused one: %+v, %v, want its kind and code", task, err)
 	}
-	if ban, err := b.rdb.HGet(t.Context(), record.PaceKey(banned[0]), "ban").Result(); err != nil || ban == "" {
+	if ban, err := b.rdb.HGet(t.Context(), record.KeysOfTask(banned[0]).Pace, "ban").Result(); err != nil || ban == "" {
 		t.Errorf("the ban is not recorded: %v", err)
 	}
 	if got := b.states(waits); got["completed"]+got["dead"] > 0 {

@@ -103,7 +103,7 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	}
 	begin := func(id, token string) {
 		t.Helper()
-		_, err := gate.New(rdb, redisx.Confirm{}).Begin(t.Context(), gate.Attempt{ID: id, Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
+		_, err := gate.New(rdb, redisx.Confirm{}).Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
 		w.must(err)
 	}
 	get := func(id string) deadletter.Letter {

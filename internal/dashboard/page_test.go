@@ -395,7 +395,7 @@ func TestOnlyOfOneTaskAPersonsWordIsTakenThatItDidNotHappen(t *testing.T) {
 			t.Errorf("audit of %s: got %q, want %q", id, said[id], what)
 		}
 		// What a worker learns when it begins: with a write in flight it asks first.
-		h, err := gate.New(rdb, redisx.Confirm{}).Begin(t.Context(), gate.Attempt{ID: id, Token: "t", Start: time.Now(), LockFor: time.Minute}, time.Now())
+		h, err := gate.New(rdb, redisx.Confirm{}).Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "t", Start: time.Now(), LockFor: time.Minute}, time.Now())
 		w.must(err)
 		if !h.InFlight || h.NotExecuted != (what != "replay") {
 			t.Errorf("%s after %q: a write is in flight: %t, and a person says that it did not happen: %t", id, what, h.InFlight, h.NotExecuted)

@@ -43,20 +43,17 @@ func DoneKey(id string) string { return prefix + tag(id) + ":done:" + id }
 // prelude.lua for what is in it.
 func LockKey(id string) string { return prefix + tag(id) + ":lock:" + tasks.Subject(id) }
 
-// PaceKey is the pace of a task's merchant, a hash; see pace.lua in worker/gate for
-// what is in it.
-func PaceKey(id string) string { return prefix + tag(id) + ":pace" }
-
-// FlightKey is the set of the requests of a task's merchant that are on their way.
-func FlightKey(id string) string { return prefix + tag(id) + ":flight" }
-
-// HeldKey is a sorted set of the tasks of a task's merchant that are held because of
-// the merchant (wrong keys, a pause that ECPay asked for, a person who must act
-// first) and not of their own, by when they run again.
-func HeldKey(id string) string { return prefix + tag(id) + ":held" }
-
 // MerchantKeys are the keys of a merchant that are about no task of its.
-type MerchantKeys struct{ Pace, Flight, Held string }
+type MerchantKeys struct {
+	// Pace is a hash; see pace.lua in worker/gate for what is in it.
+	Pace string
+	// Flight is the set of the requests that are on their way.
+	Flight string
+	// Held is a sorted set of the tasks that are held because of the merchant (wrong keys, a
+	// pause that ECPay asked for, a person who must act first) and not of their own, by when
+	// they run again.
+	Held string
+}
 
 // KeysOf returns those of a MerchantID.
 func KeysOf(merchantID string) MerchantKeys {

@@ -14,6 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/tasks"
 )
 
 const id = "b2c.trigger_issue.2000132.T1"
@@ -41,6 +43,16 @@ func TestKeysOfOneMerchantShareASlot(t *testing.T) {
 			if !strings.HasPrefix(key, "ecpayq:1:"+tag+":") || strings.IndexByte(key, '{') != len("ecpayq:1:") {
 				t.Errorf("key of %q is %q, want tag %s", in, key, tag)
 			}
+		}
+		cluster := redis.NewClusterClient(&redis.ClusterOptions{})
+		k := KeysOfTask(in)
+		got := []string{k.ID, k.Owner, k.Task, k.Done, k.Lock, k.Dead, k.Replication(redisx.Topology{}), k.Replication(redisx.TopologyOf(cluster))}
+		want := []string{in, Owner(in), TaskKey(in), DoneKey(in), LockKey(in), DeadKey(in), ReplicationKey(redisx.Topology{}, in), ReplicationKey(redisx.TopologyOf(cluster), in)}
+		if diff := cmp.Diff(want, got); diff != "" || k.MerchantKeys != KeysOf(Owner(in)) {
+			t.Errorf("keys of %q are %+v (-want +got):\n%s", in, k, diff)
+		}
+		if other := tasks.UndoneBy(in); other == "" && k.Undone != "" || other != "" && k.Undone != DoneKey(other) {
+			t.Errorf("%q is undone at %q", in, k.Undone)
 		}
 	}
 }

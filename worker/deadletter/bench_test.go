@@ -97,13 +97,13 @@ func (b *bench) info(id string) *asynq.TaskInfo {
 func (b *bench) judged(id string, res gate.Result) {
 	b.Helper()
 	token := tasks.NewNonce()
-	_, err := b.gate.Begin(b.Context(), gate.Attempt{ID: id, Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
+	_, err := b.gate.Begin(b.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
 	if res.State == record.Dead {
 		info := b.info(id)
 		res.Letter = &gate.Letter{Type: info.Type, Queue: info.Queue, Payload: info.Payload, Headers: info.Headers}
 	}
-	b.must(b.gate.Leave(b.Context(), gate.Attempt{ID: id, Token: token}, res))
+	b.must(b.gate.Leave(b.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: token}, res))
 }
 
 func dead(k ecpay.Kind) gate.Result {
@@ -143,10 +143,10 @@ func (b *bench) entered(a gate.Attempt) error {
 func (b *bench) crashed(i int, sent bool) string {
 	b.Helper()
 	id := b.enqueued(i)
-	_, err := b.gate.Begin(b.Context(), gate.Attempt{ID: id, Token: "crash", Start: time.Now(), LockFor: time.Minute}, time.Now())
+	_, err := b.gate.Begin(b.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "crash", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
 	if sent {
-		b.must(b.entered(gate.Attempt{ID: id, Token: "crash"}))
+		b.must(b.entered(gate.Attempt{Keys: record.KeysOfTask(id), Token: "crash"}))
 	}
 	b.must(b.rdb.Del(b.Context(), record.LockKey(id)).Err()) // its minute is over
 	b.givenUp(queue, id)

@@ -57,7 +57,7 @@ func TestOnlyATaskForLaterThatWasNeverBegunIsCancelled(t *testing.T) {
 
 	// A write went out: whoever cancelled it would forget that.
 	begun := b.later(4)
-	a := gate.Attempt{ID: begun, Token: "t", Start: time.Now(), LockFor: time.Minute}
+	a := gate.Attempt{Keys: record.KeysOfTask(begun), Token: "t", Start: time.Now(), LockFor: time.Minute}
 	if _, err := b.gate.Begin(t.Context(), a, time.Now()); err != nil {
 		t.Fatal(err)
 	}

@@ -22,12 +22,12 @@ func (b *bench) dies(ran func(id string)) asynq.Handler {
 		ran(id)
 		token := tasks.NewNonce()
 		now := time.Now()
-		if _, err := b.gate.Begin(ctx, gate.Attempt{ID: id, Token: token, Start: now, LockFor: time.Minute}, now); err != nil {
+		if _, err := b.gate.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: now, LockFor: time.Minute}, now); err != nil {
 			return err
 		}
 		res := dead(ecpay.NotFound)
 		res.Letter = &gate.Letter{Type: t.Type(), Queue: queue, Payload: t.Payload(), Headers: t.Headers()}
-		if err := b.gate.Leave(ctx, gate.Attempt{ID: id, Token: token}, res); err != nil {
+		if err := b.gate.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token}, res); err != nil {
 			return err
 		}
 		return fmt.Errorf("dead: %w", asynq.SkipRetry)
@@ -56,10 +56,10 @@ func (b *bench) finishes(ran func(id string)) asynq.Handler {
 		id, _ := asynq.GetTaskID(ctx)
 		token := tasks.NewNonce()
 		now := time.Now()
-		if _, err := b.gate.Begin(ctx, gate.Attempt{ID: id, Token: token, Start: now, LockFor: time.Minute}, now); err != nil {
+		if _, err := b.gate.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: now, LockFor: time.Minute}, now); err != nil {
 			return err
 		}
-		if err := b.gate.Leave(ctx, gate.Attempt{ID: id, Token: token}, gate.Result{State: record.Done, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour}); err != nil {
+		if err := b.gate.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token}, gate.Result{State: record.Done, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour}); err != nil {
 			return err
 		}
 		ran(id)
@@ -75,7 +75,7 @@ func TestALateRunLeavesADeathAsItWas(t *testing.T) {
 	ctx, id := t.Context(), b.died(1, ecpay.Ambiguous)
 	before, err := b.ledger.Get(ctx, id)
 	b.must(err)
-	late := gate.Attempt{ID: id, Token: "late", LockFor: time.Minute}
+	late := gate.Attempt{Keys: record.KeysOfTask(id), Token: "late", LockFor: time.Minute}
 	_, err = b.gate.Begin(ctx, late, time.Now())
 	b.must(err)
 	b.must(b.gate.Leave(ctx, late, gate.Result{State: record.Held, Kind: ecpay.Unavailable, Reason: record.Plain("redis was away")}))
@@ -94,7 +94,7 @@ func TestADeathIsAmbiguousWhileALaterWriteIsUnanswered(t *testing.T) {
 	ctx, id := t.Context(), b.died(1, ecpay.Rejected)
 	before, err := b.ledger.Get(ctx, id)
 	b.must(err)
-	later := gate.Attempt{ID: id, Token: "later", Start: time.Now(), LockFor: time.Minute}
+	later := gate.Attempt{Keys: record.KeysOfTask(id), Token: "later", Start: time.Now(), LockFor: time.Minute}
 	_, err = b.gate.Begin(ctx, later, time.Now())
 	b.must(err)
 	turn, err := b.gate.Enter(ctx, later, gate.Request{Name: "invalid", InFlight: 8, Life: time.Minute, Now: time.Now(), Write: true, Stamp: time.Now()})

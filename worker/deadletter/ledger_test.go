@@ -198,7 +198,7 @@ func TestResolveEndsATaskForGood(t *testing.T) {
 	if err != nil || r.State != record.Done || r.ResolvedBy != "ops" || r.Note != "voided in the back office" || r.Payload != nil || !r.InFlight.IsZero() {
 		t.Errorf("%+v, %v", r, err)
 	}
-	h, err := b.gate.Begin(t.Context(), gate.Attempt{ID: id, Token: "late", Start: time.Now(), LockFor: time.Minute}, time.Now())
+	h, err := b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "late", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	if err != nil || !h.Finished {
 		t.Errorf("a run after it: %+v, %v; want finished", h, err)
 	}
@@ -239,7 +239,7 @@ func TestAResolvedQueryMayBeAskedAnew(t *testing.T) {
 	if err != nil || again.Duplicate {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if h, err := b.gate.Begin(t.Context(), gate.Attempt{ID: r.ID, Token: "x", Start: time.Now(), LockFor: time.Minute}, time.Now()); err != nil || h.Finished {
+	if h, err := b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(r.ID), Token: "x", Start: time.Now(), LockFor: time.Minute}, time.Now()); err != nil || h.Finished {
 		t.Errorf("%+v, %v: tomorrow's question is a new one", h, err)
 	}
 }

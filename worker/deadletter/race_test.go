@@ -106,7 +106,7 @@ func (b *bench) others() map[string]func(i int, id string) string {
 		"cancel":  func(_ int, id string) string { return fmt.Sprint(second.Cancel(b.Context(), id, "x", "n")) },
 		"replay and send": func(i int, id string) string {
 			said := replay(i, id)
-			a := gate.Attempt{ID: id, Token: "meanwhile", Start: time.Now(), LockFor: time.Minute}
+			a := gate.Attempt{Keys: record.KeysOfTask(id), Token: "meanwhile", Start: time.Now(), LockFor: time.Minute}
 			if _, err := b.gate.Begin(b.Context(), a, time.Now()); err != nil {
 				return said + fmt.Sprint(err)
 			}
@@ -116,7 +116,7 @@ func (b *bench) others() map[string]func(i int, id string) string {
 			if err := b.inspector.RunTask(queue, id); err != nil {
 				return err.Error()
 			}
-			a := gate.Attempt{ID: id, Token: "meanwhile", Start: time.Now(), LockFor: time.Minute}
+			a := gate.Attempt{Keys: record.KeysOfTask(id), Token: "meanwhile", Start: time.Now(), LockFor: time.Minute}
 			if _, err := b.gate.Begin(b.Context(), a, time.Now()); err != nil {
 				return err.Error()
 			}

@@ -50,7 +50,7 @@ func (b *bench) stopped() map[string]ecpay.Kind {
 		by[id] = ecpay.Stopped
 
 		id = b.enqueued(n + 3) // sent, and nobody knows what became of it
-		a := gate.Attempt{ID: id, Token: "t", Start: time.Now(), LockFor: time.Minute}
+		a := gate.Attempt{Keys: record.KeysOfTask(id), Token: "t", Start: time.Now(), LockFor: time.Minute}
 		_, err := b.gate.Begin(b.Context(), a, time.Now())
 		b.must(err)
 		b.must(b.entered(a))

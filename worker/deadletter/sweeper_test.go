@@ -45,12 +45,12 @@ func TestAVerdictThatTheLedgerDoesNotTakeIsNotRecorded(t *testing.T) {
 	b := newBench(t)
 	id := b.enqueued(1)
 	now := time.Now()
-	_, err := b.gate.Begin(t.Context(), gate.Attempt{ID: id, Token: "a", Start: now, LockFor: time.Minute}, now)
+	_, err := b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "a", Start: now, LockFor: time.Minute}, now)
 	b.must(err)
 	b.must(b.rdb.Set(t.Context(), record.DeadKey(id), "in the way", 0).Err())
 	res := dead(ecpay.Rejected)
 	res.Letter = &gate.Letter{Type: "b2b:invalid", Queue: queue, Payload: []byte("{}")}
-	if err := b.gate.Leave(t.Context(), gate.Attempt{ID: id, Token: "a"}, res); err == nil || errors.Is(err, gate.ErrSuperseded) {
+	if err := b.gate.Leave(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, res); err == nil || errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("%v; want an error by which the task comes back", err)
 	}
 	if r, err := record.Get(t.Context(), b.rdb, id); err != nil || r.State == record.Dead {
@@ -110,9 +110,9 @@ func TestATaskThatCrashesAfterItWasRunAgainIsJudgedAnew(t *testing.T) {
 	id := b.died(1, ecpay.NotFound)
 	before := b.get(id).DiedAt
 	b.must(b.inspector.RunTask(queue, id))
-	_, err := b.gate.Begin(t.Context(), gate.Attempt{ID: id, Token: "x", Start: time.Now(), LockFor: time.Minute}, time.Now())
+	_, err := b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "x", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
-	b.must(b.entered(gate.Attempt{ID: id, Token: "x"}))
+	b.must(b.entered(gate.Attempt{Keys: record.KeysOfTask(id), Token: "x"}))
 	b.givenUp(queue, id)
 	b.sweep()
 	if l := b.get(id); l.Kind != ecpay.Ambiguous || l.By != record.BySweeper || l.DiedAt.Before(before) {
@@ -291,9 +291,9 @@ func TestAPhantomOfAQueryThatWasRunMeanwhileIsWithdrawn(t *testing.T) {
 	// which leaves no finish marker.
 	now := time.Now()
 	b.must(b.inspector.RunTask("query", r.ID))
-	_, err = b.gate.Begin(t.Context(), gate.Attempt{ID: r.ID, Token: "q", Start: now, LockFor: time.Minute}, now)
+	_, err = b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(r.ID), Token: "q", Start: now, LockFor: time.Minute}, now)
 	b.must(err)
-	b.must(b.gate.Leave(t.Context(), gate.Attempt{ID: r.ID, Token: "q"}, gate.Result{State: record.Done, RecordTTL: time.Hour}))
+	b.must(b.gate.Leave(t.Context(), gate.Attempt{Keys: record.KeysOfTask(r.ID), Token: "q"}, gate.Result{State: record.Done, RecordTTL: time.Hour}))
 	if ok, err := store.Deposit(t.Context(), "query", r.ID, "sweep"); err != nil || ok || b.inLedger(r.ID) {
 		t.Errorf("%v, %v: a phantom", ok, err)
 	}
@@ -572,7 +572,7 @@ func TestWhatIsRunAgainAfterAPersonArchivedItIsNotCalledDead(t *testing.T) {
 	fresh, before := b.enqueued(1), b.died(2, ecpay.NotFound)
 	b.must(b.inspector.RunTask(queue, before))
 	for _, id := range []string{fresh, before} {
-		_, err := b.gate.Begin(t.Context(), gate.Attempt{ID: id, Token: "runs", Start: time.Now(), LockFor: time.Minute}, time.Now())
+		_, err := b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "runs", Start: time.Now(), LockFor: time.Minute}, time.Now())
 		b.must(err)
 	}
 	for i, d := range ledger.New(b.rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{fresh, before, "gone"}, "ops", time.Now()) {

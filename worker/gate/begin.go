@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -107,16 +106,13 @@ func Unsure(err error) bool {
 
 func (g *Gate) count(ctx context.Context, a Attempt, now time.Time, first *firstArgs) (History, *Turn, error) {
 	defer g.since(stepBegin, time.Now())
+	k := a.Keys
 	keys := beginKeys{
-		Task: record.TaskKey(a.ID), Done: record.DoneKey(a.ID), Lock: record.LockKey(a.ID), Replication: record.ReplicationKey(g.topology, a.ID),
-		Held: record.HeldKey(a.ID), Pace: record.PaceKey(a.ID), Flight: record.FlightKey(a.ID),
-	}
-	if id := tasks.UndoneBy(a.ID); id != "" {
-		keys.UndoneBy = record.DoneKey(id)
+		Task: k.Task, Done: k.Done, Lock: k.Lock, Replication: k.Replication(g.topology), Held: k.Held, Pace: k.Pace, Flight: k.Flight, UndoneBy: k.Undone,
 	}
 	since, set := g.clock.since(now)
 	v, err := beginScript.Run(ctx, g.rdb, keys, beginArgs{
-		Token: a.Token, Enqueued: a.Enqueued, Start: a.Start, Clock: now, LockLife: a.LockFor, ID: a.ID, Failed: a.Failed,
+		Token: a.Token, Enqueued: a.Enqueued, Start: a.Start, Clock: now, LockLife: a.LockFor, ID: k.ID, Failed: a.Failed,
 		Standing:  set && since < a.LockFor, // a lock that the clocks say has ended may not have
 		firstArgs: first,
 	})

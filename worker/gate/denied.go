@@ -25,14 +25,14 @@ const (
 // again. It returns how long the pause is still, and whether it began with this
 // answer. why is stored; it must hold no key.
 func (g *Gate) Answered(ctx context.Context, a Attempt, scope string, says Answer, why string) (pause time.Duration, began bool, err error) {
-	v, err := deniedScript.Run(ctx, g.rdb, deniedKeys{record.PaceKey(a.ID)}, deniedArgs{a.Token, scope, says, why})
+	v, err := deniedScript.Run(ctx, g.rdb, deniedKeys{a.Keys.Pace}, deniedArgs{a.Token, scope, says, why})
 	if err != nil {
 		return 0, false, fmt.Errorf("record what became of the keys: %w", err)
 	}
 	pause, began = v.Pause, v.Began
 	if began {
 		// After the pause: were this lost, the next refusal would note it.
-		if err := ledger.NoteName(ctx, g.rdb, record.DeniedKey, record.Owner(a.ID)); err != nil {
+		if err := ledger.NoteName(ctx, g.rdb, record.DeniedKey, a.Keys.Owner); err != nil {
 			return pause, began, fmt.Errorf("note merchant: %w", err)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redisx"
-	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // Request is one request of an attempt that wants to go out.
@@ -92,7 +91,7 @@ type Turn struct {
 // must be sent.
 func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 	defer g.since(stepEnter, time.Now())
-	keys := enterKeys{record.TaskKey(a.ID), record.LockKey(a.ID), record.PaceKey(a.ID), record.FlightKey(a.ID)}
+	keys := enterKeys{a.Keys.Task, a.Keys.Lock, a.Keys.Pace, a.Keys.Flight}
 	args := enterArgs{Token: a.Token, Clock: r.Now, requestArgs: r.args(a), IsRepeated: r.Repeats}
 	if r.Peek || r.Egress.Why != 0 {
 		args.egressState = &egressState{r.Egress.Until, r.Egress.Why, r.Peek}

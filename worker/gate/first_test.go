@@ -35,7 +35,7 @@ func TestAnAttemptBeginsWithItsFirstRequest(t *testing.T) {
 			t.Errorf("(-once +twice):\n%s", diff)
 		}
 	}
-	if m := rdb.HGet(t.Context(), record.TaskKey(a.ID), record.FieldInFlight).Val(); m == "" {
+	if m := rdb.HGet(t.Context(), record.TaskKey(a.Keys.ID), record.FieldInFlight).Val(); m == "" {
 		t.Error("the write has no mark")
 	}
 	wantBusy(t, g, attempt(cancel, "B"), now)
@@ -56,18 +56,18 @@ func TestNothingBeginsWhoseTurnComesLater(t *testing.T) {
 		}
 		about(t, when, later.Turn.Wait, time.Minute)
 		d := dump(t, rdb)
-		delete(d[record.TaskKey(a.ID)].(map[string]string), record.FieldNext)
+		delete(d[record.TaskKey(a.Keys.ID)].(map[string]string), record.FieldNext)
 		if once == nil {
 			once = d
 		} else if diff := cmp.Diff(once, d); diff != "" {
 			t.Errorf("(-once +twice):\n%s", diff)
 		}
 	}
-	rec, err := record.Get(t.Context(), rdb, a.ID)
+	rec, err := record.Get(t.Context(), rdb, a.Keys.ID)
 	if err != nil || rec.State != record.Queued || rec.Reason != (record.Text{En: "its turn is later", Zh: "尚未輪到"}) || rec.Attempts != 0 || rec.Next.Before(now.Add(50*time.Second)) || !rec.InFlight.IsZero() {
 		t.Errorf("the record says %+v, %v; want that it waits for its turn", rec, err)
 	}
-	if rdb.Exists(t.Context(), record.LockKey(a.ID)).Val() != 0 {
+	if rdb.Exists(t.Context(), record.LockKey(a.Keys.ID)).Val() != 0 {
 		t.Error("it has the lock")
 	}
 
@@ -82,13 +82,13 @@ func TestNothingBeginsWhoseTurnComesLater(t *testing.T) {
 	about(t, "asking again", later.Turn.Wait, time.Minute)
 	past := time.Now().Add(-time.Second)
 	set(t, rdb, "2000132", map[string]time.Time{"last": past.Add(-time.Minute)})
-	rdb.HSet(t.Context(), record.TaskKey(a.ID), record.FieldPlace, past.UnixMicro())
+	rdb.HSet(t.Context(), record.TaskKey(a.Keys.ID), record.FieldPlace, past.UnixMicro())
 	h, turn, err := g.BeginWith(t.Context(), again, now, first(now))
 	if err != nil || turn == nil || turn.Wait != 0 || h.Attempts != 1 || h.Age > 10*time.Second {
 		t.Errorf("when its time has come: got %+v, %+v, %v; want its first attempt, and that it goes", h, turn, err)
 	}
 	leave(t, g, again, gate.Result{State: record.Done, Spends: true, Settled: true, Kind: ecpay.OK, RtnCode: 1})
-	rec, err = record.Get(t.Context(), rdb, a.ID)
+	rec, err = record.Get(t.Context(), rdb, a.Keys.ID)
 	if err != nil || rec.State != record.Done || rec.Kind != ecpay.OK || !rec.Reason.IsZero() || !rec.Next.IsZero() || rec.Attempts != 1 {
 		t.Errorf("when it is done the record says %+v, %v; want nothing of its wait", rec, err)
 	}
@@ -148,7 +148,7 @@ func TestAFirstRequestIsNotPermittedOnBeginningWhenTheHistorySaysSomething(t *te
 			if err != nil || turn != nil {
 				t.Fatalf("got %+v, %+v, %v; want that it begins, without a permission", h, turn, err)
 			}
-			if m := rdb.HGet(t.Context(), record.TaskKey(a.ID), "marked").Val(); m == a.Token {
+			if m := rdb.HGet(t.Context(), record.TaskKey(a.Keys.ID), "marked").Val(); m == a.Token {
 				t.Error("a write is marked that nobody may send")
 			}
 		})
@@ -183,7 +183,7 @@ func TestAnAttemptThatMayHaveBegunLeavesNothing(t *testing.T) {
 					t.Fatalf("begin: got %v, want that it is over", err)
 				}
 			}
-			if m := rdb.HExists(t.Context(), record.TaskKey(a.ID), record.FieldInFlight).Val(); m {
+			if m := rdb.HExists(t.Context(), record.TaskKey(a.Keys.ID), record.FieldInFlight).Val(); m {
 				t.Error("a write is marked that nobody sent")
 			}
 			if h := begin(t, g, attempt(trigger, "B"), now); h.Crashes != 0 || h.Attempts != 1 || h.InFlight {

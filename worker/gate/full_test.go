@@ -60,7 +60,7 @@ func TestWhileRedisIsFullNothingBeginsAndWhatAnAttemptBringsIsRecorded(t *testin
 	for what, n := range map[string]int64{
 		"dead letter":                     rdb.ZCard(t.Context(), record.DeadKey(trigger)).Val(),
 		"its owner":                       rdb.ZCard(t.Context(), record.OwnersKey).Val(),
-		"finish marker":                   rdb.Exists(t.Context(), record.DoneKey(done.ID)).Val(),
+		"finish marker":                   rdb.Exists(t.Context(), record.DoneKey(done.Keys.ID)).Val(),
 		"merchant that waits":             rdb.ZCard(t.Context(), record.MerchantsKey).Val(),
 		"merchant with a trouble of keys": rdb.ZCard(t.Context(), record.DeniedKey).Val(),
 	} {

@@ -54,7 +54,8 @@ func (g *Gate) since(step string, start time.Time) { g.took(step, time.Since(sta
 
 // Attempt is one run of a task.
 type Attempt struct {
-	ID string
+	// Keys are those of the task, nil where only the egress is asked.
+	Keys *record.TaskKeys
 	// Token is the attempt's own; no two are equal.
 	Token string
 	// Enqueued is when the task was enqueued by the producer's clock, and Start when

@@ -30,7 +30,7 @@ func newGate(t *testing.T) (*gate.Gate, *redis.Client, *redistest.Server) {
 }
 
 func attempt(id, token string) gate.Attempt {
-	return gate.Attempt{ID: id, Token: token, Enqueued: time.Now(), Start: time.Now(), LockFor: time.Minute}
+	return gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Enqueued: time.Now(), Start: time.Now(), LockFor: time.Minute}
 }
 
 func begin(t *testing.T, g *gate.Gate, a gate.Attempt, now time.Time) gate.History {

@@ -72,13 +72,13 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 		if err != nil {
 			return fmt.Errorf("record outcome: %w", err)
 		}
-		if err := ledger.NoteOwner(ctx, g.rdb, a.ID); err != nil {
+		if err := ledger.NoteOwner(ctx, g.rdb, a.Keys.ID); err != nil {
 			return err
 		}
 		args = append(args, letter...)
 	}
 	if r.Banned > 0 { // so that it is listed at once
-		if err := ledger.NoteName(ctx, g.rdb, record.MerchantsKey, record.Owner(a.ID)); err != nil {
+		if err := ledger.NoteName(ctx, g.rdb, record.MerchantsKey, a.Keys.Owner); err != nil {
 			return fmt.Errorf("note merchant: %w", err)
 		}
 	}
@@ -93,13 +93,13 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 }
 
 func leaveKeys(a Attempt) []string {
-	id := a.ID
-	return []string{record.TaskKey(id), record.DoneKey(id), record.LockKey(id), record.DeadKey(id), record.PaceKey(id), record.FlightKey(id), record.HeldKey(id)}
+	k := a.Keys
+	return []string{k.Task, k.Done, k.Lock, k.Dead, k.Pace, k.Flight, k.Held}
 }
 
 func leaveArgs(a Attempt, r Result) []any {
 	return []any{
-		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), a.ID, r.History.mark,
+		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), a.Keys.ID, r.History.mark,
 		r.Banned.Microseconds(), r.BanWhy, flag(r.Held), flag(r.Unsure),
 		record.FieldKind, r.Kind.String(),
 		record.FieldHTTP, r.HTTPStatus,

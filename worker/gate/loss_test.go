@@ -40,10 +40,10 @@ func TestWhatWasEnqueuedWithinAnHourAfterALossByEitherClockMayHaveLostItsMarks(t
 			changed = ms(now.Add(row.lost))
 		}
 		pipe := rdb.TxPipeline()
-		pipe.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(rdb), a.ID), record.FieldChanged, changed)
-		pipe.Del(t.Context(), record.TaskKey(a.ID), record.LockKey(a.ID))
+		pipe.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(rdb), a.Keys.ID), record.FieldChanged, changed)
+		pipe.Del(t.Context(), record.TaskKey(a.Keys.ID), record.LockKey(a.Keys.ID))
 		if row.first != 0 {
-			pipe.HSet(t.Context(), record.TaskKey(a.ID), record.FieldFirst, ms(now.Add(row.first)))
+			pipe.HSet(t.Context(), record.TaskKey(a.Keys.ID), record.FieldFirst, ms(now.Add(row.first)))
 		}
 		if _, err := pipe.Exec(t.Context()); err != nil {
 			t.Fatal(err)

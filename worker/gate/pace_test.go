@@ -91,7 +91,7 @@ func TestThoseWhoGoAheadHavePlacesOfTheirOwnBeforeTheLine(t *testing.T) {
 	// A minute goes by.
 	past := func(d time.Duration) time.Time { return time.Now().Add(-d) }
 	place := func(r *runner, field string, at time.Time) {
-		if err := rdb.HSet(t.Context(), record.TaskKey(r.a.ID), field, at.UnixMicro()).Err(); err != nil {
+		if err := rdb.HSet(t.Context(), record.TaskKey(r.a.Keys.ID), field, at.UnixMicro()).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +101,7 @@ func TestThoseWhoGoAheadHavePlacesOfTheirOwnBeforeTheLine(t *testing.T) {
 	about(t, "in line, when its time has come", inLine.ask(nil), 5*time.Minute)
 	about(t, "ahead, when its time has come", before[0].ask(ahead), 0)
 	about(t, "the second request of one that went ahead", before[0].ask(next), time.Minute)
-	if n := rdb.HExists(t.Context(), record.TaskKey(before[0].a.ID), record.FieldPlaceAhead).Val(); n {
+	if n := rdb.HExists(t.Context(), record.TaskKey(before[0].a.Keys.ID), record.FieldPlaceAhead).Val(); n {
 		t.Error("who went ahead keeps its place")
 	}
 
@@ -119,7 +119,7 @@ func TestThoseWhoGoAheadHavePlacesOfTheirOwnBeforeTheLine(t *testing.T) {
 func set(t *testing.T, rdb *redis.Client, merchant string, fields map[string]time.Time) {
 	t.Helper()
 	for f, at := range fields {
-		if err := rdb.HSet(t.Context(), record.PaceKey("b2c.trigger_issue."+merchant+".T0"), f, at.UnixMicro()).Err(); err != nil {
+		if err := rdb.HSet(t.Context(), record.KeysOfTask("b2c.trigger_issue."+merchant+".T0").Pace, f, at.UnixMicro()).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,7 +181,7 @@ func TestAfterAnOutageThoseWhoAreLateGoOneByOneAndNotAtOnce(t *testing.T) {
 		late[i] = newRunner(t, g, "1", i+1)
 		late[i].ask(nil)
 		place := time.Now().Add(-time.Hour + time.Duration(i)*time.Minute).UnixMicro()
-		if err := rdb.HSet(t.Context(), record.TaskKey(late[i].a.ID), record.FieldPlace, place).Err(); err != nil {
+		if err := rdb.HSet(t.Context(), record.TaskKey(late[i].a.Keys.ID), record.FieldPlace, place).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -198,12 +198,12 @@ func TestWhoseTimeHasJustComeKeepsItsTurnAlthoughTheOneBeforeWasLate(t *testing.
 	next := newRunner(t, g, "1", 1)
 	next.ask(nil)
 	now := time.Now()
-	if err := rdb.HSet(t.Context(), record.TaskKey(next.a.ID), record.FieldPlace, now.Add(-20*time.Second).UnixMicro()).Err(); err != nil {
+	if err := rdb.HSet(t.Context(), record.TaskKey(next.a.Keys.ID), record.FieldPlace, now.Add(-20*time.Second).UnixMicro()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	set(t, rdb, "1", map[string]time.Time{"last": now.Add(-30 * time.Second), "near": now.Add(5 * time.Minute)})
 	about(t, "whose time came 20 s ago", next.ask(nil), 30*time.Second)
-	if err := rdb.HSet(t.Context(), record.TaskKey(next.a.ID), record.FieldPlace, now.Add(-2*time.Minute).UnixMicro()).Err(); err != nil {
+	if err := rdb.HSet(t.Context(), record.TaskKey(next.a.Keys.ID), record.FieldPlace, now.Add(-2*time.Minute).UnixMicro()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	about(t, "whose time came two minutes ago", next.ask(nil), 6*time.Minute)

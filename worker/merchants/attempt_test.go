@@ -30,7 +30,7 @@ type running struct {
 func begin(t *testing.T, g *gate.Gate, id, token string) *running {
 	t.Helper()
 	now := time.Now()
-	r := &running{t, g, gate.Attempt{ID: id, Token: token, Enqueued: now, Start: now, LockFor: time.Minute}}
+	r := &running{t, g, gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Enqueued: now, Start: now, LockFor: time.Minute}}
 	if _, err := g.Begin(t.Context(), r.a, now); err != nil {
 		t.Fatalf("Begin %s: %v", token, err)
 	}

@@ -49,11 +49,11 @@ func (h *heldTasks) add(r gate.Result, inAsynq bool) string {
 	held := begin(h.t, h.g, fmt.Sprintf("b2c.trigger_issue.1.H%d", h.n), fmt.Sprintf("held-%d", h.n))
 	held.leave(r)
 	if inAsynq {
-		if err := h.rdb.ZAdd(h.t.Context(), retryKey, redis.Z{Score: float64(time.Now().Add(r.Delay).Unix()), Member: held.a.ID}).Err(); err != nil {
+		if err := h.rdb.ZAdd(h.t.Context(), retryKey, redis.Z{Score: float64(time.Now().Add(r.Delay).Unix()), Member: held.a.Keys.ID}).Err(); err != nil {
 			h.t.Fatal(err)
 		}
 	}
-	return held.a.ID
+	return held.a.Keys.ID
 }
 
 // in is in how long asynq runs a task.
@@ -85,13 +85,13 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 	behind := beginOf(t, h.g, "1", 50) // in line behind the ban
 	about(t, "behind the ban", behind.ask(func(q *gate.Request) { q.Scope = newKeys }), 30*time.Minute)
 	behind.leave(gate.Result{State: record.Queued, Kind: ecpay.Throttled, Delay: 2 * time.Hour, Held: true})
-	h.rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(2 * time.Hour).Unix()), Member: behind.a.ID})
-	wake = append(wake, behind.a.ID)
+	h.rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(2 * time.Hour).Unix()), Member: behind.a.Keys.ID})
+	wake = append(wake, behind.a.Keys.ID)
 	cancelled := beginOf(t, h.g, "1", 51)
 	about(t, "ahead of it", cancelled.ask(func(q *gate.Request) { q.Scope, q.Rank = newKeys, gate.Ahead }), 30*time.Minute)
 	cancelled.leave(gate.Result{State: record.Queued, Kind: ecpay.Throttled, Delay: 2 * time.Hour, Held: true})
-	h.rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(2 * time.Hour).Unix()), Member: cancelled.a.ID})
-	wake = append(wake, cancelled.a.ID)
+	h.rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(2 * time.Hour).Unix()), Member: cancelled.a.Keys.ID})
+	wake = append(wake, cancelled.a.Keys.ID)
 	unanswered := held(ecpay.Ambiguous)
 	unanswered.Held = false
 	leaveAlone = append(leaveAlone, h.add(unanswered, true), h.add(gate.Result{State: record.Retry, Kind: ecpay.Unavailable, Delay: 2 * time.Hour}, true))
@@ -150,7 +150,7 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 		t.Errorf("a woken task waits %s, want for its place in %s", wait, h.in(id))
 	}
 	ahead := func(q *gate.Request) { q.Rank = gate.Ahead }
-	if wait := begin(t, h.g, cancelled.a.ID, "woken-too").ask(ahead); wait > time.Minute {
+	if wait := begin(t, h.g, cancelled.a.Keys.ID, "woken-too").ask(ahead); wait > time.Minute {
 		t.Errorf("a woken task that goes ahead waits %s, want that nothing of the ban is left", wait)
 	}
 
@@ -263,7 +263,7 @@ func TestMerchantsAreListedAndResumedOnARedisCluster(t *testing.T) {
 		about(t, "the first request", r.ask(with(oldKeys)), 0)
 		r.refused(oldKeys)
 		r.leave(held(ecpay.Denied))
-		if err := rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(time.Hour).Unix()), Member: r.a.ID}).Err(); err != nil {
+		if err := rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(time.Hour).Unix()), Member: r.a.Keys.ID}).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := exit.Forbidden(ctx, r.a, id, time.Hour); err != nil {

@@ -71,7 +71,7 @@ func addMerchants(t testing.TB, rdb *redis.Client, n int) {
 		dead(pipe, id, ecpay.Rejected)
 		pipe.HSet(t.Context(), record.AsynqTaskKey("trigger_issue", id), "state", "pending", "pending_since", time.Now().UnixNano(), "msg", strings.Repeat("x", 300))
 		pipe.LPush(t.Context(), record.AsynqKey("trigger_issue", "pending"), id)
-		pipe.HSet(t.Context(), record.PaceKey(id), "last", time.Now().UnixMicro())
+		pipe.HSet(t.Context(), record.KeysOfTask(id).Pace, "last", time.Now().UnixMicro())
 		known = append(known, record.Owner(id))
 	}
 	_, err := pipe.Exec(t.Context())
@@ -323,8 +323,8 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 	const id = "b2b.invalid.2000132.VG11000001.2026-11-01"
 	probeKey, _ := record.ProbeKeys(3)
 	for key, want := range map[string]string{
-		record.TaskKey(id): purposeRecords, record.DoneKey(id): purposeMarkers, record.LockKey(id): purposePace, record.PaceKey(id): purposePace,
-		record.FlightKey(id): purposePace, record.HeldKey(id): purposePace, record.MerchantsKey: purposePace, record.DeniedKey: purposePace, record.EgressKeys("default")[0]: purposePace, record.DeadKey(id): purposeLedger, record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger,
+		record.TaskKey(id): purposeRecords, record.DoneKey(id): purposeMarkers, record.LockKey(id): purposePace, record.KeysOfTask(id).Pace: purposePace,
+		record.KeysOfTask(id).Flight: purposePace, record.KeysOfTask(id).Held: purposePace, record.MerchantsKey: purposePace, record.DeniedKey: purposePace, record.EgressKeys("default")[0]: purposePace, record.DeadKey(id): purposeLedger, record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger,
 		record.SweepKey: purposeLedger, record.ScanKey: purposeLedger, record.TallyKey: purposeLedger, record.AuditKey: purposeAudit,
 		record.ScheduleKey("night", "spec"): purposeSchedules, record.ScheduleKey("dead", "spec"): purposeSchedules, record.BarrierKey("invalid"): purposePace,
 		record.ReplicationKey(redisx.TopologyOf(&redis.Client{}), id): purposePace, record.ReplicationKey(redisx.TopologyOf(&redis.ClusterClient{}), id): purposePace,
@@ -352,7 +352,7 @@ func TestMerchantsThatAreHeldAndAPausedEgressAreShown(t *testing.T) {
 	show(want)
 	g := gate.New(rdb, redisx.Confirm{})
 	attempt := func(merchant, token string) gate.Attempt {
-		a := gate.Attempt{ID: "b2b.invalid." + merchant + ".VG11000001.2026-11-01", Token: token, LockFor: time.Minute}
+		a := gate.Attempt{Keys: record.KeysOfTask("b2b.invalid." + merchant + ".VG11000001.2026-11-01"), Token: token, LockFor: time.Minute}
 		_, err := g.Begin(t.Context(), a, time.Now())
 		must(t, err)
 		return a

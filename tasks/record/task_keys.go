@@ -1,0 +1,49 @@
+package record
+
+import (
+	"strings"
+
+	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+// TaskKeys are the keys of one task, of its subject and of its merchant, for who needs many
+// of them: its id is parsed once.
+type TaskKeys struct {
+	ID string
+	// Owner is [Owner] of the id.
+	Owner string
+	// Task, Done, Lock and Dead are [TaskKey], [DoneKey], [LockKey] and [DeadKey].
+	Task, Done, Lock, Dead string
+	// Undone is the [DoneKey] of the task that undoes it, see [tasks.UndoneBy]; empty for none.
+	Undone string
+	MerchantKeys
+}
+
+// KeysOfTask returns those of an id.
+func KeysOfTask(id string) *TaskKeys {
+	owner, subject := NoOwner, id
+	if t, merchantID, err := tasks.ParseID(id); err == nil {
+		subject = t.Subject(id)
+		if !strings.ContainsAny(merchantID, "{}") {
+			owner = merchantID
+		}
+	}
+	p := prefix + "{" + owner + "}:"
+	k := &TaskKeys{
+		ID: id, Owner: owner, MerchantKeys: KeysOf(owner),
+		Task: p + "task:" + id, Done: p + "done:" + id, Lock: p + "lock:" + subject, Dead: p + "dead",
+	}
+	if other := tasks.UndoneBy(id); other != "" {
+		k.Undone = p + "done:" + other
+	}
+	return k
+}
+
+// Replication is the [ReplicationKey].
+func (k *TaskKeys) Replication(of redisx.Topology) string {
+	if of.Cluster() {
+		return prefix + "{" + k.Owner + "}:replication"
+	}
+	return ClockKey
+}
