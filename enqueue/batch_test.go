@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -345,7 +346,7 @@ func TestABatchSaysOfEachItemWhatEnqueueWouldSay(t *testing.T) {
 			}
 			for _, id := range []string{tasks.ID(ptrTo(void("VG00000002", ""))), tasks.ID(&finished)} {
 				for _, queue := range []string{"invalid", "trigger_issue"} {
-					if n := rdb.Exists(t.Context(), record.AsynqTaskKey(queue, id)).Val(); n != 0 {
+					if n := rdb.Exists(t.Context(), asynqx.TaskKey(queue, id)).Val(); n != 0 {
 						t.Errorf("%s was stored again", id)
 					}
 				}

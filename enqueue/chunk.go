@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -278,7 +279,7 @@ func (b *batch) confirmQueue(ctx context.Context, queue string, entries []*entry
 	c := b.c
 	var keys []string
 	for _, e := range entries {
-		keys = append(keys, record.AsynqTaskKey(queue, e.receipt.ID))
+		keys = append(keys, asynqx.TaskKey(queue, e.receipt.ID))
 	}
 	short, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()

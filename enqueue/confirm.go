@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -48,7 +50,7 @@ func (c *Client) confirms(r Receipt) bool {
 // confirming, and the master that answers now does not have it.
 func (c *Client) confirmed(ctx context.Context, r Receipt) (again bool, err error) {
 	typ, _ := tasks.ByName(r.Type)
-	keys := barrierKeys{record.BarrierKey(typ.Queue), []string{record.AsynqTaskKey(typ.Queue, r.ID)}}
+	keys := barrierKeys{record.BarrierKey(typ.Queue), []string{asynqx.TaskKey(typ.Queue, r.ID)}}
 	v, err := barrier.RunConfirmed(ctx, c.rdb, c.cfg.Confirm, keys, struct{}{})
 	if err != nil {
 		return false, notConfirmed(r.ID, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -120,7 +121,7 @@ func TestWhatAsynqForgotIsStillADuplicate(t *testing.T) {
 	if r, err := c.TriggerIssue(t.Context(), p); err != nil || !r.Duplicate || r.State != record.StateCompleted {
 		t.Errorf("%+v, %v; want a duplicate that is completed", r, err)
 	}
-	if n := rdb.Exists(t.Context(), record.AsynqTaskKey("trigger_issue", id)).Val(); n != 0 {
+	if n := rdb.Exists(t.Context(), asynqx.TaskKey("trigger_issue", id)).Val(); n != 0 {
 		t.Error("the task was stored again")
 	}
 	// A query is a new question, whatever was answered before.

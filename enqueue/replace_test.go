@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -72,7 +73,7 @@ func TestReplaceDeadRunsTheNewPayloadInThePlaceOfADeadTaskOnly(t *testing.T) {
 			if err := asynq.NewInspectorFromRedisClient(s.Client()).DeleteTask("invalid", id); err != nil {
 				t.Fatal(err)
 			}
-			s.Client().HSet(t.Context(), record.AsynqTaskKey("invalid", id), "result", "late")
+			s.Client().HSet(t.Context(), asynqx.TaskKey("invalid", id), "result", "late")
 		}, time.Time{}, "pending", false},
 		"pending": {func(*testing.T, *redistest.Server, string) {}, time.Time{}, "pending", true},
 	} {

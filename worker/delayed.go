@@ -9,7 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
 // delayedClient is the Redis client of asynq's Servers that knows when the next delayed
@@ -34,7 +34,7 @@ type delayedClient struct {
 func newDelayedClient(rdb redis.UniversalClient, queues map[string]int, old time.Duration) *delayedClient {
 	c := &delayedClient{UniversalClient: rdb, old: old}
 	for name := range queues {
-		c.sets = append(c.sets, record.AsynqKey(name, "scheduled"), record.AsynqKey(name, "retry"))
+		c.sets = append(c.sets, asynqx.Key(name, asynqx.Scheduled), asynqx.Key(name, asynqx.Retry))
 	}
 	return c
 }

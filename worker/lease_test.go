@@ -12,8 +12,8 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
-	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // recoverers starts Servers on a leaseClient over rdb as a worker does. They look for lost
@@ -42,10 +42,10 @@ func abandoned(t *testing.T, rdb *redis.Client, typ string, opts ...asynq.Option
 		t.Fatal(err)
 	}
 	pipe := rdb.TxPipeline()
-	pipe.LRem(t.Context(), record.AsynqKey("q", "pending"), 0, info.ID)
-	pipe.LPush(t.Context(), record.AsynqKey("q", "active"), info.ID)
-	pipe.ZAdd(t.Context(), record.AsynqKey("q", "lease"), redis.Z{Score: float64(time.Now().Add(-time.Hour).Unix()), Member: info.ID})
-	pipe.HSet(t.Context(), record.AsynqTaskKey("q", info.ID), "state", "active")
+	pipe.LRem(t.Context(), asynqx.Key("q", "pending"), 0, info.ID)
+	pipe.LPush(t.Context(), asynqx.Key("q", "active"), info.ID)
+	pipe.ZAdd(t.Context(), asynqx.Key("q", "lease"), redis.Z{Score: float64(time.Now().Add(-time.Hour).Unix()), Member: info.ID})
+	pipe.HSet(t.Context(), asynqx.TaskKey("q", info.ID), "state", "active")
 	if _, err := pipe.Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestALostLeaseCountsOnceHoweverManyWorkersFindIt(t *testing.T) {
 	for range 3 {
 		counts = append(counts, recoverers(t, rdb, 4))
 	}
-	for deadline := time.Now().Add(20 * time.Second); rdb.ZCard(t.Context(), record.AsynqKey("q", "lease")).Val() > 0; <-time.After(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); rdb.ZCard(t.Context(), asynqx.Key("q", "lease")).Val() > 0; <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the tasks are not taken back")
 		}
@@ -127,7 +127,7 @@ func TestALostLeaseDoesNotCountWhileRedisTakesNoTaskBack(t *testing.T) {
 func TestLeasesAreExtendedAlsoWhileRedisIsFull(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t, redistest.Options{AppendFsync: "no"}).Client()
-	key := record.AsynqKey("q", "lease")
+	key := asynqx.Key("q", "lease")
 	for _, id := range []string{"1", "2"} {
 		if err := rdb.ZAdd(t.Context(), key, redis.Z{Score: 1, Member: id}).Err(); err != nil {
 			t.Fatal(err)

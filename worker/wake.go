@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
 // wakingClient is the Redis client of asynq's Servers. asynq asks every queue for
@@ -73,7 +73,7 @@ func newWakingClient(rdb redis.UniversalClient, queues map[string]int) *wakingCl
 	c := &wakingClient{UniversalClient: rdb, queues: map[string]*watchedQueue{}, recheck: wakeRecheck, changed: make(chan struct{}), began: time.Now()}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	for name := range queues {
-		key := record.AsynqKey(name, "pending")
+		key := asynqx.Key(name, asynqx.Pending)
 		c.queues[key] = &watchedQueue{pending: key, emptied: make(chan struct{}, 1)}
 	}
 	return c

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -156,7 +157,7 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	if status, body := d.post("/asynq/api/queues/"+orphan.Queue+"/scheduled_tasks/"+orphan.ID+":archive", nil); status != http.StatusNoContent {
 		t.Errorf("archive: status %d\n%s", status, body)
 	}
-	b.must(admin.ZRem(t.Context(), record.AsynqKey(orphan.Queue, "archived"), orphan.ID).Err())
+	b.must(admin.ZRem(t.Context(), asynqx.Key(orphan.Queue, "archived"), orphan.ID).Err())
 	b.must(admin.Del(t.Context(), record.ScanKey).Err()) // the search for orphans is due
 	w = b.worker()
 	swept := w.awaitLog("dead tasks swept")

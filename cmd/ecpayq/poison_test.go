@@ -23,6 +23,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/internal/app"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
@@ -124,7 +125,7 @@ func deadlyProxy(target string) (proxyURL string) {
 func letLeasesEnd(b *bench, rdb *redis.Client) {
 	b.Helper()
 	for queue := range tasks.Queues() {
-		key := record.AsynqKey(queue, "lease")
+		key := asynqx.Key(queue, "lease")
 		ids, err := rdb.ZRange(b.Context(), key, 0, -1).Result()
 		b.must(err)
 		for _, id := range ids {

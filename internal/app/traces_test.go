@@ -18,8 +18,8 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
-	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/tracing"
 )
 
@@ -133,7 +133,7 @@ func TestWhatIsNotSampledOrNotTracedTravelsWithNoTask(t *testing.T) {
 	always, _ := recorder(t)
 	stored := func(id string) string {
 		t.Helper()
-		msg, err := rdb.Client().HGet(t.Context(), record.AsynqTaskKey("trigger_issue", id), "msg").Result()
+		msg, err := rdb.Client().HGet(t.Context(), asynqx.TaskKey("trigger_issue", id), "msg").Result()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,6 +92,7 @@ var levels = [][]string{
 	{"tasks/record"},
 	{"tasks"},
 	{"ecpay", "ecpay/ecpaytest", "internal/redistest"},
+	{"internal/asynqx"},
 	{"internal/clean", "internal/exactjson", "internal/redisx", "internal/web"},
 }
 
@@ -127,19 +128,20 @@ func TestImportsPointDownOnly(t *testing.T) {
 func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 	t.Parallel()
 	for path, allowed := range map[string][]string{
-		"enqueue":              {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx"}, // what a shop backend gets
-		"tasks/ledger":         {"tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx"},
-		"tasks/record":         {"tasks", "ecpay", "internal/exactjson", "internal/redisx"},
+		"enqueue":              {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"}, // what a shop backend gets
+		"tasks/ledger":         {"tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"tasks/record":         {"tasks", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 		"tasks":                {"ecpay", "internal/exactjson", "internal/redisx"},
 		"ecpay":                nil,
 		"ecpay/ecpaytest":      nil, // shares no code with the client that it judges
+		"internal/asynqx":      nil,
 		"internal/redistest":   nil,
 		"internal/exactjson":   nil,
 		"internal/web":         nil,
-		"worker":               {"worker/gate", "worker/merchants", "worker/deadletter", "enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/clean"},
-		"worker/gate":          {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx"},
-		"worker/merchants":     {"worker/gate", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx"},
-		"internal/redishealth": {"enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx"},
+		"worker":               {"worker/gate", "worker/merchants", "worker/deadletter", "enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/clean", "internal/asynqx"},
+		"worker/gate":          {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"worker/merchants":     {"worker/gate", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"internal/redishealth": {"enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 	} {
 		p, ok := packages(t)[module+"/"+path]
 		if !ok {

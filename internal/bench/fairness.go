@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
 // measureFairness measures how long others wait behind the backlog of one merchant:
@@ -92,7 +93,7 @@ func (w *world) behind(ctx context.Context, s, filler side, n int) (_ map[string
 		return nil, err
 	}
 	// Those that had a hold or more wait in asynq's retry, or are done.
-	waiting, err := w.rdb.ZCard(ctx, "asynq:{"+queue+"}:retry").Result()
+	waiting, err := w.rdb.ZCard(ctx, asynqx.Key(queue, asynqx.Retry)).Result()
 	if err != nil {
 		return nil, err
 	}

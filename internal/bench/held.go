@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 )
 
@@ -47,7 +48,7 @@ func (w *world) held(ctx context.Context) (_ map[string]float64, err error) {
 	defer cancel()
 	most := int64(0)
 	for done := 0; done < n; {
-		active, err := w.rdb.LLen(ctx, "asynq:{"+queue+"}:active").Result()
+		active, err := w.rdb.LLen(ctx, asynqx.Key(queue, asynqx.Active)).Result()
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 )
 
@@ -152,12 +153,12 @@ func inOrder(ctx context.Context, n, goroutines int, f func(k int) error) error 
 }
 
 func (w *world) pending(ctx context.Context) (int, error) {
-	n, err := w.rdb.LLen(ctx, "asynq:{"+queue+"}:pending").Result()
+	n, err := w.rdb.LLen(ctx, asynqx.Key(queue, asynqx.Pending)).Result()
 	return int(n), err
 }
 
 func (w *world) completed(ctx context.Context) (int, error) {
-	n, err := w.rdb.ZCard(ctx, "asynq:{"+queue+"}:completed").Result()
+	n, err := w.rdb.ZCard(ctx, asynqx.Key(queue, asynqx.Completed)).Result()
 	return int(n), err
 }
 

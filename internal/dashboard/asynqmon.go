@@ -18,6 +18,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -251,7 +252,7 @@ func (d *Dashboard) runArchived(ctx context.Context, w http.ResponseWriter, queu
 }
 
 func (d *Dashboard) runUnstopped(ctx context.Context, queue string) (ran, left int, err error) {
-	ids, err := d.rdb.ZRange(ctx, record.AsynqKey(queue, "archived"), 0, mostArchived-1).Result()
+	ids, err := d.rdb.ZRange(ctx, asynqx.Key(queue, asynqx.Archived), 0, mostArchived-1).Result()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -330,9 +331,9 @@ const mostArchived = 10_000
 func (d *Dashboard) listOf(ctx context.Context, p press) ([]string, error) {
 	switch p.list {
 	case "pending_tasks":
-		return d.rdb.LRange(ctx, record.AsynqKey(p.queue, "pending"), 0, mostArchived-1).Result()
+		return d.rdb.LRange(ctx, asynqx.Key(p.queue, asynqx.Pending), 0, mostArchived-1).Result()
 	case "scheduled_tasks", "retry_tasks":
-		return d.rdb.ZRange(ctx, record.AsynqKey(p.queue, strings.TrimSuffix(p.list, "_tasks")), 0, mostArchived-1).Result()
+		return d.rdb.ZRange(ctx, asynqx.Key(p.queue, strings.TrimSuffix(p.list, "_tasks")), 0, mostArchived-1).Result()
 	default: // none of ours is in a group
 		return nil, nil
 	}
@@ -380,7 +381,7 @@ func clip(s string) string {
 // listQueues is asynqmon's list of queues, queue by queue: one that asynq cannot
 // sum up would blank it. Of such a one the lengths are shown.
 func (d *Dashboard) listQueues(w http.ResponseWriter, r *http.Request, mon http.Handler) {
-	names, err := d.rdb.SMembers(r.Context(), "asynq:queues").Result()
+	names, err := d.rdb.SMembers(r.Context(), asynqx.QueuesKey).Result()
 	if err != nil {
 		d.cfg.Logger.Warn().Err(err).Msg("queues not listed")
 		http.Error(w, "redis is not available / Redis 目前無法使用", http.StatusInternalServerError)
@@ -410,10 +411,10 @@ func (d *Dashboard) listQueues(w http.ResponseWriter, r *http.Request, mon http.
 // broken one.
 func (d *Dashboard) lengths(ctx context.Context, queue string) json.RawMessage {
 	pipe := d.rdb.Pipeline()
-	pending, active := pipe.LLen(ctx, record.AsynqKey(queue, "pending")), pipe.LLen(ctx, record.AsynqKey(queue, "active"))
-	scheduled, retry := pipe.ZCard(ctx, record.AsynqKey(queue, "scheduled")), pipe.ZCard(ctx, record.AsynqKey(queue, "retry"))
-	archived, completed := pipe.ZCard(ctx, record.AsynqKey(queue, "archived")), pipe.ZCard(ctx, record.AsynqKey(queue, "completed"))
-	paused := pipe.Exists(ctx, record.AsynqKey(queue, "paused"))
+	pending, active := pipe.LLen(ctx, asynqx.Key(queue, asynqx.Pending)), pipe.LLen(ctx, asynqx.Key(queue, asynqx.Active))
+	scheduled, retry := pipe.ZCard(ctx, asynqx.Key(queue, asynqx.Scheduled)), pipe.ZCard(ctx, asynqx.Key(queue, asynqx.Retry))
+	archived, completed := pipe.ZCard(ctx, asynqx.Key(queue, asynqx.Archived)), pipe.ZCard(ctx, asynqx.Key(queue, asynqx.Completed))
+	paused := pipe.Exists(ctx, asynqx.Key(queue, asynqx.Paused))
 	_ = record.Exec(ctx, pipe) // what cannot be read is 0
 	size := int64(0)
 	for _, n := range []int64{pending.Val(), active.Val(), scheduled.Val(), retry.Val(), archived.Val(), completed.Val()} {

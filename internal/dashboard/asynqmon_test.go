@@ -17,6 +17,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -216,7 +217,7 @@ func TestABrokenQueueBlanksNoPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	rdb := w.redis.Client()
-	w.must(rdb.Del(t.Context(), record.AsynqTaskKey("q", "1")).Err()) // an id without a task, as after an eviction
+	w.must(rdb.Del(t.Context(), asynqx.TaskKey("q", "1")).Err()) // an id without a task, as after an eviction
 	w.must(rdb.Set(t.Context(), "asynq:{q}:scheduled", "no list", 0).Err())
 	if got := w.get("/asynq/api/queues/q").Code; got != 500 {
 		t.Fatalf("the queue is not broken: got status %d", got)
@@ -354,7 +355,7 @@ func TestRunAllOnAsynqsPagesLeavesAloneWhatAPersonStopped(t *testing.T) {
 	if a := press("archived_tasks/" + stopped + ":run"); a.Code >= 300 {
 		t.Errorf("run of one: got status %d: %s", a.Code, a.Body)
 	}
-	w.must(w.redis.Client().Del(t.Context(), record.AsynqKey("invalid", "archived")).Err())
+	w.must(w.redis.Client().Del(t.Context(), asynqx.Key("invalid", "archived")).Err())
 	if a := press("archived_tasks:run_all"); a.Code != http.StatusNoContent {
 		t.Errorf("run all of none: got status %d: %s", a.Code, a.Body)
 	}

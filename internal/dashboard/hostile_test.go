@@ -14,6 +14,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -35,7 +36,7 @@ func TestNothingThatSomebodyWroteDrivesAPageAndItsTaskCanBeDealtWith(t *testing.
 	before, err := store.Now(ctx)
 	w.must(err)
 	w.must(asynq.NewInspectorFromRedisClient(rdb).ArchiveTask("invalid", foreign))
-	w.must(rdb.HSet(ctx, record.AsynqTaskKey("invalid", foreign), "result", hostile).Err())
+	w.must(rdb.HSet(ctx, asynqx.TaskKey("invalid", foreign), "result", hostile).Err())
 	if one := store.DepositByHand(ctx, "invalid", []string{foreign}, hostile, before)[0]; !one.Kept {
 		t.Fatalf("not in the ledger: %v", one.Err)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -224,7 +225,7 @@ func counted(n map[ledger.ActResult]int) string {
 // brokenQueues names the queues that asynq cannot sum up, which its own pages and
 // lists cannot show.
 func (d *Dashboard) brokenQueues(ctx context.Context) []string {
-	names, err := d.rdb.SMembers(ctx, "asynq:queues").Result()
+	names, err := d.rdb.SMembers(ctx, asynqx.QueuesKey).Result()
 	if err != nil {
 		return nil // the page itself says so
 	}

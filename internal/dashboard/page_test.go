@@ -16,6 +16,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/redisx"
@@ -255,9 +256,9 @@ func TestWhatWaitsShowsUntilWhenAndWhyAndForLaterCanBeCancelled(t *testing.T) {
 	w.must(err)
 	// As a worker leaves it: asynq calls it a retry.
 	rdb := w.redis.Client()
-	w.must(rdb.LRem(t.Context(), record.AsynqKey(held.Queue, "pending"), 0, held.ID).Err())
-	w.must(rdb.HSet(t.Context(), record.AsynqTaskKey(held.Queue, held.ID), "state", "retry").Err())
-	w.must(rdb.ZAdd(t.Context(), record.AsynqKey(held.Queue, "retry"), zAt(held.ID, time.Date(2098, 1, 1, 0, 0, 0, 0, time.UTC))).Err())
+	w.must(rdb.LRem(t.Context(), asynqx.Key(held.Queue, "pending"), 0, held.ID).Err())
+	w.must(rdb.HSet(t.Context(), asynqx.TaskKey(held.Queue, held.ID), "state", "retry").Err())
+	w.must(rdb.ZAdd(t.Context(), asynqx.Key(held.Queue, "retry"), zAt(held.ID, time.Date(2098, 1, 1, 0, 0, 0, 0, time.UTC))).Err())
 	w.must(rdb.HSet(t.Context(), record.TaskKey(held.ID), "state", "held", "kind", "Operator", "rtn_code", 5070350, "reason", "a person must act at ECPay first / 須先於綠界處理").Err())
 
 	wantText(t, "waiting", w.get("/waiting"), []string{
@@ -355,7 +356,7 @@ func TestSchedulesShowTheirNextAndLastRunsAndAreRunByHand(t *testing.T) {
 	if a := w.audit(); len(a) != 3 || a[0].What != ledger.ActSchedule {
 		t.Errorf("audit of a run with nothing to do: %+v", a)
 	}
-	w.must(w.redis.Client().Del(t.Context(), record.AsynqTaskKey("invalid", id)).Err())
+	w.must(w.redis.Client().Del(t.Context(), asynqx.TaskKey("invalid", id)).Err())
 	// A worker fires it.
 	s := schedule.NewScheduler(schedule.Config{Redis: w.redis.Client(), Ledger: w.ledger, Now: func(context.Context) (time.Time, error) { return w.now, nil }})
 	for _, at := range []time.Time{time.Now(), time.Date(year, 1, 1, 4, 0, 0, 0, ecpay.Taipei)} {

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -41,7 +42,7 @@ func TestOneTaskThatCannotBeDoneHidesNotWhatBecameOfTheOthers(t *testing.T) {
 
 	one, lost, three := w.died("VG00000001", rejected), w.died("VG00000002", rejected), w.died("VG00000003", rejected)
 	w.must(rdb.HDel(t.Context(), record.TaskKey(lost), record.FieldPayload).Err())
-	w.must(rdb.Del(t.Context(), record.AsynqTaskKey("invalid", lost)).Err())
+	w.must(rdb.Del(t.Context(), asynqx.TaskKey("invalid", lost)).Err())
 	check("replay", post("/dead/replay", one, lost, three), http.StatusUnprocessableEntity,
 		[]string{"Not all of it could be done", "replayed: 2", lost + "</a>: Neither the ledger nor asynq has what it was"}, one, three)
 	if got := [2]string{state(one), state(three)}; got != [2]string{"pending", "pending"} {
@@ -49,7 +50,7 @@ func TestOneTaskThatCannotBeDoneHidesNotWhatBecameOfTheOthers(t *testing.T) {
 	}
 
 	four, odd, six := w.died("VG00000004", rejected), w.died("VG00000005", rejected), w.died("VG00000006", rejected)
-	w.must(rdb.Set(t.Context(), record.AsynqTaskKey("invalid", odd), "no hash", 0).Err())
+	w.must(rdb.Set(t.Context(), asynqx.TaskKey("invalid", odd), "no hash", 0).Err())
 	check("resolve", post("/dead/resolve", four, odd, six), http.StatusInternalServerError,
 		[]string{"Not all of it could be done", "resolved: 2", odd + "</a>: This went wrong; the log"}, four, six)
 	if got := [2]string{state(four), state(six)}; got != [2]string{"completed", "completed"} {

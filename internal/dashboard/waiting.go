@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -66,7 +67,7 @@ func (d *Dashboard) countWaiting(ctx context.Context, data *waitingData) error {
 	pipe := d.rdb.Pipeline()
 	var later, held []*redis.IntCmd
 	for q := range tasks.Queues() {
-		later, held = append(later, pipe.ZCard(ctx, record.AsynqKey(q, "scheduled"))), append(held, pipe.ZCard(ctx, record.AsynqKey(q, "retry")))
+		later, held = append(later, pipe.ZCard(ctx, asynqx.Key(q, asynqx.Scheduled))), append(held, pipe.ZCard(ctx, asynqx.Key(q, asynqx.Retry)))
 	}
 	if err := record.Exec(ctx, pipe); err != nil {
 		return err

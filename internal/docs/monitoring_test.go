@@ -14,8 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
-	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 const (
@@ -313,13 +313,13 @@ func TestTheRunbookBringsAStrandedTaskBack(t *testing.T) {
 		return strings.TrimSpace(string(out))
 	}
 	ctx := t.Context()
-	key := func(name string) string { return record.AsynqKey("invalid", name) }
+	key := func(name string) string { return asynqx.Key("invalid", name) }
 	for _, id := range []string{"stranded", "running", "hollow"} {
 		rdb.LPush(ctx, key("active"), id)
 	}
 	rdb.ZAdd(ctx, key("lease"), redis.Z{Score: 1, Member: "running"})
-	rdb.HSet(ctx, record.AsynqTaskKey("invalid", "stranded"), "state", "active", "msg", "m")
-	rdb.HSet(ctx, record.AsynqTaskKey("invalid", "running"), "state", "active", "msg", "m")
+	rdb.HSet(ctx, asynqx.TaskKey("invalid", "stranded"), "state", "active", "msg", "m")
+	rdb.HSet(ctx, asynqx.TaskKey("invalid", "running"), "state", "active", "msg", "m")
 	if active, leased := do(commands[0]), do(commands[1]); active != "hollow\nrunning\nstranded" || leased != "running" {
 		t.Errorf("active %q, leased %q", active, leased)
 	}
@@ -329,7 +329,7 @@ func TestTheRunbookBringsAStrandedTaskBack(t *testing.T) {
 		}
 	}
 	pending, active := rdb.LRange(ctx, key("pending"), 0, -1).Val(), rdb.LRange(ctx, key("active"), 0, -1).Val()
-	state := rdb.HGet(ctx, record.AsynqTaskKey("invalid", "stranded"), "state").Val()
+	state := rdb.HGet(ctx, asynqx.TaskKey("invalid", "stranded"), "state").Val()
 	if diff := cmp.Diff([]string{"stranded"}, pending); diff != "" || state != "pending" || len(active) != 2 {
 		t.Errorf("pending %q, active %q, state %s", pending, active, state)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -122,7 +123,7 @@ func needed(key string) [][]any {
 		{"SET", key, "1", "PX", 60000}, {"INCR", key}, {"DECR", key}, {"DEL", key},
 		{"HSET", key, "f", "1"}, {"HINCRBY", key, "f", 1}, {"DEL", key},
 		{"ZADD", key, 1, "m"}, {"DEL", key}, {"LPUSH", key, "m"}, {"RPUSH", key, "m"}, {"RPOP", key}, {"DEL", key}, {"SADD", key, "m"}, {"DEL", key},
-		{"PUBLISH", "asynq:cancel:probe", ""},
+		{"PUBLISH", asynqx.CancelChannel + ":probe", ""},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -27,7 +28,7 @@ const (
 
 func dropCall(queue, id, mode string, more ...any) *record.Call {
 	return &record.Call{
-		Keys: append(record.AsynqStateKeys(queue, id), record.AsynqKey(queue, "active")),
+		Keys: append(record.AsynqStateKeys(queue, id), asynqx.Key(queue, asynqx.Active)),
 		Args: append([]any{id, mode}, more...),
 	}
 }

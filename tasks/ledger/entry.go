@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -53,7 +54,7 @@ func (s *Store) Entries(ctx context.Context, ids []string) ([]Entry, error) {
 // message is what asynq has of a task, as it encodes it; empty without one. It
 // changes with every enqueue, since the headers have a nonce.
 func (s *Store) message(ctx context.Context, queue, id string) (string, error) {
-	msg, err := s.rdb.HGet(ctx, record.AsynqTaskKey(queue, id), "msg").Result()
+	msg, err := s.rdb.HGet(ctx, asynqx.TaskKey(queue, id), "msg").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return "", fmt.Errorf("read task in asynq: %w", err)
 	}

@@ -8,18 +8,14 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
-
-// AsynqTaskKey is the hash in which asynq v0.26 keeps a task.
-func AsynqTaskKey(queue, id string) string { return "asynq:{" + queue + "}:t:" + id }
-
-// AsynqKey is a key of asynq's (v0.26).
-func AsynqKey(queue, name string) string { return "asynq:{" + queue + "}:" + name }
 
 // readTask asks for what decode needs. asynq's Inspector reads one task in two
 // round trips; this way many are read in one.
 func readTask(ctx context.Context, pipe redis.Pipeliner, queue, id string) *redis.SliceCmd {
-	return pipe.HMGet(ctx, AsynqTaskKey(queue, id), "msg", "state", "result")
+	return pipe.HMGet(ctx, asynqx.TaskKey(queue, id), "msg", "state", "result")
 }
 
 // fieldMended is ours in asynq's task: what half archived it was asynq, see drop.lua in tasks/ledger.
@@ -49,7 +45,7 @@ type Archiving struct {
 // ReadArchiving asks for it; it is there once the pipeline was executed.
 func ReadArchiving(ctx context.Context, pipe redis.Pipeliner, queue, id string) Archiving {
 	return Archiving{
-		readTask(ctx, pipe, queue, id), pipe.ZScore(ctx, AsynqKey(queue, "archived"), id), pipe.HExists(ctx, AsynqTaskKey(queue, id), fieldMended),
+		readTask(ctx, pipe, queue, id), pipe.ZScore(ctx, asynqx.Key(queue, asynqx.Archived), id), pipe.HExists(ctx, asynqx.TaskKey(queue, id), fieldMended),
 	}
 }
 

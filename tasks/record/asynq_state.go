@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
 // AsynqState is where asynq has a task: one of asynq's states, or one of these.
@@ -36,8 +38,8 @@ var asynqState = redis.NewScript(AsynqStateLua + "return (asynq_state(ARGV[1]))"
 // AsynqStateKeys are the first keys of a script that uses [AsynqStateLua].
 func AsynqStateKeys(queue, id string) []string {
 	return []string{
-		AsynqTaskKey(queue, id), AsynqKey(queue, "archived"), AsynqKey(queue, "lease"), AsynqKey(queue, "completed"),
-		AsynqKey(queue, "retry"), AsynqKey(queue, "scheduled"),
+		asynqx.TaskKey(queue, id), asynqx.Key(queue, asynqx.Archived), asynqx.Key(queue, asynqx.Lease), asynqx.Key(queue, asynqx.Completed),
+		asynqx.Key(queue, asynqx.Retry), asynqx.Key(queue, asynqx.Scheduled),
 	}
 }
 

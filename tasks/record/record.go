@@ -20,6 +20,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
@@ -85,7 +86,7 @@ func BarrierKey(queue string) string { return prefix + "{" + queue + "}:barrier"
 // tag, so that some of them reach every master of a cluster.
 func ProbeKeys(turn int) (ours, asynqs string) {
 	tag := "{probe" + strconv.Itoa(turn) + "}"
-	return prefix + tag + ":probe", "asynq:" + tag + ":probe"
+	return prefix + tag + ":probe", asynqx.Key("probe"+strconv.Itoa(turn), "probe")
 }
 
 // DeadKey is the index of the ledger of dead letters, one per merchant: a sorted

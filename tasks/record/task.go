@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -137,7 +138,7 @@ type reading struct {
 func (q *reading) ask(ctx context.Context, pipe redis.Pipeliner) {
 	q.stored = readTask(ctx, pipe, q.typ.Queue, q.id)
 	for i, state := range []string{"scheduled", "retry"} {
-		q.next[i] = pipe.ZScore(ctx, AsynqKey(q.typ.Queue, state), q.id)
+		q.next[i] = pipe.ZScore(ctx, asynqx.Key(q.typ.Queue, state), q.id)
 	}
 	q.record = pipe.HGetAll(ctx, TaskKey(q.id))
 	q.done = pipe.Exists(ctx, DoneKey(q.id))

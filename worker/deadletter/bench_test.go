@@ -16,6 +16,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -156,7 +157,7 @@ func (b *bench) crashed(i int, sent bool) string {
 // orphan leaves only asynq's hash, as bulk archiving does beyond 9,999.
 func (b *bench) orphan(id string) {
 	b.Helper()
-	b.must(b.rdb.ZRem(b.Context(), record.AsynqKey(queue, "archived"), id).Err())
+	b.must(b.rdb.ZRem(b.Context(), asynqx.Key(queue, "archived"), id).Err())
 }
 
 func (b *bench) list(f deadletter.Filter) []deadletter.Letter {
@@ -196,7 +197,7 @@ func (b *bench) inLedger(id string) bool {
 // pending counts how often a task is in asynq's list of what to run.
 func (b *bench) pending(id string) int {
 	b.Helper()
-	list, err := b.rdb.LRange(b.Context(), record.AsynqKey(queue, "pending"), 0, -1).Result()
+	list, err := b.rdb.LRange(b.Context(), asynqx.Key(queue, "pending"), 0, -1).Result()
 	b.must(err)
 	n := 0
 	for _, got := range list {

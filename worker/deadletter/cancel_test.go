@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -39,7 +40,7 @@ func TestOnlyATaskForLaterThatWasNeverBegunIsCancelled(t *testing.T) {
 		t.Error("cancelled without a note")
 	}
 	b.cancel(id, ledger.Cancelled)
-	if b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id), record.AsynqTaskKey(queue, id)).Val() != 0 {
+	if b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id), asynqx.TaskKey(queue, id)).Val() != 0 {
 		t.Error("a cancelled task left something behind")
 	}
 	b.cancel(id, ledger.NotFound)

@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
-	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -32,7 +32,7 @@ func TestTheLedgerWorksOnARedisCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i%4 == 0 {
-			if err := rdb.ZRem(t.Context(), record.AsynqKey(queue, "archived"), r.ID).Err(); err != nil {
+			if err := rdb.ZRem(t.Context(), asynqx.Key(queue, "archived"), r.ID).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -61,7 +61,7 @@ func TestTheLedgerWorksOnARedisCluster(t *testing.T) {
 	if err != nil || got[ledger.Replayed] != n-1 {
 		t.Errorf("%v, %v", got, err)
 	}
-	if pending := rdb.LLen(t.Context(), record.AsynqKey(queue, "pending")).Val(); pending != n-1 {
+	if pending := rdb.LLen(t.Context(), asynqx.Key(queue, "pending")).Val(); pending != n-1 {
 		t.Errorf("%d pending, want %d", pending, n-1)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -208,7 +209,7 @@ func (l *Ledger) read(ctx context.Context, ids []string, live bool) ([]Letter, e
 		pipe := l.rdb.Pipeline()
 		for i, r := range all {
 			if r.InLedger && r.Queue != "" {
-				states[i] = pipe.HGet(ctx, record.AsynqTaskKey(r.Queue, r.ID), "state")
+				states[i] = pipe.HGet(ctx, asynqx.TaskKey(r.Queue, r.ID), "state")
 			}
 		}
 		if err := record.Exec(ctx, pipe); err != nil {

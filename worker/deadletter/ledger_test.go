@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -264,7 +265,7 @@ func TestResolveInterruptedAfterAnyCommandAndRepeatedEndsTheTask(t *testing.T) {
 					if err != nil || out != ledger.Resolved && out != ledger.AlreadyDone {
 						t.Errorf("again: %s, %v", out, err)
 					}
-					if b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id)).Val() != 1 || b.rdb.Exists(t.Context(), record.AsynqTaskKey(queue, id)).Val() != 0 {
+					if b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id)).Val() != 1 || b.rdb.Exists(t.Context(), asynqx.TaskKey(queue, id)).Val() != 0 {
 						t.Errorf("%s is not at its end", id)
 					}
 				})

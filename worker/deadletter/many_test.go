@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -54,7 +55,7 @@ func TestTenThousandAndFiftyDeadTasksAreListedAndReplayed(t *testing.T) {
 	})
 	server.Shutdown()
 	clock("all died")
-	if n := b.rdb.ZCard(t.Context(), record.AsynqKey(queue, "archived")).Val(); n != 9_999 {
+	if n := b.rdb.ZCard(t.Context(), asynqx.Key(queue, "archived")).Val(); n != 9_999 {
 		t.Errorf("asynq kept %d, want the 9,999 that it keeps", n)
 	}
 	r, err := b.sweeper(nil).Sweep(t.Context())
@@ -100,7 +101,7 @@ func TestTenThousandAndFiftyDeadTasksAreListedAndReplayed(t *testing.T) {
 // wantAllPending demands that asynq will run n different tasks, each once.
 func (b *bench) wantAllPending(n int) {
 	b.Helper()
-	list, err := b.rdb.LRange(b.Context(), record.AsynqKey(queue, "pending"), 0, -1).Result()
+	list, err := b.rdb.LRange(b.Context(), asynqx.Key(queue, "pending"), 0, -1).Result()
 	b.must(err)
 	distinct := map[string]bool{}
 	for _, id := range list {
@@ -160,7 +161,7 @@ func TestNineThousandArchivedTasksThatExpireAtOnceDoNotWedgeTheArchive(t *testin
 			old := float64(time.Now().AddDate(0, 0, -91).Unix())
 			pipe := b.rdb.Pipeline()
 			for i := range n {
-				pipe.ZAdd(t.Context(), record.AsynqKey(queue, "archived"), redis.Z{Score: old, Member: b.idOf(i)})
+				pipe.ZAdd(t.Context(), asynqx.Key(queue, "archived"), redis.Z{Score: old, Member: b.idOf(i)})
 			}
 			b.must(record.Exec(t.Context(), pipe))
 			if tc.sweepFirst {
@@ -172,8 +173,8 @@ func TestNineThousandArchivedTasksThatExpireAtOnceDoNotWedgeTheArchive(t *testin
 			b.must(server.Start(b.dies(func(string) {})))
 			archived := func(want string) func() bool {
 				return func() bool {
-					score := b.rdb.ZScore(t.Context(), record.AsynqKey(queue, "archived"), id).Err()
-					return score == nil && b.rdb.HGet(t.Context(), record.AsynqTaskKey(queue, id), "state").Val() == want
+					score := b.rdb.ZScore(t.Context(), asynqx.Key(queue, "archived"), id).Err()
+					return score == nil && b.rdb.HGet(t.Context(), asynqx.TaskKey(queue, id), "state").Val() == want
 				}
 			}
 			if tc.sweepFirst {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -63,7 +64,7 @@ func (s *Sweeper) nodes(ctx context.Context) ([]*node, error) {
 	}
 	var nodes []*node
 	for _, q := range s.cfg.Queues {
-		master, err := topology.MasterOf(ctx, record.AsynqKey(q, "archived"))
+		master, err := topology.MasterOf(ctx, asynqx.Key(q, "archived"))
 		if err != nil {
 			return nil, fmt.Errorf("find node of queue %s: %w", q, err)
 		}
@@ -97,7 +98,7 @@ func (s *Sweeper) search(ctx context.Context, n *node, now time.Time, token stri
 	for range s.cfg.ScanSteps {
 		start := time.Now()
 		var keys []string
-		keys, cursor, err = n.Scan(ctx, cursor, record.AsynqKey("*", "t:*"), scanPage).Result()
+		keys, cursor, err = n.Scan(ctx, cursor, asynqx.AllTasks, scanPage).Result()
 		if err != nil {
 			return err
 		}
@@ -138,7 +139,7 @@ func (s *Sweeper) rescue(ctx context.Context, n *node, keys []string, token stri
 	var all []task
 	pipe := s.rdb.Pipeline()
 	for _, key := range keys {
-		queue, id, ok := strings.Cut(strings.TrimPrefix(key, "asynq:{"), "}:t:")
+		queue, id, ok := asynqx.ParseTaskKey(key)
 		if ok && slices.Contains(n.queues, queue) {
 			all = append(all, task{queue, id, pipe.HGet(ctx, key, "state")})
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -29,12 +30,12 @@ func TestReplayWorksWhateverAsynqStillHas(t *testing.T) {
 		5: func(i int) string { id := b.crashed(i, false); b.orphan(id); return id },
 		6: func(i int) string { // asynq began to archive and could not finish
 			id := b.died(i, ecpay.NotFound)
-			b.must(b.rdb.HSet(b.Context(), record.AsynqTaskKey(queue, id), "state", "active").Err())
+			b.must(b.rdb.HSet(b.Context(), asynqx.TaskKey(queue, id), "state", "active").Err())
 			return id
 		},
 		7: func(i int) string { // a late result made a remnant
 			id := b.swept(i, ecpay.NotFound)
-			b.must(b.rdb.HSet(b.Context(), record.AsynqTaskKey(queue, id), "result", "x").Err())
+			b.must(b.rdb.HSet(b.Context(), asynqx.TaskKey(queue, id), "result", "x").Err())
 			return id
 		},
 	} {
@@ -69,9 +70,9 @@ func TestReplayLeavesRunningTasksAlone(t *testing.T) {
 	id := b.died(1, ecpay.NotFound)
 	b.must(b.inspector.RunTask(queue, id))
 	for _, state := range []string{"pending", "active", "scheduled", "retry"} {
-		b.must(b.rdb.HSet(b.Context(), record.AsynqTaskKey(queue, id), "state", state).Err())
+		b.must(b.rdb.HSet(b.Context(), asynqx.TaskKey(queue, id), "state", state).Err())
 		if state == "scheduled" || state == "retry" {
-			b.must(b.rdb.ZAdd(b.Context(), record.AsynqKey(queue, state), redis.Z{Member: id}).Err())
+			b.must(b.rdb.ZAdd(b.Context(), asynqx.Key(queue, state), redis.Z{Member: id}).Err())
 		}
 		b.replay(b.ledger, id, deadletter.ReplayOptions{Set: map[string]string{"Reason": "x"}}, ledger.Busy)
 		if got := b.get(id).State; got != state {
@@ -171,7 +172,7 @@ func TestTwoReplaysOfTheSameDeadSetRunEachTaskOnce(t *testing.T) {
 	}
 	wg.Wait()
 	b.eventually("all that was replayed is dead again", func() bool {
-		return b.rdb.ZCard(t.Context(), record.AsynqKey(queue, "archived")).Val() == n
+		return b.rdb.ZCard(t.Context(), asynqx.Key(queue, "archived")).Val() == n
 	})
 	mu.Lock()
 	defer mu.Unlock()

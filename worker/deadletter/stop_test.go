@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -77,7 +78,7 @@ func (b *bench) stopped() map[string]ecpay.Kind {
 // seconds.
 func (b *bench) earlier(id string) {
 	b.Helper()
-	key, ago := record.AsynqTaskKey(queue, id), time.Now().Add(-5*time.Second)
+	key, ago := asynqx.TaskKey(queue, id), time.Now().Add(-5*time.Second)
 	if !b.info(id).LastFailedAt.IsZero() {
 		msg, err := b.rdb.HGet(b.Context(), key, "msg").Bytes()
 		b.must(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -230,12 +231,12 @@ func (s *Sweeper) look(ctx context.Context, queue string, ids []string) ([]known
 	all := make([]cmds, len(ids))
 	for i, id := range ids {
 		all[i] = cmds{
-			state: pipe.HGet(ctx, record.AsynqTaskKey(queue, id), "state"),
+			state: pipe.HGet(ctx, asynqx.TaskKey(queue, id), "state"),
 			score: pipe.ZScore(ctx, record.DeadKey(id), id),
 			rec:   pipe.HMGet(ctx, record.TaskKey(id), record.FieldState, record.FieldUnsure, record.FieldDied, record.FieldBy),
 			has:   pipe.HExists(ctx, record.TaskKey(id), record.FieldPayload),
 			done:  pipe.Exists(ctx, record.DoneKey(id)),
-			at:    pipe.ZScore(ctx, record.AsynqKey(queue, "archived"), id),
+			at:    pipe.ZScore(ctx, asynqx.Key(queue, asynqx.Archived), id),
 		}
 	}
 	if err := record.Exec(ctx, pipe); err != nil {
@@ -278,7 +279,7 @@ const sweepSize = 500
 // sweepArchive goes over asynq's archive and copies what the ledger lacks. What
 // cannot be copied is logged and stays; it does not keep the others.
 func (s *Sweeper) sweepArchive(ctx context.Context, queue, token string, r *Report) error {
-	key := record.AsynqKey(queue, "archived")
+	key := asynqx.Key(queue, asynqx.Archived)
 	for at := int64(0); ; {
 		ids, err := s.rdb.ZRange(ctx, key, at, at+sweepSize-1).Result()
 		if err != nil {
@@ -355,7 +356,7 @@ func (s *Sweeper) notCopied(ctx context.Context, queue, id string, err error) {
 // trim keeps asynq's archive short: the longest dead go, and only those of which
 // the ledger has everything.
 func (s *Sweeper) trim(ctx context.Context, queue, _ string, r *Report) error {
-	key := record.AsynqKey(queue, "archived")
+	key := asynqx.Key(queue, asynqx.Archived)
 	n, err := s.rdb.ZCard(ctx, key).Result()
 	if err != nil {
 		return fmt.Errorf("count archive: %w", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -220,7 +221,7 @@ func TestAPageOfWhichSomeAreDoneOrKnownOrCannotBeReadIsCopiedAsFarAsItCanBe(t *t
 	}
 	b.judged(ids["finished"], gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour, RecordTTL: time.Hour})
 	b.must(b.inspector.ArchiveTask(queue, ids["finished"]))
-	b.must(b.rdb.HSet(t.Context(), record.AsynqTaskKey(queue, ids["of no use to asynq"]), "msg", "\xff\xff").Err())
+	b.must(b.rdb.HSet(t.Context(), asynqx.TaskKey(queue, ids["of no use to asynq"]), "msg", "\xff\xff").Err())
 	var page, names []string
 	for name, id := range ids {
 		names, page = append(names, name), append(page, id)
@@ -359,14 +360,14 @@ func TestTheArchiveIsKeptShortOfWhatTheLedgerHas(t *testing.T) {
 	const n, keep = 60, 20
 	for i := range n {
 		b.died(i, ecpay.NotFound)
-		b.rdb.ZAdd(t.Context(), record.AsynqKey(queue, "archived"), redis.Z{Score: float64(time.Now().Unix() - n + int64(i)), Member: b.idOf(i)})
+		b.rdb.ZAdd(t.Context(), asynqx.Key(queue, "archived"), redis.Z{Score: float64(time.Now().Unix() - n + int64(i)), Member: b.idOf(i)})
 	}
 	s := b.sweeper(func(c *deadletter.SweeperConfig) { c.Keep = keep })
 	r, err := s.Sweep(t.Context())
 	if err != nil || r.Trimmed != n-keep {
 		t.Errorf("%+v, %v", r, err)
 	}
-	left, err := b.rdb.ZRange(t.Context(), record.AsynqKey(queue, "archived"), 0, -1).Result()
+	left, err := b.rdb.ZRange(t.Context(), asynqx.Key(queue, "archived"), 0, -1).Result()
 	if err != nil || len(left) != keep || left[0] != b.idOf(n-keep) {
 		t.Errorf("%d left from %v, want the newest %d", len(left), left[:1], keep)
 	}
@@ -376,7 +377,7 @@ func TestTheArchiveIsKeptShortOfWhatTheLedgerHas(t *testing.T) {
 	// What the ledger does not have stays, however old: here copying is made impossible.
 	foreign := b.enqueued(n)
 	b.must(b.inspector.ArchiveTask(queue, foreign))
-	b.must(b.rdb.ZAdd(t.Context(), record.AsynqKey(queue, "archived"), redis.Z{Score: 1, Member: foreign}).Err())
+	b.must(b.rdb.ZAdd(t.Context(), asynqx.Key(queue, "archived"), redis.Z{Score: 1, Member: foreign}).Err())
 	b.must(b.rdb.Set(t.Context(), record.TaskKey(foreign), "no hash", 0).Err())
 	if r, err := b.sweeper(func(c *deadletter.SweeperConfig) { c.Keep = 5 }).Sweep(t.Context()); err != nil || r.Trimmed != keep-5+1-1 {
 		t.Errorf("%+v, %v; want one bad key to keep nothing else", r, err)
@@ -413,7 +414,7 @@ func TestOrphansComeBackAndCanBeReplayed(t *testing.T) {
 		t.Errorf("%d in the ledger, want 30", len(got))
 	}
 	for i := range 31 {
-		if n := b.rdb.Exists(t.Context(), record.AsynqTaskKey(queue, b.idOf(i))).Val(); n != 0 {
+		if n := b.rdb.Exists(t.Context(), asynqx.TaskKey(queue, b.idOf(i))).Val(); n != 0 {
 			t.Errorf("the remnant of %d stays", i)
 		}
 	}

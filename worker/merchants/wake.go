@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -104,7 +105,7 @@ func (m *Inspector) wakePage(ctx context.Context, id string, page []heldTask, mo
 	now := pipe.Time(ctx)
 	for i, t := range page {
 		typ, _, _ := tasks.ParseID(t.id)
-		retry := record.AsynqKey(typ.Queue, "retry")
+		retry := asynqx.Key(typ.Queue, asynqx.Retry)
 		if places[i] > 0 {
 			at := time.UnixMicro(places[i]).Add(-WakeEarly).Unix()
 			pipe.ZAddArgs(ctx, retry, redis.ZAddArgs{XX: true, LT: true, Members: []redis.Z{{Score: float64(at), Member: t.id}}})

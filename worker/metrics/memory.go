@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -42,10 +43,11 @@ const (
 // purposeOf reads it from a key's name.
 func purposeOf(key string) string {
 	tag, rest, tagged := strings.Cut(key, "}")
+	_, _, isTask := asynqx.ParseTaskKey(key)
 	switch {
-	case strings.HasPrefix(key, "asynq:{") && strings.HasPrefix(rest, ":t:"):
+	case isTask:
 		return purposeTasks
-	case strings.HasPrefix(key, "asynq:"):
+	case asynqx.Owns(key):
 		return purposeAsynq
 	case !strings.HasPrefix(key, "ecpayq:") || !tagged:
 		return other
@@ -137,7 +139,7 @@ func (m *memory) measured() map[string]string {
 	keys := map[string]string{record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger, record.AuditKey: purposeAudit}
 	for _, q := range m.queues {
 		for _, name := range []string{"pending", "active", "lease", "scheduled", "retry", "archived", "completed"} {
-			keys[record.AsynqKey(q, name)] = purposeQueues
+			keys[asynqx.Key(q, name)] = purposeQueues
 		}
 	}
 	return keys
@@ -166,7 +168,7 @@ func sample(ctx context.Context, node redis.Cmdable, measured map[string]string)
 	var sizes []size
 	for _, d := range drawn {
 		key := d.Val()
-		ours := strings.HasPrefix(key, "asynq:") || strings.HasPrefix(key, "ecpayq:") // others may be refused
+		ours := asynqx.Owns(key) || strings.HasPrefix(key, "ecpayq:") // others may be refused
 		if ours && measured[key] == "" {
 			sizes = append(sizes, size{purposeOf(key), pipe.MemoryUsage(ctx, key)})
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -269,7 +270,7 @@ func (s *Shared) byPurpose(ctx context.Context, ch sink) {
 // queue reads one queue of asynq's (v0.26). asynq's own reader fails for all states
 // when one task has lost its hash, which is what one wants to see.
 func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
-	key := func(name string) string { return record.AsynqKey(queue, name) }
+	key := func(name string) string { return asynqx.Key(queue, name) }
 	pipe := s.cfg.Redis.Pipeline()
 	pending, active, lease := pipe.LLen(ctx, key("pending")), pipe.LLen(ctx, key("active")), pipe.ZCard(ctx, key("lease"))
 	next := pipe.LIndex(ctx, key("pending"), -1)
@@ -318,7 +319,7 @@ func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
 	case next.Val() == "":
 		age("pending", now)
 	default:
-		since, err := s.cfg.Redis.HGet(ctx, record.AsynqTaskKey(queue, next.Val()), "pending_since").Int64()
+		since, err := s.cfg.Redis.HGet(ctx, asynqx.TaskKey(queue, next.Val()), "pending_since").Int64()
 		if err == nil {
 			age("pending", time.Unix(0, since))
 		} else if record.Missing(err) && ctx.Err() == nil {

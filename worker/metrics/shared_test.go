@@ -19,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/redisx"
@@ -69,8 +70,8 @@ func addMerchants(t testing.TB, rdb *redis.Client, n int) {
 	for i := range n {
 		id := fmt.Sprintf("b2b.invalid.%d.VG11000001.2026-11-01", 1000000+i)
 		dead(pipe, id, ecpay.Rejected)
-		pipe.HSet(t.Context(), record.AsynqTaskKey("trigger_issue", id), "state", "pending", "pending_since", time.Now().UnixNano(), "msg", strings.Repeat("x", 300))
-		pipe.LPush(t.Context(), record.AsynqKey("trigger_issue", "pending"), id)
+		pipe.HSet(t.Context(), asynqx.TaskKey("trigger_issue", id), "state", "pending", "pending_since", time.Now().UnixNano(), "msg", strings.Repeat("x", 300))
+		pipe.LPush(t.Context(), asynqx.Key("trigger_issue", "pending"), id)
 		pipe.HSet(t.Context(), record.KeysOfTask(id).Pace, "last", time.Now().UnixMicro())
 		known = append(known, record.Owner(id))
 	}
@@ -145,11 +146,11 @@ func TestADepthAndAnAgeAreThoseOfAsynq(t *testing.T) {
 	put("d")
 	must(t, inspector.ArchiveTask("invalid", "d"))
 	must(t, inspector.PauseQueue("invalid"))
-	must(t, rdb.HSet(t.Context(), record.AsynqTaskKey("invalid", "a"), "pending_since", now.Add(-90*time.Second).UnixNano()).Err())
-	must(t, rdb.ZAdd(t.Context(), record.AsynqKey("invalid", "archived"), redis.Z{Score: float64(now.Unix() - 3600), Member: "d"}).Err())
-	must(t, rdb.ZAdd(t.Context(), record.AsynqKey("invalid", "retry"), redis.Z{Score: float64(now.Unix() - 5), Member: "e"}, redis.Z{Score: float64(now.Unix() + 5), Member: "f"}).Err())
-	must(t, rdb.LPush(t.Context(), record.AsynqKey("invalid", "active"), "g", "h").Err())
-	must(t, rdb.ZAdd(t.Context(), record.AsynqKey("invalid", "lease"), redis.Z{Score: float64(now.Unix()), Member: "g"}).Err())
+	must(t, rdb.HSet(t.Context(), asynqx.TaskKey("invalid", "a"), "pending_since", now.Add(-90*time.Second).UnixNano()).Err())
+	must(t, rdb.ZAdd(t.Context(), asynqx.Key("invalid", "archived"), redis.Z{Score: float64(now.Unix() - 3600), Member: "d"}).Err())
+	must(t, rdb.ZAdd(t.Context(), asynqx.Key("invalid", "retry"), redis.Z{Score: float64(now.Unix() - 5), Member: "e"}, redis.Z{Score: float64(now.Unix() + 5), Member: "f"}).Err())
+	must(t, rdb.LPush(t.Context(), asynqx.Key("invalid", "active"), "g", "h").Err())
+	must(t, rdb.ZAdd(t.Context(), asynqx.Key("invalid", "lease"), redis.Z{Score: float64(now.Unix()), Member: "g"}).Err())
 	want := map[string]float64{
 		"ecpayq_queue_tasks invalid pending": 2, "ecpayq_queue_tasks invalid scheduled": 1, "ecpayq_queue_tasks invalid archived": 1,
 		"ecpayq_queue_tasks invalid retry": 2, "ecpayq_queue_tasks invalid active": 2, "ecpayq_queue_tasks invalid completed": 0,
@@ -170,9 +171,9 @@ func TestABrokenQueueLosesOnlyItsOwnSeries(t *testing.T) {
 		name, key string
 		lost      []string
 	}{
-		{"a list that is a string", record.AsynqKey("invalid", "pending"), []string{"ecpayq_queue_tasks invalid pending", "ecpayq_queue_oldest_age_seconds invalid pending"}},
-		{"a set that is a string", record.AsynqKey("invalid", "retry"), []string{"ecpayq_queue_tasks invalid retry", "ecpayq_queue_oldest_age_seconds invalid retry"}},
-		{"leases that are a string", record.AsynqKey("invalid", "lease"), []string{"ecpayq_queue_stranded_tasks invalid"}},
+		{"a list that is a string", asynqx.Key("invalid", "pending"), []string{"ecpayq_queue_tasks invalid pending", "ecpayq_queue_oldest_age_seconds invalid pending"}},
+		{"a set that is a string", asynqx.Key("invalid", "retry"), []string{"ecpayq_queue_tasks invalid retry", "ecpayq_queue_oldest_age_seconds invalid retry"}},
+		{"leases that are a string", asynqx.Key("invalid", "lease"), []string{"ecpayq_queue_stranded_tasks invalid"}},
 	} {
 		must(t, rdb.Set(t.Context(), row.key, "x", 0).Err())
 		got := series(t, reg, "ecpayq_")
@@ -191,7 +192,7 @@ func TestABrokenQueueLosesOnlyItsOwnSeries(t *testing.T) {
 	}
 	// asynq's own reader fails for all queues when one task has lost its hash.
 	must(t, rdb.SAdd(t.Context(), "asynq:queues", "invalid").Err())
-	must(t, rdb.LPush(t.Context(), record.AsynqKey("invalid", "pending"), "without a hash").Err())
+	must(t, rdb.LPush(t.Context(), asynqx.Key("invalid", "pending"), "without a hash").Err())
 	if _, err := asynq.NewInspectorFromRedisClient(rdb).GetQueueInfo("invalid"); err == nil {
 		t.Error("asynq reads a queue whose task has no hash: this shows nothing")
 	}
@@ -282,8 +283,8 @@ func TestMemoryByPurposeAddsUpAndTellsTasksFromMarkers(t *testing.T) {
 	pipe := rdb.Pipeline()
 	for i := range n {
 		id := fmt.Sprintf("b2b.invalid.2000132.VG%08d.2026-11-01", i)
-		pipe.HSet(t.Context(), record.AsynqTaskKey("invalid", id), "state", "pending", "msg", strings.Repeat("x", 400))
-		pipe.LPush(t.Context(), record.AsynqKey("invalid", "pending"), id)
+		pipe.HSet(t.Context(), asynqx.TaskKey("invalid", id), "state", "pending", "msg", strings.Repeat("x", 400))
+		pipe.LPush(t.Context(), asynqx.Key("invalid", "pending"), id)
 		pipe.Set(t.Context(), record.DoneKey(id), "1", time.Hour)
 		pipe.HSet(t.Context(), record.TaskKey(id), "state", "done")
 	}
@@ -328,7 +329,7 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 		record.SweepKey: purposeLedger, record.ScanKey: purposeLedger, record.TallyKey: purposeLedger, record.AuditKey: purposeAudit,
 		record.ScheduleKey("night", "spec"): purposeSchedules, record.ScheduleKey("dead", "spec"): purposeSchedules, record.BarrierKey("invalid"): purposePace,
 		record.ReplicationKey(redisx.TopologyOf(&redis.Client{}), id): purposePace, record.ReplicationKey(redisx.TopologyOf(&redis.ClusterClient{}), id): purposePace,
-		record.AsynqTaskKey("invalid", id): purposeTasks, record.AsynqKey("invalid", "processed"): purposeAsynq, "asynq:queues": purposeAsynq,
+		asynqx.TaskKey("invalid", id): purposeTasks, asynqx.Key("invalid", "processed"): purposeAsynq, "asynq:queues": purposeAsynq,
 		probeKey: purposePace, "somebody else's": other, "ecpayq": other,
 	} {
 		if got := purposeOf(key); got != want {

@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -92,8 +93,8 @@ func (b *bench) dies(id string, at time.Time, kind ecpay.Kind) {
 	ctx := b.Context()
 	b.must(ledger.NoteOwner(ctx, b.rdb, id))
 	pipe := b.rdb.Pipeline()
-	pipe.LRem(ctx, record.AsynqKey(typ.Queue, "pending"), 0, id)
-	pipe.Del(ctx, record.AsynqTaskKey(typ.Queue, id))
+	pipe.LRem(ctx, asynqx.Key(typ.Queue, "pending"), 0, id)
+	pipe.Del(ctx, asynqx.TaskKey(typ.Queue, id))
 	pipe.HSet(ctx, record.TaskKey(id), record.FieldState, "dead", record.FieldKind, kind.String(), record.FieldType, typ.Name, record.FieldQueue, typ.Queue,
 		record.FieldPayload, payload, record.FieldHeaders, "{}", record.FieldDied, at.UnixMilli(), record.FieldBy, "worker")
 	pipe.ZAdd(ctx, record.DeadKey(id), redis.Z{Score: float64(at.UnixMilli()), Member: id})
