@@ -7,8 +7,7 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/hibiken/asynq"
-
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -59,7 +58,7 @@ func (c *Client) Batch(ctx context.Context, items iter.Seq[Item], opts ...Option
 	return func(yield func(Result) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		b := &batch{c: c, collector: newCollector(c.rdb), yield: yield}
-		b.asynq = asynq.NewClientFromRedisClient(b.collector)
+		b.asynq = asynqx.NewClient(b.collector)
 		defer b.wait() // after cancel: nothing of ours runs on when the caller goes on
 		defer cancel()
 		index, all := 0, call{by: "enqueue"}.with(opts)
@@ -85,7 +84,7 @@ func (c *Client) Batch(ctx context.Context, items iter.Seq[Item], opts ...Option
 type batch struct {
 	c         *Client
 	collector *collector
-	asynq     *asynq.Client
+	asynq     *asynqx.Client
 	yield     func(Result) bool
 
 	taken []entry

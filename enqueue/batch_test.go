@@ -127,7 +127,7 @@ func TestABatchWritesByteForByteWhatAsynqsClientWrites(t *testing.T) {
 				p.AllowanceNo = fmt.Sprint(i)
 			}
 			item, h := Item{Payload: p}, tasks.Headers{Enqueued: now, Nonce: "NONCE123"}
-			options := tasks.TypeOf(p).Options(p, tasks.DefaultRetention)
+			options := asynqOptions(p)
 			if i%3 == 0 {
 				item.Options, h.ProcessAt = []Option{ProcessAt(later)}, later
 				options = append(options, asynq.ProcessAt(later))
@@ -190,23 +190,19 @@ func TestWhatIsCollectedIsWhatAsynqsClientSends(t *testing.T) {
 	rdb := srv.Client()
 	rdb.AddHook(sent{process: func(_ context.Context, cmd redis.Cmder) { commands = append(commands, cmd.Args()) }})
 	collector := newCollector(srv.Client())
-	plain, collecting := asynq.NewClientFromRedisClient(rdb), asynq.NewClientFromRedisClient(collector)
+	plain, collecting := asynqx.NewClient(rdb), asynqx.NewClient(collector)
 	for name, at := range map[string]time.Time{"pending": {}, "scheduled": time.Now().Add(time.Hour)} {
-		options := []asynq.Option{asynq.TaskID(name), asynq.Queue("query")}
-		if !at.IsZero() {
-			options = append(options, asynq.ProcessAt(at))
-		}
-		task := asynq.NewTask("t", []byte("{}"), options...)
+		task := asynqx.Spec{Type: "t", Queue: "query", ID: name, Payload: []byte("{}"), ProcessAt: at}
 		commands = nil
-		if _, err := plain.EnqueueContext(t.Context(), task); err != nil {
+		if _, err := plain.Enqueue(t.Context(), task); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := collector.collect(t.Context(), collecting, task); err != nil {
 			t.Fatal(err)
 		}
-		got, info, err := collector.collect(t.Context(), collecting, task)
-		if err != nil || info.State.String() != name {
-			t.Fatalf("%s: %+v, %v", name, info, err)
+		got, state, err := collector.collect(t.Context(), collecting, task)
+		if err != nil || state != name {
+			t.Fatalf("%s: %s, %v", name, state, err)
 		}
 		if len(got.keys) != 2 || len(got.args) != 3 {
 			t.Errorf("%s: %d keys and %d arguments, want 2 and 3", name, len(got.keys), len(got.args))

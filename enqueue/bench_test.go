@@ -12,6 +12,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 )
@@ -49,7 +50,7 @@ func plainly(ctx context.Context, c *asynq.Client, tsr string) error {
 	}
 	_, err = c.EnqueueContext(ctx, asynq.NewTask("b2c:trigger_issue", body,
 		asynq.TaskID("b2c.trigger_issue.2000132."+tsr), asynq.Queue("trigger_issue"),
-		asynq.MaxRetry(tasks.MaxRetry), asynq.Timeout(tasks.Timeout), asynq.Retention(tasks.DefaultRetention)))
+		asynq.MaxRetry(asynqx.MaxRetry), asynq.Timeout(asynqx.Timeout), asynq.Retention(tasks.DefaultRetention)))
 	return err
 }
 

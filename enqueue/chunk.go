@@ -159,14 +159,14 @@ func (b *batch) encode(ctx context.Context, entries []entry) {
 			continue
 		}
 		e.placed = true
-		command, info, err := b.collector.collect(ctx, b.asynq, b.c.task(&e.intent))
+		command, state, err := b.collector.collect(ctx, b.asynq, b.c.task(&e.intent))
 		switch {
 		case errors.Is(err, errOtherAsynq):
 			e.settle(Receipt{}, fmt.Errorf("enqueue %s: %w", e.receipt.ID, err))
 		case err != nil:
 			e.settle(Receipt{}, redisError(ctx, e.receipt.ID, err))
 		default:
-			e.command, e.receipt.State = command, e.state(info)
+			e.command, e.receipt.State = command, e.state(state)
 		}
 	}
 }

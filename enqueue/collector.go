@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
 // collector is the Redis client of an [asynq.Client] that keeps what is sent by it
@@ -62,18 +63,18 @@ var errOtherAsynq = errors.New("this version of asynq stores tasks in a way that
 
 // collect returns the one command by which asynq stores a task. The state of the
 // returned info is what it will be then.
-func (c *collector) collect(ctx context.Context, client *asynq.Client, t *asynq.Task) (command, *asynq.TaskInfo, error) {
+func (c *collector) collect(ctx context.Context, client *asynqx.Client, t asynqx.Spec) (command, string, error) {
 	c.kept = c.kept[:0]
-	info, err := client.EnqueueContext(ctx, t)
+	state, err := client.Enqueue(ctx, t)
 	if err != nil {
-		return command{}, nil, err
+		return command{}, "", err
 	}
 	if len(c.kept) != 1 {
-		return command{}, nil, fmt.Errorf("%w: %d scripts", errOtherAsynq, len(c.kept))
+		return command{}, "", fmt.Errorf("%w: %d scripts", errOtherAsynq, len(c.kept))
 	}
 	kept := c.kept[0]
 	if len(kept.keys) != kept.numKeys || len(kept.args) != kept.numArgs {
-		return command{}, nil, fmt.Errorf("%w: a script with %d keys and %d arguments", errOtherAsynq, len(kept.keys), len(kept.args))
+		return command{}, "", fmt.Errorf("%w: a script with %d keys and %d arguments", errOtherAsynq, len(kept.keys), len(kept.args))
 	}
-	return kept, info, nil
+	return kept, state, nil
 }

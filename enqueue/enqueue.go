@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -63,7 +63,7 @@ type Config struct {
 type Client struct {
 	cfg    Config
 	rdb    redis.UniversalClient
-	asynq  *asynq.Client
+	asynq  *asynqx.Client
 	reader *record.Reader
 	dead   *ledger.Store
 	spread *tasks.Spread
@@ -107,7 +107,7 @@ func New(cfg Config) (*Client, error) {
 		}
 		c.rdb, c.own = impatient(o, cfg.Confirm), true
 	}
-	c.asynq = asynq.NewClientFromRedisClient(c.rdb)
+	c.asynq = asynqx.NewClient(c.rdb)
 	c.once = newOneTrip(c.rdb)
 	c.reader = record.NewReader(c.rdb)
 	c.dead = ledger.New(c.rdb, cfg.Retention, cfg.Now).Spread(c.spread)
@@ -256,13 +256,12 @@ func (c *Client) intent(p tasks.Payload, o call) (intent, error) {
 
 // task is what asynq's client is given, for one as for many. It takes a place in
 // its merchant's line.
-func (c *Client) task(i *intent) *asynq.Task {
+func (c *Client) task(i *intent) asynqx.Spec {
 	h := tasks.Headers{Enqueued: i.now, ProcessAt: i.processAt, Nonce: i.nonce, Trace: i.trace}
-	options := i.typ.OptionsWithID(i.receipt.ID, i.payload, c.cfg.Retention)
-	if at := c.spread.Next(i.payload, i.processAt, i.now); !at.IsZero() {
-		options = append(options, asynq.ProcessAt(at))
+	return asynqx.Spec{
+		Type: i.receipt.Type, Queue: i.typ.Queue, ID: i.receipt.ID, Payload: i.stored, Headers: h.Map(),
+		Retention: tasks.RetentionOf(i.payload, c.cfg.Retention), ProcessAt: c.spread.Next(i.payload, i.processAt, i.now),
 	}
-	return asynq.NewTaskWithHeaders(i.receipt.Type, i.stored, h.Map(), options...)
 }
 
 func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, error) {
@@ -276,14 +275,14 @@ func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, e
 			return replaced, err
 		}
 	}
-	info, found, err := c.put(ctx, &i)
+	state, found, err := c.put(ctx, &i)
 	switch {
 	case found.stands(p):
 		return c.giveBack(&i, func() (Receipt, error) { return c.ended(ctx, &i, found) })
 	case err == nil:
-		r.State = i.state(info)
+		r.State = i.state(state)
 		return r, nil
-	case errors.Is(err, asynq.ErrTaskIDConflict):
+	case errors.Is(err, asynqx.ErrExists):
 		return c.conflict(ctx, &i)
 	default:
 		return Receipt{}, redisError(ctx, r.ID, err)
@@ -292,11 +291,11 @@ func (c *Client) store(ctx context.Context, p tasks.Payload, o call) (Receipt, e
 
 // state is that of a task that was just stored. One that waits for its merchant's
 // turn only is pending: nobody asked for a time.
-func (i *intent) state(info *asynq.TaskInfo) string {
-	if info.State == asynq.TaskStateScheduled && !i.processAt.After(i.now) {
+func (i *intent) state(inAsynq string) string {
+	if inAsynq == asynqx.Scheduled && !i.processAt.After(i.now) {
 		return record.StatePending
 	}
-	return info.State.String()
+	return inAsynq
 }
 
 // conflict describes the task whose id exists, and gives the place in line back
@@ -314,8 +313,8 @@ func (c *Client) giveBack(i *intent, describe func() (Receipt, error)) (Receipt,
 }
 
 // send obeys ctx also with a client of the caller's that does not.
-func (c *Client) send(ctx context.Context, t *asynq.Task) (*asynq.TaskInfo, error) {
-	return obey(ctx, c.own, func() (*asynq.TaskInfo, error) { return c.asynq.EnqueueContext(ctx, t) })
+func (c *Client) send(ctx context.Context, t asynqx.Spec) (state string, err error) {
+	return obey(ctx, c.own, func() (string, error) { return c.asynq.Enqueue(ctx, t) })
 }
 
 // obey ends with ctx, also where f does not because its Redis client ignores

@@ -76,7 +76,7 @@ func TestEveryOperationIsStoredAsAsynqWantsIt(t *testing.T) {
 		if !typ.Operation.Write {
 			retention = tasks.QueryRetention
 		}
-		if info.Type != name || info.MaxRetry != tasks.MaxRetry || info.Timeout != tasks.Timeout || info.Retention != retention {
+		if info.Type != name || info.MaxRetry != asynqx.MaxRetry || info.Timeout != asynqx.Timeout || info.Retention != retention {
 			t.Errorf("%s: stored as %+v", name, info)
 		}
 		if h := tasks.ParseHeaders(info.Headers); time.Since(h.Enqueued) > time.Minute || h.Nonce == "" || info.Headers["v"] != "1" {

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -80,41 +80,41 @@ func (u *unlessKnown) Eval(ctx context.Context, text string, keys []string, args
 
 // oneTrip enqueues by [unlessKnown] where one server has all keys.
 type oneTrip struct {
-	asynq *asynq.Client // nil where it cannot be so
-	off   atomic.Bool   // Redis takes only two trips: a proxy, or a node of a cluster
+	asynq *asynqx.Client // nil where it cannot be so
+	off   atomic.Bool    // Redis takes only two trips: a proxy, or a node of a cluster
 }
 
 func newOneTrip(rdb redis.UniversalClient) *oneTrip {
 	if _, one := rdb.(*redis.Client); !one {
 		return &oneTrip{}
 	}
-	return &oneTrip{asynq: asynq.NewClientFromRedisClient(&unlessKnown{UniversalClient: rdb})}
+	return &oneTrip{asynq: asynqx.NewClient(&unlessKnown{UniversalClient: rdb})}
 }
 
 // put stores a task unless an earlier one stands, which is found then. It takes
 // one round trip where it can, else two.
-func (c *Client) put(ctx context.Context, i *intent) (info *asynq.TaskInfo, found earlier, err error) {
+func (c *Client) put(ctx context.Context, i *intent) (state string, found earlier, err error) {
 	t := c.task(i)
 	once := c.once.asynq != nil && !c.once.off.Load()
 	if once {
-		info, l, err := c.putOnce(ctx, t, i)
+		state, l, err := c.putOnce(ctx, t, i)
 		if !l.refused {
-			return info, l.found, err
+			return state, l.found, err
 		}
 	}
 	if found, err = c.lookUp(ctx, i.receipt.ID); err != nil || found.stands(i.payload) {
-		return nil, found, err
+		return "", found, err
 	}
-	info, err = c.send(ctx, t)
+	state, err = c.send(ctx, t)
 	if once && err == nil {
 		c.once.off.Store(true)
 	}
-	return info, earlier{}, err
+	return state, earlier{}, err
 }
 
-func (c *Client) putOnce(ctx context.Context, t *asynq.Task, i *intent) (*asynq.TaskInfo, lookup, error) {
+func (c *Client) putOnce(ctx context.Context, t asynqx.Spec, i *intent) (string, lookup, error) {
 	type answer struct {
-		info *asynq.TaskInfo
+		state string
 		lookup
 	}
 	a, err := obey(ctx, c.own, func() (answer, error) {
@@ -122,8 +122,8 @@ func (c *Client) putOnce(ctx context.Context, t *asynq.Task, i *intent) (*asynq.
 		if tasks.KeepsRecord(i.payload) {
 			l.counts = "1"
 		}
-		info, err := c.once.asynq.EnqueueContext(context.WithValue(ctx, lookupKey{}, &l), t)
-		return answer{info, l}, err
+		state, err := c.once.asynq.Enqueue(context.WithValue(ctx, lookupKey{}, &l), t)
+		return answer{state, l}, err
 	})
-	return a.info, a.lookup, err
+	return a.state, a.lookup, err
 }

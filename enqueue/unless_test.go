@@ -14,6 +14,17 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
+// asynqOptions are those of a task in asynq's own words.
+func asynqOptions(p tasks.Payload) []asynq.Option {
+	retention := 24 * time.Hour
+	if !tasks.KeepsRecord(p) {
+		retention = time.Minute
+	}
+	return []asynq.Option{
+		asynq.TaskID(tasks.ID(p)), asynq.Queue(tasks.TypeOf(p).Queue), asynq.MaxRetry(10_000), asynq.Timeout(90 * time.Second), asynq.Retention(retention),
+	}
+}
+
 // TestEnqueueWritesByteForByteWhatAsynqsClientWrites: the condition before asynq's
 // script changes nothing of what it writes.
 func TestEnqueueWritesByteForByteWhatAsynqsClientWrites(t *testing.T) {
@@ -31,7 +42,7 @@ func TestEnqueueWritesByteForByteWhatAsynqsClientWrites(t *testing.T) {
 			}
 			h := tasks.Headers{Enqueued: now, Nonce: "NONCE123", ProcessAt: at}
 			var opts []Option
-			options := tasks.TypeOf(p).Options(p, tasks.DefaultRetention)
+			options := asynqOptions(p)
 			if !at.IsZero() {
 				opts, options = append(opts, ProcessAt(at)), append(options, asynq.ProcessAt(at))
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -110,7 +111,8 @@ func (b *doneBench) voids(invoice string) string {
 		b.t.Fatal(err)
 	}
 	j := b.job(p)
-	_, err := asynq.NewClientFromRedisClient(b.rdb).Enqueue(asynq.NewTaskWithHeaders(j.typeName, j.payload, j.headers, tasks.TypeOf(p).OptionsWithID(j.id, p, time.Hour)...))
+	spec := asynqx.Spec{Type: j.typeName, Queue: j.queue, ID: j.id, Payload: j.payload, Headers: j.headers, Retention: time.Hour}
+	_, err := asynqx.NewClient(b.rdb).Enqueue(b.t.Context(), spec)
 	if err != nil {
 		b.t.Fatal(err)
 	}

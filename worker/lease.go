@@ -7,7 +7,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
 // leaseClient is the Redis client of asynq's Servers as far as leases are concerned: it tells
@@ -49,7 +49,7 @@ func takesBack(keys []string, args []any) (taskType string, ok bool) {
 		return "", false
 	}
 	encoded, _ := args[1].([]byte)
-	task, err := record.DecodeTask(encoded)
+	task, err := asynqx.DecodeMessage(encoded)
 	if err != nil || task.LastErr != asynq.ErrLeaseExpired.Error() {
 		return "", false
 	}

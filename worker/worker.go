@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -128,8 +129,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("worker: EgressRate %g must not be negative, and Egress %q have no braces", c.EgressRate, c.Egress)
 	case c.Servers < 1 || c.Servers > c.Concurrency:
 		return fmt.Errorf("worker: Servers is %d, want 1 to Concurrency, which is %d", c.Servers, c.Concurrency)
-	case c.TaskTimeout+asynqMargin > tasks.Timeout:
-		return fmt.Errorf("worker: TaskTimeout is %s, at most %s is allowed: asynq must not give a task up first", c.TaskTimeout, tasks.Timeout-asynqMargin)
+	case c.TaskTimeout+asynqMargin > asynqx.Timeout:
+		return fmt.Errorf("worker: TaskTimeout is %s, at most %s is allowed: asynq must not give a task up first", c.TaskTimeout, asynqx.Timeout-asynqMargin)
 	case c.ShutdownTimeout <= c.TaskTimeout:
 		return fmt.Errorf("worker: ShutdownTimeout %s must be more than TaskTimeout %s: an attempt must be able to end", c.ShutdownTimeout, c.TaskTimeout)
 	case c.Policy.BackoffMax < c.Policy.BackoffBase:

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -46,8 +46,7 @@ func (p *program) checkFleet(ctx context.Context, rdb redis.UniversalClient, dir
 	} else {
 		report = append(report, lettersFinding(sizes))
 	}
-	// asynq's inspector knows no context; the client's own limits end it.
-	if servers, err := asynq.NewInspectorFromRedisClient(rdb).Servers(); err != nil {
+	if servers, err := asynqx.NewInspector(rdb).Processes(ctx); err != nil {
 		report = append(report, unknown("workers", err))
 	} else {
 		report = append(report, workersFinding(servers))
@@ -134,7 +133,7 @@ func lettersFinding(sizes map[string]int64) finding {
 }
 
 // workersFinding counts processes: one has several Servers of asynq's.
-func workersFinding(servers []*asynq.ServerInfo) finding {
+func workersFinding(servers []asynqx.Process) finding {
 	f := finding{Check: "workers", Status: statusOK}
 	processes := map[string]bool{}
 	for _, s := range servers {

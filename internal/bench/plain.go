@@ -14,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -34,7 +35,7 @@ func plainTask(i int, more ...asynq.Option) (*asynq.Task, error) {
 	}
 	options := append([]asynq.Option{
 		asynq.TaskID("b2c.trigger_issue." + p.MerchantID + "." + p.Tsr), asynq.Queue(queue), asynq.MaxRetry(25),
-		asynq.Timeout(tasks.Timeout), asynq.Retention(tasks.DefaultRetention),
+		asynq.Timeout(asynqx.Timeout), asynq.Retention(tasks.DefaultRetention),
 	}, more...)
 	return asynq.NewTask(plainType, payload, options...), nil
 }

@@ -16,8 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/exactjson"
@@ -267,10 +265,10 @@ func (d *Dashboard) runUnstopped(ctx context.Context, queue string) (ran, left i
 				left++
 				continue
 			}
-			switch err := d.queues.RunTask(queue, id); {
+			switch err := d.queues.Run(ctx, queue, id); {
 			case err == nil:
 				ran++
-			case !errors.Is(err, asynq.ErrTaskNotFound): // somebody was faster
+			case !errors.Is(err, asynqx.ErrNotFound): // somebody was faster
 				return ran, left, err
 			}
 		}

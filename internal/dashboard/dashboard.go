@@ -12,12 +12,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
@@ -64,7 +64,7 @@ type Dashboard struct {
 	ledger    *deadletter.Ledger
 	merchants *merchants.Inspector
 	egress    *gate.Egress
-	queues    *asynq.Inspector
+	queues    *asynqx.Inspector
 	sessions  *sessions
 	room      *room
 	memory    *memoryReader
@@ -104,7 +104,7 @@ func New(cfg Config) (*Dashboard, error) {
 	d := &Dashboard{
 		cfg: cfg, rdb: cfg.Redis, store: ledger.New(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
 		ledger:    deadletter.New(deadletter.Config{Redis: cfg.Redis, Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
-		merchants: merchants.New(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0), queues: asynq.NewInspectorFromRedisClient(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
+		merchants: merchants.New(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0), queues: asynqx.NewInspector(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
 		room: newRoom(roomPlaces, 0, roomEach, roomLine, roomCrowd), files: map[string]*monFile{}, memory: &memoryReader{rdb: cfg.Redis},
 		mon: newMon(cfg.Redis, false), lookOnly: newMon(cfg.Redis, true), monPage: map[bool]*monPage{},
 	}

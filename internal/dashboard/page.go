@@ -231,7 +231,7 @@ func (d *Dashboard) brokenQueues(ctx context.Context) []string {
 	}
 	var broken []string
 	for _, q := range names {
-		if _, err := d.queues.GetQueueInfo(q); err != nil {
+		if err := d.queues.SumUp(ctx, q); err != nil && ctx.Err() == nil {
 			broken = append(broken, q)
 		}
 	}

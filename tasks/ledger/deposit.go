@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -120,7 +120,7 @@ func (s *Store) depositAll(ctx context.Context, queue string, ids []string, toke
 // those that go on.
 type deposit struct {
 	queue, id, token, by string
-	info                 *asynq.TaskInfo
+	info                 *asynqx.Task
 	since                time.Time // of a person's act
 	headers              []byte
 	enqueued             int64 // ms, 0 for unknown
@@ -141,7 +141,7 @@ func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) 
 	}
 	record.ExecEach(ctx, pipe)
 	for i, d := range all {
-		err := d.decode(s.rdb, stored[i])
+		err := d.decode(stored[i])
 		if err == nil {
 			there = append(there, d)
 			continue
@@ -154,8 +154,8 @@ func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) 
 	return there
 }
 
-func (d *deposit) decode(rdb redis.UniversalClient, stored record.Archiving) error {
-	info, hand, at, err := stored.Decode(rdb, d.queue, d.id)
+func (d *deposit) decode(stored record.Archiving) error {
+	info, hand, at, err := stored.Decode(d.queue, d.id)
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -233,7 +233,7 @@ func (s *Store) byHand(ctx context.Context, queue, id string) (hand bool, at str
 	pipe := s.rdb.Pipeline()
 	a := record.ReadArchiving(ctx, pipe, queue, id)
 	record.ExecEach(ctx, pipe)
-	_, hand, _, err = a.Decode(s.rdb, queue, id)
+	_, hand, _, err = a.Decode(queue, id)
 	return hand, a.At(), ignoreGone(err)
 }
 
@@ -250,7 +250,7 @@ func (s *Store) ArchivedByHand(ctx context.Context, queue string, ids []string) 
 	}
 	by := map[string]bool{}
 	for i, id := range ids {
-		if _, hand, _, err := read[i].Decode(s.rdb, queue, id); err == nil {
+		if _, hand, _, err := read[i].Decode(queue, id); err == nil {
 			by[id] = hand
 		}
 	}
@@ -258,7 +258,7 @@ func (s *Store) ArchivedByHand(ctx context.Context, queue string, ids []string) 
 }
 
 func ignoreGone(err error) error {
-	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+	if errors.Is(err, asynqx.ErrNotFound) {
 		return nil
 	}
 	return err
@@ -309,27 +309,22 @@ func (s *Store) correct(ctx context.Context, l Entry, payload []byte, headers ma
 
 // enqueue puts a task into asynq that asynq does not have.
 func (s *Store) enqueue(ctx context.Context, l Entry, p tasks.Payload, payload []byte, headers map[string]string, r *revival) (ActResult, error) {
-	options := []asynq.Option{
-		asynq.TaskID(l.ID), asynq.Queue(l.Queue), asynq.MaxRetry(tasks.MaxRetry), asynq.Timeout(tasks.Timeout), asynq.Retention(s.retention),
-	}
-	at, now := r.ProcessAt, s.now()
+	spec := asynqx.Spec{Type: l.Type, Queue: l.Queue, ID: l.ID, Payload: payload, Headers: headers, Retention: s.retention, ProcessAt: r.ProcessAt}
+	now := s.now()
 	if p != nil {
-		options = tasks.TypeOf(p).Options(p, s.retention)
-		at = s.spread.Next(p, r.ProcessAt, now)
+		spec.Queue, spec.Retention = tasks.TypeOf(p).Queue, tasks.RetentionOf(p, s.retention)
+		spec.ProcessAt = s.spread.Next(p, r.ProcessAt, now)
 	}
-	if !at.IsZero() {
-		options = append(options, asynq.ProcessAt(at))
-	}
-	_, err := s.client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(l.Type, payload, headers, options...))
+	_, err := s.client.Enqueue(ctx, spec)
 	switch {
 	case err == nil:
 		return Replayed, nil
-	case !errors.Is(err, asynq.ErrTaskIDConflict):
+	case !errors.Is(err, asynqx.ErrExists):
 		return "", fmt.Errorf("enqueue %s: %w", l.ID, err)
 	}
 	// Somebody was faster, or the Redis client repeated a command whose answer it
 	// had lost: then the nonce is ours.
-	info, err := s.inspector.GetTaskInfo(l.Queue, l.ID)
+	info, err := s.inspector.Task(ctx, l.Queue, l.ID)
 	if err != nil {
 		return "", ignoreGone(err)
 	}

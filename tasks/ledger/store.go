@@ -7,9 +7,9 @@ package ledger
 import (
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -17,8 +17,8 @@ import (
 // use.
 type Store struct {
 	rdb       redis.UniversalClient
-	inspector *asynq.Inspector
-	client    *asynq.Client
+	inspector *asynqx.Inspector
+	client    *asynqx.Client
 	retention time.Duration
 	now       func() time.Time
 	spread    *tasks.Spread
@@ -28,7 +28,7 @@ type Store struct {
 // of the tasks it enqueues.
 func New(rdb redis.UniversalClient, retention time.Duration, now func() time.Time) *Store {
 	return &Store{
-		rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb), client: asynq.NewClientFromRedisClient(rdb),
+		rdb: rdb, inspector: asynqx.NewInspector(rdb), client: asynqx.NewClient(rdb),
 		retention: retention, now: now, spread: tasks.NewSpread(tasks.Every(0)),
 	}
 }

@@ -10,10 +10,10 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
@@ -59,22 +59,22 @@ func TestKeysOfOneMerchantShareASlot(t *testing.T) {
 
 func TestStateOfATask(t *testing.T) {
 	t.Parallel()
-	info := func(s asynq.TaskState) *asynq.TaskInfo { return &asynq.TaskInfo{State: s} }
+	in := func(state string) *asynqx.Task { return &asynqx.Task{State: state} }
 	for name, tc := range map[string]struct {
-		info *asynq.TaskInfo
+		info *asynqx.Task
 		rec  State
 		want string
 	}{
-		"new":                         {info(asynq.TaskStatePending), "", StatePending},
-		"scheduled":                   {info(asynq.TaskStateScheduled), "", StateScheduled},
-		"running":                     {info(asynq.TaskStateActive), Active, StateActive},
-		"waits for a retry":           {info(asynq.TaskStateRetry), Retry, StateRetry},
-		"waits for the lock":          {info(asynq.TaskStateRetry), "", StateHeld},
-		"held":                        {info(asynq.TaskStateRetry), Held, StateHeld},
-		"its worker died":             {info(asynq.TaskStateRetry), Active, StateRetry},
-		"dead":                        {info(asynq.TaskStateArchived), Dead, StateDead},
-		"run again":                   {info(asynq.TaskStatePending), Dead, StatePending},
-		"done":                        {info(asynq.TaskStateCompleted), Done, StateCompleted},
+		"new":                         {in(asynqx.Pending), "", StatePending},
+		"scheduled":                   {in(asynqx.Scheduled), "", StateScheduled},
+		"running":                     {in(asynqx.Active), Active, StateActive},
+		"waits for a retry":           {in(asynqx.Retry), Retry, StateRetry},
+		"waits for the lock":          {in(asynqx.Retry), "", StateHeld},
+		"held":                        {in(asynqx.Retry), Held, StateHeld},
+		"its worker died":             {in(asynqx.Retry), Active, StateRetry},
+		"dead":                        {in(asynqx.Archived), Dead, StateDead},
+		"run again":                   {in(asynqx.Pending), Dead, StatePending},
+		"done":                        {in(asynqx.Completed), Done, StateCompleted},
 		"done and forgotten by asynq": {nil, Done, StateCompleted},
 		"dead and trimmed by asynq":   {nil, Dead, StateDead},
 		"deleted in asynq":            {nil, Held, StateMissing},

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -116,7 +115,7 @@ func (r *Reader) GetAll(ctx context.Context, ids []string) []Found {
 	found := make([]Found, len(ids))
 	for i := range all {
 		if found[i].Err = all[i].err; found[i].Err == nil {
-			found[i].Task, found[i].Err = all[i].task(r.rdb)
+			found[i].Task, found[i].Err = all[i].task()
 		}
 	}
 	return found
@@ -136,16 +135,16 @@ type reading struct {
 }
 
 func (q *reading) ask(ctx context.Context, pipe redis.Pipeliner) {
-	q.stored = readTask(ctx, pipe, q.typ.Queue, q.id)
-	for i, state := range []string{"scheduled", "retry"} {
+	q.stored = asynqx.Read(ctx, pipe, q.typ.Queue, q.id)
+	for i, state := range []string{asynqx.Scheduled, asynqx.Retry} {
 		q.next[i] = pipe.ZScore(ctx, asynqx.Key(q.typ.Queue, state), q.id)
 	}
 	q.record = pipe.HGetAll(ctx, TaskKey(q.id))
 	q.done = pipe.Exists(ctx, DoneKey(q.id))
 }
 
-func (q *reading) task(rdb redis.UniversalClient) (Task, error) {
-	info, err := q.info(rdb)
+func (q *reading) task() (Task, error) {
+	info, err := q.info()
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Task{}, err
 	}
@@ -166,15 +165,15 @@ func (q *reading) task(rdb redis.UniversalClient) (Task, error) {
 	return join(q.typ, q.id, info, rec, recorded), nil
 }
 
-func (q *reading) info(rdb redis.UniversalClient) (*asynq.TaskInfo, error) {
+func (q *reading) info() (*asynqx.Task, error) {
 	var next time.Time
 	for _, score := range q.next {
 		if at, err := score.Result(); err == nil {
 			next = time.Unix(int64(at), 0)
 		}
 	}
-	info, err := decode(rdb, q.typ.Queue, q.id, q.stored, next)
-	if errors.Is(err, asynq.ErrTaskNotFound) {
+	info, err := asynqx.Decode(q.typ.Queue, q.id, q.stored, next)
+	if errors.Is(err, asynqx.ErrNotFound) {
 		return nil, ErrNotFound
 	}
 	switch {
@@ -188,7 +187,7 @@ func (q *reading) info(rdb redis.UniversalClient) (*asynq.TaskInfo, error) {
 	return info, nil
 }
 
-func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded bool) Task {
+func join(typ tasks.Type, id string, info *asynqx.Task, rec Record, recorded bool) Task {
 	state, end := stateOf(info, rec), rec.End
 	if state == StateDead && rec.Payload != nil {
 		end = rec.Death
@@ -210,7 +209,7 @@ func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded 
 		t.Payload, t.Headers = info.Payload, info.Headers
 		t.EnqueuedAt = timeOrNil(tasks.ParseHeaders(info.Headers).Enqueued)
 		t.NextAt = timeOrNil(info.NextProcessAt)
-		if info.State == asynq.TaskStatePending || t.State == StateActive {
+		if info.State == asynqx.Pending || t.State == StateActive {
 			t.NextAt = nil
 		}
 		if (t.State == StateDead || t.State == StateHeld) && t.Reason == "" {
@@ -223,7 +222,7 @@ func join(typ tasks.Type, id string, info *asynq.TaskInfo, rec Record, recorded 
 
 // stateOf trusts asynq for where the task is, and the record for why it waits
 // and for how it ended once asynq has forgotten it.
-func stateOf(info *asynq.TaskInfo, rec Record) string {
+func stateOf(info *asynqx.Task, rec Record) string {
 	if info == nil {
 		switch rec.State {
 		case Done:
@@ -235,20 +234,20 @@ func stateOf(info *asynq.TaskInfo, rec Record) string {
 		}
 	}
 	switch info.State {
-	case asynq.TaskStateActive:
+	case asynqx.Active:
 		return StateActive
-	case asynq.TaskStateScheduled:
+	case asynqx.Scheduled:
 		// Without a wish for later it only waits for its turn, see [tasks.Spread]. A
 		// producer that used asynq directly says nothing about its wish.
 		if h := tasks.ParseHeaders(info.Headers); !h.Enqueued.IsZero() && !h.ProcessAt.After(h.Enqueued) {
 			return StatePending
 		}
 		return StateScheduled
-	case asynq.TaskStateArchived:
+	case asynqx.Archived:
 		return StateDead
-	case asynq.TaskStateCompleted:
+	case asynqx.Completed:
 		return StateCompleted
-	case asynq.TaskStateRetry:
+	case asynqx.Retry:
 		if rec.State == Held || rec.State == Queued || rec.State == "" { // without a record, no attempt got through the gate
 			return StateHeld
 		}

@@ -2,13 +2,12 @@ package record
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -20,16 +19,13 @@ const waitingPage = 250
 // goes during the walk may be missed. A queue that no task was ever put into has
 // none. After an error it ends.
 func (r *Reader) Waiting(ctx context.Context, queue string, later bool) iter.Seq2[Task, error] {
-	inspector := asynq.NewInspectorFromRedisClient(r.rdb)
-	list := inspector.ListRetryTasks
+	inspector, state := asynqx.NewInspector(r.rdb), asynqx.Retry
 	if later {
-		list = inspector.ListScheduledTasks
+		state = asynqx.Scheduled
 	}
 	return func(yield func(Task, error) bool) {
 		for page := 1; ; page++ {
-			infos, err := listed(ctx, func() ([]*asynq.TaskInfo, error) {
-				return list(queue, asynq.PageSize(waitingPage), asynq.Page(page))
-			})
+			infos, err := inspector.Waiting(ctx, queue, state, page, waitingPage)
 			if err == nil {
 				var waiting []Task
 				waiting, err = r.joinAll(ctx, queue, infos)
@@ -50,30 +46,8 @@ func (r *Reader) Waiting(ctx context.Context, queue string, later bool) iter.Seq
 	}
 }
 
-// listed asks asynq, whose Inspector takes no context.
-func listed(ctx context.Context, list func() ([]*asynq.TaskInfo, error)) ([]*asynq.TaskInfo, error) {
-	type answer struct {
-		infos []*asynq.TaskInfo
-		err   error
-	}
-	ch := make(chan answer, 1)
-	go func() {
-		infos, err := list()
-		ch <- answer{infos, err}
-	}()
-	select {
-	case a := <-ch:
-		if errors.Is(a.err, asynq.ErrQueueNotFound) {
-			return nil, nil
-		}
-		return a.infos, a.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // joinAll joins what asynq has with our records, in one round trip.
-func (r *Reader) joinAll(ctx context.Context, queue string, infos []*asynq.TaskInfo) ([]Task, error) {
+func (r *Reader) joinAll(ctx context.Context, queue string, infos []*asynqx.Task) ([]Task, error) {
 	pipe := r.rdb.Pipeline()
 	records := make([]*redis.MapStringStringCmd, len(infos))
 	for i, info := range infos {

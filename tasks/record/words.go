@@ -1,13 +1,10 @@
 package record
 
 import (
-	"regexp"
 	"strings"
-)
 
-// asynqWords are the words that asynq puts before what Redis has said: its code of
-// the error, and the command, of which a reader of our messages knows neither.
-var asynqWords = regexp.MustCompile(`\b(?:(?:UNKNOWN|INTERNAL_ERROR|NOT_FOUND|FAILED_PRECONDITION|ALREADY_EXISTS|ERROR_CODE_UNSPECIFIED): |redis (?:command|eval) error: |[A-Z]{3,} failed: )+`)
+	"github.com/ecpayq/ecpayq/internal/asynqx"
+)
 
 // contextWords are Go's words for a time that is over and for an interruption.
 var contextWords = strings.NewReplacer("context deadline exceeded", "no answer in time", "context canceled", "interrupted")
@@ -28,7 +25,7 @@ func PlainError(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := contextWords.Replace(asynqWords.ReplaceAllString(err.Error(), ""))
+	text := contextWords.Replace(asynqx.PlainText(err.Error()))
 	if text == err.Error() {
 		return err
 	}

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/hibiken/asynq"
-
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -104,26 +103,17 @@ func (l *Ledger) withdraw(ctx context.Context, queue, id, by, note string) (ledg
 // archive takes the task from asynq's schedule; an outcome says that somebody was
 // faster.
 func (l *Ledger) archive(ctx context.Context, queue, id string) (ledger.ActResult, error) {
-	ch := make(chan error, 1)
-	archive := func() { ch <- asynq.NewInspectorFromRedisClient(l.rdb).ArchiveTask(queue, id) } // it takes no context
-	if ctx.Done() == nil {
-		archive()
-	} else {
-		go archive()
-	}
-	select {
-	case err := <-ch:
-		switch {
-		case err == nil:
-			return "", nil
-		case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
-			return ledger.NotFound, nil
-		}
+	switch err := asynqx.NewInspector(l.rdb).Archive(ctx, queue, id); {
+	case err == nil:
+		return "", nil
+	case errors.Is(err, asynqx.ErrNotFound):
+		return ledger.NotFound, nil
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("cancel: %w", ctx.Err())
+	default:
 		if at, perr := l.store.Look(ctx, queue, id); perr == nil && at != record.AsynqScheduled {
 			return ledger.Busy, nil
 		}
 		return "", fmt.Errorf("cancel: %w", err)
-	case <-ctx.Done():
-		return "", fmt.Errorf("cancel: %w", ctx.Err())
 	}
 }

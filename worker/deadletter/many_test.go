@@ -33,7 +33,7 @@ func (b *bench) enqueueMany(n int) {
 		}
 		h := tasks.Headers{Enqueued: time.Now(), Nonce: "N" + strconv.Itoa(i)}
 		typ := tasks.TypeOf(&inv)
-		if _, err := client.Enqueue(asynq.NewTaskWithHeaders(typ.Name, payload, h.Map(), typ.Options(&inv, 0)...)); err != nil {
+		if _, err := client.Enqueue(asynqx.Spec{Type: typ.Name, Queue: typ.Queue, ID: tasks.ID(&inv), Payload: payload, Headers: h.Map()}.Task()); err != nil {
 			b.Errorf("enqueue: %v", err)
 		}
 	})

@@ -49,7 +49,7 @@ func TestReplayWorksWhateverAsynqStillHas(t *testing.T) {
 		b.wantPending(id)
 		info := b.info(id)
 		p, err := tasks.Decode(info.Type, info.Headers, info.Payload)
-		if want := void(number(i)); err != nil || len(tasks.Differs(p, &want)) > 0 || info.MaxRetry != tasks.MaxRetry || info.Retention != tasks.DefaultRetention {
+		if want := void(number(i)); err != nil || len(tasks.Differs(p, &want)) > 0 || info.MaxRetry != asynqx.MaxRetry || info.Retention != tasks.DefaultRetention {
 			t.Errorf("case %d: runs %s with %+v, %v", i, info.Payload, info, err)
 		}
 		b.replay(b.ledger, id, deadletter.ReplayOptions{}, ledger.Busy)

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
@@ -276,10 +275,9 @@ func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
 	next := pipe.LIndex(ctx, key("pending"), -1)
 	paused := pipe.Exists(ctx, key("paused"))
 	sets, firsts := map[string]*redis.IntCmd{}, map[string]*redis.ZSliceCmd{}
-	for _, state := range []asynq.TaskState{asynq.TaskStateScheduled, asynq.TaskStateRetry, asynq.TaskStateArchived, asynq.TaskStateCompleted} {
-		name := state.String()
+	for _, name := range []string{asynqx.Scheduled, asynqx.Retry, asynqx.Archived, asynqx.Completed} {
 		sets[name] = pipe.ZCard(ctx, key(name))
-		if state != asynq.TaskStateCompleted {
+		if name != asynqx.Completed {
 			firsts[name] = pipe.ZRangeWithScores(ctx, key(name), 0, 0)
 		}
 	}
@@ -290,8 +288,8 @@ func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
 			ch.gauge(queueTasks, float64(n.Val()), queue, state)
 		}
 	}
-	depth("pending", pending)
-	depth("active", active)
+	depth(asynqx.Pending, pending)
+	depth(asynqx.Active, active)
 	if active.Err() == nil && lease.Err() == nil {
 		ch.gauge(queueStranded, float64(max(0, active.Val()-lease.Val())), queue)
 	}
@@ -317,13 +315,13 @@ func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
 	switch {
 	case pending.Err() != nil:
 	case next.Val() == "":
-		age("pending", now)
+		age(asynqx.Pending, now)
 	default:
 		since, err := s.cfg.Redis.HGet(ctx, asynqx.TaskKey(queue, next.Val()), "pending_since").Int64()
 		if err == nil {
-			age("pending", time.Unix(0, since))
+			age(asynqx.Pending, time.Unix(0, since))
 		} else if record.Missing(err) && ctx.Err() == nil {
-			age("pending", now) // it was taken meanwhile
+			age(asynqx.Pending, now) // it was taken meanwhile
 		}
 	}
 }

@@ -1,0 +1,138 @@
+package asynqx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// Inspector is asynq's, which takes no context; here each call ends with its context all the
+// same. Where that has no end, no goroutine is started.
+type Inspector struct{ asynq *asynq.Inspector }
+
+// NewInspector returns an Inspector that uses rdb and never closes it.
+func NewInspector(rdb redis.UniversalClient) *Inspector {
+	return &Inspector{asynq.NewInspectorFromRedisClient(rdb)}
+}
+
+// Task returns a task, or [ErrNotFound].
+func (i *Inspector) Task(ctx context.Context, queue, id string) (*Task, error) {
+	return obey(ctx, func() (*Task, error) {
+		info, err := i.asynq.GetTaskInfo(queue, id)
+		if err != nil {
+			return nil, missing(err)
+		}
+		return taskOf(info), nil
+	})
+}
+
+// Waiting returns a page of the tasks of a queue that wait for a time, in the state
+// [Scheduled] or [Retry], those whose time comes first in front. The first page is 1. A
+// queue that no task was ever put into has none.
+func (i *Inspector) Waiting(ctx context.Context, queue, state string, page, size int) ([]*Task, error) {
+	list := i.asynq.ListRetryTasks
+	if state == Scheduled {
+		list = i.asynq.ListScheduledTasks
+	}
+	return obey(ctx, func() ([]*Task, error) {
+		infos, err := list(queue, asynq.PageSize(size), asynq.Page(page))
+		if err != nil {
+			if errors.Is(err, asynq.ErrQueueNotFound) {
+				return nil, nil
+			}
+			return nil, err
+		}
+		tasks := make([]*Task, len(infos))
+		for i, info := range infos {
+			tasks[i] = taskOf(info)
+		}
+		return tasks, nil
+	})
+}
+
+// Archive takes a task from where it waits into the archive, as a person does. It returns
+// [ErrNotFound] when there is none, and another error when it runs or is archived.
+func (i *Inspector) Archive(ctx context.Context, queue, id string) error {
+	return obeyed(ctx, func() error { return missing(i.asynq.ArchiveTask(queue, id)) })
+}
+
+// Run makes a task pending that waits or is archived. It returns [ErrNotFound] when there
+// is none, and another error when it is pending or runs, or when there is no such queue.
+func (i *Inspector) Run(ctx context.Context, queue, id string) error {
+	return obeyed(ctx, func() error {
+		err := i.asynq.RunTask(queue, id)
+		if errors.Is(err, asynq.ErrTaskNotFound) {
+			return missing(err)
+		}
+		return err
+	})
+}
+
+// SumUp returns an error when asynq cannot sum up a queue, which its own pages and lists
+// cannot show then.
+func (i *Inspector) SumUp(ctx context.Context, queue string) error {
+	return obeyed(ctx, func() error {
+		_, err := i.asynq.GetQueueInfo(queue)
+		return err
+	})
+}
+
+// Process is one that runs servers of asynq's.
+type Process struct {
+	Host string
+	PID  int
+}
+
+// Processes returns those that run servers, each once for each server of it.
+func (i *Inspector) Processes(ctx context.Context) ([]Process, error) {
+	return obey(ctx, func() ([]Process, error) {
+		servers, err := i.asynq.Servers()
+		if err != nil {
+			return nil, err
+		}
+		all := make([]Process, len(servers))
+		for i, s := range servers {
+			all[i] = Process{s.Host, s.PID}
+		}
+		return all, nil
+	})
+}
+
+// missing is [ErrNotFound] in asynq's words.
+func missing(err error) error {
+	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	return err
+}
+
+func obeyed(ctx context.Context, f func() error) error {
+	_, err := obey(ctx, func() (struct{}, error) { return struct{}{}, f() })
+	return err
+}
+
+// obey ends with ctx. f runs on then, and ends by the limits of its Redis client.
+func obey[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	if ctx.Done() == nil {
+		return f()
+	}
+	type answer struct {
+		value T
+		err   error
+	}
+	ch := make(chan answer, 1)
+	go func() {
+		v, err := f()
+		ch <- answer{v, err}
+	}()
+	select {
+	case a := <-ch:
+		return a.value, a.err
+	case <-ctx.Done():
+		var zero T
+		return zero, ctx.Err()
+	}
+}
