@@ -124,7 +124,7 @@ func (l asynqLogger) Warn(args ...any) {
 }
 func (l asynqLogger) Error(args ...any) {
 	text := fmt.Sprint(args...)
-	if strings.HasPrefix(text, "cannot subscribe") { // subscribingClient says why
+	if strings.HasPrefix(text, "cannot subscribe") { // asynqx.SubscribeClient tells why
 		l.log.Debug().Msg(text)
 		return
 	}

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +18,6 @@ import (
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
-	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 // doneBench is a worker on a Redis of its own, whose scripts are watched.
@@ -235,47 +233,5 @@ func TestWhatIsNotRecordedIsNotCompleted(t *testing.T) {
 	b.await(id, record.Active, asynq.TaskStateActive)
 	if rec, err := record.Get(t.Context(), b.rdb, id); err != nil || rec.InFlight.IsZero() {
 		t.Errorf("got %+v, %v; want the mark, by which it is asked about", rec, err)
-	}
-}
-
-// asynq completes nothing whose lease is over, and nothing that a shutdown has given up.
-func TestAnOutcomeThatAsynqDoesNotTakeIsRecordedByItself(t *testing.T) {
-	t.Parallel()
-	for name, stop := range map[string]bool{"after a while": false, "when the worker stops": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
-			defer rdb.Close()
-			c := newCompletions(rdb, nil)
-			told := make(chan error, 2)
-			p := &completion{attempt: gate.Attempt{Keys: record.KeysOfTask("A")}, alone: func() error { return errNotRecorded }, after: func(err error) { told <- err }}
-			if !c.take(p) {
-				t.Fatal("it is not taken")
-			}
-			if c.take(&completion{attempt: gate.Attempt{Keys: record.KeysOfTask("A")}}) {
-				t.Error("a second outcome of the task is taken")
-			}
-			if stop {
-				c.stop()
-				if c.take(&completion{attempt: gate.Attempt{Keys: record.KeysOfTask("B")}}) {
-					t.Error("an outcome is taken by a worker that has stopped")
-				}
-			}
-			select {
-			case err := <-told:
-				if !errors.Is(err, errNotRecorded) {
-					t.Errorf("told %v", err)
-				}
-			case <-time.After(30 * time.Second):
-				t.Fatal("it is not recorded")
-			}
-			if c.about([]any{"A"}) != nil {
-				t.Error("it is still open")
-			}
-			c.stop()
-			if len(told) != 0 {
-				t.Error("it is recorded twice")
-			}
-		})
 	}
 }

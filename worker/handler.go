@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -39,7 +40,7 @@ type handler struct {
 	egress    *egress
 	intervals *intervalWarning
 	// completions takes the outcomes of what is done, where it is not nil.
-	completions *completions
+	completions *asynqx.CompleteClient
 }
 
 // run makes one attempt. It returns the verdict, what to tell people about it, and an error

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -37,7 +38,8 @@ func (h *handler) finish(ctx context.Context, a *attempt, v Verdict, start time.
 		}
 		return err
 	}
-	if v.Action == Done && h.completions.take(&completion{attempt: a.gate, result: res, alone: leave, after: report}) {
+	if v.Action == Done && res.Banned == 0 &&
+		h.completions.Take(&asynqx.Completion{ID: a.gate.Keys.ID, Call: h.gate.LeaveWith(a.gate, res), Alone: leave, After: report}) {
 		return v, explain(a, v), nil
 	}
 	err := leave()

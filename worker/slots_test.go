@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 )
 
@@ -25,8 +26,8 @@ func TestNoMoreTasksAreTakenThanCanBeSentSoon(t *testing.T) {
 		}
 	}
 	slots, answer, done := newSlots(requests, 1), make(chan struct{}), make(chan struct{}, tasks)
-	w := &Worker{redis: newWakingClient(rdb, map[string]int{"first": 1})}
-	w.redis.admit = slots.admit
+	w := &Worker{redis: asynqx.NewDequeueClient(rdb, map[string]int{"first": 1}, slots.admit)}
+	w.redis.Start()
 	for range servers {
 		s := asynq.NewServerFromRedisClient(w.redis, asynq.Config{Concurrency: tasks, Queues: map[string]int{"first": 1}, TaskCheckInterval: taskCheck, LogLevel: asynq.FatalLevel})
 		if err := s.Start(asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
@@ -42,7 +43,6 @@ func TestNoMoreTasksAreTakenThanCanBeSentSoon(t *testing.T) {
 		}
 		w.servers = append(w.servers, s)
 	}
-	w.redis.watch()
 	defer func() {
 		w.shutdown(w.servers)
 		_ = rdb.Close()

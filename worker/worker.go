@@ -150,8 +150,9 @@ func DefaultServers(concurrency int) int { return min(4, max(1, concurrency/8)) 
 // Worker runs until it is stopped.
 type Worker struct {
 	cfg     Config
-	redis   *wakingClient
-	done    *completions // nil on a cluster
+	redis   *asynqx.DequeueClient
+	silent  func() time.Duration   // how long nobody has asked for a task
+	done    *asynqx.CompleteClient // nil on a cluster
 	servers []*asynq.Server
 	h       *handler
 	quiet   zerolog.Logger // for what is logged again and again
@@ -181,18 +182,24 @@ func New(cfg Config) (*Worker, error) {
 		},
 	}
 	rdb := cfg.Redis
-	if w.done = newCompletions(cfg.Redis, w.h.gate); w.done != nil {
+	if redisx.TopologyOf(rdb).Single() {
+		w.done = asynqx.NewCompleteClient(rdb, gate.LeaveAfter)
 		rdb, w.h.completions = w.done, w.done
 	}
-	rdb = &subscribingClient{UniversalClient: rdb, log: w.quiet}
-	rdb = &leaseClient{rdb, cfg.Observer.LeaseLost}
-	w.redis = newWakingClient(newDelayedClient(rdb, tasks.Queues(), delayedTaskCheck/2), tasks.Queues())
-	w.redis.admit = w.h.slots.admit
+	rdb = asynqx.NewSubscribeClient(rdb, w.cannotSubscribe)
+	rdb = asynqx.NewLeaseClient(rdb, cfg.Observer.LeaseLost)
+	rdb = asynqx.NewForwardClient(rdb, tasks.Queues(), delayedTaskCheck/2)
+	w.redis = asynqx.NewDequeueClient(rdb, tasks.Queues(), w.h.slots.admit)
+	w.silent = w.redis.Silent
 	log := asynqLogger{cfg.Logger.With().Str("component", "asynq").Logger().Hook(QuietHook()), cfg.Observer.Lost}
 	for i := range cfg.Servers {
 		w.servers = append(w.servers, w.newServer(i, log))
 	}
 	return w, nil
+}
+
+func (w *Worker) cannotSubscribe(err error) {
+	w.quiet.Warn().Err(err).Msg("redis refuses SUBSCRIBE: a task that runs cannot be cancelled on asynq's pages; all else works")
 }
 
 // newServer returns the i-th of the Servers, with its share of the attempts. The
@@ -219,7 +226,7 @@ func (w *Worker) newServer(i int, log asynq.Logger) *asynq.Server {
 	return asynq.NewServerFromRedisClient(w.redis, c)
 }
 
-// How often asynq looks for work. It asks for tasks by way of [wakingClient],
+// How often asynq looks for work. It asks for tasks by way of [asynqx.DequeueClient],
 // which knows when there is none. Tasks whose time has come have nothing like it:
 // asynq's default lets one wait for five seconds.
 const (
@@ -238,7 +245,7 @@ func (w *Worker) Start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.checkClock(ctx) // before the first request, so that a wrong clock is known
 	w.checkReplication(ctx)
-	w.redis.asks()
+	w.redis.Start()
 	for i, s := range w.servers {
 		if err := s.Start(asynq.HandlerFunc(w.h.serve)); err != nil {
 			cancel()
@@ -246,7 +253,6 @@ func (w *Worker) Start() error {
 			return fmt.Errorf("worker: %w", err)
 		}
 	}
-	w.redis.watch()
 	w.started, w.cancel = true, cancel
 	w.wg.Go(func() { every(ctx, w.cfg.ClockCheck, w.checkClock) })
 	w.wg.Go(func() { every(ctx, replicationCheck, w.checkReplication) })
@@ -280,7 +286,7 @@ const longestSilence = 15 * time.Minute
 // Redis can explain, so that a restart would help. A worker that is not started or
 // that stops is alive; this waits for neither.
 func (w *Worker) Alive() error {
-	if d := w.redis.silent(); w.redis.ctx.Err() == nil && d > longestSilence {
+	if d := w.silent(); d > longestSilence {
 		return fmt.Errorf("nobody has asked for a task for %s", d.Round(time.Second))
 	}
 	return nil
@@ -288,13 +294,13 @@ func (w *Worker) Alive() error {
 
 // shutdown stops Servers, all at once: each waits for its own attempts.
 func (w *Worker) shutdown(servers []*asynq.Server) {
-	w.redis.stop() // or they would wait for tasks
+	w.redis.Stop() // or they would wait for tasks
 	var wg sync.WaitGroup
 	for _, s := range servers {
 		wg.Go(s.Shutdown)
 	}
 	wg.Wait()
-	w.done.stop()
+	w.done.Stop()
 }
 
 // replicationCheck bounds how long after a failover it is noticed, and how long a clock that

@@ -91,7 +91,7 @@ var levels = [][]string{
 	{"tasks/ledger"},
 	{"tasks/record"},
 	{"tasks"},
-	{"ecpay", "ecpay/ecpaytest", "internal/redistest"},
+	{"ecpay", "ecpay/ecpaytest", "internal/asynqx/asynqxtest", "internal/redistest"},
 	{"internal/asynqx"},
 	{"internal/clean", "internal/exactjson", "internal/redisx", "internal/web"},
 }
@@ -215,7 +215,7 @@ func TestTheShippedBinaryLinksNothingOfTestsAndDevelopment(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"testing", "net/http/httptest", "github.com/alicebob/miniredis", "github.com/google/go-cmp",
-		module + "/ecpay/ecpaytest", module + "/internal/redistest", module + "/internal/bench", module + "/cmd/ecpayq-dev",
+		module + "/ecpay/ecpaytest", module + "/internal/asynqx/asynqxtest", module + "/internal/redistest", module + "/internal/bench", module + "/cmd/ecpayq-dev",
 	} {
 		for _, dep := range p.Deps {
 			if dep == bad || strings.HasPrefix(dep, bad+"/") {
@@ -230,7 +230,7 @@ func TestTheShippedBinaryLinksNothingOfTestsAndDevelopment(t *testing.T) {
 
 func TestTheFakeAndTheServersForTestsLinkNoTestingPackage(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"ecpay/ecpaytest", "internal/redistest"} {
+	for _, path := range []string{"ecpay/ecpaytest", "internal/asynqx/asynqxtest", "internal/redistest"} {
 		if slices.Contains(packages(t)[module+"/"+path].Deps, "testing") {
 			t.Errorf("%s links testing, but programs use it too", path)
 		}

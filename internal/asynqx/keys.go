@@ -39,6 +39,9 @@ const CancelChannel = prefix + "cancel"
 // Key is what asynq keeps of a queue under a name.
 func Key(queue, name string) string { return prefix + "{" + queue + "}:" + name }
 
+// is reports whether a key is what asynq keeps of a queue under a name.
+func is(key, name string) bool { return strings.HasSuffix(key, "}:"+name) }
+
 // TaskKey is the hash of a task. Its fields are msg, state, pending_since, result and
 // unique_key.
 func TaskKey(queue, id string) string { return Key(queue, "t:"+id) }

@@ -18,7 +18,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
-	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/asynqx/asynqxtest"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -126,7 +126,7 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 		byHand[how] = w.enqueued(number, options...)
 	}
 	// It died before, was run again and begun, and then given up by a person.
-	w.must(redistest.GiveUp(t.Context(), rdb, "invalid", byHand["refused before"]))
+	w.must(asynqxtest.GiveUp(t.Context(), rdb, "invalid", byHand["refused before"]))
 	if _, err := ledger.New(rdb, time.Hour, time.Now).Deposit(t.Context(), "invalid", byHand["refused before"], "token"); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	// archived before it was begun, a person stopped.
 	crashed := w.enqueued("VG00000005")
 	begin(crashed, "crash")
-	w.must(redistest.GiveUp(t.Context(), rdb, "invalid", crashed))
+	w.must(asynqxtest.GiveUp(t.Context(), rdb, "invalid", crashed))
 	refused := w.died("VG00000006", map[string]any{"state": "dead", "d_kind": "Rejected", "by": "worker", "d_reason": "no"})
 	w.must(inspector.RunTask("invalid", refused))
 	press("invalid/pending_tasks:archive_all", "")

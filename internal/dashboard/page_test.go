@@ -17,8 +17,8 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/asynqx/asynqxtest"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
-	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -55,7 +55,7 @@ func (w *world) died(number string, fields map[string]any) string {
 	r, err := client.Enqueue(w.Context(), void(number))
 	w.must(err)
 	rdb := w.redis.Client()
-	w.must(redistest.GiveUp(w.Context(), rdb, r.Queue, r.ID))
+	w.must(asynqxtest.GiveUp(w.Context(), rdb, r.Queue, r.ID))
 	if _, err := ledger.New(rdb, time.Hour, time.Now).Deposit(w.Context(), r.Queue, r.ID, "token"); err != nil {
 		w.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/asynqx/asynqxtest"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -123,7 +124,7 @@ func (b *bench) died(i int, k ecpay.Kind) string {
 // givenUp lets asynq archive a task by itself.
 func (b *bench) givenUp(queue, id string) {
 	b.Helper()
-	b.must(redistest.GiveUp(b.Context(), b.rdb, queue, id))
+	b.must(asynqxtest.GiveUp(b.Context(), b.rdb, queue, id))
 }
 
 // swept is the same after asynq's archive was shortened.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/asynqx/asynqxtest"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -28,7 +29,7 @@ func TestTheLedgerWorksOnARedisCluster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := redistest.GiveUp(t.Context(), rdb, queue, r.ID); err != nil {
+		if err := asynqxtest.GiveUp(t.Context(), rdb, queue, r.ID); err != nil {
 			t.Fatal(err)
 		}
 		if i%4 == 0 {

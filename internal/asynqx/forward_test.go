@@ -1,4 +1,4 @@
-package worker
+package asynqx
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 
 func TestDelayedTasksOfAllQueuesAreLookedForByOneQuestion(t *testing.T) {
 	t.Parallel()
-	b := newWakeBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, wakeRecheck, nil)
+	b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, wakeRecheck, nil)
 	b.begins("first")
 	later := time.Now().Add(time.Hour)
 	for _, queue := range []string{"first", "second", "third"} {
@@ -47,7 +47,7 @@ func TestDelayedTasksBeginWhenTheirTimeHasCome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newWakeBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, wakeRecheck, func(cmd redis.Cmder) (error, bool) {
+			b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, wakeRecheck, func(cmd redis.Cmder) (error, bool) {
 				return tc.err, tc.err != nil && cmd.Name() == "zrange"
 			})
 			at := time.Now().Add(2 * time.Second).Truncate(time.Second)

@@ -1,4 +1,4 @@
-package worker
+package asynqx
 
 import (
 	"context"
@@ -7,19 +7,23 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/rs/zerolog"
 )
 
-// subscribingClient is the Redis client of asynq's Servers where SUBSCRIBE may be refused, by
+// SubscribeClient is the Redis client of asynq's Servers where SUBSCRIBE may be refused, by
 // an ACL or by a proxy. Each Server subscribes to the tasks that are to be cancelled while
-// they run, tries again after 5 seconds, and in asynq v0.26 leaves the connection of a
+// they run, tries again after 5 seconds, and leaves the connection of a
 // subscription that failed open for ever. Here a Server gets none that was not confirmed.
-type subscribingClient struct {
+type SubscribeClient struct {
 	redis.UniversalClient
 
-	log zerolog.Logger
-
+	tell    func(error)
 	refused atomic.Int64 // when Redis did so last, in nanoseconds
+}
+
+// NewSubscribeClient returns a client over rdb. refused is told of Redis' refusal, once
+// a minute at most.
+func NewSubscribeClient(rdb redis.UniversalClient, refused func(error)) *SubscribeClient {
+	return &SubscribeClient{UniversalClient: rdb, tell: refused}
 }
 
 const (
@@ -31,7 +35,7 @@ const (
 
 // Subscribe returns a subscription whose channels Redis has confirmed, or one that is closed and
 // has no connection, of which asynq is told an error.
-func (c *subscribingClient) Subscribe(ctx context.Context, channels ...string) *redis.PubSub {
+func (c *SubscribeClient) Subscribe(ctx context.Context, channels ...string) *redis.PubSub {
 	if time.Since(time.Unix(0, c.refused.Load())) < subscribeAgain {
 		return c.closed(ctx)
 	}
@@ -46,13 +50,15 @@ func (c *subscribingClient) Subscribe(ctx context.Context, channels ...string) *
 	_ = s.Close()
 	var answer redis.Error
 	if errors.As(err, &answer) {
-		c.refused.Store(time.Now().UnixNano())
-		c.log.Warn().Err(err).Msg("redis refuses SUBSCRIBE: a task that runs cannot be cancelled on asynq's pages; all else works")
+		before, now := c.refused.Load(), time.Now()
+		if now.Sub(time.Unix(0, before)) >= subscribeAgain && c.refused.CompareAndSwap(before, now.UnixNano()) {
+			c.tell(err)
+		}
 	}
 	return c.closed(ctx)
 }
 
-func (c *subscribingClient) closed(ctx context.Context) *redis.PubSub {
+func (c *SubscribeClient) closed(ctx context.Context) *redis.PubSub {
 	s := c.UniversalClient.Subscribe(ctx) // to nothing, by no connection
 	_ = s.Close()
 	return s

@@ -1,4 +1,4 @@
-package worker
+package asynqx
 
 import (
 	"context"
@@ -70,8 +70,8 @@ func (c *commandCounter) take(name string) int {
 	return n
 }
 
-// wakeBench is asynq Servers on a waking client, whose tasks tell when they run.
-type wakeBench struct {
+// dequeueBench is asynq Servers on a DequeueClient, whose tasks tell when they run.
+type dequeueBench struct {
 	*testing.T
 	rdb      *redis.Client
 	commands *commandCounter
@@ -80,28 +80,29 @@ type wakeBench struct {
 	stop     func()
 }
 
-func newWakeBench(t *testing.T, addr string, servers int, recheck time.Duration, answer func(redis.Cmder) (error, bool)) *wakeBench {
+func newDequeueBench(t *testing.T, addr string, servers int, recheck time.Duration, answer func(redis.Cmder) (error, bool)) *dequeueBench {
 	t.Helper()
-	b := &wakeBench{T: t, commands: &commandCounter{counts: map[string]int{}, answer: answer}, began: make(chan string, 100)}
+	b := &dequeueBench{T: t, commands: &commandCounter{counts: map[string]int{}, answer: answer}, began: make(chan string, 100)}
 	b.rdb = redis.NewClient(&redis.Options{Addr: addr, DisableIdentity: true})
 	served := redis.NewClient(&redis.Options{Addr: addr, DisableIdentity: true})
 	served.AddHook(b.commands)
 	b.asynq = asynq.NewClientFromRedisClient(b.rdb)
 	queues := map[string]int{"first": 3, "second": 2, "third": 1}
-	w := &Worker{redis: newWakingClient(newDelayedClient(served, queues, delayedTaskCheck/2), queues)}
-	w.redis.recheck = recheck
+	c := NewDequeueClient(NewForwardClient(served, queues, delayedTaskCheck/2), queues, nil)
+	c.recheck = recheck
+	c.Start()
+	var all []*asynq.Server
 	for range servers {
-		s := asynq.NewServerFromRedisClient(w.redis, asynq.Config{Concurrency: 2, Queues: queues, TaskCheckInterval: taskCheck, DelayedTaskCheckInterval: delayedTaskCheck, LogLevel: asynq.FatalLevel})
+		s := asynq.NewServerFromRedisClient(c, asynq.Config{Concurrency: 2, Queues: queues, TaskCheckInterval: taskCheck, DelayedTaskCheckInterval: delayedTaskCheck, LogLevel: asynq.FatalLevel})
 		if err := s.Start(asynq.HandlerFunc(func(_ context.Context, t *asynq.Task) error {
 			b.began <- string(t.Payload())
 			return nil
 		})); err != nil {
 			t.Fatal(err)
 		}
-		w.servers = append(w.servers, s)
+		all = append(all, s)
 	}
-	w.redis.watch()
-	b.stop = sync.OnceFunc(func() { w.shutdown(w.servers) })
+	b.stop = sync.OnceFunc(func() { shutdown(c, all) })
 	t.Cleanup(func() {
 		b.stop()
 		_, _ = served.Close(), b.rdb.Close()
@@ -109,11 +110,27 @@ func newWakeBench(t *testing.T, addr string, servers int, recheck time.Duration,
 	return b
 }
 
+// shutdown stops Servers, all at once.
+func shutdown(c *DequeueClient, servers []*asynq.Server) {
+	c.Stop()
+	var wg sync.WaitGroup
+	for _, s := range servers {
+		wg.Go(s.Shutdown)
+	}
+	wg.Wait()
+}
+
+// How often a worker's Servers look for work.
+const (
+	taskCheck        = 2 * time.Millisecond
+	delayedTaskCheck = 200 * time.Millisecond
+)
+
 // never is longer than any test: what is asked again after it was not asked again.
 const never = time.Hour
 
 // begins enqueues a task, and waits for it to begin.
-func (b *wakeBench) begins(queue string) {
+func (b *dequeueBench) begins(queue string) {
 	b.Helper()
 	if _, err := b.asynq.Enqueue(asynq.NewTask("t", []byte(queue)), asynq.Queue(queue)); err != nil {
 		b.Fatal(err)
@@ -129,7 +146,7 @@ func (b *wakeBench) begins(queue string) {
 }
 
 // during lets time pass.
-func (b *wakeBench) during(d time.Duration) {
+func (b *dequeueBench) during(d time.Duration) {
 	b.Helper()
 	<-time.After(d)
 }
@@ -142,7 +159,7 @@ func TestAnIdleWorkerBeginsATaskAtOnceAndAsksNextToNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newWakeBench(t, addr, 4, wakeRecheck, nil)
+			b := newDequeueBench(t, addr, 4, wakeRecheck, nil)
 			b.begins("first")
 			b.during(200 * time.Millisecond) // until all is quiet again
 			b.commands.take("dequeue")
@@ -153,7 +170,7 @@ func TestAnIdleWorkerBeginsATaskAtOnceAndAsksNextToNothing(t *testing.T) {
 				t.Errorf("%d questions for tasks in %s, want a few", n, window)
 			}
 			b.stop()
-			b = newWakeBench(t, addr, 4, never, nil) // nothing but a wake begins a task
+			b = newDequeueBench(t, addr, 4, never, nil) // nothing but a wake begins a task
 			for range 5 {
 				for _, queue := range []string{"third", "first", "second"} {
 					b.begins(queue)
@@ -165,7 +182,7 @@ func TestAnIdleWorkerBeginsATaskAtOnceAndAsksNextToNothing(t *testing.T) {
 
 func TestAPausedQueueWithTasksIsNotAskedAllTheTime(t *testing.T) {
 	t.Parallel()
-	b := newWakeBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 2, wakeRecheck, nil)
+	b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 2, wakeRecheck, nil)
 	if err := b.rdb.Set(t.Context(), "asynq:{second}:paused", 1, 0).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +217,7 @@ func TestAFullRedisIsNotAskedForTasksAllTheTime(t *testing.T) {
 	if err := rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	b := newWakeBench(t, s.Addr(), 4, wakeRecheck, nil)
+	b := newDequeueBench(t, s.Addr(), 4, wakeRecheck, nil)
 	b.during(200 * time.Millisecond)
 	b.commands.take("dequeue")
 	const window = 2 * time.Second
@@ -231,7 +248,7 @@ func TestTasksBeginWithoutAnythingThatTells(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
-			b := newWakeBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 2, tc.recheck, func(cmd redis.Cmder) (error, bool) {
+			b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 2, tc.recheck, func(cmd redis.Cmder) (error, bool) {
 				if cmd.Name() != "blmove" {
 					return nil, false
 				}
@@ -250,7 +267,7 @@ func TestTasksBeginWithoutAnythingThatTells(t *testing.T) {
 
 func TestABusyWorkerAsksOnceForEachTask(t *testing.T) {
 	t.Parallel()
-	b := newWakeBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, wakeRecheck, nil)
+	b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, wakeRecheck, nil)
 	b.begins("first")
 	const tasks = 90
 	if err := b.rdb.Set(t.Context(), "asynq:{third}:paused", 1, 0).Err(); err != nil {
@@ -280,7 +297,7 @@ func TestABusyWorkerAsksOnceForEachTask(t *testing.T) {
 
 func TestAnIdleWorkerStopsAtOnce(t *testing.T) {
 	t.Parallel()
-	b := newWakeBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 4, never, nil)
+	b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 4, never, nil)
 	b.begins("first")
 	b.during(200 * time.Millisecond)
 	stopped := make(chan struct{})
@@ -292,5 +309,37 @@ func TestAnIdleWorkerStopsAtOnce(t *testing.T) {
 	case <-stopped:
 	case <-time.After(10 * time.Second):
 		t.Error("a worker without tasks does not stop")
+	}
+}
+
+func TestTheSilenceOfServersIsKnown(t *testing.T) {
+	t.Parallel()
+	rdb := redis.NewClient(&redis.Options{Addr: redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr()})
+	t.Cleanup(func() { _ = rdb.Close() })
+	queues := map[string]int{"first": 1}
+	c := NewDequeueClient(rdb, queues, nil)
+	old := func() { c.made = c.made.Add(-time.Hour) }
+	old()
+	if d := c.Silent(); d != 0 {
+		t.Errorf("before the start: silent for %s", d)
+	}
+	c.Start()
+	c.asked.Store(1)
+	if d := c.Silent(); d < time.Hour {
+		t.Errorf("silent for %s while no Server asks, want an hour", d)
+	}
+	// A Server that is idle asks.
+	s := asynq.NewServerFromRedisClient(c, asynq.Config{Concurrency: 1, Queues: queues, TaskCheckInterval: taskCheck, LogLevel: asynq.FatalLevel})
+	if err := s.Start(asynq.NotFoundHandler()); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); c.Silent() > time.Minute; <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("silent still")
+		}
+	}
+	shutdown(c, []*asynq.Server{s})
+	if old(); c.Silent() != 0 {
+		t.Errorf("after stopping: silent for %s", c.Silent())
 	}
 }

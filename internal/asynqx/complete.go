@@ -1,4 +1,4 @@
-package worker
+package asynqx
 
 import (
 	"context"
@@ -8,37 +8,38 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
-// completions is the Redis client of asynq's Servers by which the outcome of a task that
+// CompleteClient is the Redis client of asynq's Servers by which the outcome of a task that
 // is done is recorded by the same script as asynq completes it: that saves a round trip, and
 // nothing can come between. The handler leaves the outcome here and returns, and the next
 // script of asynq's about the task takes it along.
 //
 // It takes one server that has all keys. On a cluster, and where Redis refuses such a
 // script, the outcome is recorded by itself, before asynq completes the task.
-type completions struct {
+type CompleteClient struct {
 	redis.UniversalClient
 
-	gate    *gate.Gate
-	scripts sync.Map    // *gate.With by the SHA-1 of asynq's
+	before  Before      // records an outcome
+	scripts sync.Map    // *spliced by the SHA-1 of asynq's
 	off     atomic.Bool // Redis refuses them
 
 	mu      sync.Mutex
-	open    map[string]*completion // by task id
+	open    map[string]*Completion // by task id
 	stopped bool
 	wg      sync.WaitGroup // of those that are open
 }
 
-// completion is an outcome that is to be recorded.
-type completion struct {
-	attempt gate.Attempt
-	result  gate.Result
-	// alone records it by itself, trying again; after is told what became of it.
-	alone func() error
-	after func(error)
+// Completion is an outcome that is to be recorded.
+type Completion struct {
+	// ID is that of the task.
+	ID string
+	// Call is that of the script that records the outcome.
+	Call Call
+	// Alone records it by itself, trying again; After is told what became of it.
+	Alone func() error
+	After func(error)
+
 	timer *time.Timer
 }
 
@@ -46,29 +47,27 @@ type completion struct {
 // or, when its lease is over, never.
 const completionWait = time.Second
 
-// newCompletions returns nil where not one server has all keys.
-func newCompletions(rdb redis.UniversalClient, g *gate.Gate) *completions {
-	if _, one := rdb.(*redis.Client); !one {
-		return nil
-	}
-	return &completions{UniversalClient: rdb, gate: g, open: map[string]*completion{}}
+// NewCompleteClient returns a client over rdb, which has to be one server with all keys. before
+// records an outcome.
+func NewCompleteClient(rdb redis.UniversalClient, before Before) *CompleteClient {
+	return &CompleteClient{UniversalClient: rdb, before: before, open: map[string]*Completion{}}
 }
 
-// take takes an outcome over. It reports false where that has to be recorded now.
-func (c *completions) take(p *completion) bool {
-	if c == nil || c.off.Load() || p.result.Banned > 0 {
+// Take takes an outcome over. It reports false where that has to be recorded now, as it
+// always does where c is nil.
+func (c *CompleteClient) Take(p *Completion) bool {
+	if c == nil || c.off.Load() {
 		return false
 	}
-	id := p.attempt.Keys.ID
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stopped || c.open[id] != nil { // by an attempt whose lease is over
+	if c.stopped || c.open[p.ID] != nil { // by an attempt whose lease is over
 		return false
 	}
-	c.open[id] = p
+	c.open[p.ID] = p
 	c.wg.Add(1)
 	p.timer = time.AfterFunc(completionWait, func() {
-		if c.claim(id, p) {
+		if c.claim(p) {
 			_ = c.alone(p)
 		}
 	})
@@ -76,34 +75,34 @@ func (c *completions) take(p *completion) bool {
 }
 
 // claim takes an outcome out. Whoever gets it records it.
-func (c *completions) claim(id string, p *completion) bool {
+func (c *CompleteClient) claim(p *Completion) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open[id] != p {
+	if c.open[p.ID] != p {
 		return false
 	}
-	delete(c.open, id)
+	delete(c.open, p.ID)
 	return true
 }
 
-func (c *completions) alone(p *completion) error {
+func (c *CompleteClient) alone(p *Completion) error {
 	defer c.wg.Done()
 	p.timer.Stop()
-	err := p.alone()
-	p.after(err)
+	err := p.Alone()
+	p.After(err)
 	return err
 }
 
-// stop records what asynq did not complete, and takes nothing over any more. It is called
-// when the Servers have stopped.
-func (c *completions) stop() {
+// Stop records what asynq did not complete, and takes nothing over any more. It is called
+// when the Servers have stopped, and does nothing where c is nil.
+func (c *CompleteClient) Stop() {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	c.stopped = true
 	left := c.open
-	c.open = map[string]*completion{}
+	c.open = map[string]*Completion{}
 	c.mu.Unlock()
 	for _, p := range left {
 		go func() { _ = c.alone(p) }()
@@ -112,8 +111,8 @@ func (c *completions) stop() {
 }
 
 // about returns the outcome of the task that a script of asynq's is about, if there is
-// one: in asynq v0.26 the first argument is its id.
-func (c *completions) about(args []any) *completion {
+// one: the first argument is its id.
+func (c *CompleteClient) about(args []any) *Completion {
 	if len(args) == 0 {
 		return nil
 	}
@@ -127,22 +126,22 @@ func (c *completions) about(args []any) *completion {
 }
 
 // EvalSha implements [redis.Scripter].
-func (c *completions) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+func (c *CompleteClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	p := c.about(args)
 	if p == nil {
 		return c.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	}
 	w, known := c.scripts.Load(sha)
 	if !known {
-		return redis.NewCmdResult(nil, redis.ErrNoScript) // so that its text comes
+		return asNoScript
 	}
-	if !c.claim(p.attempt.Keys.ID, p) {
+	if !c.claim(p) {
 		return c.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	}
-	cmd := c.gate.LeaveWith(ctx, c.UniversalClient, w.(*gate.With), keys, args, p.attempt, p.result)
+	cmd := w.(*spliced).run(ctx, c.UniversalClient, keys, args, p.Call)
 	if cmd.Err() == nil {
 		p.timer.Stop()
-		p.after(nil)
+		p.After(nil)
 		c.wg.Done()
 		return cmd
 	}
@@ -159,11 +158,11 @@ func (c *completions) EvalSha(ctx context.Context, sha string, keys []string, ar
 }
 
 // Eval implements [redis.Scripter].
-func (c *completions) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
+func (c *CompleteClient) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
 	if c.about(args) == nil {
 		return c.UniversalClient.Eval(ctx, text, keys, args...)
 	}
 	sha := redis.NewScript(text).Hash()
-	c.scripts.LoadOrStore(sha, gate.NewWith(text, len(keys), len(args)))
+	c.scripts.LoadOrStore(sha, splice(c.before, text, len(keys), len(args)))
 	return c.EvalSha(ctx, sha, keys, args...)
 }

@@ -1,30 +1,32 @@
-package worker
+package asynqx
 
 import (
 	"context"
-	"strings"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-
-	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
-// leaseClient is the Redis client of asynq's Servers as far as leases are concerned: it tells
+// LeaseClient is the Redis client of asynq's Servers as far as leases are concerned: it tells
 // of those that were lost, and lets those that are held be extended also while Redis is full.
-type leaseClient struct {
+type LeaseClient struct {
 	redis.UniversalClient
 
 	lost func(taskType string)
 }
 
+// NewLeaseClient returns a client over rdb. lost is told of each lease that was lost.
+func NewLeaseClient(rdb redis.UniversalClient, lost func(taskType string)) *LeaseClient {
+	return &LeaseClient{rdb, lost}
+}
+
 // EvalSha implements [redis.Scripter].
-func (c *leaseClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+func (c *LeaseClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	return c.told(c.UniversalClient.EvalSha(ctx, sha, keys, args...), keys, args)
 }
 
 // Eval implements [redis.Scripter].
-func (c *leaseClient) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
+func (c *LeaseClient) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
 	return c.told(c.UniversalClient.Eval(ctx, text, keys, args...), keys, args)
 }
 
@@ -32,7 +34,7 @@ func (c *leaseClient) Eval(ctx context.Context, text string, keys []string, args
 // Servers of all workers look for such tasks, and the script by which one of them
 // takes the task succeeds for that one alone: so a lost lease counts once, whoever else found
 // it, and not at all while Redis does not execute the script.
-func (c *leaseClient) told(cmd *redis.Cmd, keys []string, args []any) *redis.Cmd {
+func (c *LeaseClient) told(cmd *redis.Cmd, keys []string, args []any) *redis.Cmd {
 	if typ, ok := takesBack(keys, args); ok && cmd.Err() == nil {
 		c.lost(typ)
 	}
@@ -40,16 +42,15 @@ func (c *leaseClient) told(cmd *redis.Cmd, keys []string, args []any) *redis.Cmd
 }
 
 // takesBack reports whether a script of asynq's takes a task back since its lease is over, and
-// of which type that is: in asynq v0.26 those by which a task is to be tried again or archived
+// of which type that is: those by which a task is to be tried again or archived
 // have the list of active tasks and the leases as their second and third key, and the task with the
 // error as their second argument.
 func takesBack(keys []string, args []any) (taskType string, ok bool) {
-	if len(keys) < 4 || len(args) < 2 || !strings.HasSuffix(keys[1], ":active") || !strings.HasSuffix(keys[2], ":lease") ||
-		!strings.HasSuffix(keys[3], ":retry") && !strings.HasSuffix(keys[3], ":archived") {
+	if len(keys) < 4 || len(args) < 2 || !is(keys[1], Active) || !is(keys[2], Lease) || !is(keys[3], Retry) && !is(keys[3], Archived) {
 		return "", false
 	}
 	encoded, _ := args[1].([]byte)
-	task, err := asynqx.DecodeMessage(encoded)
+	task, err := DecodeMessage(encoded)
 	if err != nil || task.LastErr != asynq.ErrLeaseExpired.Error() {
 		return "", false
 	}
@@ -59,7 +60,7 @@ func takesBack(keys []string, args []any) (taskType string, ok bool) {
 // ZAddXX extends leases. Redis takes it for a command that needs memory, though it adds
 // nothing, and refuses it while it is full; a lease that is not extended is lost after 30 seconds,
 // with it the attempt, and the task runs once more.
-func (c *leaseClient) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
+func (c *LeaseClient) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
 	cmd := c.UniversalClient.ZAddXX(ctx, key, members...)
 	if !redis.HasErrorPrefix(cmd.Err(), "OOM") {
 		return cmd

@@ -1,26 +1,23 @@
-package worker
+package asynqx
 
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
-// delayedClient is the Redis client of asynq's Servers that knows when the next delayed
-// task of each queue is due. asynq runs one script after the other for each queue, for its
+// ForwardClient is the Redis client of asynq's Servers as far as they make delayed tasks
+// pending: it knows when the next one of each queue is due. asynq runs one script after the other for each queue, for its
 // scheduled tasks and for those to be tried again, as often as it looks whether their time has
 // come: that is most of what an idle worker does. Here one pipeline says for all of
 // them when the first is due, and only where one is asynq's script is run.
 //
 // What is added between two looks is found by the next one. Where Redis does not say, asynq's
 // script is run as ever.
-type delayedClient struct {
+type ForwardClient struct {
 	redis.UniversalClient
 
 	sets []string      // asynq's sorted sets, by the second at which a task is due
@@ -31,17 +28,19 @@ type delayedClient struct {
 	due    map[string]float64 // when the first of a set is, in seconds; absent for none
 }
 
-func newDelayedClient(rdb redis.UniversalClient, queues map[string]int, old time.Duration) *delayedClient {
-	c := &delayedClient{UniversalClient: rdb, old: old}
+// NewForwardClient returns a client over rdb for Servers of these queues. old is how long what
+// Redis has said counts.
+func NewForwardClient(rdb redis.UniversalClient, queues map[string]int, old time.Duration) *ForwardClient {
+	c := &ForwardClient{UniversalClient: rdb, old: old}
 	for name := range queues {
-		c.sets = append(c.sets, asynqx.Key(name, asynqx.Scheduled), asynqx.Key(name, asynqx.Retry))
+		c.sets = append(c.sets, Key(name, Scheduled), Key(name, Retry))
 	}
 	return c
 }
 
 // EvalSha answers asynq's script that makes delayed tasks pending, where no task is due: that
 // it has found none.
-func (c *delayedClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+func (c *ForwardClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	if now, ok := c.forwards(keys, args); ok && !c.ready(ctx, keys[0], now) {
 		return redis.NewCmdResult(int64(0), nil)
 	}
@@ -49,9 +48,9 @@ func (c *delayedClient) EvalSha(ctx context.Context, sha string, keys []string, 
 }
 
 // forwards reports whether it is that script, and returns its first argument, the second at
-// which it is: in asynq v0.26 that script alone has these two keys.
-func (c *delayedClient) forwards(keys []string, args []any) (now int64, ok bool) {
-	if len(keys) != 2 || len(args) == 0 || !strings.HasSuffix(keys[1], ":pending") || !slices.Contains(c.sets, keys[0]) {
+// which it is: that script alone has these two keys.
+func (c *ForwardClient) forwards(keys []string, args []any) (now int64, ok bool) {
+	if len(keys) != 2 || len(args) == 0 || !is(keys[1], Pending) || !slices.Contains(c.sets, keys[0]) {
 		return 0, false
 	}
 	now, ok = args[0].(int64)
@@ -59,7 +58,7 @@ func (c *delayedClient) forwards(keys []string, args []any) (now int64, ok bool)
 }
 
 // ready reports whether a task of a set may be due.
-func (c *delayedClient) ready(ctx context.Context, set string, now int64) bool {
+func (c *ForwardClient) ready(ctx context.Context, set string, now int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.looked) > c.old && !c.look(ctx) {
@@ -70,7 +69,7 @@ func (c *delayedClient) ready(ctx context.Context, set string, now int64) bool {
 }
 
 // look asks Redis, and reports whether it has answered. The caller holds mu.
-func (c *delayedClient) look(ctx context.Context) bool {
+func (c *ForwardClient) look(ctx context.Context) bool {
 	start := time.Now()
 	first := make([]*redis.ZSliceCmd, len(c.sets))
 	_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {

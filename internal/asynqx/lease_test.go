@@ -1,4 +1,4 @@
-package worker
+package asynqx
 
 import (
 	"context"
@@ -12,19 +12,18 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 )
 
-// recoverers starts Servers on a leaseClient over rdb as a worker does. They look for lost
+// recoverers starts Servers on a LeaseClient over rdb as a worker does. They look for lost
 // leases at their start; what they lose of their own is told on the channel.
 func recoverers(t *testing.T, rdb redis.UniversalClient, servers int) (lost chan string) {
 	t.Helper()
 	lost = make(chan string, 100)
-	c := &leaseClient{rdb, func(typ string) { lost <- typ }}
+	c := NewLeaseClient(rdb, func(typ string) { lost <- typ })
 	for range servers {
 		s := asynq.NewServerFromRedisClient(c, asynq.Config{
-			Concurrency: 1, Queues: map[string]int{"q": 1}, LogLevel: asynq.FatalLevel, TaskCheckInterval: 50 * time.Millisecond, RetryDelayFunc: retryApart, IsFailure: isFailure,
+			Concurrency: 1, Queues: map[string]int{"q": 1}, LogLevel: asynq.FatalLevel, TaskCheckInterval: 50 * time.Millisecond, RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },
 		})
 		if err := s.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return nil })); err != nil {
 			t.Fatal(err)
@@ -42,10 +41,10 @@ func abandoned(t *testing.T, rdb *redis.Client, typ string, opts ...asynq.Option
 		t.Fatal(err)
 	}
 	pipe := rdb.TxPipeline()
-	pipe.LRem(t.Context(), asynqx.Key("q", "pending"), 0, info.ID)
-	pipe.LPush(t.Context(), asynqx.Key("q", "active"), info.ID)
-	pipe.ZAdd(t.Context(), asynqx.Key("q", "lease"), redis.Z{Score: float64(time.Now().Add(-time.Hour).Unix()), Member: info.ID})
-	pipe.HSet(t.Context(), asynqx.TaskKey("q", info.ID), "state", "active")
+	pipe.LRem(t.Context(), Key("q", "pending"), 0, info.ID)
+	pipe.LPush(t.Context(), Key("q", "active"), info.ID)
+	pipe.ZAdd(t.Context(), Key("q", "lease"), redis.Z{Score: float64(time.Now().Add(-time.Hour).Unix()), Member: info.ID})
+	pipe.HSet(t.Context(), TaskKey("q", info.ID), "state", "active")
 	if _, err := pipe.Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +60,7 @@ func TestALostLeaseCountsOnceHoweverManyWorkersFindIt(t *testing.T) {
 	for range 3 {
 		counts = append(counts, recoverers(t, rdb, 4))
 	}
-	for deadline := time.Now().Add(20 * time.Second); rdb.ZCard(t.Context(), asynqx.Key("q", "lease")).Val() > 0; <-time.After(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); rdb.ZCard(t.Context(), Key("q", "lease")).Val() > 0; <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the tasks are not taken back")
 		}
@@ -101,7 +100,7 @@ func TestALostLeaseDoesNotCountWhileRedisTakesNoTaskBack(t *testing.T) {
 	refusing := s.Client()
 	refused := make(chan struct{}, 100)
 	refusing.AddHook(&commandCounter{counts: map[string]int{}, answer: func(cmd redis.Cmder) (error, bool) {
-		// In asynq v0.26 the script by which a task is to be tried again alone has eight keys.
+		// The script by which a task is to be tried again alone has eight keys.
 		if args := cmd.Args(); len(args) > 2 && strings.HasPrefix(cmd.Name(), "eval") && args[2] == 8 {
 			select {
 			case refused <- struct{}{}:
@@ -127,13 +126,13 @@ func TestALostLeaseDoesNotCountWhileRedisTakesNoTaskBack(t *testing.T) {
 func TestLeasesAreExtendedAlsoWhileRedisIsFull(t *testing.T) {
 	t.Parallel()
 	rdb := redistest.New(t, redistest.Options{AppendFsync: "no"}).Client()
-	key := asynqx.Key("q", "lease")
+	key := Key("q", "lease")
 	for _, id := range []string{"1", "2"} {
 		if err := rdb.ZAdd(t.Context(), key, redis.Z{Score: 1, Member: id}).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c := &leaseClient{rdb, nil}
+	c := NewLeaseClient(rdb, nil)
 	if err := rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}

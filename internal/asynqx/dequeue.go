@@ -1,19 +1,16 @@
-package worker
+package asynqx
 
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
-// wakingClient is the Redis client of asynq's Servers. asynq asks every queue for
+// DequeueClient is the Redis client of asynq's Servers as far as they ask for tasks. asynq asks every queue for
 // a task, one round trip after the other, and sleeps when all are empty: the more
 // often it looks, the sooner a task begins and the more an idle worker costs.
 // Here a queue that was found empty is not asked again before something is in
@@ -25,24 +22,23 @@ import (
 // The blocked command is BLMOVE of the oldest element onto its own place, which
 // changes nothing and works in asynq's own list. Should a wake be lost, or Redis
 // not know the command, the queues are asked from time to time as well.
-type wakingClient struct {
+type DequeueClient struct {
 	redis.UniversalClient
 
 	queues map[string]*watchedQueue // by the key of its pending tasks
 	// recheck is how long a queue is taken for empty at most, in case a wake is lost.
 	recheck time.Duration
-	// admit, when not nil, waits until the process may take one more task.
-	admit func(context.Context)
-	ctx   context.Context // ends with stop
-	stop  context.CancelFunc
-	began time.Time
-	asked atomic.Int64 // when a Server asked for a task last, in nanoseconds after began; 0 for never
+	admit   func(context.Context)
+	ctx     context.Context // ends with Stop
+	cancel  context.CancelFunc
+	made    time.Time
+	asked   atomic.Int64 // when a Server asked for a task last, in nanoseconds after made; 0 for never
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when a queue is to be asked again
 }
 
-// watchedQueue is one queue. wakingClient.mu guards all but the channel.
+// watchedQueue is one queue. DequeueClient.mu guards all but the channel.
 type watchedQueue struct {
 	pending    string        // asynq's list of tasks that wait
 	emptyUntil time.Time     // it is taken for empty until then; zero: ask
@@ -57,7 +53,7 @@ const (
 	// deafRecheck takes its place while nothing can wake us.
 	deafRecheck = 50 * time.Millisecond
 	// wakeBlock is how long one blocked command waits. It bounds for how long it
-	// outlives stop.
+	// outlives Stop.
 	wakeBlock = time.Second
 	// wakeAtOnce is how soon a wake comes at most that does not tell of a new task:
 	// the queue is paused, or others take its tasks.
@@ -69,26 +65,34 @@ const (
 	maxWakePause = time.Second
 )
 
-func newWakingClient(rdb redis.UniversalClient, queues map[string]int) *wakingClient {
-	c := &wakingClient{UniversalClient: rdb, queues: map[string]*watchedQueue{}, recheck: wakeRecheck, changed: make(chan struct{}), began: time.Now()}
-	c.ctx, c.stop = context.WithCancel(context.Background())
+// NewDequeueClient returns a client over rdb for Servers of these queues. admit, when not nil,
+// waits until the process may take one more task; its context ends with Stop.
+func NewDequeueClient(rdb redis.UniversalClient, queues map[string]int, admit func(context.Context)) *DequeueClient {
+	c := &DequeueClient{
+		UniversalClient: rdb, queues: map[string]*watchedQueue{}, recheck: wakeRecheck, admit: admit, changed: make(chan struct{}), made: time.Now(),
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for name := range queues {
-		key := asynqx.Key(name, asynqx.Pending)
+		key := Key(name, Pending)
 		c.queues[key] = &watchedQueue{pending: key, emptied: make(chan struct{}, 1)}
 	}
 	return c
 }
 
-// watch begins to wait for tasks. It ends soon after stop, at the latest when the
-// client is closed; nobody needs to wait for it.
-func (c *wakingClient) watch() {
+// Start begins to wait for tasks. It is called before the Servers are started.
+func (c *DequeueClient) Start() {
+	c.asks()
 	for _, q := range c.queues {
 		go c.watchQueue(q)
 	}
 }
 
+// Stop lets the Servers go that wait for a task, so that they can be shut down. What Start
+// began ends soon after, at the latest when the client is closed; nobody needs to wait for it.
+func (c *DequeueClient) Stop() { c.cancel() }
+
 // EvalSha answers asynq's question for a task of a queue that is empty.
-func (c *wakingClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+func (c *DequeueClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	q := c.dequeued(keys)
 	if q != nil {
 		c.asks()
@@ -116,22 +120,22 @@ func (c *wakingClient) EvalSha(ctx context.Context, sha string, keys []string, a
 	return cmd
 }
 
-func (c *wakingClient) asks() { c.asked.Store(int64(time.Since(c.began))) }
+func (c *DequeueClient) asks() { c.asked.Store(int64(time.Since(c.made))) }
 
-// silent is how long no Server has asked for a task, by the monotonic clock; 0 when
-// none ever has.
-func (c *wakingClient) silent() time.Duration {
+// Silent is how long no Server has asked for a task, by the monotonic clock; 0 before Start
+// and after Stop.
+func (c *DequeueClient) Silent() time.Duration {
 	asked := time.Duration(c.asked.Load())
-	if asked == 0 {
+	if asked == 0 || c.ctx.Err() != nil {
 		return 0
 	}
-	return time.Since(c.began) - asked
+	return time.Since(c.made) - asked
 }
 
 // dequeued returns the queue that asynq's script asks for a task, nil if it is
-// another script: in asynq v0.26 that script alone has these four keys.
-func (c *wakingClient) dequeued(keys []string) *watchedQueue {
-	if len(keys) != 4 || !strings.HasSuffix(keys[1], ":paused") || !strings.HasSuffix(keys[2], ":active") {
+// another script: that script alone has these four keys.
+func (c *DequeueClient) dequeued(keys []string) *watchedQueue {
+	if len(keys) != 4 || !is(keys[1], Paused) || !is(keys[2], Active) {
 		return nil
 	}
 	return c.queues[keys[0]]
@@ -139,7 +143,7 @@ func (c *wakingClient) dequeued(keys []string) *watchedQueue {
 
 // empty reports whether q need not be asked. When no queue needs to be, it waits
 // for one first.
-func (c *wakingClient) empty(q *watchedQueue) bool {
+func (c *DequeueClient) empty(q *watchedQueue) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.ctx.Err() == nil {
@@ -170,7 +174,7 @@ func (c *wakingClient) empty(q *watchedQueue) bool {
 
 // nextLook returns when the next queue is to be asked, and whether all are taken
 // for empty. The caller holds mu.
-func (c *wakingClient) nextLook(now time.Time) (next time.Time, all bool) {
+func (c *DequeueClient) nextLook(now time.Time) (next time.Time, all bool) {
 	for _, q := range c.queues {
 		if !now.Before(q.emptyUntil) {
 			return now, false
@@ -182,7 +186,7 @@ func (c *wakingClient) nextLook(now time.Time) (next time.Time, all bool) {
 	return next, true
 }
 
-func (c *wakingClient) recheckOf(q *watchedQueue) time.Duration {
+func (c *DequeueClient) recheckOf(q *watchedQueue) time.Duration {
 	if q.deaf {
 		return deafRecheck
 	}
@@ -191,7 +195,7 @@ func (c *wakingClient) recheckOf(q *watchedQueue) time.Duration {
 
 // foundEmpty notes that q has no task, and lets its watcher wait for one. It is safe
 // that a task may have come since: the watcher finds it at once.
-func (c *wakingClient) foundEmpty(q *watchedQueue) {
+func (c *DequeueClient) foundEmpty(q *watchedQueue) {
 	c.mu.Lock()
 	q.emptyUntil = time.Now().Add(c.recheckOf(q))
 	c.mu.Unlock()
@@ -202,7 +206,7 @@ func (c *wakingClient) foundEmpty(q *watchedQueue) {
 }
 
 // foundTask notes that q had a task.
-func (c *wakingClient) foundTask(q *watchedQueue) {
+func (c *DequeueClient) foundTask(q *watchedQueue) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q.fruitless = 0
@@ -210,7 +214,7 @@ func (c *wakingClient) foundTask(q *watchedQueue) {
 }
 
 // ask lets all Servers ask q again. The caller holds mu.
-func (c *wakingClient) ask(q *watchedQueue) {
+func (c *DequeueClient) ask(q *watchedQueue) {
 	if q.emptyUntil.IsZero() {
 		return
 	}
@@ -219,13 +223,13 @@ func (c *wakingClient) ask(q *watchedQueue) {
 }
 
 // tell wakes the Servers that wait. The caller holds mu.
-func (c *wakingClient) tell() {
+func (c *DequeueClient) tell() {
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
 
 // watchQueue waits for a task whenever q was found empty.
-func (c *wakingClient) watchQueue(q *watchedQueue) {
+func (c *DequeueClient) watchQueue(q *watchedQueue) {
 	for {
 		select {
 		case <-q.emptied:
@@ -244,7 +248,7 @@ func (c *wakingClient) watchQueue(q *watchedQueue) {
 	}
 }
 
-func (c *wakingClient) takenForEmpty(q *watchedQueue) bool {
+func (c *DequeueClient) takenForEmpty(q *watchedQueue) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !q.emptyUntil.IsZero()
@@ -252,7 +256,7 @@ func (c *wakingClient) takenForEmpty(q *watchedQueue) bool {
 
 // block waits until something is in q, and returns how long to pause before the
 // next time.
-func (c *wakingClient) block(q *watchedQueue) time.Duration {
+func (c *DequeueClient) block(q *watchedQueue) time.Duration {
 	start := time.Now()
 	err := c.BLMove(c.ctx, q.pending, q.pending, "RIGHT", "RIGHT", wakeBlock).Err()
 	c.mu.Lock()

@@ -1,4 +1,5 @@
-package redistest
+// Package asynqxtest brings tasks of asynq's into states for tests.
+package asynqxtest
 
 import (
 	"context"
