@@ -57,8 +57,7 @@ const (
 func (c *Client) Batch(ctx context.Context, items iter.Seq[Item], opts ...Option) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		b := &batch{c: c, collector: newCollector(c.rdb), yield: yield}
-		b.asynq = asynqx.NewClient(b.collector)
+		b := &batch{c: c, capture: asynqx.NewCapture(c.rdb), yield: yield}
 		defer b.wait() // after cancel: nothing of ours runs on when the caller goes on
 		defer cancel()
 		index, all := 0, call{by: "enqueue"}.with(opts)
@@ -82,10 +81,9 @@ func (c *Client) Batch(ctx context.Context, items iter.Seq[Item], opts ...Option
 
 // batch is a [Client.Batch] that runs.
 type batch struct {
-	c         *Client
-	collector *collector
-	asynq     *asynqx.Client
-	yield     func(Result) bool
+	c       *Client
+	capture *asynqx.Capture
+	yield   func(Result) bool
 
 	taken []entry
 	onWay []*chunk  // the oldest first
@@ -103,7 +101,7 @@ type entry struct {
 	known earlier
 	// placed means that it has a place in its merchant's line.
 	placed bool
-	command
+	asynqx.Command
 }
 
 func (b *batch) take(ctx context.Context, index int, item Item, o call) {

@@ -183,42 +183,6 @@ func (s sent) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 	return next
 }
 
-func TestWhatIsCollectedIsWhatAsynqsClientSends(t *testing.T) {
-	t.Parallel()
-	srv := redistest.New(t, redistest.Options{AppendFsync: "no"})
-	var commands [][]any
-	rdb := srv.Client()
-	rdb.AddHook(sent{process: func(_ context.Context, cmd redis.Cmder) { commands = append(commands, cmd.Args()) }})
-	collector := newCollector(srv.Client())
-	plain, collecting := asynqx.NewClient(rdb), asynqx.NewClient(collector)
-	for name, at := range map[string]time.Time{"pending": {}, "scheduled": time.Now().Add(time.Hour)} {
-		task := asynqx.Spec{Type: "t", Queue: "query", ID: name, Payload: []byte("{}"), ProcessAt: at}
-		commands = nil
-		if _, err := plain.Enqueue(t.Context(), task); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := collector.collect(t.Context(), collecting, task); err != nil {
-			t.Fatal(err)
-		}
-		got, state, err := collector.collect(t.Context(), collecting, task)
-		if err != nil || state != name {
-			t.Fatalf("%s: %s, %v", name, state, err)
-		}
-		if len(got.keys) != 2 || len(got.args) != 3 {
-			t.Errorf("%s: %d keys and %d arguments, want 2 and 3", name, len(got.keys), len(got.args))
-		}
-		flat := []any{"evalsha", got.sha, len(got.keys), got.keys[0], got.keys[1]}
-		want := commands[slices.IndexFunc(commands, func(args []any) bool { return args[0] == "evalsha" })]
-		if diff := cmp.Diff(want[:5], flat); diff != "" {
-			t.Errorf("%s (-asynq's client +collected):\n%s", name, diff)
-		}
-		text := commands[len(commands)-1] // of the first call to a new server
-		if text[0] != "eval" || text[1] != got.text || len(want) != 5+len(got.args) {
-			t.Errorf("%s: the text of the script or the number of arguments is another", name)
-		}
-	}
-}
-
 // outcome is what a shop sees of a result.
 type outcome struct {
 	state              string

@@ -159,14 +159,14 @@ func (b *batch) encode(ctx context.Context, entries []entry) {
 			continue
 		}
 		e.placed = true
-		command, state, err := b.collector.collect(ctx, b.asynq, b.c.task(&e.intent))
+		command, state, err := b.capture.Task(ctx, b.c.task(&e.intent))
 		switch {
-		case errors.Is(err, errOtherAsynq):
+		case errors.Is(err, asynqx.ErrOtherAsynq):
 			e.settle(Receipt{}, fmt.Errorf("enqueue %s: %w", e.receipt.ID, err))
 		case err != nil:
 			e.settle(Receipt{}, redisError(ctx, e.receipt.ID, err))
 		default:
-			e.command, e.receipt.State = command, e.state(state)
+			e.Command, e.receipt.State = command, e.state(state)
 		}
 	}
 }
@@ -174,24 +174,54 @@ func (b *batch) encode(ctx context.Context, entries []entry) {
 // store stores the open entries, and returns those whose id exists. It settles
 // the others.
 func (b *batch) store(ctx context.Context, entries []entry) (there []*entry) {
-	groups := grouped(entries)
+	open := make([]*entry, 0, len(entries))
+	for i := range entries {
+		if entries[i].open {
+			open = append(open, &entries[i])
+		}
+	}
+	groups := asynqx.Grouped(open)
 	// Redis may not know a script yet, or have forgotten it, by SCRIPT FLUSH, a
 	// failover or the move of a slot: then its text is sent.
 	for _, asText := range []bool{false, true} {
 		err := b.c.trip(ctx, func(ctx context.Context, pipe redis.Pipeliner) {
 			for _, g := range groups {
-				g.send(ctx, pipe, asText)
+				g.Send(ctx, pipe, asText)
 			}
 		})
-		var unknown []*group
+		var unknown []*asynqx.Group[*entry]
 		for _, g := range groups {
-			if err == nil && g.answer.Err() != nil && redis.HasErrorPrefix(g.answer.Err(), "NOSCRIPT") {
+			if err == nil && g.Unknown() {
 				unknown = append(unknown, g)
 				continue
 			}
-			there = append(there, g.judge(ctx, err)...)
+			there = append(there, judge(ctx, g, err)...)
 		}
 		groups = unknown
+	}
+	return there
+}
+
+// judge settles the entries of a group by its answer, and returns those whose id
+// exists. That may be by this very batch, since the Redis client sends a pipeline
+// again when it has lost the answers: the nonce tells.
+func judge(ctx context.Context, g *asynqx.Group[*entry], err error) (there []*entry) {
+	for i, e := range g.Entries {
+		err := err
+		if err == nil {
+			err = g.Answer(i)
+		}
+		switch {
+		case err == nil:
+			e.settle(e.receipt, nil)
+		case errors.Is(err, asynqx.ErrExists):
+			e.open = false
+			there = append(there, e)
+		case errors.Is(err, asynqx.ErrOtherAsynq):
+			e.settle(Receipt{}, fmt.Errorf("enqueue %s: %w", e.receipt.ID, err))
+		default:
+			e.settle(Receipt{}, redisError(ctx, e.receipt.ID, err))
+		}
 	}
 	return there
 }

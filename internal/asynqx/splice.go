@@ -18,10 +18,10 @@ var asNoScript = redis.NewCmdResult(nil, redis.ErrNoScript)
 // nothing. go-redis may send it twice.
 type Before func(keys, args int) string
 
-// Call is what a script of ours that goes before one of asynq's is called with.
+// Call is what such a script is called with.
 type Call struct {
-	Keys []string
-	Args []any
+	// Append adds our keys and arguments to those of asynq's.
+	Append func(keys []string, args []any) ([]string, []any)
 	// Took, when not nil, is told how long the two took.
 	Took func(time.Duration)
 }
@@ -51,7 +51,8 @@ func splice(ours Before, asynqs string, numKeys, numArgs int) *spliced {
 // run executes both. After an error nobody knows what was executed.
 func (s *spliced) run(ctx context.Context, rdb redis.UniversalClient, keys []string, args []any, ours Call) *redis.Cmd {
 	start := time.Now()
-	cmd := s.script.Run(ctx, rdb, append(keys[:s.numKeys:s.numKeys], ours.Keys...), append(args[:s.numArgs:s.numArgs], ours.Args...)...)
+	keys, args = ours.Append(keys[:s.numKeys:s.numKeys], args[:s.numArgs:s.numArgs])
+	cmd := s.script.Run(ctx, rdb, keys, args...)
 	if ours.Took != nil {
 		ours.Took(time.Since(start))
 	}

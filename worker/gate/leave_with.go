@@ -27,5 +27,10 @@ func LeaveAfter(keys, args int) string {
 // ECPay does not ban. After an error nobody knows what was executed: [Gate.Leave] then
 // tells, or does it.
 func (g *Gate) LeaveWith(a Attempt, r Result) asynqx.Call {
-	return asynqx.Call{Keys: leaveKeys(a), Args: leaveArgs(a, r), Took: func(took time.Duration) { g.took(stepLeave, took) }}
+	return asynqx.Call{
+		Append: func(keys []string, args []any) ([]string, []any) {
+			return append(keys, leaveKeys(a)...), append(args, leaveArgs(a, r)...)
+		},
+		Took: func(took time.Duration) { g.took(stepLeave, took) },
+	}
 }
