@@ -198,7 +198,7 @@ func TestProvenNotExecutedIsSentAgainWithAFreshStamp(t *testing.T) {
 	if err := x.stage(w.fake); err != nil {
 		t.Fatal(err)
 	}
-	w.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{RtnCode: 9000001, Times: 2}, ecpaytest.Fault{TransCode: 104})
+	w.fake.Inject(ecpaytest.Match{Operation: "B2B Invalid"}, ecpaytest.Fault{RtnCode: 9000001, Times: 2}, ecpaytest.Fault{TransCode: 104})
 	v, attempts := w.toEnd(w.job(x.payload))
 	if v.Action != Done || attempts != 4 || w.effects(x) != 1 {
 		t.Errorf("%s(%s) after %d attempts with %d effects", v.Action, v.Kind, attempts, w.effects(x))
@@ -474,7 +474,7 @@ func TestOutcomeThatCannotBeRecordedMakesTheTaskComeBack(t *testing.T) {
 	if err := x.stage(w.fake); err != nil {
 		t.Fatal(err)
 	}
-	w.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{Latency: 100 * time.Millisecond, AfterEffect: true})
+	w.fake.Inject(ecpaytest.Match{Operation: "B2B Invalid"}, ecpaytest.Fault{Latency: 100 * time.Millisecond, AfterEffect: true})
 	done := make(chan struct{})
 	go func() { // Redis goes away while ECPay answers
 		defer close(done)

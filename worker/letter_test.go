@@ -20,7 +20,7 @@ func TestADeadTaskThatTheLedgerDoesNotTakeComesBack(t *testing.T) {
 	if err := x.stage(w.fake); err != nil {
 		t.Fatal(err)
 	}
-	w.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "x", Times: 2})
+	w.fake.Inject(ecpaytest.Match{Operation: "B2B Invalid"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "x", Times: 2})
 	j := w.job(x.payload)
 	if err := w.mr.Set(record.DeadKey(j.id), "in the way of the index"); err != nil {
 		t.Fatal(err)

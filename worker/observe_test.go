@@ -81,7 +81,7 @@ func TestAnAttemptIsObservedFromItsStartToItsEnd(t *testing.T) {
 	if err := x.stage(w.fake); err != nil {
 		t.Fatal(err)
 	}
-	w.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{RtnCode: 9000001})
+	w.fake.Inject(ecpaytest.Match{Operation: "B2B Invalid"}, ecpaytest.Fault{RtnCode: 9000001})
 	type key struct{}
 	var started []string
 	var got []Finished

@@ -16,7 +16,7 @@ func TestARejectedTaskDiesReadablyAndIsRunAgainFromTheDashboard(t *testing.T) {
 	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000041", InvoiceDate: invoiceDate}))
 	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000042", InvoiceDate: invoiceDate}))
 	const allowance = "該發票已被折讓過，無法直接作廢發票"
-	b.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{RtnCode: 5070450, RtnMsg: allowance, Times: -1})
+	b.fake.Inject(ecpaytest.Match{Operation: "B2B Invalid"}, ecpaytest.Fault{RtnCode: 5070450, RtnMsg: allowance, Times: -1})
 	b.worker()
 	d := b.dashboard()
 

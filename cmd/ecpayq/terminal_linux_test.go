@@ -65,7 +65,7 @@ func TestPeopleAtATerminalGetTablesAndProgramsGetJSON(t *testing.T) {
 	b := newBench(t, nil)
 	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000099", InvoiceDate: invoiceDate}))
 	// A message that would clear the screen and forge a line.
-	b.fake.Inject(ecpaytest.Match{Operation: "Invalid"}, ecpaytest.Fault{RtnCode: 5070450, RtnMsg: "折讓過\x1b[2J\r\n偽造", Times: -1})
+	b.fake.Inject(ecpaytest.Match{Operation: "B2B Invalid"}, ecpaytest.Fault{RtnCode: 5070450, RtnMsg: "折讓過\x1b[2J\r\n偽造", Times: -1})
 	enqueued := b.onTerminal(nil, "enqueue", "invalid", "--invoice-number", "VG11000099", "--invoice-date", invoiceDate, "--reason", "訂單取消")
 	const id = "b2b.invalid.2000132.VG11000099." + invoiceDate
 	for _, want := range []string{"│", id, "pending", "ecpayq task wait " + id} {

@@ -16,11 +16,11 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	twin.minted = 99999990
 	staged := Delayed{Tsr: others["Tsr"]}
 	switch x.op.id() {
-	case opIssue.id(), opDelayIssue.id():
+	case opB2CIssue.id(), opB2CDelayIssue.id():
 		staged = Delayed{Tsr: "UNUSED"} // the number is free
-	case opTriggerIssue.id(), opCancelDelayIssue.id(), opEditDelayIssue.id():
+	case opB2CTriggerIssue.id(), opB2CCancelDelayIssue.id(), opB2CEditDelayIssue.id():
 	default:
-		staged.Issued, staged.Voided = true, x.op.id() == opGetInvalid.id()
+		staged.Issued, staged.Voided = true, x.op.id() == opB2CGetInvalid.id()
 	}
 	for _, err := range []error{
 		twin.StageDelayed(staged),

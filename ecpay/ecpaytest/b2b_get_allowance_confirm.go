@@ -2,17 +2,17 @@ package ecpaytest
 
 import "regexp"
 
-var opGetAllowanceConfirm = operation{
+var opB2BGetAllowanceConfirm = operation{
 	name: "GetAllowanceConfirm", category: "B2B", subject: []string{"AllowanceNo"},
-	run: (*Server).getAllowanceConfirm,
+	run: (*Server).b2bGetAllowanceConfirm,
 }
 
 // allowanceNumber is the form of an AllowanceNo: 16 digits (documented for a sibling product).
 var allowanceNumber = regexp.MustCompile(`^[0-9]{16}$`)
 
-// getAllowanceConfirm is B2B GetAllowanceConfirm (documented). The type of RtnData, and the code for an unknown number,
+// b2bGetAllowanceConfirm is B2B GetAllowanceConfirm (documented). The type of RtnData, and the code for an unknown number,
 // are unknown.
-func (s *Server) getAllowanceConfirm(r request) answer {
+func (s *Server) b2bGetAllowanceConfirm(r request) answer {
 	number := r.data.pattern("AllowanceNo", 16, allowanceNumber)
 	if a, ok := s.checked(r.data); !ok {
 		return a

@@ -4,12 +4,12 @@ import "time"
 
 var opB2BGetInvalid = operation{
 	name: "GetInvalid", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
-	run: (*Server).getInvalidB2B,
+	run: (*Server).b2bGetInvalid,
 }
 
-// getInvalidB2B is B2B GetInvalid. Its members are documented for a sibling product. That an invoice which is not voided is
+// b2bGetInvalid is B2B GetInvalid. Its members are documented for a sibling product. That an invoice which is not voided is
 // answered like an unknown one is our choice.
-func (s *Server) getInvalidB2B(r request) answer {
+func (s *Server) b2bGetInvalid(r request) answer {
 	i, a := s.findInvoice(r)
 	if i == nil {
 		return a

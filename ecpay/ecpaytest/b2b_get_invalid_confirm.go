@@ -1,13 +1,13 @@
 package ecpaytest
 
-var opGetInvalidConfirm = operation{
+var opB2BGetInvalidConfirm = operation{
 	name: "GetInvalidConfirm", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
-	run: (*Server).getInvalidConfirm,
+	run: (*Server).b2bGetInvalidConfirm,
 }
 
-// getInvalidConfirm is B2B GetInvalidConfirm. Documented for a sibling product: ConfirmDate is null while the confirm is
+// b2bGetInvalidConfirm is B2B GetInvalidConfirm. Documented for a sibling product: ConfirmDate is null while the confirm is
 // awaited. That an invoice which is not voided is answered like an unknown one is our choice.
-func (s *Server) getInvalidConfirm(r request) answer {
+func (s *Server) b2bGetInvalidConfirm(r request) answer {
 	i, a := s.findInvoice(r)
 	if i == nil {
 		return a

@@ -2,11 +2,11 @@ package ecpaytest
 
 var opB2BGetIssue = operation{
 	name: "GetIssue", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
-	run: (*Server).getIssueB2B,
+	run: (*Server).b2bGetIssue,
 }
 
-// getIssueB2B is B2B GetIssue. Recorded: RtnCode is a string, RtnData an object, and its keys are of mixed spelling.
-func (s *Server) getIssueB2B(r request) answer {
+// b2bGetIssue is B2B GetIssue. Recorded: RtnCode is a string, RtnData an object, and its keys are of mixed spelling.
+func (s *Server) b2bGetIssue(r request) answer {
 	i, a := s.findInvoice(r)
 	if i == nil {
 		a.asString = true

@@ -2,15 +2,15 @@ package ecpaytest
 
 import "unicode/utf8"
 
-var opInvalid = operation{
+var opB2BInvalid = operation{
 	name: "Invalid", category: "B2B", write: true, subject: []string{"InvoiceNumber"},
-	run: (*Server).invalid,
+	run: (*Server).b2bInvalid,
 }
 
-// invalid is B2B Invalid. Recorded: a bad Reason is refused before the invoice is looked for; 6070004 for an unknown number
+// b2bInvalid is B2B Invalid. Recorded: a bad Reason is refused before the invoice is looked for; 6070004 for an unknown number
 // or wrong date. Documented: in exchange mode the void awaits the counterparty. What a second void does is unknown, and
 // here it has its effect again and answers a code nobody knows.
-func (s *Server) invalid(r request) answer {
+func (s *Server) b2bInvalid(r request) answer {
 	f := r.data
 	var reason string
 	if f.present("Reason") {

@@ -1,13 +1,13 @@
 package ecpaytest
 
-var opInvalidConfirm = operation{
+var opB2BInvalidConfirm = operation{
 	name: "InvalidConfirm", category: "B2B", write: true, subject: []string{"InvoiceNumber"},
-	run: (*Server).invalidConfirm,
+	run: (*Server).b2bInvalidConfirm,
 }
 
-// invalidConfirm is B2B InvalidConfirm. Documented: exchange mode only, by the party that received the void. Every code
+// b2bInvalidConfirm is B2B InvalidConfirm. Documented: exchange mode only, by the party that received the void. Every code
 // but 1 and 6070004 is unknown. A second confirm has its effect again and answers a code nobody knows.
-func (s *Server) invalidConfirm(r request) answer {
+func (s *Server) b2bInvalidConfirm(r request) answer {
 	f := r.data
 	key := invoiceKey{f.pattern("InvoiceNumber", 10, invoiceNumber), f.date("InvoiceDate")}
 	f.optional("Remark", 200)

@@ -8,13 +8,13 @@ import (
 
 var opB2BIssue = operation{
 	name: "Issue", category: "B2B", write: true, subject: []string{"RelateNumber"},
-	run: (*Server).issueB2B,
+	run: (*Server).b2bIssue,
 }
 
-// issueB2B is B2B Issue. Documented: its fields, RelateNumber of at most 20 characters in exchange mode and 50 in archive mode.
+// b2bIssue is B2B Issue. Documented: its fields, RelateNumber of at most 20 characters in exchange mode and 50 in archive mode.
 // Recorded: InvoiceNumber and RandomNumber, but no date, in the answer; 6000015 for a buyer that is not registered. That all are
 // registered but one, and the codes for a RelateNumber that was used before and for wrong sums, are our choice.
-func (s *Server) issueB2B(r request) answer {
+func (s *Server) b2bIssue(r request) answer {
 	f := r.data
 	limit := 20
 	if r.merchant.Archive {

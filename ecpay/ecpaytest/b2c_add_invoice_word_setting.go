@@ -2,17 +2,17 @@ package ecpaytest
 
 import "regexp"
 
-var opAddInvoiceWordSetting = operation{
+var opB2CAddInvoiceWordSetting = operation{
 	name: "AddInvoiceWordSetting", category: "B2C", write: true, subject: []string{"InvoiceHeader"},
-	run: (*Server).addInvoiceWordSetting,
+	run: (*Server).b2cAddInvoiceWordSetting,
 }
 
 // wordNumber are the digits of an invoice number.
 var wordNumber = regexp.MustCompile(`^[0-9]{8}$`)
 
-// addInvoiceWordSetting is B2C AddInvoiceWordSetting. Seen in shipped clients: its fields and TrackID. Documented: a new range
+// b2cAddInvoiceWordSetting is B2C AddInvoiceWordSetting. Seen in shipped clients: its fields and TrackID. Documented: a new range
 // is not in use. What a range that overlaps another one is answered is unknown, and here nobody knows the code.
-func (s *Server) addInvoiceWordSetting(r request) answer {
+func (s *Server) b2cAddInvoiceWordSetting(r request) answer {
 	f := r.data
 	t := track{
 		term: f.number("InvoiceTerm", 1, 6), year: f.year(), invType: f.oneOf("InvType", "07", "08"), category: f.number("InvoiceCategory", 1, 2),

@@ -2,14 +2,14 @@ package ecpaytest
 
 import "time"
 
-var opCancelDelayIssue = operation{
+var opB2CCancelDelayIssue = operation{
 	name: "CancelDelayIssue", category: "B2C", write: true, subject: []string{"Tsr"},
-	run: (*Server).cancelDelayIssue,
+	run: (*Server).b2cCancelDelayIssue,
 }
 
-// cancelDelayIssue is B2C CancelDelayIssue. Documented: it cancels until the time has come; its example has RtnCode as a
+// b2cCancelDelayIssue is B2C CancelDelayIssue. Documented: it cancels until the time has come; its example has RtnCode as a
 // string, which Config.CancelCodeAsString turns on. Recorded: RtnCode is an integer; 5070305 for an unknown or cancelled Tsr; for an issued one that is inferred.
-func (s *Server) cancelDelayIssue(r request) answer {
+func (s *Server) b2cCancelDelayIssue(r request) answer {
 	tsr := r.data.required("Tsr", 30)
 	if a, ok := s.checked(r.data); !ok {
 		return a

@@ -2,17 +2,17 @@ package ecpaytest
 
 import "regexp"
 
-var opCheckBarcode = operation{
+var opB2CCheckBarcode = operation{
 	name: "CheckBarcode", category: "B2C", subject: []string{"BarCode"},
-	run: (*Server).checkBarcode,
+	run: (*Server).b2cCheckBarcode,
 }
 
 // barcode is the form of a mobile barcode carrier (手機條碼).
 var barcode = regexp.MustCompile(`^/[0-9A-Z+.-]{7}$`)
 
-// checkBarcode is B2C CheckBarcode. Documented: IsExist Y or N. Recorded: 2019001 for what has not the form. That all exist
+// b2cCheckBarcode is B2C CheckBarcode. Documented: IsExist Y or N. Recorded: 2019001 for what has not the form. That all exist
 // but one is our choice.
-func (s *Server) checkBarcode(r request) answer {
+func (s *Server) b2cCheckBarcode(r request) answer {
 	code := r.data.required("BarCode", 50)
 	if code != "" && !barcode.MatchString(code) {
 		r.data.refuse(CodeBarcode)

@@ -2,13 +2,13 @@ package ecpaytest
 
 import "strings"
 
-var opDelayIssue = operation{
+var opB2CDelayIssue = operation{
 	name: "DelayIssue", category: "B2C", write: true, subject: []string{"Tsr", "RelateNumber"},
-	run: (*Server).delayIssue,
+	run: (*Server).b2cDelayIssue,
 }
 
-// delayIssue is B2C DelayIssue (documented). Recorded: 5070357 for a RelateNumber that was used before, in any case.
-func (s *Server) delayIssue(r request) answer {
+// b2cDelayIssue is B2C DelayIssue (documented). Recorded: 5070357 for a RelateNumber that was used before, in any case.
+func (s *Server) b2cDelayIssue(r request) answer {
 	f := r.data
 	d := Delayed{
 		MerchantID: r.merchant.MerchantID,

@@ -2,15 +2,15 @@ package ecpaytest
 
 import "strings"
 
-var opEditDelayIssue = operation{
+var opB2CEditDelayIssue = operation{
 	name: "EditDelayIssue", category: "B2C", write: true, subject: []string{"Tsr", "RelateNumber"},
-	run: (*Server).editDelayIssue,
+	run: (*Server).b2cEditDelayIssue,
 }
 
-// editDelayIssue is B2C EditDelayIssue (documented): the fields of Issue and a Tsr, with no field that steers the delay.
+// b2cEditDelayIssue is B2C EditDelayIssue (documented): the fields of Issue and a Tsr, with no field that steers the delay.
 // Recorded: 1 while it is pending, 4000001 for an unknown Tsr. That one which is scheduled may be edited, and one that is
 // issued or cancelled is answered like an unknown one, is our choice; so is that another RelateNumber must be free.
-func (s *Server) editDelayIssue(r request) answer {
+func (s *Server) b2cEditDelayIssue(r request) answer {
 	f := r.data
 	tsr := f.required("Tsr", 30)
 	f.optional("NotifyURL", 200)

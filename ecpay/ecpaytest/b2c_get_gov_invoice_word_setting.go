@@ -2,14 +2,14 @@ package ecpaytest
 
 import "encoding/json"
 
-var opGetGovInvoiceWordSetting = operation{
+var opB2CGetGovInvoiceWordSetting = operation{
 	name: "GetGovInvoiceWordSetting", category: "B2C",
-	run: (*Server).getGovInvoiceWordSetting,
+	run: (*Server).b2cGetGovInvoiceWordSetting,
 }
 
-// getGovInvoiceWordSetting is B2C GetGovInvoiceWordSetting (documented): the ranges that the Ministry of Finance gives to the
+// b2cGetGovInvoiceWordSetting is B2C GetGovInvoiceWordSetting (documented): the ranges that the Ministry of Finance gives to the
 // merchant in a year. Here it gives one for each of the six terms; their members are our choice.
-func (s *Server) getGovInvoiceWordSetting(r request) answer {
+func (s *Server) b2cGetGovInvoiceWordSetting(r request) answer {
 	year := r.data.year()
 	if a, ok := s.checked(r.data); !ok {
 		return a

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-var opGetInvalid = operation{
+var opB2CGetInvalid = operation{
 	name: "GetInvalid", category: "B2C", subject: []string{"RelateNumber", "InvoiceNo"},
-	run: (*Server).getInvalidB2C,
+	run: (*Server).b2cGetInvalid,
 }
 
-// getInvalidB2C is B2C GetInvalid. Recorded: it wants all three keys, else 2013001; what is not voided is RtnCode 2, as is
+// b2cGetInvalid is B2C GetInvalid. Recorded: it wants all three keys, else 2013001; what is not voided is RtnCode 2, as is
 // what does not exist.
-func (s *Server) getInvalidB2C(r request) answer {
+func (s *Server) b2cGetInvalid(r request) answer {
 	f := r.data
 	relate, number, date := f.optional("RelateNumber", 50), f.optional("InvoiceNo", 10), f.optional("InvoiceDate", 20)
 	if relate == "" || number == "" || date == "" {

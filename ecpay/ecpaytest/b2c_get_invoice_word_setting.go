@@ -2,14 +2,14 @@ package ecpaytest
 
 import "encoding/json"
 
-var opGetInvoiceWordSetting = operation{
+var opB2CGetInvoiceWordSetting = operation{
 	name: "GetInvoiceWordSetting", category: "B2C",
-	run: (*Server).getInvoiceWordSetting,
+	run: (*Server).b2cGetInvoiceWordSetting,
 }
 
-// getInvoiceWordSetting is B2C GetInvoiceWordSetting. Documented: its fields; 0 means any of InvoiceTerm and UseStatus. Recorded:
+// b2cGetInvoiceWordSetting is B2C GetInvoiceWordSetting. Documented: its fields; 0 means any of InvoiceTerm and UseStatus. Recorded:
 // 7 when there is none, TrackID and InvoiceNo. The name of the list is our choice.
-func (s *Server) getInvoiceWordSetting(r request) answer {
+func (s *Server) b2cGetInvoiceWordSetting(r request) answer {
 	f := r.data
 	year, term, status := f.year(), f.number("InvoiceTerm", 0, 6), f.number("UseStatus", 0, 6)
 	category := f.number("InvoiceCategory", 1, 2)

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-var opGetIssue = operation{
+var opB2CGetIssue = operation{
 	name: "GetIssue", category: "B2C", subject: []string{"RelateNumber", "InvoiceNo"},
-	run: (*Server).getIssue,
+	run: (*Server).b2cGetIssue,
 }
 
-// getIssue is B2C GetIssue. Recorded: which keys are there, even empty ones, decides what is looked for, so an empty
+// b2cGetIssue is B2C GetIssue. Recorded: which keys are there, even empty ones, decides what is looked for, so an empty
 // InvoiceNo beside a good RelateNumber finds nothing; only issued invoices are found, anything else is RtnCode 2.
-func (s *Server) getIssue(r request) answer {
+func (s *Server) b2cGetIssue(r request) answer {
 	f := r.data
 	byRelate, byNumber, byDate := f.present("RelateNumber"), f.present("InvoiceNo"), f.present("InvoiceDate")
 	relate, number, date := f.optional("RelateNumber", 50), f.optional("InvoiceNo", 10), f.optional("InvoiceDate", 20)

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-var opGetIssueList = operation{
+var opB2CGetIssueList = operation{
 	name: "GetIssueList", category: "B2C",
-	run: (*Server).getIssueList,
+	run: (*Server).b2cGetIssueList,
 }
 
-// getIssueList is B2C GetIssueList. Documented: the fields, and at most 200 invoices a page. Recorded: Data is not
+// b2cGetIssueList is B2C GetIssueList. Documented: the fields, and at most 200 invoices a page. Recorded: Data is not
 // encrypted, and the newest invoice comes first. The names of the members that hold the list, and that the Query fields
 // filter nothing here, are our choice. There is no CSV (DataType 2).
-func (s *Server) getIssueList(r request) answer {
+func (s *Server) b2cGetIssueList(r request) answer {
 	f := r.data
 	begin, end := f.date("BeginDate"), f.date("EndDate")
 	size, page := int(f.amount("NumPerPage", true)), int(f.amount("ShowingPage", true))

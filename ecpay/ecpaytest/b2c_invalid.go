@@ -7,13 +7,13 @@ import (
 
 var opB2CInvalid = operation{
 	name: "Invalid", category: "B2C", write: true, subject: []string{"InvoiceNo"},
-	run: (*Server).invalidB2C,
+	run: (*Server).b2cInvalid,
 }
 
-// invalidB2C is B2C Invalid. Recorded: 1600003 for an unknown number, 5070453 for a second void, 2009005 for a Reason of
+// b2cInvalid is B2C Invalid. Recorded: 1600003 for an unknown number, 5070453 for a second void, 2009005 for a Reason of
 // more than 20 characters, and that InvoiceDate may have a time of day. That a wrong date is answered like an unknown
 // number is our choice.
-func (s *Server) invalidB2C(r request) answer {
+func (s *Server) b2cInvalid(r request) answer {
 	f := r.data
 	number, date := f.pattern("InvoiceNo", 10, invoiceNumber), f.day("InvoiceDate")
 	reason := f.required("Reason", math.MaxInt)

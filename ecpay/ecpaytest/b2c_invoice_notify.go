@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-var opInvoiceNotify = operation{
+var opB2CInvoiceNotify = operation{
 	name: "InvoiceNotify", category: "B2C", write: true, subject: []string{"InvoiceNo"},
-	run: (*Server).invoiceNotify,
+	run: (*Server).b2cInvoiceNotify,
 }
 
-// invoiceNotify is B2C InvoiceNotify. Documented: the fields and their values. Recorded: 1600003 for an unknown number, and
+// b2cInvoiceNotify is B2C InvoiceNotify. Documented: the fields and their values. Recorded: 1600003 for an unknown number, and
 // that a repeat is a second message, so each one is an effect. It sends nothing.
-func (s *Server) invoiceNotify(r request) answer {
+func (s *Server) b2cInvoiceNotify(r request) answer {
 	f := r.data
 	number := f.pattern("InvoiceNo", 10, invoiceNumber)
 	how, tag := f.oneOf("Notify", "S", "E", "A"), f.oneOf("InvoiceTag", "I", "II", "A", "AI", "AW", "OA")

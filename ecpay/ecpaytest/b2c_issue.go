@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-var opIssue = operation{
+var opB2CIssue = operation{
 	name: "Issue", category: "B2C", write: true, subject: []string{"RelateNumber"},
-	run: (*Server).issueB2C,
+	run: (*Server).b2cIssue,
 }
 
-// issueB2C is B2C Issue (documented). Recorded: 5070357 for a RelateNumber that was used before, in any case.
-func (s *Server) issueB2C(r request) answer {
+// b2cIssue is B2C Issue (documented). Recorded: 5070357 for a RelateNumber that was used before, in any case.
+func (s *Server) b2cIssue(r request) answer {
 	relate, amount := s.issueFields(r.data)
 	if a, ok := s.checked(r.data); !ok {
 		return a

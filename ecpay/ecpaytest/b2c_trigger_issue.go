@@ -1,14 +1,14 @@
 package ecpaytest
 
-var opTriggerIssue = operation{
+var opB2CTriggerIssue = operation{
 	name: "TriggerIssue", category: "B2C", write: true, subject: []string{"Tsr"},
-	run: (*Server).triggerIssue,
+	run: (*Server).b2cTriggerIssue,
 }
 
-// triggerIssue is B2C TriggerIssue. Documented: 4000004 for DelayDay 0 and 4000003 for more. Recorded: 4000001 for an
+// b2cTriggerIssue is B2C TriggerIssue. Documented: 4000004 for DelayDay 0 and 4000003 for more. Recorded: 4000001 for an
 // unknown Tsr; 4000003 for one with flag "1". A cancelled Tsr is taken for unknown (inferred). What a second trigger does
 // is unknown, and here each has its effect again: a running delay starts anew, and an issued invoice gets a twin.
-func (s *Server) triggerIssue(r request) answer {
+func (s *Server) b2cTriggerIssue(r request) answer {
 	tsr := r.data.required("Tsr", 30)
 	if payType := r.data.required("PayType", 1); payType != "2" {
 		r.data.complain(CodeFieldFormat, `PayType must be "2"`)

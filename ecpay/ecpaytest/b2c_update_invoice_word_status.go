@@ -1,13 +1,13 @@
 package ecpaytest
 
-var opUpdateInvoiceWordStatus = operation{
+var opB2CUpdateInvoiceWordStatus = operation{
 	name: "UpdateInvoiceWordStatus", category: "B2C", write: true, subject: []string{"TrackID"},
-	run: (*Server).updateInvoiceWordStatus,
+	run: (*Server).b2cUpdateInvoiceWordStatus,
 }
 
-// updateInvoiceWordStatus is B2C UpdateInvoiceWordStatus. Documented: InvoiceStatus 0 stops, 1 pauses, 2 enables. Recorded: 7
+// b2cUpdateInvoiceWordStatus is B2C UpdateInvoiceWordStatus. Documented: InvoiceStatus 0 stops, 1 pauses, 2 enables. Recorded: 7
 // for an unknown TrackID.
-func (s *Server) updateInvoiceWordStatus(r request) answer {
+func (s *Server) b2cUpdateInvoiceWordStatus(r request) answer {
 	id, status := r.data.required("TrackID", 20), r.data.number("InvoiceStatus", 0, 2)
 	if a, ok := s.checked(r.data); !ok {
 		return a

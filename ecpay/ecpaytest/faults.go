@@ -8,8 +8,8 @@ import (
 
 // Match chooses the requests that a script of faults applies to. An empty field matches anything.
 type Match struct {
-	Operation  string `json:"operation"` // "TriggerIssue", "Invalid", ...
-	Category   string `json:"category"`  // "B2C" or "B2B"; GetIssue exists in both
+	Operation  string `json:"operation"` // "TriggerIssue", or "B2B Invalid" where both categories have the name
+	Category   string `json:"category"`  // "B2C" or "B2B"
 	MerchantID string `json:"merchant_id"`
 	Subject    string `json:"subject"` // Tsr, InvoiceNumber, AllowanceNo or RelateNumber
 }
@@ -155,7 +155,7 @@ func (s *Server) nextFault(x *exchange) Fault {
 }
 
 func (m Match) matches(call *Call) bool {
-	return (m.Operation == "" || m.Operation == call.Operation) &&
+	return (m.Operation == "" || m.Operation == call.Operation || m.Operation == call.Category+" "+call.Operation) &&
 		(m.Category == "" || m.Category == call.Category) &&
 		(m.MerchantID == "" || m.MerchantID == call.MerchantID) &&
 		(m.Subject == "" || m.Subject == call.Subject)

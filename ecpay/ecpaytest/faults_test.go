@@ -237,6 +237,8 @@ func TestMatch(t *testing.T) {
 		{"anything", Match{}, true},
 		{"operation", Match{Operation: "TriggerIssue"}, true},
 		{"another operation", Match{Operation: "CancelDelayIssue"}, false},
+		{"operation with its category", Match{Operation: "B2C TriggerIssue"}, true},
+		{"operation of another category", Match{Operation: "B2B TriggerIssue"}, false},
 		{"category", Match{Category: "B2C"}, true},
 		{"another category", Match{Category: "B2B"}, false},
 		{"merchant", Match{MerchantID: StageMerchantID}, true},

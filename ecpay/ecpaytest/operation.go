@@ -32,12 +32,32 @@ type request struct {
 // the second in B2C (seen in shipped clients).
 var revisions = map[string][]string{"B2C": {"3.0.0", "1.0.0"}, "B2B": {"1.0.0"}}
 
-// operations are the endpoints the fake has, by path.
+// operations are the endpoints the fake has, by path: a line for every file of one.
 var operations = byPath(
-	opIssue, opDelayIssue, opEditDelayIssue, opTriggerIssue, opCancelDelayIssue, opB2CInvalid, opInvoiceNotify,
-	opGetIssue, opGetIssueList, opGetInvalid, opCheckBarcode, opCheckLoveCode, opGetCompanyName,
-	opGetGovInvoiceWordSetting, opAddInvoiceWordSetting, opUpdateInvoiceWordStatus, opGetInvoiceWordSetting,
-	opB2BIssue, opInvalid, opInvalidConfirm, opGetAllowanceConfirm, opB2BGetIssue, opB2BGetInvalid, opGetInvalidConfirm,
+	opB2CIssue,
+	opB2CDelayIssue,
+	opB2CEditDelayIssue,
+	opB2CTriggerIssue,
+	opB2CCancelDelayIssue,
+	opB2CInvalid,
+	opB2CInvoiceNotify,
+	opB2CGetIssue,
+	opB2CGetIssueList,
+	opB2CGetInvalid,
+	opB2CCheckBarcode,
+	opB2CCheckLoveCode,
+	opB2CGetCompanyNameByTaxID,
+	opB2CGetGovInvoiceWordSetting,
+	opB2CAddInvoiceWordSetting,
+	opB2CUpdateInvoiceWordStatus,
+	opB2CGetInvoiceWordSetting,
+	opB2BIssue,
+	opB2BInvalid,
+	opB2BInvalidConfirm,
+	opB2BGetAllowanceConfirm,
+	opB2BGetIssue,
+	opB2BGetInvalid,
+	opB2BGetInvalidConfirm,
 )
 
 func byPath(list ...operation) map[string]*operation {

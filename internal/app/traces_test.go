@@ -214,8 +214,8 @@ func TestNoSpanHasAKeyOrAFieldOfAPayloadOrAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fake.Inject(ecpaytest.Match{Subject: "VG11000001", Operation: "Invalid"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: answer})
-	fake.Inject(ecpaytest.Match{Subject: "VG11000002", Operation: "Invalid"}, ecpaytest.Fault{Drop: true, AfterEffect: true})
+	fake.Inject(ecpaytest.Match{Subject: "VG11000001", Operation: "B2B Invalid"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: answer})
+	fake.Inject(ecpaytest.Match{Subject: "VG11000002", Operation: "B2B Invalid"}, ecpaytest.Fault{Drop: true, AfterEffect: true})
 	start(t, cfg)
 	for _, number := range []string{"VG11000001", "VG11000002"} {
 		if _, err := client.Invalid(t.Context(), tasks.B2BInvalid{
