@@ -32,7 +32,9 @@ func (r *B2BGetAllowanceConfirmRequest) Validate() error {
 }
 
 // B2BGetAllowanceConfirm asks whether an allowance is confirmed.
-func (c *Client) B2BGetAllowanceConfirm(ctx context.Context, m *Merchant, r *B2BGetAllowanceConfirmRequest) (*B2BGetAllowanceConfirmResponse, error) {
+func (c *Client) B2BGetAllowanceConfirm(
+	ctx context.Context, m *Merchant, r *B2BGetAllowanceConfirmRequest,
+) (*B2BGetAllowanceConfirmResponse, error) {
 	return call[B2BGetAllowanceConfirmResponse](ctx, c, m, r)
 }
 

@@ -18,7 +18,9 @@ func (*B2BGetInvalidConfirmRequest) Operation() Operation { return opB2BGetInval
 func (r *B2BGetInvalidConfirmRequest) Validate() error { return r.validate(opB2BGetInvalidConfirm) }
 
 // B2BGetInvalidConfirm asks whether a void is confirmed.
-func (c *Client) B2BGetInvalidConfirm(ctx context.Context, m *Merchant, r *B2BGetInvalidConfirmRequest) (*B2BGetInvalidConfirmResponse, error) {
+func (c *Client) B2BGetInvalidConfirm(
+	ctx context.Context, m *Merchant, r *B2BGetInvalidConfirmRequest,
+) (*B2BGetInvalidConfirmResponse, error) {
 	return call[B2BGetInvalidConfirmResponse](ctx, c, m, r)
 }
 

@@ -2,9 +2,8 @@ package ecpay
 
 import "context"
 
-// A second cancel changes nothing (5070305), so cancel is resendable (?p=15382).
 var opB2CCancelDelayIssue = Operation{
-	Name: "CancelDelayIssue", Category: B2C, Write: true, Resendable: true,
+	Name: "CancelDelayIssue", Category: B2C, Write: true,
 	Success:     []int64{1},
 	newResponse: func() Response { return new(B2CCancelDelayIssueResponse) },
 }
@@ -33,7 +32,9 @@ func (r *B2CCancelDelayIssueRequest) Validate() error {
 }
 
 // B2CCancelDelayIssue cancels a delayed invoice that is not issued yet.
-func (c *Client) B2CCancelDelayIssue(ctx context.Context, m *Merchant, r *B2CCancelDelayIssueRequest) (*B2CCancelDelayIssueResponse, error) {
+func (c *Client) B2CCancelDelayIssue(
+	ctx context.Context, m *Merchant, r *B2CCancelDelayIssueRequest,
+) (*B2CCancelDelayIssueResponse, error) {
 	return call[B2CCancelDelayIssueResponse](ctx, c, m, r)
 }
 

@@ -13,7 +13,7 @@ const (
 // opB2CTriggerIssue: ECPay's table lists 4000003 and 4000004 only, its example
 // shows 1, so 1 counts as accepted (?p=15371).
 var opB2CTriggerIssue = Operation{
-	Name: "TriggerIssue", Category: B2C, Write: true, Staged: true,
+	Name: "TriggerIssue", Category: B2C, Write: true,
 	Success: []int64{RtnScheduled, RtnIssued}, Accepted: []int64{1},
 	newResponse: func() Response { return new(B2CTriggerIssueResponse) },
 }

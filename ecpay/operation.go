@@ -32,12 +32,6 @@ type Operation struct {
 	Category Category
 	// Write is false for queries, which change nothing at ECPay.
 	Write bool
-	// Resendable writes change nothing when they are sent a second time, so an
-	// unanswered one may be repeated at once.
-	Resendable bool
-	// Staged means that the subject is put there by an earlier request, often of
-	// another system, that may still be under way: not found may pass.
-	Staged bool
 	// Success lists the RtnCodes that mean success. It differs by operation.
 	Success []int64
 	// Accepted lists RtnCodes by which ECPay says it took the request without

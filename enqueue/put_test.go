@@ -17,7 +17,7 @@ import (
 // asynqOptions are those of a task in asynq's own words.
 func asynqOptions(p tasks.Payload) []asynq.Option {
 	retention := 24 * time.Hour
-	if !tasks.KeepsRecord(p) {
+	if !tasks.WantedOnce(p) {
 		retention = time.Minute
 	}
 	return []asynq.Option{

@@ -67,7 +67,7 @@ func (c *Client) lookUp(ctx context.Context, id string) (earlier, error) {
 }
 
 // stands reports whether the earlier task keeps a new one from being stored.
-func (e earlier) stands(p tasks.Payload) bool { return e.dead || e.done && tasks.KeepsRecord(p) }
+func (e earlier) stands(p tasks.Payload) bool { return e.dead || e.done && tasks.WantedOnce(p) }
 
 // ended describes an earlier task that has ended. It may be this very one, if the
 // Redis client repeated its command.

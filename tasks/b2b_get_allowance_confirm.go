@@ -2,6 +2,24 @@ package tasks
 
 import "github.com/ecpayq/ecpayq/ecpay"
 
+var b2bGetAllowanceConfirm = Type{
+	newPayload: func() Payload { return new(B2BGetAllowanceConfirm) },
+	Queue:      "query",
+	Alias:      "get-allowance-confirm",
+	Fields: []Field{
+		merchantIDField,
+		{Name: "AllowanceNo", Max: 16, Shown: true, En: "allowance number, at most 16 characters", ZhTW: "折讓單號，至多 16 個字元"},
+		{
+			Name: "UntilConfirmed", Shown: true,
+			En:   "ask again until the allowance is confirmed or its upload failed",
+			ZhTW: "持續查詢，直到折讓單已確認或上傳失敗",
+		},
+	},
+	Wanted:     Anew,
+	WaitsFor:   Confirmation,
+	MaxPayload: 16 << 10, MaxResult: 8 << 10,
+}
+
 // B2BGetAllowanceConfirm is the payload of b2b:get_allowance_confirm, which asks whether
 // an allowance is confirmed.
 type B2BGetAllowanceConfirm struct {
@@ -36,17 +54,13 @@ func (p *B2BGetAllowanceConfirm) subject() []string {
 	return []string{p.AllowanceNo}
 }
 
-// Ask returns nil: a query has no effect to ask about.
-func (*B2BGetAllowanceConfirm) Ask(bool) *Ask { return nil }
+func (p *B2BGetAllowanceConfirm) waits() bool { return p.UntilConfirmed }
 
-// Delay is none: there is no effect.
-func (*B2BGetAllowanceConfirm) Delay() Delay { return Delay{} }
-
-// Progress of a question that was asked to wait until the allowance is confirmed.
-func (p *B2BGetAllowanceConfirm) Progress(r ecpay.Response) Progress {
+// progress tells whether the allowance is confirmed.
+func (*B2BGetAllowanceConfirm) progress(r ecpay.Response) Progress {
 	resp, ok := r.(*ecpay.B2BGetAllowanceConfirmResponse)
 	switch {
-	case !p.UntilConfirmed || !ok || resp.Confirmed():
+	case !ok || resp.Confirmed():
 		return Settled
 	case resp.UploadFailed():
 		return Failed

@@ -2,6 +2,19 @@ package tasks
 
 import "github.com/ecpayq/ecpayq/ecpay"
 
+var b2bInvalid = Type{
+	newPayload: func() Payload { return new(B2BInvalid) },
+	Queue:      "invalid",
+	Alias:      "invalid",
+	Fields: []Field{
+		merchantIDField, invoiceNumberField, invoiceDateField,
+		{Name: "Reason", Max: 20, En: "reason of the void, at most 20 characters", ZhTW: "作廢原因，至多 20 個字元"},
+		remarkField,
+	},
+	Shown:      ShownIsDone,
+	MaxPayload: 16 << 10, MaxResult: 8 << 10,
+}
+
 // B2BInvalid is the payload of b2b:invalid, which voids a B2B invoice. Its fields are
 // those of the request.
 type B2BInvalid ecpay.B2BInvalidRequest
@@ -14,8 +27,8 @@ func (p *B2BInvalid) Validate() error { return p.Request().Validate() }
 
 func (p *B2BInvalid) subject() []string { return []string{p.InvoiceNumber, p.InvoiceDate} }
 
-// Ask asks GetInvalid, on the seller's side.
-func (p *B2BInvalid) Ask(bool) *Ask {
+// ask asks GetInvalid, on the seller's side.
+func (p *B2BInvalid) ask(bool) *Ask {
 	return &Ask{
 		Request: &ecpay.B2BGetInvalidRequest{InvoiceKey: ecpay.InvoiceKey{
 			MerchantID: p.MerchantID, InvoiceCategory: ecpay.Sales, InvoiceNumber: p.InvoiceNumber, InvoiceDate: p.InvoiceDate,
@@ -23,9 +36,3 @@ func (p *B2BInvalid) Ask(bool) *Ask {
 		Shows: func(r ecpay.Response) bool { return r.(*ecpay.B2BGetInvalidResponse).RtnData.Value.CancelDate != "" },
 	}
 }
-
-// Delay is none: the effect can be seen at once.
-func (*B2BInvalid) Delay() Delay { return Delay{} }
-
-// Progress is Settled: nothing follows on success.
-func (*B2BInvalid) Progress(ecpay.Response) Progress { return Settled }

@@ -2,6 +2,15 @@ package tasks
 
 import "github.com/ecpayq/ecpayq/ecpay"
 
+var b2bInvalidConfirm = Type{
+	newPayload: func() Payload { return new(B2BInvalidConfirm) },
+	Queue:      "invalid_confirm",
+	Alias:      "invalid-confirm",
+	Fields:     []Field{merchantIDField, invoiceNumberField, invoiceDateField, remarkField},
+	Shown:      ShownIsDone,
+	MaxPayload: 16 << 10, MaxResult: 8 << 10,
+}
+
 // B2BInvalidConfirm is the payload of b2b:invalid_confirm, which confirms a void that
 // the merchant received. Its fields are those of the request.
 type B2BInvalidConfirm ecpay.B2BInvalidConfirmRequest
@@ -14,8 +23,8 @@ func (p *B2BInvalidConfirm) Validate() error { return p.Request().Validate() }
 
 func (p *B2BInvalidConfirm) subject() []string { return []string{p.InvoiceNumber, p.InvoiceDate} }
 
-// Ask asks GetInvalidConfirm, on the side that received the invoice.
-func (p *B2BInvalidConfirm) Ask(bool) *Ask {
+// ask asks GetInvalidConfirm, on the side that received the invoice.
+func (p *B2BInvalidConfirm) ask(bool) *Ask {
 	return &Ask{
 		Request: &ecpay.B2BGetInvalidConfirmRequest{InvoiceKey: ecpay.InvoiceKey{
 			MerchantID: p.MerchantID, InvoiceCategory: ecpay.Purchase, InvoiceNumber: p.InvoiceNumber, InvoiceDate: p.InvoiceDate,
@@ -25,9 +34,3 @@ func (p *B2BInvalidConfirm) Ask(bool) *Ask {
 		},
 	}
 }
-
-// Delay is none: the effect can be seen at once.
-func (*B2BInvalidConfirm) Delay() Delay { return Delay{} }
-
-// Progress is Settled: nothing follows on success.
-func (*B2BInvalidConfirm) Progress(ecpay.Response) Progress { return Settled }

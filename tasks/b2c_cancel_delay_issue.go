@@ -2,6 +2,18 @@ package tasks
 
 import "github.com/ecpayq/ecpayq/ecpay"
 
+var b2cCancelDelayIssue = Type{
+	newPayload: func() Payload { return new(B2CCancelDelayIssue) },
+	Queue:      "cancel_delay_issue",
+	Alias:      "cancel-delay-issue",
+	Fields:     []Field{merchantIDField, tsrField, relateNumberField},
+
+	Ahead:       true, // it races the hour of issue
+	SendUnasked: true, // ECPay answers 5070305 to a second cancel (?p=15382)
+	Shown:       ShownIsConflict,
+	MaxPayload:  16 << 10, MaxResult: 8 << 10,
+}
+
 // B2CCancelDelayIssue is the payload of b2c:cancel_delay_issue, which cancels a delayed
 // invoice that is not issued yet.
 type B2CCancelDelayIssue struct {
@@ -31,13 +43,7 @@ func (p *B2CCancelDelayIssue) Validate() error {
 
 func (p *B2CCancelDelayIssue) subject() []string { return []string{p.Tsr} }
 
-// Ask asks GetIssue for the invoice that was to be cancelled.
-func (p *B2CCancelDelayIssue) Ask(tsrIsRelateNumber bool) *Ask {
+// ask asks GetIssue for the invoice: what is issued was not cancelled.
+func (p *B2CCancelDelayIssue) ask(tsrIsRelateNumber bool) *Ask {
 	return askIssued(p.MerchantID, p.RelateNumber, p.Tsr, tsrIsRelateNumber)
 }
-
-// Delay is none: the effect can be seen at once.
-func (*B2CCancelDelayIssue) Delay() Delay { return Delay{} }
-
-// Progress is Settled: nothing follows on success.
-func (*B2CCancelDelayIssue) Progress(ecpay.Response) Progress { return Settled }

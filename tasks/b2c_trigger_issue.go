@@ -6,6 +6,25 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 )
 
+var b2cTriggerIssue = Type{
+	newPayload: func() Payload { return new(B2CTriggerIssue) },
+	Queue:      "trigger_issue",
+	Alias:      "trigger-issue",
+	Fields: []Field{
+		merchantIDField, tsrField,
+		{Name: "PayType", Shown: true, En: `always "2"`, ZhTW: "固定為 2"},
+		relateNumberField,
+		{
+			Name: "DelayDay", Max: ecpay.MaxDelayDay, Shown: true,
+			En: "delay in days given to DelayIssue, 0 to 15", ZhTW: "呼叫 DelayIssue 時的延遲天數，0 至 15",
+		},
+	},
+	Shown:      ShownIsDone,
+	WaitsFor:   Staging,
+	UndoneBy:   "b2c:cancel_delay_issue",
+	MaxPayload: 16 << 10, MaxResult: 8 << 10,
+}
+
 // B2CTriggerIssue is the payload of b2c:trigger_issue, which starts the issue of a
 // staged invoice.
 type B2CTriggerIssue struct {
@@ -46,18 +65,15 @@ func (p *B2CTriggerIssue) Validate() error {
 
 func (p *B2CTriggerIssue) subject() []string { return []string{p.Tsr} }
 
-// Ask asks GetIssue for the invoice.
-func (p *B2CTriggerIssue) Ask(tsrIsRelateNumber bool) *Ask {
+// ask asks GetIssue for the invoice.
+func (p *B2CTriggerIssue) ask(tsrIsRelateNumber bool) *Ask {
 	return askIssued(p.MerchantID, p.RelateNumber, p.Tsr, tsrIsRelateNumber)
 }
 
-// Delay is that of the staged invoice.
-func (p *B2CTriggerIssue) Delay() Delay {
+// delay is that of the staged invoice.
+func (p *B2CTriggerIssue) delay() Delay {
 	if p.DelayDay == nil {
 		return Delay{Applies: true}
 	}
 	return Delay{Applies: true, Known: true, Days: *p.DelayDay}
 }
-
-// Progress is Settled: nothing follows on success.
-func (*B2CTriggerIssue) Progress(ecpay.Response) Progress { return Settled }

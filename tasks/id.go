@@ -32,8 +32,7 @@ func ParseID(id string) (t Type, merchantID string, err error) {
 		return Type{}, "", fmt.Errorf("%q is no task id, which looks like b2c.trigger_issue.2000132.201909170001", clip(id))
 	}
 	prefix := id[:len(category)+1+len(operation)]
-	t, ok = find(func(t *Type) bool { return t.idPrefix == prefix })
-	if !ok {
+	if t, ok = found(index().byPrefix[prefix]); !ok {
 		return Type{}, "", fmt.Errorf("%w %q in the id", ErrUnknownType, clip(category+":"+operation))
 	}
 	if merchantID, ok = unescape(merchantID); !ok || merchantID == "" {
@@ -42,32 +41,43 @@ func ParseID(id string) (t Type, merchantID string, err error) {
 	return t, merchantID, nil
 }
 
-// Subject returns what an id is about, whatever is to be done to it: the id
-// without its operation. Tasks of one subject exclude each other, so that a
-// trigger and a cancel of one Tsr never run at once. An id of no task of ours is
-// its own subject.
-func Subject(id string) string {
+// Lock returns what tasks that exclude each other have in common: the category, the
+// MerchantID and the first [Type.LockedBy] fields of the subject, whatever is to be done
+// to it. So a trigger and a cancel of one Tsr never run at once. An id of no task of ours
+// is a lock of its own.
+func Lock(id string) string {
 	t, _, err := ParseID(id)
 	if err != nil {
 		return id
 	}
-	return t.Subject(id)
+	return t.LockOf(id)
 }
 
-// Subject is that of an id of the type, see [Subject].
-func (t Type) Subject(id string) string {
-	_, rest, _ := strings.Cut(id, ".")
-	_, rest, _ = strings.Cut(rest, ".")
-	return strings.ToLower(string(t.Operation.Category)) + "." + rest
+// LockOf is [Lock] for an id of the type.
+func (t Type) LockOf(id string) string {
+	parts := strings.Split(strings.TrimPrefix(id, t.idPrefix+"."), ".")
+	if n := 1 + t.LockedBy; t.LockedBy > 0 && n < len(parts) {
+		parts = parts[:n]
+	}
+	return strings.ToLower(string(t.Operation.Category)) + "." + strings.Join(parts, ".")
 }
 
 // UndoneBy returns the id of the task that undoes what the task of an id does, empty for
-// none: a cancel of a delayed invoice undoes its trigger. Both have one subject.
+// none: a cancel of a delayed invoice undoes its trigger.
 func UndoneBy(id string) string {
-	if rest, ok := strings.CutPrefix(id, "b2c.trigger_issue."); ok {
-		return "b2c.cancel_delay_issue." + rest
+	t, _, err := ParseID(id)
+	if err != nil {
+		return ""
 	}
-	return ""
+	return t.UndoneByOf(id)
+}
+
+// UndoneByOf is [UndoneBy] for an id of the type.
+func (t Type) UndoneByOf(id string) string {
+	if t.UndoneBy == "" {
+		return ""
+	}
+	return index().byName[t.UndoneBy].idPrefix + strings.TrimPrefix(id, t.idPrefix)
 }
 
 const upperHex = "0123456789ABCDEF"

@@ -12,22 +12,35 @@ import (
 	"github.com/ecpayq/ecpayq/internal/exactjson"
 )
 
-// Payload is what a task stores: an ECPay request and what lets us ask about it.
+// Payload is what a task stores: the fields of an ECPay request, and beside them what
+// lets us ask about it. A type's file says what its payload does beyond this by the
+// methods of asker, delayed and waiter.
 type Payload interface {
 	// Request returns exactly what ECPay is sent.
 	Request() ecpay.Request
 	// Validate normalises the fields in place and returns nil or an
 	// [*ecpay.ValidationError].
 	Validate() error
-	// Ask returns how to find out whether the write took effect, nil when nothing
-	// that is known can be asked by.
-	Ask(tsrIsRelateNumber bool) *Ask
-	// Delay returns when the effect can be seen.
-	Delay() Delay
-	// Progress judges an answer of the success set.
-	Progress(ecpay.Response) Progress
 	// subject returns the fields that, after type and MerchantID, make the id.
 	subject() []string
+}
+
+// asker is a write about which ECPay can be asked, see [AskOf] and [Type.Shown].
+type asker interface {
+	ask(tsrIsRelateNumber bool) *Ask
+}
+
+// delayed is a write whose effect may not be seen at once, see [DelayOf].
+type delayed interface {
+	delay() Delay
+}
+
+// waiter is a query that may wait for something, see [ProgressOf] and [Type.WaitsFor].
+type waiter interface {
+	// waits reports whether it was told to.
+	waits() bool
+	// progress judges an answer of the success set to one that waits.
+	progress(ecpay.Response) Progress
 }
 
 // relateNumberProblems normalises a RelateNumber that is not sent and may be empty, and
@@ -52,9 +65,6 @@ func join(req ecpay.Request, err error, beside []ecpay.FieldError) error {
 	all.Fields = append(all.Fields, beside...)
 	return all
 }
-
-// MaxPayload bounds a payload, in bytes. The largest valid one has under 2 KiB.
-const MaxPayload = 16 << 10
 
 // Errors of [Decode].
 var (
@@ -91,8 +101,8 @@ func Decode(typeName string, headers map[string]string, payload []byte) (Payload
 	if !ok {
 		return nil, fmt.Errorf("%w %q", ErrUnknownType, clip(typeName))
 	}
-	if len(payload) > MaxPayload {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrCorrupt, len(payload), MaxPayload)
+	if len(payload) > t.MaxPayload {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrCorrupt, len(payload), t.MaxPayload)
 	}
 	p := t.New()
 	if err := exactjson.Unmarshal(payload, p); err != nil {

@@ -94,18 +94,15 @@ func TestStoredFormatIsGolden(t *testing.T) {
 func TestTableIsTheDesign(t *testing.T) {
 	t.Parallel()
 	want := [][4]string{
-		{"b2c:trigger_issue", "trigger_issue", "/B2CInvoice/TriggerIssue", "trigger-issue"},
-		{"b2c:cancel_delay_issue", "cancel_delay_issue", "/B2CInvoice/CancelDelayIssue", "cancel-delay-issue"},
-		{"b2b:invalid", "invalid", "/B2BInvoice/Invalid", "invalid"},
-		{"b2b:invalid_confirm", "invalid_confirm", "/B2BInvoice/InvalidConfirm", "invalid-confirm"},
-		{"b2b:get_allowance_confirm", "query", "/B2BInvoice/GetAllowanceConfirm", "get-allowance-confirm"},
+		{"b2c:trigger_issue", "trigger_issue", "/B2CInvoice/TriggerIssue", "b2c-trigger-issue"},
+		{"b2c:cancel_delay_issue", "cancel_delay_issue", "/B2CInvoice/CancelDelayIssue", "b2c-cancel-delay-issue"},
+		{"b2b:invalid", "invalid", "/B2BInvoice/Invalid", "b2b-invalid"},
+		{"b2b:invalid_confirm", "invalid_confirm", "/B2BInvoice/InvalidConfirm", "b2b-invalid-confirm"},
+		{"b2b:get_allowance_confirm", "query", "/B2BInvoice/GetAllowanceConfirm", "b2b-get-allowance-confirm"},
 	}
 	var got [][4]string
 	for _, typ := range Types() {
 		got = append(got, [4]string{typ.Name, typ.Queue, typ.Operation.Path(), typ.Command()})
-		if Queues()[typ.Queue] == 0 {
-			t.Errorf("queue %s has no weight", typ.Queue)
-		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -126,7 +123,7 @@ func TestTriggerAndCancelOfOneTsrAreDifferentIntents(t *testing.T) {
 	}
 }
 
-func TestSubjectIsSharedByTheOperationsOnOneThing(t *testing.T) {
+func TestOneLockIsSharedByTheOperationsOnOneThing(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]string{
 		"b2c.trigger_issue.2000132.T1":               "b2c.2000132.T1",
@@ -137,8 +134,8 @@ func TestSubjectIsSharedByTheOperationsOnOneThing(t *testing.T) {
 		"by other means":                             "by other means",
 		"b2c.unknown.2000132.T1":                     "b2c.unknown.2000132.T1",
 	} {
-		if got := Subject(id); got != want {
-			t.Errorf("Subject(%s) = %s, want %s", id, got, want)
+		if got := Lock(id); got != want {
+			t.Errorf("Lock(%s) = %s, want %s", id, got, want)
 		}
 	}
 }
@@ -173,7 +170,7 @@ func TestDecodeJudgesStoredBytes(t *testing.T) {
 		"minus zero":       {"b2c:trigger_issue", nil, `{"MerchantID":"2000132","Tsr":"A","DelayDay":-0}`, ErrCorrupt},
 		"Big5":             {"b2b:invalid", nil, "{\"Reason\":\"\xad\xec\"}", ErrCorrupt},
 		"two values":       {"b2c:trigger_issue", nil, good + good, ErrCorrupt},
-		"too large":        {"b2c:trigger_issue", nil, `{"Tsr":"` + strings.Repeat("A", MaxPayload) + `"}`, ErrCorrupt},
+		"too large":        {"b2c:trigger_issue", nil, `{"Tsr":"` + strings.Repeat("A", MaxPayload()) + `"}`, ErrCorrupt},
 		"another type's":   {"b2b:invalid", nil, good, ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -216,8 +213,8 @@ func TestDiffers(t *testing.T) {
 func TestOnlyQueriesAreForgottenSoon(t *testing.T) {
 	t.Parallel()
 	for name, p := range samples() {
-		if got, want := KeepsRecord(p), name != "query"; got != want {
-			t.Errorf("%s: KeepsRecord = %v, want %v", name, got, want)
+		if got, want := WantedOnce(p), name != "query"; got != want {
+			t.Errorf("%s: WantedOnce = %v, want %v", name, got, want)
 		}
 	}
 }

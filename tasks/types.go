@@ -1,6 +1,8 @@
 package tasks
 
 import (
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -9,20 +11,97 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 )
 
-// Type is one row of the table of task types.
+// Type is one row of the table of task types: how its tasks are stored, and everything
+// in which they are treated differently from others.
 type Type struct {
-	// Name is asynq's type name, like "b2c:trigger_issue".
+	// Name is asynq's type name, like "b2c:trigger_issue". It is made from the operation.
 	Name string
-	// Queue is asynq's queue.
-	Queue string
-	// Operation is the ECPay operation that the task carries out.
+	// Operation is the ECPay operation that the task carries out. It tells writes from
+	// queries.
 	Operation ecpay.Operation
-	// Ahead means that the task does not stand in line behind the merchant's others:
-	// a cancel races the hour of issue.
+	// Queue is asynq's queue, one of [Queues]. Types may share one.
+	Queue string
+	// Alias is a second name on the command line beside [Type.Command]; empty for none.
+	Alias string
+	// Fields describes the payload's fields, in its order.
+	Fields []Field
+
+	// Ahead means that the task does not stand in line behind the merchant's others.
 	Ahead bool
+	// SendUnasked means that an unanswered write may be sent again at once, without
+	// asking, because a second one changes nothing.
+	SendUnasked bool
+	// Shown is what it proves that an [Ask] shows what it looks for.
+	Shown Proof
+	// Wanted is how often the same may be wanted. What waits is wanted once.
+	Wanted Wanted
+	// WaitsFor is what may not be there yet, but will come by itself.
+	WaitsFor WaitsFor
+	// UndoneBy is the Name of the type whose task undoes what this one does, with the
+	// same MerchantID and subject; empty for none.
+	UndoneBy string
+	// LockedBy is how many fields of the subject, from the first, make the [Lock];
+	// 0 is all of them.
+	LockedBy int
+
+	// MaxPayload bounds the stored payload, and MaxResult the stored answer, in bytes.
+	// A larger payload is corrupt, and a larger answer is not stored.
+	MaxPayload, MaxResult int
+	// BuyerData means that a payload or an answer has fields for who a buyer is.
+	BuyerData bool
 
 	newPayload func() Payload
 	idPrefix   string
+}
+
+// Proof is what it proves that an [Ask] shows what it looks for.
+type Proof uint8
+
+// The values of Proof.
+const (
+	// NoProof: nothing is asked.
+	NoProof Proof = iota
+	// ShownIsDone: the write has happened, by this task or by other means.
+	ShownIsDone
+	// ShownIsConflict: the write has not happened, and cannot any more.
+	ShownIsConflict
+)
+
+// Wanted is how often the same may be wanted.
+type Wanted uint8
+
+// The values of Wanted.
+const (
+	// Once: the same, wanted again long after the first is done, is the same intent.
+	Once Wanted = iota
+	// Anew: it is a new question each time, once the one before is answered.
+	Anew
+)
+
+// WaitsFor is what may not be there yet, but will come by itself.
+type WaitsFor uint8
+
+// The values of WaitsFor.
+const (
+	// Nothing: what ECPay does not find is not there.
+	Nothing WaitsFor = iota
+	// Staging: the subject is put there by an earlier request, often of another system,
+	// that may still be under way. Not found may pass.
+	Staging
+	// Confirmation: a query that was told to wait is asked again until the counterparty
+	// has confirmed, see [ProgressOf].
+	Confirmation
+)
+
+// typeList has a line for every file of a type.
+func typeList() []Type {
+	return []Type{
+		b2cTriggerIssue,
+		b2cCancelDelayIssue,
+		b2bInvalid,
+		b2bInvalidConfirm,
+		b2bGetAllowanceConfirm,
+	}
 }
 
 // Queues with their weights: how often each is looked at first. Cancel goes
@@ -37,58 +116,67 @@ func Queues() map[string]int {
 	}
 }
 
-// Types returns the table of task types.
-func Types() []Type { return slices.Clone(table()) }
+// QueueNames returns the names of [Queues] in the order of the alphabet.
+func QueueNames() []string { return slices.Sorted(maps.Keys(Queues())) }
 
-// table is made once: it is looked at for every task, several times.
-var table = sync.OnceValue(func() []Type {
-	rows := []Type{
-		newType("trigger_issue", func() Payload { return new(B2CTriggerIssue) }),
-		newType("cancel_delay_issue", func() Payload { return new(B2CCancelDelayIssue) }),
-		newType("invalid", func() Payload { return new(B2BInvalid) }),
-		newType("invalid_confirm", func() Payload { return new(B2BInvalidConfirm) }),
-		newType("query", func() Payload { return new(B2BGetAllowanceConfirm) }),
-	}
-	for i := range rows {
-		rows[i].Ahead = rows[i].Queue == "cancel_delay_issue"
-	}
-	return rows
-})
-
-func newType(queue string, newPayload func() Payload) Type {
-	op := newPayload().Request().Operation()
-	category, name := strings.ToLower(string(op.Category)), words(op.Name, '_')
-	return Type{
-		Name: category + ":" + name, Queue: queue, Operation: op,
-		newPayload: newPayload, idPrefix: category + "." + name,
-	}
-}
-
-// TypeOf returns the row of a payload.
-func TypeOf(p Payload) Type {
-	op := p.Request().Operation()
-	t, _ := find(func(t *Type) bool { return t.Operation.Name == op.Name && t.Operation.Category == op.Category })
-	return t
-}
-
-// ByName returns the row of a type name.
-func ByName(name string) (Type, bool) { return find(func(t *Type) bool { return t.Name == name }) }
-
-func find(match func(*Type) bool) (Type, bool) {
-	rows := table()
-	for i := range rows {
-		if match(&rows[i]) {
-			return rows[i], true
+// index finds rows. It is made once: it is looked at for every task, several times.
+var index = sync.OnceValue(func() (x struct {
+	rows             []Type
+	byName, byPrefix map[string]*Type
+	byPayload        map[reflect.Type]*Type
+	shown            map[string]bool // by the name of a field
+	maxPayload       int
+}) {
+	x.rows = typeList()
+	x.byName, x.byPrefix, x.byPayload = map[string]*Type{}, map[string]*Type{}, map[reflect.Type]*Type{}
+	x.shown = map[string]bool{}
+	for i := range x.rows {
+		t := &x.rows[i]
+		p := t.newPayload()
+		t.Operation = p.Request().Operation()
+		category, name := strings.ToLower(string(t.Operation.Category)), words(t.Operation.Name, '_')
+		t.Name, t.idPrefix = category+":"+name, category+"."+name
+		x.byName[t.Name], x.byPrefix[t.idPrefix], x.byPayload[reflect.TypeOf(p)] = t, t, t
+		x.maxPayload = max(x.maxPayload, t.MaxPayload)
+		for _, f := range t.Fields {
+			x.shown[f.Name] = x.shown[f.Name] || f.Shown
 		}
 	}
-	return Type{}, false
+	return x
+})
+
+// Types returns the table of task types.
+func Types() []Type { return slices.Clone(index().rows) }
+
+// TypeOf returns the row of a payload.
+func TypeOf(p Payload) Type { return *index().byPayload[reflect.TypeOf(p)] }
+
+// ByName returns the row of a type name.
+func ByName(name string) (Type, bool) { return found(index().byName[name]) }
+
+func found(t *Type) (Type, bool) {
+	if t == nil {
+		return Type{}, false
+	}
+	return *t, true
 }
 
-// Command is the name of the type on the command line, like "trigger-issue".
-func (t Type) Command() string { return words(t.Operation.Name, '-') }
+// MaxPayload is the largest [Type.MaxPayload].
+func MaxPayload() int { return index().maxPayload }
 
 // New returns an empty payload of the type.
 func (t Type) New() Payload { return t.newPayload() }
+
+// Command is the name of the type on the command line, like "b2c-trigger-issue".
+func (t Type) Command() string {
+	return strings.ToLower(string(t.Operation.Category)) + "-" + words(t.Operation.Name, '-')
+}
+
+// Called reports whether a person means the type by a word: its name, its command or
+// its alias.
+func (t Type) Called(word string) bool {
+	return word != "" && (word == t.Name || word == t.Command() || word == t.Alias)
+}
 
 // FlagName is a field's name on the command line: InvoiceNumber becomes
 // invoice-number.

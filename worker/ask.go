@@ -31,14 +31,14 @@ const (
 // nothing is sent now, and that the attempt ends with the verdict.
 func (h *handler) ask(ctx context.Context, a *attempt) (v Verdict, over bool) {
 	a.doubt = a.doubt && a.op.Write
-	a.query = a.payload.Ask(a.merchant.TsrIsRelateNumber)
-	a.mayRepeat = a.merchant.RetriggerScheduled && a.payload.Delay().Applies && a.history.Repeated == 0
-	if !a.op.Resendable && (a.open || a.doubt) {
+	a.query = tasks.AskOf(a.payload, a.merchant.TsrIsRelateNumber)
+	a.mayRepeat = a.merchant.RetriggerScheduled && tasks.DelayOf(a.payload).Applies && a.history.Repeated == 0
+	if !a.typ.SendUnasked && (a.open || a.doubt) {
 		if v, send := h.askFirst(ctx, a); !send {
 			return v, true
 		}
 	}
-	if a.op.Resendable && wordProves(a.history, h.policy) {
+	if a.typ.SendUnasked && wordProves(a.history, h.policy) {
 		a.open = false
 	}
 	if a.history.Undone {
@@ -89,7 +89,7 @@ func (h *handler) askFirst(ctx context.Context, a *attempt) (v Verdict, send boo
 	if a.open {
 		decide = afterAsk
 	}
-	v, send, resolved := decide(found, a.payload.Delay(), a.mayRepeat, a.history, h.policy)
+	v, send, resolved := decide(found, tasks.DelayOf(a.payload), a.mayRepeat, a.history, h.policy)
 	if resolved {
 		a.open, a.doubt = false, false
 	}

@@ -14,7 +14,8 @@ import (
 // wanted is what a task asks for.
 type wanted struct {
 	payload tasks.Payload // nil until it is decoded
-	op      ecpay.Operation
+	typ     tasks.Type
+	op      ecpay.Operation // of the type
 }
 
 // decode turns stored bytes into a payload, and nothing but the task's own.
@@ -29,7 +30,8 @@ func decode(j *job) (wanted, error) {
 	if err != nil {
 		return wanted{}, err
 	}
-	return wanted{payload: p, op: p.Request().Operation()}, nil
+	typ := tasks.TypeOf(p)
+	return wanted{payload: p, typ: typ, op: typ.Operation}, nil
 }
 
 // undecoded is the verdict on what cannot be decoded: what a newer version wrote is held for

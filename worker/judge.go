@@ -18,7 +18,7 @@ func (h *handler) judge(ctx context.Context, a *attempt) Verdict {
 	if a.err == nil {
 		return h.succeeded(ctx, a)
 	}
-	cancel := a.op.Resendable && a.op.Write
+	conflict := a.typ.Shown == tasks.ShownIsConflict
 	switch a.err.Kind {
 	case ecpay.NotFound, ecpay.Unknown:
 		if !a.op.Write {
@@ -37,13 +37,13 @@ func (h *handler) judge(ctx context.Context, a *attempt) Verdict {
 		return h.verdict(a, a.err) // ECPay refused this, and answers nothing that would show it done by other means
 	case found == askFailed: // not known yet: the next attempt asks again
 		return h.verdict(a, askErr)
-	case found == shown && cancel:
+	case found == shown && conflict:
 		a.open, a.doubt = false, false // what is issued was not cancelled, and cannot be any more
 		return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonIssued}
 	case found == shown:
 		a.open = false
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
-	case cancel && a.earlier && found == notShown && a.err.Kind == ecpay.NotFound:
+	case conflict && a.earlier && found == notShown && a.err.Kind == ecpay.NotFound:
 		if left := lateOnDayOfIssue(h.ecpay.Stamp(), a.gate.Start, h.policy.Fence); left > 0 {
 			return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: min(left, askLate), Pauses: true, Reason: reasonLate}
 		}
@@ -82,7 +82,7 @@ func (h *handler) succeeded(ctx context.Context, a *attempt) Verdict {
 		return v
 	}
 	code, _ := a.resp.Result()
-	if d := a.payload.Delay(); a.op.IsAccepted(code) && d.Known && d.Days == 0 {
+	if d := tasks.DelayOf(a.payload); a.op.IsAccepted(code) && d.Known && d.Days == 0 {
 		// "Accepted" of an invoice that is issued at once: it can be seen.
 		switch found, err := h.find(ctx, a); found {
 		case notShown:
@@ -106,7 +106,7 @@ const (
 // unconfirmed is the verdict on a query that was asked to wait for a confirmation, and
 // whether there is none yet, nor will be.
 func unconfirmed(a *attempt) (Verdict, bool) {
-	progress := a.payload.Progress(a.resp)
+	progress := tasks.ProgressOf(a.payload, a.resp)
 	switch {
 	case progress == tasks.Settled:
 		return Verdict{}, false
@@ -131,7 +131,7 @@ func (h *handler) verdict(a *attempt, e *ecpay.Error) Verdict {
 	if e == nil {
 		e = &ecpay.Error{Kind: ecpay.OK}
 	}
-	return decide(a.op, e, a.query != nil || a.mayRepeat, a.history, h.policy, h.random())
+	return decide(a.typ, e, a.query != nil || a.mayRepeat, a.history, h.policy, h.random())
 }
 
 // queued is the verdict on a task whose turn comes after a while.

@@ -75,7 +75,7 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	case Done:
 		res.State, res.Settled = record.Done, true
 		res.RecordTTL = h.retention
-		if a.payload == nil || tasks.KeepsRecord(a.payload) {
+		if a.payload == nil || tasks.WantedOnce(a.payload) {
 			res.DoneTTL = h.finishTTL
 		}
 	case Retry:
@@ -98,12 +98,9 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	}
 	if a.resp != nil {
 		res.RtnCode, res.RtnMsg = a.resp.Result()
-		if b, err := json.Marshal(a.resp); err == nil && len(b) <= maxResult {
+		if b, err := json.Marshal(a.resp); err == nil && len(b) <= a.typ.MaxResult {
 			res.Answer = b
 		}
 	}
 	return res
 }
-
-// maxResult bounds the stored answer, in bytes; the largest known is under 1 KiB.
-const maxResult = 8 << 10

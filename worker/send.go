@@ -53,7 +53,7 @@ type wish struct {
 // wish is that of the task's own request.
 func (a *attempt) wish(repeats bool) wish {
 	w := wish{write: a.op.Write, repeats: repeats}
-	if a.op.Write && a.op.Resendable {
+	if a.typ.Ahead {
 		w.rank = gate.Ahead // a cancel races the hour of issue
 	}
 	return w

@@ -86,7 +86,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 		{
 			"nothing is asked after a failover (rule 13)", "ask.go",
-			"!a.op.Resendable && (a.open || a.doubt)", "!a.op.Resendable && a.open",
+			"!a.typ.SendUnasked && (a.open || a.doubt)", "!a.typ.SendUnasked && a.open",
 			`has [2-9] effects`,
 		},
 		{

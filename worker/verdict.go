@@ -6,6 +6,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/clean"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -102,11 +103,11 @@ const (
 	operatorPause = time.Hour
 )
 
-// decide is the one pure function from operation, error and history to a verdict;
+// decide is the one pure function from task type, error and history to a verdict;
 // [ecpay.OK] is the Kind of no error. canFindOut means that the next attempt can tell
 // whether the write happened, or may repeat it all the same. jitter is a random number in
 // [0, 1).
-func decide(op ecpay.Operation, e *ecpay.Error, canFindOut bool, h gate.History, p Policy, jitter float64) Verdict {
+func decide(typ tasks.Type, e *ecpay.Error, canFindOut bool, h gate.History, p Policy, jitter float64) Verdict {
 	v := Verdict{Kind: e.Kind}
 	retry := func() Verdict {
 		v.Action, v.Delay = Retry, backoff(p, h.Attempts, jitter)
@@ -138,7 +139,7 @@ func decide(op ecpay.Operation, e *ecpay.Error, canFindOut bool, h gate.History,
 	}
 	// A write of which nobody knows whether it happened comes back only where the next
 	// attempt can find out, or where a second one changes nothing.
-	mayComeBack := !op.Write || op.Resendable || canFindOut || e.Execution != ecpay.MaybeExecuted
+	mayComeBack := !typ.Operation.Write || typ.SendUnasked || canFindOut || e.Execution != ecpay.MaybeExecuted
 
 	switch e.Kind {
 	case ecpay.OK, ecpay.AlreadyDone:
@@ -147,7 +148,7 @@ func decide(op ecpay.Operation, e *ecpay.Error, canFindOut bool, h gate.History,
 	case ecpay.Rejected:
 		return dead(reasonRejected)
 	case ecpay.NotFound:
-		if op.Staged && h.Age < p.NotFoundGrace {
+		if typ.WaitsFor == tasks.Staging && h.Age < p.NotFoundGrace {
 			return retry() // the staging of the invoice may lag behind its trigger
 		}
 		return dead(reasonNotFound)

@@ -15,13 +15,13 @@ import (
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
-func operation(t *testing.T, typeName string) ecpay.Operation {
+func typeNamed(t *testing.T, name string) tasks.Type {
 	t.Helper()
-	typ, ok := tasks.ByName(typeName)
+	typ, ok := tasks.ByName(name)
 	if !ok {
-		t.Fatalf("no type %s", typeName)
+		t.Fatalf("no type %s", name)
 	}
-	return typ.Operation
+	return typ
 }
 
 // TestVerdictOfEveryKind says what follows from every Kind, for a write that
@@ -56,7 +56,7 @@ func TestVerdictOfEveryKind(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(kind, " ", typ), func(t *testing.T) {
 				t.Parallel()
-				v := decide(operation(t, typ), &ecpay.Error{Kind: kind}, false, gate.History{Attempts: 1}, p, 0.5)
+				v := decide(typeNamed(t, typ), &ecpay.Error{Kind: kind}, false, gate.History{Attempts: 1}, p, 0.5)
 				if v.Action != action || v.Kind != kind {
 					t.Errorf("%s(%s), want %s(%s)", v.Action, v.Kind, action, kind)
 				}
@@ -103,7 +103,7 @@ func TestVerdictByHistory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := decide(operation(t, tc.typ), &tc.err, tc.canFind, tc.h, p, 0.5)
+			got := decide(typeNamed(t, tc.typ), &tc.err, tc.canFind, tc.h, p, 0.5)
 			got.Reason, got.Words, tc.want.Kind = 0, record.Text{}, tc.err.Kind
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

@@ -31,13 +31,13 @@ func steps() []step {
 		{
 			title: "trigger at once", zh: "觸發後立即開立",
 			why:     "A buyer has paid. The invoice, staged at checkout with DelayDay 0, is to be issued now.",
-			command: "ecpayq enqueue trigger-issue --merchant-id 2000132 --tsr TOUR0001 --relate-number TOUR0001 --delay-day 0",
+			command: "ecpayq enqueue b2c-trigger-issue --merchant-id 2000132 --tsr TOUR0001 --relate-number TOUR0001 --delay-day 0",
 			payload: triggerOf("TOUR0001", 0), want: done(ecpaytest.EffectIssued),
 		},
 		{
 			title: "the same once more", zh: "重複送入同一意圖",
 			why:     "The shop's code runs twice after the payment. The id is made from what is asked for, so nothing is stored again.",
-			command: "ecpayq enqueue trigger-issue --merchant-id 2000132 --tsr TOUR0001 --relate-number TOUR0001 --delay-day 0",
+			command: "ecpayq enqueue b2c-trigger-issue --merchant-id 2000132 --tsr TOUR0001 --relate-number TOUR0001 --delay-day 0",
 			payload: triggerOf("TOUR0001", 0), want: done(""),
 			before: func(ctx context.Context, t *tour) error {
 				r, err := t.client.Enqueue(ctx, triggerOf("TOUR0001", 0))
@@ -50,40 +50,40 @@ func steps() []step {
 		{
 			title: "trigger with delay", zh: "觸發後延遲開立",
 			why:     "The same with DelayDay 3: ECPay answers 4000003, scheduled, and issues in three days.",
-			command: "ecpayq enqueue trigger-issue --merchant-id 2000132 --tsr TOUR0002 --relate-number TOUR0002 --delay-day 3",
+			command: "ecpayq enqueue b2c-trigger-issue --merchant-id 2000132 --tsr TOUR0002 --relate-number TOUR0002 --delay-day 3",
 			payload: triggerOf("TOUR0002", 3), want: done(ecpaytest.EffectScheduled),
 		},
 		{
 			title: "cancel before issue", zh: "開立前取消",
 			why:     "The buyer changed their mind before the invoice was issued.",
-			command: "ecpayq enqueue cancel-delay-issue --merchant-id 2000132 --tsr TOUR0003",
+			command: "ecpayq enqueue b2c-cancel-delay-issue --merchant-id 2000132 --tsr TOUR0003",
 			payload: &tasks.B2CCancelDelayIssue{MerchantID: merchantID, Tsr: "TOUR0003"},
 			want:    done(ecpaytest.EffectCancelled),
 		},
 		{
 			title: "void", zh: "作廢 B2B 發票",
 			why:     "A B2B invoice was wrong. In exchange mode the void waits for the counterparty.",
-			command: "ecpayq enqueue invalid --merchant-id 2000132 --invoice-number VG11000001 --invoice-date " + invoiceDate + " --reason 訂單取消",
+			command: "ecpayq enqueue b2b-invalid --merchant-id 2000132 --invoice-number VG11000001 --invoice-date " + invoiceDate + " --reason 訂單取消",
 			payload: voidOf("VG11000001"), want: done(ecpaytest.EffectVoided),
 		},
 		{
 			title: "void confirm", zh: "確認作廢",
 			why:     "The counterparty confirms the void that it received.",
-			command: "ecpayq enqueue invalid-confirm --merchant-id 2000132 --invoice-number VG11000001 --invoice-date " + invoiceDate,
+			command: "ecpayq enqueue b2b-invalid-confirm --merchant-id 2000132 --invoice-number VG11000001 --invoice-date " + invoiceDate,
 			payload: &tasks.B2BInvalidConfirm{MerchantID: merchantID, InvoiceNumber: "VG11000001", InvoiceDate: invoiceDate},
 			want:    done(ecpaytest.EffectVoidConfirmed),
 		},
 		{
 			title: "allowance query", zh: "查詢折讓確認",
 			why:     "Has the counterparty confirmed an allowance? The answer is kept with the task.",
-			command: "ecpayq enqueue get-allowance-confirm --merchant-id 2000132 --allowance-no " + allowanceNo,
+			command: "ecpayq enqueue b2b-get-allowance-confirm --merchant-id 2000132 --allowance-no " + allowanceNo,
 			payload: &tasks.B2BGetAllowanceConfirm{MerchantID: merchantID, AllowanceNo: allowanceNo},
 			want:    done(""),
 		},
 		{
 			title: "three failures, then success", zh: "失敗三次後成功",
 			why:     "The Ministry of Finance is away: ECPay answers 9000001 three times. Each attempt carries a new timestamp and ciphertext, so none is ever too old.",
-			command: "ecpayq enqueue trigger-issue --merchant-id 2000132 --tsr TOUR0004 --relate-number TOUR0004 --delay-day 0",
+			command: "ecpayq enqueue b2c-trigger-issue --merchant-id 2000132 --tsr TOUR0004 --relate-number TOUR0004 --delay-day 0",
 			payload: triggerOf("TOUR0004", 0),
 			want:    want{state: record.StateCompleted, kind: ecpay.OK, attempts: 4, effect: ecpaytest.EffectIssued, stamps: 4},
 			before: func(_ context.Context, t *tour) error {
@@ -95,7 +95,7 @@ func steps() []step {
 		{
 			title: "answer lost", zh: "回覆遺失",
 			why:     "ECPay issues the invoice, but the connection breaks before its answer. The worker does not send again blindly: it asks GetIssue first.",
-			command: "ecpayq enqueue trigger-issue --merchant-id 2000132 --tsr TOUR0005 --relate-number TOUR0005 --delay-day 0",
+			command: "ecpayq enqueue b2c-trigger-issue --merchant-id 2000132 --tsr TOUR0005 --relate-number TOUR0005 --delay-day 0",
 			payload: triggerOf("TOUR0005", 0),
 			want:    want{state: record.StateCompleted, kind: ecpay.AlreadyDone, attempts: 2, effect: ecpaytest.EffectIssued, stamps: 1},
 			before: func(_ context.Context, t *tour) error {
@@ -106,7 +106,7 @@ func steps() []step {
 		{
 			title: "rejected, mended, run again", zh: "遭拒、修正後重新執行",
 			why:     "ECPay refuses a void, since the invoice has an allowance. The task dies with ECPay's reason and waits for a person. Once the allowance is voided at ECPay, Run on the dashboard carries it out.",
-			command: "ecpayq enqueue invalid --merchant-id 2000132 --invoice-number VG11000002 --invoice-date " + invoiceDate + " --reason 訂單取消",
+			command: "ecpayq enqueue b2b-invalid --merchant-id 2000132 --invoice-number VG11000002 --invoice-date " + invoiceDate + " --reason 訂單取消",
 			payload: voidOf("VG11000002"),
 			want:    want{state: record.StateCompleted, kind: ecpay.OK, attempts: 1, effect: ecpaytest.EffectVoided},
 			before: func(_ context.Context, t *tour) error {

@@ -36,7 +36,7 @@ is wrong or could not be stored, else 3 if the earlier task of one is dead or di
 }
 
 // maxLine is room for the largest payload and what is around it.
-const maxLine = tasks.MaxPayload + 1<<10
+var maxLine = tasks.MaxPayload() + 1<<10
 
 // maxProblems is how many lines with a problem are told on stderr: the results
 // have them all.

@@ -59,7 +59,7 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 	b := newBench(t, nil)
 	b.enqueue("trigger-issue", "--tsr", "BEFORE", "--delay-day", "0")
 	const trigger = `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":%q}}`
-	long := fmt.Sprintf(`{"type":"b2b:invalid","data":{"Reason":%q}}`, strings.Repeat("長", tasks.MaxPayload))
+	long := fmt.Sprintf(`{"type":"b2b:invalid","data":{"Reason":%q}}`, strings.Repeat("長", tasks.MaxPayload()))
 	rows := []struct{ name, text, state, err string }{
 		{"the first, after a byte order mark", "\ufeff" + fmt.Sprintf(trigger, "A"), "pending", ""},
 		{"blank", "   ", "", ""},

@@ -38,11 +38,16 @@ func TestEveryTaskTypeHasAnEnqueueCommandWithItsFlags(t *testing.T) {
 	b := newBenchWithout(t, ecpaytest.Config{}, nil)
 	// The command line is a contract: these words are used by scripts.
 	want := map[string][]string{
-		"trigger-issue":         {"merchant-id", "tsr", "pay-type", "relate-number", "delay-day"},
-		"cancel-delay-issue":    {"merchant-id", "tsr", "relate-number"},
-		"invalid":               {"merchant-id", "invoice-number", "invoice-date", "reason", "remark"},
-		"invalid-confirm":       {"merchant-id", "invoice-number", "invoice-date", "remark"},
-		"get-allowance-confirm": {"merchant-id", "allowance-no", "until-confirmed"},
+		"b2c-trigger-issue":         {"merchant-id", "tsr", "pay-type", "relate-number", "delay-day"},
+		"b2c-cancel-delay-issue":    {"merchant-id", "tsr", "relate-number"},
+		"b2b-invalid":               {"merchant-id", "invoice-number", "invoice-date", "reason", "remark"},
+		"b2b-invalid-confirm":       {"merchant-id", "invoice-number", "invoice-date", "remark"},
+		"b2b-get-allowance-confirm": {"merchant-id", "allowance-no", "until-confirmed"},
+	}
+	// The first five keep the names that they had alone.
+	bare := map[string]string{}
+	for command := range want {
+		bare[command] = command[len("b2x-"):]
 	}
 	common := []string{"redis-url", "redis-url-file", "json", "process-in", "process-at", "help"}
 	options := []string{"replace-dead", "ok-if-dead"}
@@ -59,10 +64,13 @@ func TestEveryTaskTypeHasAnEnqueueCommandWithItsFlags(t *testing.T) {
 			t.Errorf("%s has the command %q, which is not in this test", typ.Name, typ.Command())
 			continue
 		}
-		if !strings.Contains(list, typ.Command()) {
-			t.Errorf("enqueue --help does not list %s", typ.Command())
+		if !strings.Contains(list, typ.Command()) || !strings.Contains(list, ", "+bare[typ.Command()]+" ") {
+			t.Errorf("enqueue --help does not list %s and its alias", typ.Command())
 		}
 		flags := b.flagsOf("enqueue", typ.Command())
+		if alias, ok := bare[typ.Command()]; ok && !slices.Equal(b.flagsOf("enqueue", alias), flags) {
+			t.Errorf("enqueue %s is not enqueue %s", alias, typ.Command())
+		}
 		for _, f := range append(slices.Clone(common), fields...) {
 			if !slices.Contains(flags, f) {
 				t.Errorf("enqueue %s has no --%s", typ.Command(), f)
@@ -116,6 +124,8 @@ func TestAMistakeOnTheCommandLineEndsWithExitCode2(t *testing.T) {
 	}{
 		{"unknown command", "wroker", `"wroker"`},
 		{"unknown subcommand", "enqueue issue", `"issue"`},
+		{"a slip in an alias", "enqueue invalidd", "did you mean invalid?"},
+		{"a slip in a command", "enqueue b2b-invalidd", "did you mean b2b-invalid?"},
 		{"unknown command in task", "task eat", `"eat"`},
 		{"help of an unknown command", "help wroker", "wroker"},
 		{"unknown flag", "worker --speed 9", "speed"},

@@ -82,7 +82,7 @@ func filter(c *cli.Command) (deadletter.Filter, error) {
 		return f, usageError{errors.New("--older-than and --limit must not be negative")}
 	}
 	if name := c.String("type"); name != "" {
-		i := slices.IndexFunc(tasks.Types(), func(t tasks.Type) bool { return t.Name == name || t.Command() == name })
+		i := slices.IndexFunc(tasks.Types(), func(t tasks.Type) bool { return t.Called(name) })
 		if i >= 0 {
 			name = tasks.Types()[i].Name
 		} else if !strings.Contains(name, ":") { // a type of somebody else's may be in the ledger too

@@ -58,6 +58,9 @@ func (p *program) enqueueType(t tasks.Type) *cli.Command {
 		Name: t.Command(), Usage: "ECPay " + t.Operation.String(),
 		Flags: p.cfg.Flags("producer"),
 	}
+	if t.Alias != "" {
+		c.Aliases = []string{t.Alias}
+	}
 	c.Flags = append(append(c.Flags, jsonFlag()), everyEnqueueFlags()...)
 	for _, f := range fields(t.New()) {
 		c.Flags = append(c.Flags, p.fieldFlag(f))

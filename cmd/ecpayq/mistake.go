@@ -72,7 +72,7 @@ func flagNames(c *cli.Command) []string {
 
 // noCommand is an error about a command that is not in a group, whose full name is in.
 func noCommand(group *cli.Command, in, name string) error {
-	return unknown(fmt.Errorf("no command %s in %s", quoted(name), in), name, names(group.Commands), in+" --help lists its commands")
+	return unknown(fmt.Errorf("no command %s in %s", quoted(name), in), name, called(group.Commands), in+" --help lists its commands")
 }
 
 // unknown is a hint of what may have been meant.

@@ -229,6 +229,15 @@ func names(commands []*cli.Command) []string {
 	return list
 }
 
+// called are the words that mean a command: names and aliases.
+func called(commands []*cli.Command) []string {
+	var list []string
+	for _, c := range commands {
+		list = append(list, c.Names()...)
+	}
+	return list
+}
+
 // program is what the commands share.
 type program struct {
 	streams

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -223,7 +222,7 @@ func (p *program) listTasks(ctx context.Context, c *cli.Command) error {
 // waiting yields what waits in all queues.
 func waiting(ctx context.Context, r *record.Reader) iter.Seq2[record.Task, error] {
 	return func(yield func(record.Task, error) bool) {
-		for _, q := range slices.Sorted(maps.Keys(tasks.Queues())) {
+		for _, q := range tasks.QueueNames() {
 			for _, later := range []bool{true, false} {
 				for t, err := range r.Waiting(ctx, q, later) {
 					if !yield(t, err) || err != nil {

@@ -290,13 +290,15 @@ func TestEveryMetricOfTasksAndRequestsIsThereFromTheStart(t *testing.T) {
 	}
 	for _, typ := range tasks.Types() {
 		want = append(want, fmt.Sprintf("ecpayq_lost_leases_total{type=%q} 0", typ.Name))
+	}
+	for _, queue := range tasks.QueueNames() {
 		for _, state := range []string{"pending", "active", "scheduled", "retry", "archived", "completed"} {
-			want = append(want, fmt.Sprintf("ecpayq_queue_tasks{queue=%q,state=%q} 0", typ.Queue, state))
+			want = append(want, fmt.Sprintf("ecpayq_queue_tasks{queue=%q,state=%q} 0", queue, state))
 		}
 		for _, state := range []string{"pending", "scheduled", "retry", "archived"} {
-			want = append(want, fmt.Sprintf("ecpayq_queue_oldest_age_seconds{queue=%q,state=%q} 0", typ.Queue, state))
+			want = append(want, fmt.Sprintf("ecpayq_queue_oldest_age_seconds{queue=%q,state=%q} 0", queue, state))
 		}
-		want = append(want, fmt.Sprintf("ecpayq_queue_paused{queue=%q} 0", typ.Queue), fmt.Sprintf("ecpayq_queue_stranded_tasks{queue=%q} 0", typ.Queue))
+		want = append(want, fmt.Sprintf("ecpayq_queue_paused{queue=%q} 0", queue), fmt.Sprintf("ecpayq_queue_stranded_tasks{queue=%q} 0", queue))
 	}
 	for _, condition := range metrics.Conditions() {
 		want = append(want, fmt.Sprintf("ecpayq_redis_durable{condition=%q} ", condition))

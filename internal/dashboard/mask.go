@@ -7,13 +7,15 @@ import (
 	"regexp"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/ecpayq/ecpayq/tasks"
 )
 
-// shown are the fields whose values are numbers of invoices and orders, dates and
-// codes. All others, known or not, may hold what a person wrote or who a buyer is.
-var shown = []string{
-	"MerchantID", "Tsr", "RelateNumber", "PayType", "DelayDay", "InvoiceNumber", "InvoiceDate", "AllowanceNo", "UntilConfirmed",
-	"RtnCode", "TransCode", "Upload_Status",
+// shown reports whether the value of a field is a number of an invoice or an order, a
+// date or a code, by the tables of the task types. All others, known or not, may hold
+// what a person wrote or who a buyer is. A result has such fields of its own.
+func shown(name string) bool {
+	return tasks.FieldShown(name) || name == "RtnCode" || name == "TransCode" || name == "Upload_Status"
 }
 
 // maxShown bounds a value that is shown, in bytes; ECPay's longest number has 50.
@@ -90,7 +92,7 @@ func quoted(s string) []byte {
 func maskValue(name string, v json.RawMessage) []byte {
 	v = bytes.TrimSpace(v)
 	scalar := len(v) > 0 && v[0] != '{' && v[0] != '['
-	if scalar && len(v) <= maxShown && slices.Contains(shown, name) {
+	if scalar && len(v) <= maxShown && shown(name) {
 		return v
 	}
 	var s string

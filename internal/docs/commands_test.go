@@ -33,7 +33,7 @@ func build(t *testing.T) map[string]*program {
 
 var (
 	// commandLine is a line of a help's list of commands: "   help, h  Shows ...".
-	commandLine = regexp.MustCompile(`(?m)^   ([a-z][a-z-]*(?:, [a-z][a-z-]*)*)(?:\s{2,}|$)`)
+	commandLine = regexp.MustCompile(`(?m)^   ([a-z][a-z0-9-]*(?:, [a-z][a-z0-9-]*)*)(?:\s{2,}|$)`)
 	flagName    = regexp.MustCompile(`--[a-z][a-z-]*`)
 )
 

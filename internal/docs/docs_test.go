@@ -178,19 +178,19 @@ func TestOperationTableIsThatOfTheCode(t *testing.T) {
 	var want [][]string
 	var names []string
 	for _, typ := range tasks.Types() {
-		want = append(want, []string{code(typ.Operation.Name), code(typ.Operation.Path()), code(typ.Name), code(typ.Queue)})
-		names = append(names, code(typ.Operation.Name))
+		want = append(want, []string{code(typ.Operation.String()), code(typ.Operation.Path()), code(typ.Name), code(typ.Queue)})
+		names = append(names, code(typ.Operation.String()))
 	}
 	for _, name := range readmes {
 		p := readPage(t, name)
 		var got [][]string
-		for _, cells := range p.tableWith(t, tasks.Types()[0].Operation.Name, 5)[1:] {
+		for _, cells := range p.tableWith(t, tasks.Types()[0].Operation.String(), 5)[1:] {
 			got = append(got, cells[:4])
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		unanswered := p.tableWith(t, tasks.Types()[0].Operation.Name, 3).column(0)
+		unanswered := p.tableWith(t, tasks.Types()[0].Operation.String(), 3).column(0)
 		if diff := cmp.Diff(names, unanswered); diff != "" {
 			t.Errorf("%s, unanswered calls (-want +got):\n%s", name, diff)
 		}
@@ -201,7 +201,7 @@ func TestRunbookSaysForEveryOperationWhatToLookAt(t *testing.T) {
 	t.Parallel()
 	var want, got []string
 	for _, typ := range tasks.Types() {
-		want = append(want, "### "+code(typ.Operation.Name))
+		want = append(want, "### "+code(typ.Operation.String()))
 	}
 	for _, h := range readPage(t, "deploy/RUNBOOK.md").headings {
 		if strings.HasPrefix(h, "### `") {

@@ -42,7 +42,7 @@ func DoneKey(id string) string { return prefix + tag(id) + ":done:" + id }
 
 // LockKey is the lock of a task's subject, held by one attempt at a time; see
 // prelude.lua for what is in it.
-func LockKey(id string) string { return prefix + tag(id) + ":lock:" + tasks.Subject(id) }
+func LockKey(id string) string { return prefix + tag(id) + ":lock:" + tasks.Lock(id) }
 
 // MerchantKeys are the keys of a merchant that are about no task of its.
 type MerchantKeys struct {

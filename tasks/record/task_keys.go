@@ -22,9 +22,9 @@ type TaskKeys struct {
 
 // KeysOfTask returns those of an id.
 func KeysOfTask(id string) *TaskKeys {
-	owner, subject := NoOwner, id
+	owner, lock, undoneBy := NoOwner, id, ""
 	if t, merchantID, err := tasks.ParseID(id); err == nil {
-		subject = t.Subject(id)
+		lock, undoneBy = t.LockOf(id), t.UndoneByOf(id)
 		if !strings.ContainsAny(merchantID, "{}") {
 			owner = merchantID
 		}
@@ -32,10 +32,10 @@ func KeysOfTask(id string) *TaskKeys {
 	p := prefix + "{" + owner + "}:"
 	k := &TaskKeys{
 		ID: id, Owner: owner, MerchantKeys: KeysOf(owner),
-		Task: p + "task:" + id, Done: p + "done:" + id, Lock: p + "lock:" + subject, Dead: p + "dead",
+		Task: p + "task:" + id, Done: p + "done:" + id, Lock: p + "lock:" + lock, Dead: p + "dead",
 	}
-	if other := tasks.UndoneBy(id); other != "" {
-		k.Undone = p + "done:" + other
+	if undoneBy != "" {
+		k.Undone = p + "done:" + undoneBy
 	}
 	return k
 }

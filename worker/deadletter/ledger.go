@@ -317,7 +317,7 @@ func (l *Ledger) resolve(ctx context.Context, letter ledger.Entry, queue string,
 		return "", err
 	}
 	doneTTL, recordTTL := l.finishTTL, l.finishTTL
-	if p, err := tasks.Decode(letter.Type, letter.Headers, letter.Payload); err == nil && !tasks.KeepsRecord(p) {
+	if p, err := tasks.Decode(letter.Type, letter.Headers, letter.Payload); err == nil && !tasks.WantedOnce(p) {
 		// The same question may be asked again tomorrow: there is no marker by which
 		// a sweep would know it, so the ledger lets go last.
 		doneTTL, recordTTL = 0, l.retention

@@ -87,9 +87,7 @@ var (
 // WatchShared registers the series.
 func WatchShared(reg prometheus.Registerer, cfg SharedConfig) error {
 	if cfg.Queues == nil {
-		for _, t := range tasks.Types() {
-			cfg.Queues = append(cfg.Queues, t.Queue)
-		}
+		cfg.Queues = tasks.QueueNames() // types may share one
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

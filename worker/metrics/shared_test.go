@@ -122,11 +122,29 @@ func TestAScrapeCostsTheSameForOneMerchantAndForAThousand(t *testing.T) {
 	// Two for each queue, one for the server, two for the ledger and its tally, three
 	// for the memory, two for the egress, whose script Redis may not have, one for the
 	// merchants; and three for each 500 of them that have requests and dead letters.
-	if limit := int64(2*len(tasks.Types()) + 1 + 2 + 3 + 2 + 1 + 2*3); oneTrips > limit || manyTrips > limit {
+	if limit := int64(2*len(tasks.Queues()) + 1 + 2 + 3 + 2 + 1 + 2*3); oneTrips > limit || manyTrips > limit {
 		t.Errorf("a scrape took %d round trips with one merchant and %d with 1000, want %d at most", oneTrips, manyTrips, limit)
 	}
 	if with, _ := cost(1000, true); with != many+1001 {
 		t.Errorf("got %d series with one for each merchant and %d without, want 1001 more", with, many)
+	}
+}
+
+func TestAQueueHasItsSeriesOnceHoweverManyTypesShareIt(t *testing.T) {
+	t.Parallel()
+	reg, _, _ := shared(t, func(c *SharedConfig) { c.Queues = nil })
+	families, err := reg.Gather()
+	must(t, err)
+	var got []string
+	for _, f := range families {
+		if f.GetName() == "ecpayq_queue_paused" {
+			for _, m := range f.GetMetric() {
+				got = append(got, m.GetLabel()[0].GetValue())
+			}
+		}
+	}
+	if diff := cmp.Diff(tasks.QueueNames(), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
