@@ -137,6 +137,7 @@ func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 		"internal/asynqx":      nil,
 		"internal/redistest":   nil,
 		"internal/exactjson":   nil,
+		"internal/redisx":      nil,
 		"internal/web":         nil,
 		"worker":               {"worker/gate", "worker/merchants", "worker/deadletter", "enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/clean", "internal/asynqx"},
 		"worker/gate":          {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},

@@ -22,7 +22,7 @@ import (
 // or `unit:"us"` says in what they are sent, 0 for the zero time. An embedded struct stands
 // for its fields; of an embedded pointer that is nil, nothing is sent, nor of what follows.
 // R is a struct of integers, booleans, durations and strings for a script that returns a
-// list, an int64, a string, a []string or a []any.
+// list, an int64, a string, a []int64, a []string or a []any.
 type Script[K, A, R any] struct {
 	text   text
 	script *redis.Script
@@ -101,6 +101,8 @@ func answerOf[R any](cmd *redis.Cmd) (answer R, err error) {
 		*p, err = cmd.Int64()
 	case *string:
 		*p, err = cmd.Text()
+	case *[]int64:
+		*p, err = cmd.Int64Slice()
 	case *[]string:
 		*p, err = cmd.StringSlice()
 	case *[]any:

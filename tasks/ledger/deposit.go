@@ -24,9 +24,40 @@ var (
 	//go:embed settle.lua
 	settleLua string
 
-	depositScript = record.NewScript(record.ReplicationLua + EndedLua + depositLua)
-	settle        = record.NewScript(record.ReplicationLua + EndedLua + settleLua)
+	depositScript = redisx.NewScript[depositKeys, depositArgs, string](record.ScriptText(record.ReplicationLua + EndedLua + depositLua))
+	settle        = redisx.NewScript[settleKeys, settleArgs, int64](record.ScriptText(record.ReplicationLua + EndedLua + settleLua))
 )
+
+type depositKeys struct{ Task, Done, Dead, Replication string }
+
+type depositArgs struct {
+	ID       string
+	Token    string    // of the sweep
+	Died     time.Time `unit:"ms"` // by asynq, zero for unknown
+	Type     string
+	Queue    string
+	Payload  []byte
+	Headers  []byte
+	LastErr  string // asynq's
+	Reason   string
+	Enqueued time.Time `unit:"ms"` // zero for unknown
+	By       string    // the sweeper, or a person who archived it
+	ReasonZh string
+	// Since is when that person archived it at the latest, or when it was seen not to be
+	// archived: what died after it was not archived by that person.
+	Since time.Time `unit:"ms"`
+}
+
+type settleKeys struct{ Task, Dead, Replication string }
+
+type settleArgs struct {
+	ID       string
+	Token    string // of the sweep
+	What     string // keep, withdraw, or unless done: keep it unless the task is done
+	Reason   string
+	Enqueued time.Time `unit:"ms"` // zero for unknown
+	ReasonZh string
+}
 
 // reasonSwept is stored with a task that asynq archived without our verdict.
 var reasonSwept = record.Text{En: "archived without a verdict: its worker died; look it up at ECPay if it was sent", Zh: "未經判定即封存：工作程序中斷，若曾送出請至綠界查詢"}
@@ -123,7 +154,7 @@ type deposit struct {
 	info                 *asynqx.Task
 	since                time.Time // of a person's act
 	headers              []byte
-	enqueued             int64 // ms, 0 for unknown
+	enqueued             time.Time // zero for unknown
 	died                 time.Time
 
 	kept bool
@@ -168,7 +199,7 @@ func (d *deposit) decode(stored record.Archiving) error {
 			d.since = at.Add(time.Second - time.Millisecond) // asynq counts in seconds
 		}
 	}
-	d.enqueued = record.UnixMilli(tasks.ParseHeaders(d.info.Headers).Enqueued)
+	d.enqueued = tasks.ParseHeaders(d.info.Headers).Enqueued
 	d.headers, err = json.Marshal(d.info.Headers)
 	return err
 }
@@ -179,14 +210,14 @@ func (s *Store) noteAll(ctx context.Context, all []*deposit) (noted []*deposit) 
 	if len(all) == 0 {
 		return nil
 	}
-	owners := map[string]*record.Call{}
+	owners := map[string]*redisx.Call[int64]{}
 	for _, d := range all {
-		owners[record.Owner(d.id)] = noteName(record.OwnersKey, record.Owner(d.id))
+		owners[record.Owner(d.id)] = names.Call(namesKeys{record.OwnersKey}, namesArgs{Name: record.Owner(d.id)})
 	}
-	record.CallAll(ctx, s.rdb, names, slices.Collect(maps.Values(owners)))
+	names.RunAll(ctx, s.rdb, slices.Collect(maps.Values(owners)))
 	var members []any
 	for _, d := range all {
-		if err := owners[record.Owner(d.id)].Answer.Err(); err != nil {
+		if _, err := owners[record.Owner(d.id)].Answer(); err != nil {
 			d.fail("note owner of dead letter", err)
 			continue
 		}
@@ -207,19 +238,19 @@ func (s *Store) noteAll(ctx context.Context, all []*deposit) (noted []*deposit) 
 // writeAll writes the letters. Some are known to the ledger or done: then there is
 // no doubt about them.
 func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*deposit) {
-	calls := make([]*record.Call, len(all))
+	calls := make([]*redisx.Call[string], len(all))
 	for i, d := range all {
-		calls[i] = &record.Call{
-			Keys: []string{record.TaskKey(d.id), record.DoneKey(d.id), record.DeadKey(d.id), record.ReplicationKey(redisx.TopologyOf(s.rdb), d.id)},
-			Args: []any{
-				d.id, d.token, record.UnixMilli(d.died), d.info.Type, d.queue, d.info.Payload, d.headers, record.Clip(d.info.LastErr, maxLastErr),
-				d.reason().En, d.enqueued, d.by, d.reason().Zh, record.UnixMilli(d.since),
-			},
-		}
+		calls[i] = depositScript.Call(
+			depositKeys{record.TaskKey(d.id), record.DoneKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.topology, d.id)},
+			depositArgs{
+				ID: d.id, Token: d.token, Died: d.died, Type: d.info.Type, Queue: d.queue, Payload: d.info.Payload, Headers: d.headers,
+				LastErr: record.Clip(d.info.LastErr, maxLastErr), Reason: d.reason().En, Enqueued: d.enqueued, By: d.by,
+				ReasonZh: d.reason().Zh, Since: d.since,
+			})
 	}
-	record.CallAll(ctx, s.rdb, depositScript, calls)
+	depositScript.RunAll(ctx, s.rdb, calls)
 	for i, d := range all {
-		switch state, err := calls[i].Answer.Text(); {
+		switch state, err := calls[i].Answer(); {
 		case err != nil:
 			d.fail("copy into ledger", err)
 		case state == "unsure":
@@ -239,7 +270,7 @@ func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*depos
 		tasks[i] = record.AsynqTask{Queue: d.queue, ID: d.id}
 	}
 	var seen []*deposit
-	var calls []*record.Call
+	var calls []*redisx.Call[int64]
 	for i, there := range record.LookInAsynq(ctx, s.rdb, tasks) {
 		d := all[i]
 		if there.Err != nil {
@@ -254,14 +285,13 @@ func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*depos
 			what = "unless done" // trimmed or deleted; then the letter is all there is
 		}
 		seen = append(seen, d)
-		calls = append(calls, &record.Call{
-			Keys: []string{record.TaskKey(d.id), record.DeadKey(d.id), record.ReplicationKey(redisx.TopologyOf(s.rdb), d.id)},
-			Args: []any{d.id, d.token, what, d.reason().En, d.enqueued, d.reason().Zh},
-		})
+		calls = append(calls, settle.Call(
+			settleKeys{record.TaskKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.topology, d.id)},
+			settleArgs{d.id, d.token, what, d.reason().En, d.enqueued, d.reason().Zh}))
 	}
-	record.CallAll(ctx, s.rdb, settle, calls)
+	settle.RunAll(ctx, s.rdb, calls)
 	for i, d := range seen {
-		if err := calls[i].Answer.Err(); err != nil {
+		if _, err := calls[i].Answer(); err != nil {
 			d.fail("settle letter", err)
 			continue
 		}
@@ -324,7 +354,7 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 		text, _ := v[1].(string)
 		var headers map[string]string
 		_ = json.Unmarshal([]byte(text), &headers)
-		d.enqueued = record.UnixMilli(tasks.ParseHeaders(headers).Enqueued)
+		d.enqueued = tasks.ParseHeaders(headers).Enqueued
 		unsure = append(unsure, d)
 	}
 	s.forgetAll(ctx, append(known, s.settleAll(ctx, unsure)...))

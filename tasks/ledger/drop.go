@@ -4,16 +4,33 @@ import (
 	"context"
 	_ "embed"
 
-	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 //go:embed drop.lua
 var dropLua string
 
-var dropScript = redis.NewScript(record.AsynqStateLua + dropLua)
+var dropScript = redisx.NewScript[dropKeys, dropArgs, string](record.AsynqStateLua, dropLua)
+
+type dropKeys struct {
+	record.AsynqKeys
+	Active string
+}
+
+type dropArgs struct {
+	ID   string
+	Mode string // what to do, one of the constants
+	*dropOnly
+}
+
+// dropOnly is what must still hold for a task to be dropped.
+type dropOnly struct {
+	Message    string // that asynq has: another one is another death
+	ArchivedAt string // when asynq archived it, as it has it; empty for any time
+}
 
 // Dropped is the answer of [Store.Drop] when it removed the task; else it says where
 // asynq has it.
@@ -21,16 +38,13 @@ const Dropped record.AsynqState = "dropped"
 
 // What drop.lua is to do.
 const (
-	drop = "drop"
-	tidy = "tidy"
-	mend = "mend"
+	drop = "drop" // remove what is archived, stuck, half or a dangling entry of the archive, and nothing else
+	tidy = "tidy" // remove a dangling entry
+	mend = "mend" // finish a half one
 )
 
-func dropCall(queue, id, mode string, more ...any) *record.Call {
-	return &record.Call{
-		Keys: append(record.AsynqStateKeys(queue, id), asynqx.Key(queue, asynqx.Active)),
-		Args: append([]any{id, mode}, more...),
-	}
+func dropKeysOf(queue, id string) dropKeys {
+	return dropKeys{record.AsynqKeysOf(queue, id), asynqx.Key(queue, asynqx.Active)}
 }
 
 // Look says where asynq has a task.
@@ -51,14 +65,12 @@ func (s *Store) LookAll(ctx context.Context, queue string, ids []string) []recor
 // Drop removes a dead task from asynq, and only a dead one. Call it only for a
 // task that the ledger has, or that is done.
 func (s *Store) Drop(ctx context.Context, queue, id string) (record.AsynqState, error) {
-	return s.dropIf(ctx, queue, id)
+	return s.dropIf(ctx, queue, id, nil)
 }
 
-// dropIf is Drop on conditions: the message that asynq must still have, as it was read,
-// and then, where it is not empty, when it was archived (Unix seconds).
-func (s *Store) dropIf(ctx context.Context, queue, id string, conditions ...any) (record.AsynqState, error) {
-	c := dropCall(queue, id, drop, conditions...)
-	return record.ReadAsynqState(dropScript.Run(ctx, s.rdb, c.Keys, c.Args...))
+// dropIf is Drop on conditions, nil for none.
+func (s *Store) dropIf(ctx context.Context, queue, id string, only *dropOnly) (record.AsynqState, error) {
+	return record.ReadAsynqState(dropScript.Run(ctx, s.rdb, dropKeysOf(queue, id), dropArgs{id, drop, only}))
 }
 
 // DropAll is [Store.Drop] of many tasks in one round trip.
@@ -78,14 +90,14 @@ func (s *Store) MendAll(ctx context.Context, queue string, ids []string) []recor
 }
 
 func (s *Store) dropAll(ctx context.Context, queue string, ids []string, mode string) []record.InAsynq {
-	calls := make([]*record.Call, len(ids))
+	calls := make([]*redisx.Call[string], len(ids))
 	for i, id := range ids {
-		calls[i] = dropCall(queue, id, mode)
+		calls[i] = dropScript.Call(dropKeysOf(queue, id), dropArgs{ID: id, Mode: mode})
 	}
-	record.CallAll(ctx, s.rdb, dropScript, calls)
+	dropScript.RunAll(ctx, s.rdb, calls)
 	found := make([]record.InAsynq, len(ids))
 	for i, c := range calls {
-		found[i].State, found[i].Err = record.ReadAsynqState(c.Answer)
+		found[i].State, found[i].Err = record.ReadAsynqState(c.Answer())
 	}
 	return found
 }

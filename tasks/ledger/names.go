@@ -8,29 +8,34 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 //go:embed names.lua
 var namesLua string
 
-var names = redis.NewScript(namesLua)
+type namesKeys struct{ Names string }
+
+type namesArgs struct {
+	Name      string
+	UnseenFor time.Duration `unit:"ms"` // to forget it: how long ago the last one must be; 0 notes it
+}
+
+var names = redisx.NewScript[namesKeys, namesArgs, int64](namesLua)
 
 // NoteName puts a name into a sorted set of names by when they were noted last:
 // [record.OwnersKey], or one of merchants.
 func NoteName(ctx context.Context, rdb redis.UniversalClient, key, name string) error {
-	c := noteName(key, name)
-	return names.Run(ctx, rdb, c.Keys, c.Args...).Err()
-}
-
-func noteName(key, name string) *record.Call {
-	return &record.Call{Keys: []string{key}, Args: []any{name, 0}}
+	_, err := names.Run(ctx, rdb, namesKeys{key}, namesArgs{Name: name})
+	return err
 }
 
 // ForgetName takes a name out of such a set. It does nothing when the name was noted
 // within the last hour, far longer than any attempt takes.
 func ForgetName(ctx context.Context, rdb redis.UniversalClient, key, name string) error {
-	return names.Run(ctx, rdb, []string{key}, name, time.Hour.Milliseconds()).Err()
+	_, err := names.Run(ctx, rdb, namesKeys{key}, namesArgs{name, time.Hour})
+	return err
 }
 
 // NoteOwner is called before a letter is written, so that no index is without

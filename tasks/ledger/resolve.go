@@ -7,13 +7,26 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 //go:embed resolve.lua
 var resolveLua string
 
-var resolve = record.NewScript(EndedLua + resolveLua)
+var resolve = redisx.NewScript[resolveKeys, resolveArgs, string](record.ScriptText(EndedLua + resolveLua))
+
+type resolveKeys struct{ Task, Done, Dead, Lock string }
+
+type resolveArgs struct {
+	ID        string
+	Died      string // the death it is about, see died
+	Who, Note string
+	DoneTTL   time.Duration `unit:"ms"` // of the finish marker, 0 for none
+	RecordTTL time.Duration `unit:"ms"`
+	Clock     time.Time     `unit:"ms"` // the caller's
+	IfUnbegun bool          // only if it was never begun
+}
 
 // Resolve ends a dead task by a person's word. The death is the one in the entry, which
 // the person saw. doneTTL is the life of the finish marker, 0 for none. The answer is
@@ -23,9 +36,8 @@ func (s *Store) Resolve(ctx context.Context, e Entry, who, note string, doneTTL,
 }
 
 func (s *Store) end(ctx context.Context, e Entry, who, note string, doneTTL, recordTTL time.Duration, unbegun bool) (string, error) {
-	keys := []string{record.TaskKey(e.ID), record.DoneKey(e.ID), record.DeadKey(e.ID), record.LockKey(e.ID)}
-	v, err := resolve.Run(ctx, s.rdb, keys,
-		e.ID, died(e), who, note, doneTTL.Milliseconds(), recordTTL.Milliseconds(), s.now().UnixMilli(), flag(unbegun)).Text()
+	v, err := resolve.Run(ctx, s.rdb, resolveKeys{record.TaskKey(e.ID), record.DoneKey(e.ID), record.DeadKey(e.ID), record.LockKey(e.ID)},
+		resolveArgs{e.ID, died(e), who, note, doneTTL, recordTTL, s.now(), unbegun})
 	if err != nil {
 		return "", fmt.Errorf("resolve: %w", err)
 	}
@@ -38,11 +50,4 @@ func died(e Entry) string {
 		return ""
 	}
 	return strconv.FormatInt(e.Died.UnixMilli(), 10)
-}
-
-func flag(b bool) string {
-	if b {
-		return "1"
-	}
-	return "0"
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -21,9 +22,26 @@ var (
 	//go:embed uncorrect.lua
 	uncorrectLua string
 
-	correct   = record.NewScript(correctLua)
-	uncorrect = redis.NewScript(uncorrectLua)
+	correct   = redisx.NewScript[correctKeys, correctArgs, string](record.ScriptText(correctLua))
+	uncorrect = redisx.NewScript[uncorrectKeys, uncorrectArgs, int64](uncorrectLua)
 )
+
+type correctKeys struct{ Task, Dead, Lock string }
+
+type correctArgs struct {
+	ID          string
+	Died        string // the death it is about, see died
+	IsCorrected bool
+	Payload     []byte
+	Headers     []byte
+	NotExecuted bool
+	Clock       time.Time `unit:"ms"` // the caller's
+	Nonce       string    // of this replay
+}
+
+type uncorrectKeys struct{ Task string }
+
+type uncorrectArgs struct{ Nonce string } // of the replay that made the correction
 
 // Revival is how to run a dead task again. The zero value runs it as it was.
 type Revival struct {
@@ -73,7 +91,7 @@ func (s *Store) Revive(ctx context.Context, id string, r Revival) (ActResult, er
 	rv := revival{Revival: r, nonce: tasks.NewNonce()}
 	out, err := s.reviveIn(ctx, id, &rv)
 	if err == nil && out != Replayed && rv.claimed && r.Correct != nil {
-		if err := uncorrect.Run(ctx, s.rdb, []string{record.TaskKey(id)}, rv.nonce).Err(); err != nil {
+		if _, err := uncorrect.Run(ctx, s.rdb, uncorrectKeys{record.TaskKey(id)}, uncorrectArgs{rv.nonce}); err != nil {
 			return "", fmt.Errorf("take back correction: %w", err)
 		}
 	}
@@ -219,7 +237,7 @@ func (s *Store) revive(ctx context.Context, l Entry, at record.AsynqState, msg s
 		r.claimed = true
 	}
 	if at != record.AsynqNone {
-		now, err := s.dropIf(ctx, l.Queue, l.ID, msg, r.archived)
+		now, err := s.dropIf(ctx, l.Queue, l.ID, &dropOnly{msg, r.archived})
 		if err != nil || now != Dropped && now != record.AsynqNone {
 			return "", err
 		}
@@ -299,8 +317,8 @@ func (s *Store) correct(ctx context.Context, l Entry, payload []byte, headers ma
 	if err != nil {
 		return "", fmt.Errorf("store correction: %w", err)
 	}
-	v, err := correct.Run(ctx, s.rdb, []string{record.TaskKey(l.ID), record.DeadKey(l.ID), record.LockKey(l.ID)},
-		l.ID, died(l), flag(r.Correct != nil), payload, h, flag(r.NotExecuted), s.now().UnixMilli(), r.nonce).Text()
+	v, err := correct.Run(ctx, s.rdb, correctKeys{record.TaskKey(l.ID), record.DeadKey(l.ID), record.LockKey(l.ID)},
+		correctArgs{l.ID, died(l), r.Correct != nil, payload, h, r.NotExecuted, s.now(), r.nonce})
 	if err != nil {
 		return "", fmt.Errorf("claim dead letter: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -17,6 +18,7 @@ import (
 // use.
 type Store struct {
 	rdb       redis.UniversalClient
+	topology  redisx.Topology
 	inspector *asynqx.Inspector
 	client    *asynqx.Client
 	retention time.Duration
@@ -28,7 +30,7 @@ type Store struct {
 // of the tasks it enqueues.
 func New(rdb redis.UniversalClient, retention time.Duration, now func() time.Time) *Store {
 	return &Store{
-		rdb: rdb, inspector: asynqx.NewInspector(rdb), client: asynqx.NewClient(rdb),
+		rdb: rdb, topology: redisx.TopologyOf(rdb), inspector: asynqx.NewInspector(rdb), client: asynqx.NewClient(rdb),
 		retention: retention, now: now, spread: tasks.NewSpread(tasks.Every(0)),
 	}
 }

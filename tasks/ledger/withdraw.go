@@ -45,7 +45,7 @@ func (s *Store) Withdraw(ctx context.Context, queue, id, who, note string, recor
 	case !l.Unbegun || l.Death.Kind != ecpay.Stopped:
 		return Begun, nil
 	}
-	switch at, err := s.dropIf(ctx, queue, id, msg); {
+	switch at, err := s.dropIf(ctx, queue, id, &dropOnly{Message: msg}); {
 	case err != nil:
 		return "", err
 	case at != Dropped && at != record.AsynqNone:

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // AsynqState is where asynq has a task: one of asynq's states, or one of these.
@@ -28,31 +29,35 @@ const (
 // Dead reports whether asynq will not run the task by itself, nor could.
 func (s AsynqState) Dead() bool { return s == AsynqArchived || s == AsynqStuck || s == AsynqHalf }
 
-// AsynqStateLua defines asynq_state, for scripts with the keys of [AsynqStateKeys].
-//
-//go:embed asynq_state.lua
-var AsynqStateLua string
+// AsynqKeys are the keys of asynq's by which it is known where it has a task.
+type AsynqKeys struct{ Task, Archived, Lease, Completed, Retry, Scheduled string }
 
-var asynqState = redis.NewScript(AsynqStateLua + "return (asynq_state(ARGV[1]))")
-
-// AsynqStateKeys are the first keys of a script that uses [AsynqStateLua].
-func AsynqStateKeys(queue, id string) []string {
-	return []string{
+// AsynqKeysOf returns those of a task.
+func AsynqKeysOf(queue, id string) AsynqKeys {
+	return AsynqKeys{
 		asynqx.TaskKey(queue, id), asynqx.Key(queue, asynqx.Archived), asynqx.Key(queue, asynqx.Lease), asynqx.Key(queue, asynqx.Completed),
 		asynqx.Key(queue, asynqx.Retry), asynqx.Key(queue, asynqx.Scheduled),
 	}
 }
 
+// AsynqStateLua defines asynq_state, for scripts that have [AsynqKeys].
+//
+//go:embed asynq_state.lua
+var AsynqStateLua string
+
+type lookArgs struct{ ID string }
+
+var look = redisx.NewScript[AsynqKeys, lookArgs, string](AsynqStateLua, "return (asynq_state(ARGV.id))")
+
 // ReadAsynqState reads the answer of a script that returns an [AsynqState].
-func ReadAsynqState(answer *redis.Cmd) (AsynqState, error) {
-	s, err := answer.Text()
-	if err == nil && s == "" {
+func ReadAsynqState(answer string, err error) (AsynqState, error) {
+	if err == nil && answer == "" {
 		err = errors.New("no answer")
 	}
 	if err != nil {
 		return "", fmt.Errorf("look for task in asynq: %w", err)
 	}
-	return AsynqState(s), nil
+	return AsynqState(answer), nil
 }
 
 // AsynqTask names a task, and the queue in which asynq would have it.
@@ -66,14 +71,14 @@ type InAsynq struct {
 
 // LookInAsynq says where asynq has tasks, in one round trip.
 func LookInAsynq(ctx context.Context, rdb redis.UniversalClient, tasks []AsynqTask) []InAsynq {
-	calls := make([]*Call, len(tasks))
+	calls := make([]*redisx.Call[string], len(tasks))
 	for i, t := range tasks {
-		calls[i] = &Call{Keys: AsynqStateKeys(t.Queue, t.ID), Args: []any{t.ID}}
+		calls[i] = look.Call(AsynqKeysOf(t.Queue, t.ID), lookArgs{t.ID})
 	}
-	CallAll(ctx, rdb, asynqState, calls)
+	look.RunAll(ctx, rdb, calls)
 	found := make([]InAsynq, len(tasks))
 	for i, c := range calls {
-		found[i].State, found[i].Err = ReadAsynqState(c.Answer)
+		found[i].State, found[i].Err = ReadAsynqState(c.Answer())
 	}
 	return found
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -163,7 +164,7 @@ func (s *Sweeper) sweep(ctx context.Context) (r Report, swept bool, err error) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = unlock.Run(ctx, s.rdb, []string{record.SweepKey}, token).Err() // it ends by itself
+		_, _ = unlock.Run(ctx, s.rdb, unlockKeys{record.SweepKey}, unlockArgs{token}) // it ends by itself
 	}()
 	var errs []error // one queue does not keep the others
 	if r.Settled, err = s.store.SettleLeftovers(ctx, 1000); err != nil {
@@ -198,7 +199,12 @@ func (s *Sweeper) inTurn(ctx context.Context) iter.Seq[string] {
 	}
 }
 
-var unlock = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
+type unlockKeys struct{ Lock string }
+
+type unlockArgs struct{ Token string }
+
+var unlock = redisx.NewScript[unlockKeys, unlockArgs, int64](
+	`if redis.call('GET', KEYS.lock) == ARGV.token then return redis.call('DEL', KEYS.lock) end return 0`)
 
 // known is what both sides say of an id in asynq's archive.
 type known struct {

@@ -1,11 +1,7 @@
 package gate
 
-import (
-	"github.com/redis/go-redis/v9"
+import "github.com/ecpayq/ecpayq/tasks/record"
 
-	"github.com/ecpayq/ecpayq/tasks/record"
-)
-
-// NewPaceScript returns a script that may use what pace.lua defines, to read or change a
-// merchant's pace.
-func NewPaceScript(lua string) *redis.Script { return record.NewScript(paceLua + lua) }
+// PaceScript is the text of a script that may use what pace.lua defines, to read or change
+// a merchant's pace.
+func PaceScript(lua string) string { return record.ScriptText(paceLua + lua) }

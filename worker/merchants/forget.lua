@@ -1,10 +1,9 @@
 -- Takes tasks out of those that are held, unless they were held again meanwhile.
 --
--- KEYS: tasks that are held for the merchant
--- ARGV: ids, each with when it was to run again (ms)
-for i = 1, #ARGV, 2 do
-  if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[i])) == tonumber(ARGV[i + 1]) then
-    redis.call('ZREM', KEYS[1], ARGV[i])
+-- Keys and arguments: forgetKeys and forgetArgs in wake.go.
+for i = FIRST.tasks, #ARGV, 2 do
+  if tonumber(redis.call('ZSCORE', KEYS.held, ARGV[i])) == tonumber(ARGV[i + 1]) then
+    redis.call('ZREM', KEYS.held, ARGV[i])
   end
 end
 return 1

@@ -2,24 +2,22 @@
 -- more: those who wait are given new ones by waking them. A pause that began since stays,
 -- also when this comes late.
 --
--- KEYS: pace
--- ARGV: when the ban ends that was seen (µs, 0 for none), then each scope whose keys were refused, with the end of its
---       pause (µs)
+-- Keys and arguments: liftKeys and liftArgs in resume.go.
 -- Returns: when the ban would have ended (µs, 0 without one), then the scopes whose pauses are ended
 local now, out = micros(), {0}
-for i = 2, #ARGV, 2 do
-  local d = denial_of(redis.call('HGET', KEYS[1], 'denied:' .. ARGV[i]))
+for i = FIRST.denials, #ARGV, 2 do
+  local d = denial_of(redis.call('HGET', KEYS.pace, 'denied:' .. ARGV[i]))
   if d and d.ends <= tonumber(ARGV[i + 1]) then
     out[#out + 1] = ARGV[i]
-    redis.call('HDEL', KEYS[1], 'denied:' .. ARGV[i])
+    redis.call('HDEL', KEYS.pace, 'denied:' .. ARGV[i])
   end
 end
-local p = redis.call('HMGET', KEYS[1], 'ban', 'line', 'near', 'ahead')
-if p[1] and tonumber(p[1]) <= tonumber(ARGV[1]) then
+local p = redis.call('HMGET', KEYS.pace, 'ban', 'line', 'near', 'ahead')
+if p[1] and tonumber(p[1]) <= tonumber(ARGV.ban_ends) then
   out[1] = tonumber(p[1])
-  redis.call('HDEL', KEYS[1], 'ban', 'ban_since', 'ban_why', 'probe', 'probe_end')
+  redis.call('HDEL', KEYS.pace, 'ban', 'ban_since', 'ban_why', 'probe', 'probe_end')
   for i, name in ipairs({'line', 'near', 'ahead'}) do
-    redis.call('HSET', KEYS[1], name, math.min(tonumber(p[i + 1]) or 0, now))
+    redis.call('HSET', KEYS.pace, name, math.min(tonumber(p[i + 1]) or 0, now))
   end
 end
 return out

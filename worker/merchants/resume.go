@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -15,7 +16,14 @@ import (
 //go:embed lift.lua
 var liftLua string
 
-var lift = gate.NewPaceScript(liftLua)
+var lift = redisx.NewScript[liftKeys, liftArgs, []any](gate.PaceScript(liftLua))
+
+type liftKeys struct{ Pace string }
+
+type liftArgs struct {
+	BanEnds time.Time `unit:"us"` // the end of the ban that was seen, zero for none
+	Denials []any     // scopes whose keys were refused, each with the end of its pause (Unix microseconds)
+}
 
 // heldKinds are those of tasks that are held for their merchant.
 var heldKinds = []string{ecpay.Denied.String(), ecpay.Throttled.String(), ecpay.Operator.String()}
@@ -43,7 +51,7 @@ func (m *Inspector) Resume(ctx context.Context, id, by, note string) (Resumed, e
 	if err := ledger.Audit(ctx, m.rdb, ledger.AuditEntry{Who: by, What: ledger.ActResume, MerchantID: id, Note: note}); err != nil {
 		return r, err
 	}
-	was, err := lift.Run(ctx, m.rdb, []string{record.KeysOf(id).Pace}, shown.pauses()...).Slice()
+	was, err := lift.Run(ctx, m.rdb, liftKeys{record.KeysOf(id).Pace}, shown.pauses())
 	if err != nil {
 		return r, fmt.Errorf("end pauses: %w", err)
 	}
@@ -76,14 +84,13 @@ func (m *Inspector) Resume(ctx context.Context, id, by, note string) (Resumed, e
 }
 
 // pauses are those of the merchant, as lift.lua wants to know them.
-func (m Merchant) pauses() []any {
-	ban := int64(0)
+func (m Merchant) pauses() liftArgs {
+	var seen liftArgs
 	if m.Ban != nil {
-		ban = m.Ban.Until.UnixMicro()
+		seen.BanEnds = m.Ban.Until
 	}
-	seen := []any{ban}
 	for _, d := range m.Denied {
-		seen = append(seen, gate.Scope(ecpay.Category(d.Service), d.Fingerprint), d.NextProbe.UnixMicro())
+		seen.Denials = append(seen.Denials, gate.Scope(ecpay.Category(d.Service), d.Fingerprint), d.NextProbe.UnixMicro())
 	}
 	return seen
 }

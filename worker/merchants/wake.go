@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -21,9 +22,26 @@ var (
 	//go:embed forget.lua
 	forgetLua string
 
-	wake   = record.NewScript(wakeLua)
-	forget = record.NewScript(forgetLua)
+	wake   = redisx.NewScript[wakeKeys, wakeArgs, []int64](record.ScriptText(wakeLua))
+	forget = redisx.NewScript[forgetKeys, forgetArgs, int64](forgetLua)
 )
+
+type wakeKeys struct {
+	Pace  string
+	Tasks []string // their records
+}
+
+type wakeArgs struct {
+	Interval time.Duration `unit:"us"` // when none is known
+	Most     int           // tasks
+	Kinds    []any         // to wake
+}
+
+type forgetKeys struct{ Held string }
+
+type forgetArgs struct {
+	Tasks []any // ids, each with when it was to run again (Unix milliseconds)
+}
 
 // Woken is what waking held tasks brought about.
 type Woken struct {
@@ -85,14 +103,14 @@ func (m *Inspector) wakePage(ctx context.Context, id string, page []heldTask, mo
 	if len(page) == 0 {
 		return w, nil
 	}
-	keys, args := []string{record.KeysOf(id).Pace}, []any{tasks.DefaultInterval.Microseconds(), most}
+	keys, args := wakeKeys{Pace: record.KeysOf(id).Pace}, wakeArgs{Interval: tasks.DefaultInterval, Most: most}
 	for _, t := range page {
-		keys = append(keys, record.TaskKey(t.id))
+		keys.Tasks = append(keys.Tasks, record.TaskKey(t.id))
 	}
 	for _, k := range kinds {
-		args = append(args, k)
+		args.Kinds = append(args.Kinds, k)
 	}
-	places, err := wake.Run(ctx, m.rdb, keys, args...).Int64Slice()
+	places, err := wake.Run(ctx, m.rdb, keys, args)
 	switch {
 	case err != nil:
 		return w, fmt.Errorf("give places: %w", err)
@@ -129,7 +147,7 @@ func (m *Inspector) wakePage(ctx context.Context, id string, page []heldTask, mo
 		}
 	}
 	if len(over) > 0 {
-		if err := forget.Run(ctx, m.rdb, []string{record.KeysOf(id).Held}, over...).Err(); err != nil {
+		if _, err := forget.Run(ctx, m.rdb, forgetKeys{record.KeysOf(id).Held}, forgetArgs{over}); err != nil {
 			return w, fmt.Errorf("wake tasks: %w", err)
 		}
 	}

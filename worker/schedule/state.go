@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -21,10 +22,37 @@ var (
 	//go:embed finish.lua
 	finishLua string
 
-	claim  = record.NewScript(claimLua)
-	keep   = record.NewScript(keepLua)
-	finish = record.NewScript(finishLua)
+	claim  = redisx.NewScript[stateKeys, claimArgs, claimAnswer](record.ScriptText(claimLua))
+	keep   = redisx.NewScript[stateKeys, keepArgs, int64](record.ScriptText(keepLua))
+	finish = redisx.NewScript[stateKeys, finishArgs, int64](record.ScriptText(finishLua))
 )
+
+type stateKeys struct{ State string } // of the schedule
+
+type claimArgs struct {
+	Slot  time.Time `unit:"ms"`
+	Token string
+	Lease time.Duration `unit:"ms"` // of the claim
+	Life  time.Duration `unit:"ms"` // of the state
+}
+
+type claimAnswer struct {
+	Answer string // one of the constants
+	Used   int    // how many were replayed in this slot before
+}
+
+type keepArgs struct {
+	Token string
+	Lease time.Duration `unit:"ms"`
+	N     int           // of the replay in its slot
+}
+
+type finishArgs struct {
+	Token                  string
+	Slot                   time.Time `unit:"ms"`
+	All                    bool      // was done
+	Replayed, Left, Failed int
+}
 
 // stateLife is how long the state of a schedule that nobody has any more is kept,
 // longer than the longest time between two slots that anybody waits for.
@@ -41,33 +69,27 @@ const (
 )
 
 func (s *Scheduler) claim(ctx context.Context, e Entry, slot time.Time, token string) (answer string, used int, err error) {
-	v, err := claim.Run(ctx, s.cfg.Redis, []string{key(e)}, slot.UnixMilli(), token, s.cfg.Lease.Milliseconds(), stateLife.Milliseconds()).Slice()
-	if err == nil && len(v) == 2 {
-		answer, _ = v[0].(string)
-		n, _ := v[1].(int64)
-		return answer, int(n), nil
+	v, err := claim.Run(ctx, s.cfg.Redis, stateKeys{key(e)}, claimArgs{slot, token, s.cfg.Lease, stateLife})
+	if err != nil {
+		return "", 0, fmt.Errorf("claim slot: %w", err)
 	}
-	return "", 0, fmt.Errorf("claim slot: %w", err)
+	return v.Answer, v.Used, nil
 }
 
 func (s *Scheduler) keep(ctx context.Context, e Entry, token string, n int) (bool, error) {
-	ok, err := keep.Run(ctx, s.cfg.Redis, []string{key(e)}, token, s.cfg.Lease.Milliseconds(), n).Bool()
+	ok, err := keep.Run(ctx, s.cfg.Redis, stateKeys{key(e)}, keepArgs{token, s.cfg.Lease, n})
 	if err != nil {
 		return false, fmt.Errorf("keep slot: %w", err)
 	}
-	return ok, nil
+	return ok == 1, nil
 }
 
 func (s *Scheduler) finish(ctx context.Context, e Entry, token string, slot time.Time, r Report, all bool) (bool, error) {
-	done := "0"
-	if all {
-		done = "1"
-	}
-	ok, err := finish.Run(ctx, s.cfg.Redis, []string{key(e)}, token, slot.UnixMilli(), done, r.Replayed, r.Left, r.Failed).Bool()
+	ok, err := finish.Run(ctx, s.cfg.Redis, stateKeys{key(e)}, finishArgs{token, slot, all, r.Replayed, r.Left, r.Failed})
 	if err != nil {
 		return false, fmt.Errorf("end slot: %w", err)
 	}
-	return ok, nil
+	return ok == 1, nil
 }
 
 // Status is a schedule with what is known of its runs.
