@@ -76,11 +76,13 @@ func (l *layout) add(t reflect.Type, index, absent []int) {
 	}
 }
 
-// snake writes a Go name as Lua does: LockFor is lock_for.
+// snake writes a Go name as Lua does: LockFor is lock_for, and HTTPStatus http_status.
 func snake(name string) string {
 	var b strings.Builder
-	for i, r := range name {
-		if unicode.IsUpper(r) && i > 0 && !unicode.IsUpper(rune(name[i-1])) {
+	runes := []rune(name)
+	for i, r := range runes {
+		begins := i > 0 && unicode.IsUpper(r) && (!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if begins {
 			b.WriteByte('_')
 		}
 		b.WriteRune(unicode.ToLower(r))

@@ -14,7 +14,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/redisx"
-	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -23,7 +22,6 @@ type Gate struct {
 	rdb      redis.UniversalClient
 	topology redisx.Topology
 	confirm  redisx.Confirm
-	leave    *redis.Script
 	took     func(step string, d time.Duration)
 	clock    *clock // nil notices no clock that is set
 }
@@ -33,7 +31,7 @@ type Gate struct {
 func New(rdb redis.UniversalClient, confirm redisx.Confirm) *Gate {
 	return &Gate{
 		rdb: rdb, topology: redisx.TopologyOf(rdb), confirm: confirm,
-		leave: record.NewScript(paceLua + ledger.EndedLua + leaveLua), took: func(string, time.Duration) {},
+		took: func(string, time.Duration) {},
 	}
 }
 

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -66,23 +66,23 @@ type Letter struct {
 // another attempt runs the task by now and this outcome proves nothing.
 func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	defer g.since(stepLeave, time.Now())
-	args := leaveArgs(a, r)
+	args := r.args(a)
 	if r.State == record.Dead {
-		letter, err := letterArgs(r.Letter)
+		letter, err := r.Letter.args()
 		if err != nil {
 			return fmt.Errorf("record outcome: %w", err)
 		}
 		if err := ledger.NoteOwner(ctx, g.rdb, a.Keys.ID); err != nil {
 			return err
 		}
-		args = append(args, letter...)
+		args.letterArgs = letter
 	}
 	if r.Banned > 0 { // so that it is listed at once
 		if err := ledger.NoteName(ctx, g.rdb, record.MerchantsKey, a.Keys.Owner); err != nil {
 			return fmt.Errorf("note merchant: %w", err)
 		}
 	}
-	ok, err := g.leave.Run(ctx, g.rdb, leaveKeys(a), args...).Int()
+	ok, err := leaveScript.Run(ctx, g.rdb, a.leaveKeys(), args)
 	switch {
 	case err != nil:
 		return fmt.Errorf("record outcome: %w", err)
@@ -92,29 +92,22 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	return nil
 }
 
-func leaveKeys(a Attempt) []string {
+func (a Attempt) leaveKeys() leaveKeys {
 	k := a.Keys
-	return []string{k.Task, k.Done, k.Lock, k.Dead, k.Pace, k.Flight, k.Held}
+	return leaveKeys{k.Task, k.Done, k.Lock, k.Dead, k.Pace, k.Flight, k.Held}
 }
 
-func leaveArgs(a Attempt, r Result) []any {
-	return []any{
-		a.Token, string(r.State), ms(r.RecordTTL), ms(r.DoneTTL), flag(r.Spends), flag(r.Pauses), flag(r.Settled), flag(r.Stale), ms(r.Delay), a.Keys.ID, r.History.mark,
-		r.Banned.Microseconds(), r.BanWhy, flag(r.Held), flag(r.Unsure),
-		record.FieldKind, r.Kind.String(),
-		record.FieldHTTP, r.HTTPStatus,
-		record.FieldTrans, r.TransCode,
-		record.FieldRtn, r.RtnCode,
-		record.FieldMsg, r.RtnMsg,
-		record.FieldReason, r.Reason.En,
-		record.FieldReasonZh, r.Reason.Zh,
-		record.FieldResult, string(r.Answer),
+func (r Result) args(a Attempt) leaveArgs {
+	return leaveArgs{
+		Token: a.Token, State: r.State, RecordTTL: r.RecordTTL, DoneTTL: r.DoneTTL, Spends: r.Spends, Pauses: r.Pauses, Settled: r.Settled, Stale: r.Stale,
+		Delay: r.Delay, ID: a.Keys.ID, Mark: r.History.mark, Banned: r.Banned, BanWhy: r.BanWhy, Held: r.Held, Unsure: r.Unsure,
+		Kind: r.Kind.String(), HTTPStatus: r.HTTPStatus, TransCode: r.TransCode, RtnCode: r.RtnCode, RtnMsg: r.RtnMsg,
+		Reason: r.Reason.En, ReasonZh: r.Reason.Zh, Result: r.Answer,
 	}
 }
 
-// letterArgs are the fields of the record by which a dead task is run again. They
-// come last, and the payload after the others: see leave.lua.
-func letterArgs(l *Letter) ([]any, error) {
+// args are those by which a dead task is run again.
+func (l *Letter) args() (*letterArgs, error) {
 	if l == nil {
 		return nil, errors.New("a dead task needs a letter")
 	}
@@ -122,26 +115,21 @@ func letterArgs(l *Letter) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []any{
-		record.FieldBy, record.ByWorker, record.FieldType, l.Type, record.FieldQueue, l.Queue,
-		record.FieldHeaders, headers, record.FieldPayload, l.Payload,
-	}, nil
+	return &letterArgs{record.ByWorker, l.Type, l.Queue, headers, l.Payload}, nil
 }
 
-func duration(ms int64) time.Duration { return time.Duration(max(0, ms)) * time.Millisecond }
+// LeaveAfter is the text of the script of [Gate.Leave] for a place before one of asynq's with
+// so many keys and arguments, see [asynqx.CompleteClient].
+func LeaveAfter(keys, args int) string { return leaveScript.After(keys, args) }
 
-func unixMicro(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
+// LeaveWith is what that script is called with for an attempt whose task is done, and that
+// ECPay does not ban. After an error nobody knows what was executed: [Gate.Leave] then
+// tells, or does it.
+func (g *Gate) LeaveWith(a Attempt, r Result) asynqx.Call {
+	return asynqx.Call{
+		Append: func(keys []string, args []any) ([]string, []any) {
+			return leaveScript.Appended(keys, args, a.leaveKeys(), r.args(a))
+		},
+		Took: func(took time.Duration) { g.took(stepLeave, took) },
 	}
-	return t.UnixMicro()
-}
-
-func ms(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
-
-func flag(b bool) string {
-	if b {
-		return "1"
-	}
-	return "0"
 }

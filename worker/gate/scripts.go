@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -30,6 +31,7 @@ var (
 
 	beginScript    = redisx.NewScript[beginKeys, beginArgs, beginAnswer](record.ScriptText(record.ReplicationLua + paceLua + requestLua + beginLua))
 	enterScript    = redisx.NewScript[enterKeys, enterArgs, enterAnswer](record.ScriptText(paceLua + requestLua + enterLua))
+	leaveScript    = redisx.NewScript[leaveKeys, leaveArgs, int64](record.ScriptText(paceLua + ledger.EndedLua + leaveLua))
 	lookScript     = redisx.NewScript[lookKeys, lookArgs, int64](record.ScriptText(record.ReplicationLua + lookLua))
 	deniedScript   = redisx.NewScript[deniedKeys, deniedArgs, deniedAnswer](record.ScriptText(paceLua + deniedLua))
 	questionScript = redisx.NewScript[paceKeys, questionArgs, questionAnswer](record.ScriptText(paceLua + questionLua))
@@ -126,6 +128,45 @@ type enterAnswer struct {
 	Why       Why
 	IsProbe   bool
 	Stricter  time.Duration `unit:"us"`
+}
+
+type leaveKeys struct {
+	Task, Done, Lock string
+	Dead             string // index of the ledger
+	Pace, Flight     string
+	HeldTasks        string // of the merchant
+}
+
+type leaveArgs struct {
+	Token     string
+	State     record.State
+	RecordTTL time.Duration `unit:"ms"` // 0 for none
+	DoneTTL   time.Duration `unit:"ms"` // of the finish marker, 0 for none
+	Spends    bool          // budget
+	Pauses    bool          // the age clock stands still
+	Settled   bool          // the write is
+	Stale     bool
+	Delay     time.Duration `unit:"ms"`
+	ID        string
+	Mark      int64         // that the attempt found when it began, 0 for none
+	Banned    time.Duration `unit:"us"` // as long as ECPay wants, 0 for none
+	BanWhy    string
+	Held      bool // for the merchant
+	Unsure    bool // may never have begun
+
+	Kind                  string
+	HTTPStatus, TransCode int
+	RtnCode               int64
+	RtnMsg                string
+	Reason, ReasonZh      string
+	Result                []byte
+	*letterArgs
+}
+
+// letterArgs are those by which a dead task is run again.
+type letterArgs struct {
+	By, Type, Queue  string
+	Headers, Payload []byte
 }
 
 type lookKeys struct{ Replication string }
