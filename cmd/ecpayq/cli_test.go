@@ -50,7 +50,7 @@ func TestEveryTaskTypeHasAnEnqueueCommandWithItsFlags(t *testing.T) {
 		bare[command] = command[len("b2x-"):]
 	}
 	common := []string{"redis-url", "redis-url-file", "json", "process-in", "process-at", "help"}
-	options := []string{"replace-dead", "ok-if-dead"}
+	options := []string{"replace-dead", "ok-if-dead", "data"}
 	var settings []string
 	for _, s := range config.Settings() {
 		if s.Role == config.Producer {

@@ -18,7 +18,7 @@ import (
 )
 
 // enqueueCommand has a subcommand for every row of the table of task types,
-// with a flag for every field of its payload.
+// with a flag for every field of its payload that is one value.
 func (p *program) enqueueCommand() *cli.Command {
 	c := &cli.Command{Name: "enqueue", Usage: "store an intent for the workers to carry to ECPay"}
 	for _, t := range tasks.Types() {
@@ -38,21 +38,6 @@ func everyEnqueueFlags() []cli.Flag {
 	}
 }
 
-// usage of payload fields, by ECPay's name.
-var fieldUsage = map[string]string{
-	"MerchantID":     "MerchantID, at most 10 letters and digits",
-	"Tsr":            "transaction number given to DelayIssue, at most 30 characters",
-	"PayType":        `always "2"`,
-	"RelateNumber":   "the shop's own number given to DelayIssue, by which ECPay can be asked later",
-	"DelayDay":       "delay in days given to DelayIssue, 0 to 15",
-	"InvoiceNumber":  "invoice number, like VG11000002",
-	"InvoiceDate":    "day of issue in Asia/Taipei, YYYY-MM-DD",
-	"Reason":         "reason of the void, at most 20 characters",
-	"Remark":         "remark, at most 200 characters",
-	"AllowanceNo":    "allowance number, at most 16 characters",
-	"UntilConfirmed": "ask again until the allowance is confirmed or its upload failed",
-}
-
 func (p *program) enqueueType(t tasks.Type) *cli.Command {
 	c := &cli.Command{
 		Name: t.Command(), Usage: "ECPay " + t.Operation.String(),
@@ -61,58 +46,14 @@ func (p *program) enqueueType(t tasks.Type) *cli.Command {
 	if t.Alias != "" {
 		c.Aliases = []string{t.Alias}
 	}
-	c.Flags = append(append(c.Flags, jsonFlag()), everyEnqueueFlags()...)
-	for _, f := range fields(t.New()) {
-		c.Flags = append(c.Flags, p.fieldFlag(f))
+	c.Flags = append(append(append(c.Flags, jsonFlag()), everyEnqueueFlags()...), dataFlag())
+	for _, f := range t.Fields {
+		if flag := p.fieldFlag(f, reflect.ValueOf(t.New()).Elem().FieldByName(f.Name).Type()); flag != nil {
+			c.Flags = append(c.Flags, flag)
+		}
 	}
 	c.Action = func(ctx context.Context, c *cli.Command) error { return p.enqueue(ctx, c, t) }
 	return c
-}
-
-// fields lists the fields of a payload.
-func fields(payload tasks.Payload) []reflect.StructField {
-	var list []reflect.StructField
-	for _, f := range reflect.VisibleFields(reflect.TypeOf(payload).Elem()) {
-		if !f.Anonymous {
-			list = append(list, f)
-		}
-	}
-	return list
-}
-
-func (p *program) fieldFlag(f reflect.StructField) cli.Flag {
-	name, usage := tasks.FlagName(f.Name), fieldUsage[f.Name]
-	switch f.Type.String() {
-	case "bool":
-		return &config.BoolFlag{Name: name, Usage: usage}
-	case "*int":
-		return &config.IntFlag{Name: name, Usage: usage, DefaultText: "not known"}
-	default:
-		flag := &cli.StringFlag{Name: name, Usage: usage}
-		if f.Name == "MerchantID" {
-			flag.Sources = p.cfg.EnvFlag("ECPAYQ_MERCHANT_ID")
-		}
-		return flag
-	}
-}
-
-// fill sets the payload's fields from the flags.
-func fill(c *cli.Command, payload tasks.Payload) {
-	v := reflect.ValueOf(payload).Elem()
-	for _, f := range fields(payload) {
-		name, field := tasks.FlagName(f.Name), v.FieldByIndex(f.Index)
-		switch field.Interface().(type) {
-		case bool:
-			field.SetBool(c.Bool(name))
-		case *int:
-			if c.IsSet(name) {
-				n := c.Int(name)
-				field.Set(reflect.ValueOf(&n))
-			}
-		default:
-			field.SetString(c.String(name))
-		}
-	}
 }
 
 func (p *program) enqueue(ctx context.Context, c *cli.Command, t tasks.Type) error {
@@ -123,8 +64,10 @@ func (p *program) enqueue(ctx context.Context, c *cli.Command, t tasks.Type) err
 	if err != nil {
 		return err
 	}
-	payload := t.New()
-	fill(c, payload)
+	payload, err := p.payload(ctx, c, t)
+	if err != nil {
+		return err
+	}
 	client, err := p.client(ctx)
 	if err != nil {
 		return err
@@ -132,7 +75,7 @@ func (p *program) enqueue(ctx context.Context, c *cli.Command, t tasks.Type) err
 	defer client.Close()
 	r, err := client.Enqueue(ctx, payload, opts...)
 	if err != nil && !errors.Is(err, enqueue.ErrNotConfirmed) {
-		return err
+		return withData(c, err)
 	}
 	stands := notStored(c, r)
 	if perr := p.printReceipt(c, r, stands == nil); perr != nil {

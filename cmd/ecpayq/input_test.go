@@ -162,7 +162,7 @@ func TestAMistakeIsToldInWordsForPeople(t *testing.T) {
 		{"dead help relpay", `no command "relpay" in ecpayq dead`, "did you mean replay?"},
 		{"nosuch --help", `no command "nosuch" in ecpayq`, "ecpayq --help lists its commands"},
 		{"worker --concurency 3", `ecpayq worker has no flag "--concurency"`, "did you mean --concurrency? ecpayq worker --help lists its flags"},
-		{"enqueue trigger-issue --tsr T --dealy-day 1", `ecpayq enqueue trigger-issue has no flag "--dealy-day"`, "did you mean --delay-day?"},
+		{"enqueue trigger-issue --tsr T --dealy-day 1", `ecpayq enqueue b2c-trigger-issue has no flag "--dealy-day"`, "did you mean --delay-day?"},
 		{"worker --speed 9", `ecpayq worker has no flag "--speed"`, "ecpayq worker --help lists its flags"},
 		{"--speed 9", `ecpayq has no flag "--speed"`, "ecpayq --help lists"},
 	} {

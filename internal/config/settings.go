@@ -152,12 +152,14 @@ func mustInt(s string) int {
 type envSource struct {
 	name   string
 	lookup func(string) (string, bool)
+	used   bool
 }
 
 // Lookup implements [cli.ValueSource].
 func (e *envSource) Lookup() (string, bool) {
 	v, ok := e.lookup(e.name)
-	return v, ok && v != ""
+	e.used = ok && v != ""
+	return v, e.used
 }
 
 // String implements [cli.ValueSource].
@@ -175,4 +177,15 @@ func (e *envSource) IsFromEnv() bool { return true }
 // EnvFlag returns the source of one variable, for flags that are no settings.
 func (c *Config) EnvFlag(env string) cli.ValueSourceChain {
 	return cli.NewValueSourceChain(&envSource{name: env, lookup: c.Env})
+}
+
+// FromVariable reports whether a flag has the value of its variable, see
+// [Config.EnvFlag]: cli looks there only for a flag that the command line does not give.
+func FromVariable(f *cli.StringFlag) bool {
+	for _, source := range f.Sources.Chain {
+		if e, ok := source.(*envSource); ok && e.used {
+			return true
+		}
+	}
+	return false
 }

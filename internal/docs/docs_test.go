@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -178,14 +179,17 @@ func TestOperationTableIsThatOfTheCode(t *testing.T) {
 	var want [][]string
 	var names []string
 	for _, typ := range tasks.Types() {
-		want = append(want, []string{code(typ.Operation.String()), code(typ.Operation.Path()), code(typ.Name), code(typ.Queue)})
+		want = append(want, []string{
+			code(typ.Operation.String()), code(typ.Operation.Path()), code(typ.Name), code(typ.Queue), strings.Join(idFields(typ), ", "),
+		})
 		names = append(names, code(typ.Operation.String()))
 	}
 	for _, name := range readmes {
 		p := readPage(t, name)
 		var got [][]string
 		for _, cells := range p.tableWith(t, tasks.Types()[0].Operation.String(), 5)[1:] {
-			got = append(got, cells[:4])
+			cells[4] = strings.ReplaceAll(cells[4], "、", ", ")
+			got = append(got, cells)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -195,6 +199,17 @@ func TestOperationTableIsThatOfTheCode(t *testing.T) {
 			t.Errorf("%s, unanswered calls (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+// idFields are the names of the fields that an id is made from, in their order.
+func idFields(typ tasks.Type) []string {
+	p := typ.New()
+	for v, i := reflect.ValueOf(p).Elem(), 0; i < v.NumField(); i++ {
+		if f := v.Field(i); f.Kind() == reflect.String {
+			f.SetString(v.Type().Field(i).Name)
+		}
+	}
+	return strings.Split(tasks.ID(p), ".")[2:]
 }
 
 func TestRunbookSaysForEveryOperationWhatToLookAt(t *testing.T) {
