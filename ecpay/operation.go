@@ -115,10 +115,18 @@ type Outcome struct {
 // Result implements [Response].
 func (o Outcome) Result() (int64, string) { return int64(o.RtnCode), string(o.RtnMsg) }
 
-// Operations returns the operation table.
+// Operations returns the operation table: a line for every file of an operation.
 func Operations() []Operation {
 	return []Operation{
-		opB2CTriggerIssue, opB2CCancelDelayIssue, opB2CDelayIssue, opB2CGetIssue,
-		opB2BInvalid, opB2BInvalidConfirm, opB2BGetAllowanceConfirm, opB2BGetIssue, opB2BGetInvalid, opB2BGetInvalidConfirm,
+		opB2CTriggerIssue,
+		opB2CCancelDelayIssue,
+		opB2CDelayIssue,
+		opB2CGetIssue,
+		opB2BInvalid,
+		opB2BInvalidConfirm,
+		opB2BGetAllowanceConfirm,
+		opB2BGetIssue,
+		opB2BGetInvalid,
+		opB2BGetInvalidConfirm,
 	}
 }

@@ -450,3 +450,14 @@ func TestMakeTargetsExist(t *testing.T) {
 		}
 	}
 }
+
+func TestTheReadmeSaysWhetherATaskHoldsBuyersData(t *testing.T) {
+	t.Parallel()
+	holds := slices.ContainsFunc(tasks.Types(), func(typ tasks.Type) bool { return typ.BuyerData })
+	for i, none := range []string{"no buyer data of its own", "本身沒有買方資料"} {
+		text := strings.Join(strings.Fields(read(t, readmes[i])), " ")
+		if says := strings.Contains(text, none); says == holds {
+			t.Errorf("%s says %q: %v, but a type that has fields for buyer's data: %v", readmes[i], none, says, holds)
+		}
+	}
+}

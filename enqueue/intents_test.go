@@ -1,0 +1,28 @@
+package enqueue
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+func TestABackendNeedsThisPackageAloneForEveryIntent(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("intents.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := strings.Join(strings.Fields(string(b)), " ")
+	for _, typ := range tasks.Types() {
+		name := reflect.TypeOf(typ.New()).Elem().Name()
+		if alias := " " + name + " = tasks." + name + " "; !strings.Contains(source, alias) {
+			t.Errorf("intents.go has no%sfor %s", alias, typ.Name)
+		}
+		if want := string(typ.Operation.Category) + typ.Operation.Name; name != want {
+			t.Errorf("the payload of %s is called %s, want %s", typ.Name, name, want)
+		}
+	}
+}
