@@ -272,7 +272,8 @@ func TestOpenTakesJSONThatWasNeverEscaped(t *testing.T) {
 		return base64.StdEncoding.EncodeToString(buf)
 	}
 	for text, want := range map[string]string{
-		`{"a":"100%"}`: `{"a":"100%"}`, `{"a":1}`: `{"a":1}`, `{"a":"1+1"}`: `{"a":"1+1"}`, `{"a":"%41"}`: `{"a":"%41"}`, ` ["+"]`: ` ["+"]`, `{"a":"%22"}`: `{"a":"%22"}`,
+		`{"a":"100%"}`: `{"a":"100%"}`, `{"a":1}`: `{"a":1}`, `{"a":"1+1"}`: `{"a":"1+1"}`,
+		`{"a":"%41"}`: `{"a":"%41"}`, ` ["+"]`: ` ["+"]`, `{"a":"%22"}`: `{"a":"%22"}`,
 		"%7B%22a%22%3A1%7D": `{"a":1}`, "%7B%22a%22%3A1": "", `%7B%22a":"%`: "", "%7B%7D%7D": "", `%22"`: `""`, `%22%22"`: "",
 	} {
 		got, err := c.Open(seal(text))
@@ -296,7 +297,10 @@ func TestCodecAllocatesLittle(t *testing.T) {
 
 func BenchmarkSealOpen(b *testing.B) {
 	c := testCodec(b, "ejCk326UnaZWKisg", "q9jcZX8Ib9LM8wYk")
-	text := []byte(`{"MerchantID":"2000132","InvoiceNumber":"VG11000002","InvoiceDate":"2019-09-23","Reason":"` + strings.Repeat("r", 20) + `","Remark":"` + strings.Repeat("R", 180) + `"}`)
+	text := []byte(
+		`{"MerchantID":"2000132","InvoiceNumber":"VG11000002","InvoiceDate":"2019-09-23","Reason":"` +
+			strings.Repeat("r", 20) + `","Remark":"` + strings.Repeat("R", 180) + `"}`,
+	)
 	sealed := c.Seal(text)
 	b.Run("Seal", func(b *testing.B) {
 		b.ReportAllocs()

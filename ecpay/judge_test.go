@@ -49,23 +49,27 @@ func TestJudge(t *testing.T) {
 		"RtnCode 0":                      with(both(Unknown, MaybeExecuted), 200, rtn(0)),
 		"RtnCode null":                   with(lost, 200, rtn("null")),
 		"business refusal with HTTP 500": with(both(Rejected, NotExecuted), 500, rtn(2103005)),
-		"timeout inside ECPay 10100058":  with(row{write: want{Ambiguous, MaybeExecuted}, read: want{Unavailable, NotExecuted}}, 200, rtn(10100058)),
-		"garbage":                        with(lost, 200, "\x00\x01 no JSON"),
-		"empty body":                     with(lost, 200, ""),
-		"JSON that is no envelope":       with(lost, 200, `{"hello":1}`),
-		"an array":                       with(lost, 200, `[]`),
-		"Data null with TransCode 1":     with(lost, 200, trans(1, "")),
-		"Data plain JSON":                with(lost, 200, `{"TransCode":1,"Data":{"RtnCode":1}}`),
-		"Data does not decrypt":          with(lost, 200, `{"TransCode":1,"Data":"AAAAAAAAAAAAAAAAAAAAAA=="}`),
-		"Data without RtnCode":           with(lost, 200, answer(t, `{"a":1}`)),
-		"Data an array":                  with(lost, 200, answer(t, `[1]`)),
-		"Data of an odd shape":           with(lost, 200, answer(t, `{"RtnCode":{}}`)),
-		"another merchant's answer":      with(lost, 200, fmt.Sprintf(`{"MerchantID":"9999999","TransCode":1,"Data":%q}`, sealed.Seal([]byte(`{"RtnCode":1}`)))),
-		"403":                            with(both(Throttled, NotExecuted), 403, "<html>"),
-		"403 with an envelope":           with(both(Throttled, NotExecuted), 403, trans(110, "")),
-		"429":                            with(both(Throttled, NotExecuted), 429, ""),
-		"301 is not followed":            {301, "", map[string]string{"Location": "/elsewhere"}, lost.write, lost.read},
-		"too large":                      with(lost, 200, strings.Repeat(" ", MaxResponseBytes)+trans(104, "")),
+		"timeout inside ECPay 10100058": with(
+			row{write: want{Ambiguous, MaybeExecuted}, read: want{Unavailable, NotExecuted}}, 200, rtn(10100058),
+		),
+		"garbage":                    with(lost, 200, "\x00\x01 no JSON"),
+		"empty body":                 with(lost, 200, ""),
+		"JSON that is no envelope":   with(lost, 200, `{"hello":1}`),
+		"an array":                   with(lost, 200, `[]`),
+		"Data null with TransCode 1": with(lost, 200, trans(1, "")),
+		"Data plain JSON":            with(lost, 200, `{"TransCode":1,"Data":{"RtnCode":1}}`),
+		"Data does not decrypt":      with(lost, 200, `{"TransCode":1,"Data":"AAAAAAAAAAAAAAAAAAAAAA=="}`),
+		"Data without RtnCode":       with(lost, 200, answer(t, `{"a":1}`)),
+		"Data an array":              with(lost, 200, answer(t, `[1]`)),
+		"Data of an odd shape":       with(lost, 200, answer(t, `{"RtnCode":{}}`)),
+		"another merchant's answer": with(
+			lost, 200, fmt.Sprintf(`{"MerchantID":"9999999","TransCode":1,"Data":%q}`, sealed.Seal([]byte(`{"RtnCode":1}`))),
+		),
+		"403":                  with(both(Throttled, NotExecuted), 403, "<html>"),
+		"403 with an envelope": with(both(Throttled, NotExecuted), 403, trans(110, "")),
+		"429":                  with(both(Throttled, NotExecuted), 429, ""),
+		"301 is not followed":  {301, "", map[string]string{"Location": "/elsewhere"}, lost.write, lost.read},
+		"too large":            with(lost, 200, strings.Repeat(" ", MaxResponseBytes)+trans(104, "")),
 	}
 	for status := 200; status < 600; status++ { // every status class, with HTML in the body
 		switch {
@@ -168,7 +172,9 @@ func TestCodeOfAnOperationGoesFirst(t *testing.T) {
 	for name, bad := range map[string]CodeRow{
 		"no code": {Kind: Rejected}, "both codes": {RtnCode: 3, TransCode: 3, Kind: Rejected},
 		"TransCode 1": {TransCode: 1, Kind: Rejected}, "kind OK": {RtnCode: 3, Kind: OK},
-		"operation": {RtnCode: 3, Kind: Rejected, Operation: "Nope"}, "operation of the other category": {RtnCode: 3, Kind: Rejected, Operation: "B2B TriggerIssue"},
+		"operation": {RtnCode: 3, Kind: Rejected, Operation: "Nope"}, "operation of the other category": {
+			RtnCode: 3, Kind: Rejected, Operation: "B2B TriggerIssue",
+		},
 		"operation that both categories have": {RtnCode: 3, Kind: Rejected, Operation: "GetIssue"},
 	} {
 		if _, err := NewCodes(bad); err == nil {
@@ -185,14 +191,16 @@ func TestCodeOfAnOperationGoesFirst(t *testing.T) {
 func TestTheOperationOfACodeMayBeANameThatIsUnique(t *testing.T) {
 	t.Parallel()
 	for written, want := range map[string]string{
-		"B2B Invalid": "B2B Invalid", "Invalid": "B2B Invalid", "TriggerIssue": "B2C TriggerIssue", "B2C GetIssue": "B2C GetIssue", "B2B GetIssue": "B2B GetIssue",
+		"B2B Invalid": "B2B Invalid", "Invalid": "B2B Invalid", "TriggerIssue": "B2C TriggerIssue",
+		"B2C GetIssue": "B2C GetIssue", "B2B GetIssue": "B2B GetIssue",
 	} {
 		if id, err := ParseOperationID(written); err != nil || id.String() != want {
 			t.Errorf("%s: got %s, %v, want %s", written, id, err, want)
 		}
 	}
 	for written, want := range map[string]string{
-		"GetIssue": "write B2C GetIssue or B2B GetIssue", "Nope": `write it like "B2B Invalid"`, "B2B TriggerIssue": `no operation "B2B TriggerIssue"`, "": "no operation",
+		"GetIssue": "write B2C GetIssue or B2B GetIssue", "Nope": `write it like "B2B Invalid"`,
+		"B2B TriggerIssue": `no operation "B2B TriggerIssue"`, "": "no operation",
 	} {
 		if _, err := ParseOperationID(written); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q in it", written, err, want)
@@ -219,7 +227,8 @@ func TestTheCodeTableHasWhatIsKnown(t *testing.T) {
 		known[row.RtnCode] = true
 	}
 	for _, code := range []int64{
-		4000001, 5070305, 5070357, 5070453, 5070450, 5070451, 5070250, 1600003, 2, 7, 2009005, 2013001, 2014001, 2014003, 2001019, 2001096, 2019001, 2020001, 1200125,
+		4000001, 5070305, 5070357, 5070453, 5070450, 5070451, 5070250, 1600003, 2, 7,
+		2009005, 2013001, 2014001, 2014003, 2001019, 2001096, 2019001, 2020001, 1200125,
 		5000022, 1200031, 5070350, 1500047, 2000039, 2000042, 2000063, 9000001, 10000010, 6070004, 2103005, 6000015, 6160052, 10100058, 10400011,
 		1200119, 2001003, 2001010, 5000007, 5000015, 5000028, 2027000, 2000018, 2000034,
 	} {

@@ -63,7 +63,10 @@ func (m *Merchant) another(asked, got subject) string {
 	}{
 		{"RelateNumber", asked.RelateNumber, cmp.Or(got.RelateNumber, got.IIS_Relate_Number), strings.EqualFold},
 		{"Tsr", asked.Tsr, cmp.Or(got.Tsr, got.OrderNumber), strings.EqualFold},
-		{"InvoiceNumber", cmp.Or(asked.InvoiceNumber, asked.InvoiceNo), cmp.Or(got.InvoiceNumber, got.InvoiceNo, got.IIS_Number), strings.EqualFold},
+		{
+			"InvoiceNumber", cmp.Or(asked.InvoiceNumber, asked.InvoiceNo),
+			cmp.Or(got.InvoiceNumber, got.InvoiceNo, got.IIS_Number), strings.EqualFold,
+		},
 		{"InvoiceDate", asked.InvoiceDate, cmp.Or(got.InvoiceDate, got.IIS_Create_Date), sameDay},
 		{"AllowanceNo", asked.AllowanceNo, cmp.Or(got.AllowanceNo, got.IA_Allow_No), strings.EqualFold},
 	} {

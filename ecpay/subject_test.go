@@ -30,33 +30,41 @@ func TestAnAnswerThatNamesAnotherSubjectProvesNothing(t *testing.T) {
 		"an order that the answer does not name": {get(), `"IIS_Number":"JU11082064"`, ""},
 		"an order named as nothing":              {get(), `"IIS_Relate_Number":"","IIS_Mer_ID":null`, ""},
 		"an order named as the word null":        {get(), `"IIS_Relate_Number":"null"`, ""},
-		"an order that is a number":              {&B2CGetIssueRequest{MerchantID: stageID, RelateNumber: "20260617"}, `"IIS_Relate_Number":20260617`, ""},
-		"another order":                          {get(), `"IIS_Relate_Number":"Order-2","IIS_Mer_ID":2000132`, "RelateNumber"},
-		"an order whose number ours begins":      {get(), `"IIS_Relate_Number":"Order-10"`, "RelateNumber"},
-		"the same order of another merchant":     {get(), `"IIS_Relate_Number":"Order-1","IIS_Mer_ID":2000133`, "MerchantID"},
-		"an invoice":                             {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"2026-06-17+12:25:00"`, ""},
-		"an invoice with the time of its issue":  {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"2026/6/17 12:25:00"`, ""},
-		"an invoice with a day that is none":     {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"soon"`, ""},
-		"another invoice":                        {byNumber(), `"IIS_Number":"JU11082065","IIS_Create_Date":"2026-06-17 12:25:00"`, "InvoiceNumber"},
-		"an invoice of another day":              {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"2025-06-17 12:25:00"`, "InvoiceDate"},
-		"a void":                                 {void(), `"RtnData":{"InvoiceNumber":" VG11000002","CancelDate":"2026-09-23"}`, ""},
-		"a void as text":                         {void(), `"RtnData":"{\"InvoiceNumber\":\"VG11000002\",\"InvoiceDate\":\"20190923\"}"`, ""},
-		"no void":                                {void(), `"RtnData":""`, ""},
-		"another void":                           {void(), `"RtnData":{"InvoiceNumber":"VG11000003","CancelDate":"2026-09-23"}`, "InvoiceNumber"},
-		"another void as text":                   {void(), `"RtnData":"{\"InvoiceNumber\":\"VG11000003\"}"`, "InvoiceNumber"},
-		"a void of another day's invoice":        {void(), `"RtnData":{"InvoiceNumber":"VG11000002","InvoiceDate":"2017-09-23"}`, "InvoiceDate"},
-		"another confirm":                        {confirm(), `"RtnData":{"InvoiceNumber":"VG11000003","ConfirmDate":"2026-09-23"}`, "InvoiceNumber"},
-		"another B2B invoice":                    {issue(), `"RtnData":{"InvoiceNumber":"VG11000003"}`, "InvoiceNumber"},
-		"an allowance":                           {allowance(), `"RtnData":{"MerchantID":"2000132","ConfirmDate":"2026-09-23"}`, ""},
-		"an allowance that is a number":          {allowance(), `"RtnData":{"MerchantID":2000132,"AllowanceNo":1909241702402030}`, ""},
-		"another allowance":                      {allowance(), `"RtnData":{"AllowanceNo":"1909241702402031"}`, "AllowanceNo"},
-		"another merchant's allowance":           {allowance(), `"RtnData":{"MerchantID":"2000133","ConfirmDate":"2026-09-23"}`, "MerchantID"},
-		"our trigger":                            {trigger(), `"Tsr":"201909170001"`, ""},
-		"our trigger under its other name":       {trigger(), `"OrderNumber":201909170001,"Tsr":""`, ""},
-		"another trigger":                        {trigger(), `"Tsr":"201909170002"`, "Tsr"},
-		"another trigger under its other name":   {trigger(), `"OrderNumber":"201909170002"`, "Tsr"},
-		"another cancel":                         {&B2CCancelDelayIssueRequest{stageID, "201909170001"}, `"Tsr":"201909170002"`, "Tsr"},
-		"another void that was written":          {sample(opB2BInvalid), `"InvoiceNumber":"VG11000003"`, "InvoiceNumber"},
+		"an order that is a number": {
+			&B2CGetIssueRequest{MerchantID: stageID, RelateNumber: "20260617"}, `"IIS_Relate_Number":20260617`, "",
+		},
+		"another order":                         {get(), `"IIS_Relate_Number":"Order-2","IIS_Mer_ID":2000132`, "RelateNumber"},
+		"an order whose number ours begins":     {get(), `"IIS_Relate_Number":"Order-10"`, "RelateNumber"},
+		"the same order of another merchant":    {get(), `"IIS_Relate_Number":"Order-1","IIS_Mer_ID":2000133`, "MerchantID"},
+		"an invoice":                            {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"2026-06-17+12:25:00"`, ""},
+		"an invoice with the time of its issue": {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"2026/6/17 12:25:00"`, ""},
+		"an invoice with a day that is none":    {byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"soon"`, ""},
+		"another invoice": {
+			byNumber(), `"IIS_Number":"JU11082065","IIS_Create_Date":"2026-06-17 12:25:00"`, "InvoiceNumber",
+		},
+		"an invoice of another day": {
+			byNumber(), `"IIS_Number":"JU11082064","IIS_Create_Date":"2025-06-17 12:25:00"`, "InvoiceDate",
+		},
+		"a void":                          {void(), `"RtnData":{"InvoiceNumber":" VG11000002","CancelDate":"2026-09-23"}`, ""},
+		"a void as text":                  {void(), `"RtnData":"{\"InvoiceNumber\":\"VG11000002\",\"InvoiceDate\":\"20190923\"}"`, ""},
+		"no void":                         {void(), `"RtnData":""`, ""},
+		"another void":                    {void(), `"RtnData":{"InvoiceNumber":"VG11000003","CancelDate":"2026-09-23"}`, "InvoiceNumber"},
+		"another void as text":            {void(), `"RtnData":"{\"InvoiceNumber\":\"VG11000003\"}"`, "InvoiceNumber"},
+		"a void of another day's invoice": {void(), `"RtnData":{"InvoiceNumber":"VG11000002","InvoiceDate":"2017-09-23"}`, "InvoiceDate"},
+		"another confirm": {
+			confirm(), `"RtnData":{"InvoiceNumber":"VG11000003","ConfirmDate":"2026-09-23"}`, "InvoiceNumber",
+		},
+		"another B2B invoice":                  {issue(), `"RtnData":{"InvoiceNumber":"VG11000003"}`, "InvoiceNumber"},
+		"an allowance":                         {allowance(), `"RtnData":{"MerchantID":"2000132","ConfirmDate":"2026-09-23"}`, ""},
+		"an allowance that is a number":        {allowance(), `"RtnData":{"MerchantID":2000132,"AllowanceNo":1909241702402030}`, ""},
+		"another allowance":                    {allowance(), `"RtnData":{"AllowanceNo":"1909241702402031"}`, "AllowanceNo"},
+		"another merchant's allowance":         {allowance(), `"RtnData":{"MerchantID":"2000133","ConfirmDate":"2026-09-23"}`, "MerchantID"},
+		"our trigger":                          {trigger(), `"Tsr":"201909170001"`, ""},
+		"our trigger under its other name":     {trigger(), `"OrderNumber":201909170001,"Tsr":""`, ""},
+		"another trigger":                      {trigger(), `"Tsr":"201909170002"`, "Tsr"},
+		"another trigger under its other name": {trigger(), `"OrderNumber":"201909170002"`, "Tsr"},
+		"another cancel":                       {&B2CCancelDelayIssueRequest{stageID, "201909170001"}, `"Tsr":"201909170002"`, "Tsr"},
+		"another void that was written":        {sample(opB2BInvalid), `"InvoiceNumber":"VG11000003"`, "InvoiceNumber"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +83,8 @@ func TestAnAnswerThatNamesAnotherSubjectProvesNothing(t *testing.T) {
 				want = Ambiguous
 			}
 			var e *Error
-			if !errors.As(err, &e) || e.Kind != want || e.Execution != MaybeExecuted || !strings.HasSuffix(e.Error(), "another subject, by its "+tc.field) {
+			if !errors.As(err, &e) || e.Kind != want || e.Execution != MaybeExecuted ||
+				!strings.HasSuffix(e.Error(), "another subject, by its "+tc.field) {
 				t.Errorf("got %v, want %s because of %s", err, want, tc.field)
 			}
 		})
@@ -99,12 +108,17 @@ func TestARefusalThatNamesAnotherSubjectIsNoRefusal(t *testing.T) {
 
 func TestTheMerchantIDOfAnEnvelopeMayBeANumberOrHaveBlanks(t *testing.T) {
 	t.Parallel()
-	platform, err := NewMerchant(MerchantConfig{MerchantID: "0020", PlatformID: "3000", HashKey: NewSecret(stageKey), HashIV: NewSecret(stageIV)})
+	platform, err := NewMerchant(
+		MerchantConfig{MerchantID: "0020", PlatformID: "3000", HashKey: NewSecret(stageKey), HashIV: NewSecret(stageIV)},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sealed := testCodec(t, stageKey, stageIV).Seal([]byte(`{"RtnCode":4000004,"RtnMsg":""}`))
-	for id, ours := range map[string]bool{`"0020"`: true, `" 0020 "`: true, `20`: true, `"3000"`: true, `3000`: true, `""`: true, `null`: true, `"0021"`: false, `21`: false, `2`: false} {
+	for id, ours := range map[string]bool{
+		`"0020"`: true, `" 0020 "`: true, `20`: true, `"3000"`: true, `3000`: true,
+		`""`: true, `null`: true, `"0021"`: false, `21`: false, `2`: false,
+	} {
 		c := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = fmt.Fprintf(w, `{"MerchantID":%s,"TransCode":1,"Data":%q}`, id, sealed)
 		})

@@ -64,7 +64,9 @@ const (
 
 // newTransport keeps to HTTP/1.1: one request occupies one connection, so that
 // counting what was written to it proves whether a request was sent.
-func newTransport(dial func(context.Context, string, string) (net.Conn, error), plain bool, maxConns int, roots *tls.Config) *http.Transport {
+func newTransport(
+	dial func(context.Context, string, string) (net.Conn, error), plain bool, maxConns int, roots *tls.Config,
+) *http.Transport {
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
 	if roots != nil {
 		tlsConfig.RootCAs = roots.RootCAs

@@ -105,7 +105,9 @@ func ExampleClient_Enqueue_invalidField() {
 	}
 	defer client.Close()
 
-	_, err = client.Invalid(context.Background(), enqueue.Invalid{MerchantID: "2000132", InvoiceNumber: "vg1100", InvoiceDate: "108/09/23", Reason: "訂單取消"})
+	_, err = client.Invalid(
+		context.Background(), enqueue.Invalid{MerchantID: "2000132", InvoiceNumber: "vg1100", InvoiceDate: "108/09/23", Reason: "訂單取消"},
+	)
 	var invalid *ecpay.ValidationError
 	if errors.As(err, &invalid) {
 		for _, field := range invalid.Fields {
@@ -149,12 +151,16 @@ func ExampleProcessIn() {
 	}
 	defer client.Close()
 
-	receipt, err := client.TriggerIssue(context.Background(), enqueue.TriggerIssue{MerchantID: "2000132", Tsr: "ORDER1002"}, enqueue.ProcessIn(10*time.Minute))
+	receipt, err := client.TriggerIssue(
+		context.Background(), enqueue.TriggerIssue{MerchantID: "2000132", Tsr: "ORDER1002"}, enqueue.ProcessIn(10*time.Minute),
+	)
 	fmt.Println(receipt.State, err)
 
 	year, month, day := time.Now().In(ecpay.Taipei).AddDate(0, 0, 1).Date()
 	morning := time.Date(year, month, day, 9, 0, 0, 0, ecpay.Taipei)
-	receipt, err = client.TriggerIssue(context.Background(), enqueue.TriggerIssue{MerchantID: "2000132", Tsr: "ORDER1003"}, enqueue.ProcessAt(morning))
+	receipt, err = client.TriggerIssue(
+		context.Background(), enqueue.TriggerIssue{MerchantID: "2000132", Tsr: "ORDER1003"}, enqueue.ProcessAt(morning),
+	)
 	fmt.Println(receipt.State, err)
 	// Output:
 	// scheduled <nil>
@@ -172,7 +178,9 @@ func ExampleClient_Task() {
 	}
 	defer client.Close()
 
-	receipt, err := client.GetAllowanceConfirm(context.Background(), enqueue.GetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030"})
+	receipt, err := client.GetAllowanceConfirm(
+		context.Background(), enqueue.GetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030"},
+	)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -27,18 +27,27 @@ func TestASpreadGivesABacklogTimesAlongItsMerchantsPace(t *testing.T) {
 		want  time.Time     // of the last of them; zero for at once
 	}
 	for name, steps := range map[string][]step{
-		"a few at once are not delayed":       {{"8", 8, triggerOf("A"), time.Time{}, 0, time.Time{}}},
-		"the backlog follows the pace":        {{"1,000", 1000, triggerOf("A"), time.Time{}, 0, at(198 * time.Second)}},
-		"what is due is at once":              {{"9, of which the last is due", 9, triggerOf("A"), time.Time{}, 0, at(0)}},
-		"another merchant does not wait":      {{"A", 2000, triggerOf("A"), time.Time{}, 0, at(398 * time.Second)}, {"B", 1, triggerOf("B"), time.Time{}, 0, time.Time{}}},
-		"a cancel does not wait for triggers": {{"triggers", 2000, triggerOf("A"), time.Time{}, 0, at(398 * time.Second)}, {"a cancel", 1, cancel, time.Time{}, 0, time.Time{}}},
-		"time that passes shortens the line":  {{"100", 100, triggerOf("A"), time.Time{}, 0, at(18 * time.Second)}, {"later", 1, triggerOf("A"), time.Time{}, 19 * time.Second, time.Time{}}},
-		"a wish is rounded up":                {{"1", 1, triggerOf("A"), later, 0, at(time.Hour + time.Second)}},
-		"a backlog of one wish follows it":    {{"1,000", 1000, triggerOf("A"), later, 0, at(time.Hour + 199*time.Second)}},
-		"never before the wish":               {{"9", 9, triggerOf("A"), later, 0, at(time.Hour + time.Second)}},
-		"a wish for later delays nothing now": {{"later", 1000, triggerOf("A"), later, 0, at(time.Hour + 199*time.Second)}, {"now", 1, triggerOf("A"), time.Time{}, 0, time.Time{}}},
-		"a wish that has passed is at once":   {{"1", 1, triggerOf("A"), now.Add(-time.Hour), 0, at(-time.Hour + time.Second)}},
-		"no interval":                         {{"1,000", 1000, triggerOf("FREE"), time.Time{}, 0, time.Time{}}},
+		"a few at once are not delayed": {{"8", 8, triggerOf("A"), time.Time{}, 0, time.Time{}}},
+		"the backlog follows the pace":  {{"1,000", 1000, triggerOf("A"), time.Time{}, 0, at(198 * time.Second)}},
+		"what is due is at once":        {{"9, of which the last is due", 9, triggerOf("A"), time.Time{}, 0, at(0)}},
+		"another merchant does not wait": {
+			{"A", 2000, triggerOf("A"), time.Time{}, 0, at(398 * time.Second)}, {"B", 1, triggerOf("B"), time.Time{}, 0, time.Time{}},
+		},
+		"a cancel does not wait for triggers": {
+			{"triggers", 2000, triggerOf("A"), time.Time{}, 0, at(398 * time.Second)}, {"a cancel", 1, cancel, time.Time{}, 0, time.Time{}},
+		},
+		"time that passes shortens the line": {
+			{"100", 100, triggerOf("A"), time.Time{}, 0, at(18 * time.Second)},
+			{"later", 1, triggerOf("A"), time.Time{}, 19 * time.Second, time.Time{}},
+		},
+		"a wish is rounded up":             {{"1", 1, triggerOf("A"), later, 0, at(time.Hour + time.Second)}},
+		"a backlog of one wish follows it": {{"1,000", 1000, triggerOf("A"), later, 0, at(time.Hour + 199*time.Second)}},
+		"never before the wish":            {{"9", 9, triggerOf("A"), later, 0, at(time.Hour + time.Second)}},
+		"a wish for later delays nothing now": {
+			{"later", 1000, triggerOf("A"), later, 0, at(time.Hour + 199*time.Second)}, {"now", 1, triggerOf("A"), time.Time{}, 0, time.Time{}},
+		},
+		"a wish that has passed is at once": {{"1", 1, triggerOf("A"), now.Add(-time.Hour), 0, at(-time.Hour + time.Second)}},
+		"no interval":                       {{"1,000", 1000, triggerOf("FREE"), time.Time{}, 0, time.Time{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -72,7 +81,8 @@ func TestWhatIsGivenBackDelaysNobody(t *testing.T) {
 			s.Next(triggerOf("A"), wish, now)
 			s.GiveBack(triggerOf("A"), wish, now)
 		}
-		if got := s.Next(triggerOf("A"), wish, now); got.Sub(want) > 2*time.Second && !want.IsZero() || got.After(now.Add(time.Hour+5*time.Second)) {
+		if got := s.Next(triggerOf("A"), wish, now); got.Sub(want) > 2*time.Second &&
+			!want.IsZero() || got.After(now.Add(time.Hour+5*time.Second)) {
 			t.Errorf("wish %s: got %s after %s", wish, got, want)
 		}
 	}

@@ -27,10 +27,12 @@ func samples() map[string]Payload {
 		},
 		"cancel_delay_issue":     &B2CCancelDelayIssue{MerchantID: "2000132", Tsr: "201909170001"},
 		"cancel_delay_issue_all": &B2CCancelDelayIssue{MerchantID: "2000132", Tsr: "201909170001", RelateNumber: "R201909170001"},
-		"invalid":                &B2BInvalid{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23", Reason: "訂單取消 <3", Remark: "Seller_Invalid_Remark"},
-		"invalid_confirm":        &B2BInvalidConfirm{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22"},
-		"query":                  &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030"},
-		"query_until_confirmed":  &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030", UntilConfirmed: true},
+		"invalid": &B2BInvalid{
+			MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23", Reason: "訂單取消 <3", Remark: "Seller_Invalid_Remark",
+		},
+		"invalid_confirm":       &B2BInvalidConfirm{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22"},
+		"query":                 &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030"},
+		"query_until_confirmed": &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030", UntilConfirmed: true},
 	}
 }
 
@@ -187,7 +189,9 @@ func TestExtraFieldsAreChecked(t *testing.T) {
 	t.Parallel()
 	p := &B2CTriggerIssue{RelateNumber: strings.Repeat("R", 51), DelayDay: ptr(16)}
 	err := p.Validate()
-	for _, want := range []string{"MerchantID is required", "Tsr is required", "RelateNumber has 51 characters, at most 50", "DelayDay is 16"} {
+	for _, want := range []string{
+		"MerchantID is required", "Tsr is required", "RelateNumber has 51 characters, at most 50", "DelayDay is 16",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}

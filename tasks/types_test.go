@@ -186,7 +186,8 @@ func TestALockMayBePartOfTheSubject(t *testing.T) {
 	void, _ := ByName("b2b:invalid")
 	const id = "b2b.invalid.2000132.VG11000002.2019-09-23"
 	for n, want := range map[int]string{
-		0: "b2b.2000132.VG11000002.2019-09-23", 1: "b2b.2000132.VG11000002", 2: "b2b.2000132.VG11000002.2019-09-23", 9: "b2b.2000132.VG11000002.2019-09-23",
+		0: "b2b.2000132.VG11000002.2019-09-23", 1: "b2b.2000132.VG11000002",
+		2: "b2b.2000132.VG11000002.2019-09-23", 9: "b2b.2000132.VG11000002.2019-09-23",
 	} {
 		void.LockedBy = n
 		if got := void.LockOf(id); got != want {

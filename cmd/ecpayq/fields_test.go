@@ -34,13 +34,22 @@ func TestDataIsReadFromAFileOrStdinAndFlagsGoBeforeIt(t *testing.T) {
 		args         []string
 		id, stored   string
 	}{
-		"from a file":                 {"", "", []string{"--data", file(whole)}, "2000132.T1", whole},
-		"from stdin":                  {"", "\ufeff\n " + whole + "\n", []string{"--data", "-"}, "2000132.T1", whole},
-		"with a flag beside it":       {"", whole, []string{"--data", "-", "--tsr", "T2", "--delay-day", "0"}, "2000132.T2", `{"MerchantID":"2000132","Tsr":"T2","PayType":"2","RelateNumber":"R1","DelayDay":0}`},
-		"with an empty flag":          {"", whole, []string{"--data", "-", "--relate-number="}, "2000132.T1", `{"MerchantID":"2000132","Tsr":"T1","PayType":"2","DelayDay":3}`},
+		"from a file": {"", "", []string{"--data", file(whole)}, "2000132.T1", whole},
+		"from stdin":  {"", "\ufeff\n " + whole + "\n", []string{"--data", "-"}, "2000132.T1", whole},
+		"with a flag beside it": {
+			"", whole, []string{"--data", "-", "--tsr", "T2", "--delay-day", "0"}, "2000132.T2",
+			`{"MerchantID":"2000132","Tsr":"T2","PayType":"2","RelateNumber":"R1","DelayDay":0}`,
+		},
+		"with an empty flag": {
+			"", whole, []string{"--data", "-", "--relate-number="}, "2000132.T1", `{"MerchantID":"2000132","Tsr":"T1","PayType":"2","DelayDay":3}`,
+		},
 		"not the variable's merchant": {"2000933", whole, []string{"--data", "-"}, "2000132.T1", whole},
-		"the flag's merchant":         {"2000933", whole, []string{"--data", "-", "--merchant-id", "2000933"}, "2000933.T1", strings.Replace(whole, "2000132", "2000933", 1)},
-		"the variable's, without one": {"2000933", `{"Tsr":"T1"}`, []string{"--data", "-"}, "2000933.T1", `{"MerchantID":"2000933","Tsr":"T1","PayType":"2"}`},
+		"the flag's merchant": {
+			"2000933", whole, []string{"--data", "-", "--merchant-id", "2000933"}, "2000933.T1", strings.Replace(whole, "2000132", "2000933", 1),
+		},
+		"the variable's, without one": {
+			"2000933", `{"Tsr":"T1"}`, []string{"--data", "-"}, "2000933.T1", `{"MerchantID":"2000933","Tsr":"T1","PayType":"2"}`,
+		},
 	} {
 		env := map[string]string{"ECPAYQ_REDIS_URL": s.URL(), "ECPAYQ_MERCHANT_ID": row.variable}
 		if got := runHere(t, env, row.in, append([]string{"enqueue", "b2c-trigger-issue"}, row.args...)...); got.code != exitOK {
@@ -106,10 +115,13 @@ func TestAFieldOfOneValueHasAFlag(t *testing.T) {
 	if names := strings.Join(flagNames(c), " "); names != "--text --count --amount --days --sure" {
 		t.Fatalf("got the flags %s", names)
 	}
-	if err := c.Run(t.Context(), []string{"x", "--text", "a", "--count", "1.5", "--amount", "9007199254740993", "--days", "0", "--sure"}); err != nil {
+	if err := c.Run(
+		t.Context(), []string{"x", "--text", "a", "--count", "1.5", "--amount", "9007199254740993", "--days", "0", "--sure"},
+	); err != nil {
 		t.Fatal(err)
 	}
-	if payload.Text != "a" || payload.Count != "1.5" || payload.Amount != 9007199254740993 || payload.Days == nil || *payload.Days != 0 || !payload.Sure {
+	if payload.Text != "a" || payload.Count != "1.5" || payload.Amount != 9007199254740993 ||
+		payload.Days == nil || *payload.Days != 0 || !payload.Sure {
 		t.Errorf("got %+v", payload)
 	}
 }

@@ -34,7 +34,8 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	}
 	twin.mu.Lock()
 	defer twin.mu.Unlock()
-	return twin.perform(x.op, request{merchant: twin.merchants[x.merchant.MerchantID], data: newFields(aboutOther(x.plain, dateIn(twin.calendar(s.now())))), at: s.now()})
+	data := newFields(aboutOther(x.plain, dateIn(twin.calendar(s.now()))))
+	return twin.perform(x.op, request{merchant: twin.merchants[x.merchant.MerchantID], data: data, at: s.now()})
 }
 
 // aboutOther replaces the subject in a request's Data. Those with an InvoiceNo are about an invoice of today.

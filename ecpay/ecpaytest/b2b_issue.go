@@ -21,7 +21,9 @@ func (s *Server) b2bIssue(r request) answer {
 		limit = 50
 	}
 	relate, buyer := f.pattern("RelateNumber", limit, relateNumber), f.pattern("CustomerIdentifier", 8, taxID)
-	for _, name := range []string{"CustomerAddress", "CustomerTelephoneNumber", "CustomerEmail", "InvoiceTime", "ZeroTaxRateReason", "InvoiceRemark", "ClearanceMark"} {
+	for _, name := range []string{
+		"CustomerAddress", "CustomerTelephoneNumber", "CustomerEmail", "InvoiceTime", "ZeroTaxRateReason", "InvoiceRemark", "ClearanceMark",
+	} {
 		f.optional(name, 200)
 	}
 	f.present("SpecialTaxType")
@@ -43,10 +45,13 @@ func (s *Server) b2bIssue(r request) answer {
 	}
 	s.minted++
 	i := &b2bInvoice{state: stateValid, Invoice: Invoice{
-		MerchantID: r.merchant.MerchantID, InvoiceNumber: fmt.Sprintf("FB%08d", s.minted), InvoiceDate: s.calendar(r.at).In(taipei).Format(time.DateOnly),
+		MerchantID: r.merchant.MerchantID, InvoiceNumber: fmt.Sprintf("FB%08d", s.minted),
+		InvoiceDate:  s.calendar(r.at).In(taipei).Format(time.DateOnly),
 		RelateNumber: relate, Side: SideSales, SellerIdentifier: "23165448", BuyerIdentifier: buyer, SalesAmount: sales,
 	}}
 	r.merchant.invoices[invoiceKey{i.InvoiceNumber, i.InvoiceDate}] = &invoiceView{side: SideSales, invoice: i}
 	s.effect(r.at, EffectIssued, r.merchant, relate, r.seq, i.InvoiceNumber)
-	return answer{code: CodeOK, msg: "發票開立成功", more: object{{"InvoiceNumber", i.InvoiceNumber}, {"RandomNumber", fmt.Sprintf("%04d", s.minted*7919%10000)}}}
+	return answer{
+		code: CodeOK, msg: "發票開立成功", more: object{{"InvoiceNumber", i.InvoiceNumber}, {"RandomNumber", fmt.Sprintf("%04d", s.minted*7919%10000)}},
+	}
 }

@@ -16,7 +16,8 @@ func (s *Server) b2cAddInvoiceWordSetting(r request) answer {
 	f := r.data
 	t := track{
 		term: f.number("InvoiceTerm", 1, 6), year: f.year(), invType: f.oneOf("InvType", "07", "08"), category: f.number("InvoiceCategory", 1, 2),
-		header: f.pattern("InvoiceHeader", 2, wordHeader), start: f.pattern("InvoiceStart", 8, wordNumber), end: f.pattern("InvoiceEnd", 8, wordNumber), status: wordNew,
+		header: f.pattern("InvoiceHeader", 2, wordHeader),
+		start:  f.pattern("InvoiceStart", 8, wordNumber), end: f.pattern("InvoiceEnd", 8, wordNumber), status: wordNew,
 	}
 	if f.refusal == nil && t.start > t.end {
 		f.complain(CodeFieldFormat, "InvoiceEnd is before InvoiceStart")

@@ -8,7 +8,8 @@ var opB2CCancelDelayIssue = operation{
 }
 
 // b2cCancelDelayIssue is B2C CancelDelayIssue. Documented: it cancels until the time has come; its example has RtnCode as a
-// string, which Config.CancelCodeAsString turns on. Recorded: RtnCode is an integer; 5070305 for an unknown or cancelled Tsr; for an issued one that is inferred.
+// string, which Config.CancelCodeAsString turns on. Recorded: RtnCode is an integer; 5070305 for an unknown or
+// cancelled Tsr; for an issued one that is inferred.
 func (s *Server) b2cCancelDelayIssue(r request) answer {
 	tsr := r.data.required("Tsr", 30)
 	if a, ok := s.checked(r.data); !ok {

@@ -46,7 +46,10 @@ func TestDelayIssue(t *testing.T) {
 		{"TaxAmount that is no number", m{"TaxAmount": "five"}, CodeFieldFormat},
 		{"SalesAmount with a fraction", m{"SalesAmount": "100.5"}, CodeFieldFormat},
 		{"SalesAmount below 0", m{"SalesAmount": -100}, CodeFieldFormat},
-		{"ItemAmount null", m{"Items": []m{{"ItemName": "茶", "ItemCount": 1, "ItemWord": "包", "ItemPrice": 100, "ItemAmount": nil}}}, CodeFieldFormat},
+		{
+			"ItemAmount null",
+			m{"Items": []m{{"ItemName": "茶", "ItemCount": 1, "ItemWord": "包", "ItemPrice": 100, "ItemAmount": nil}}}, CodeFieldFormat,
+		},
 		{"item without an amount", m{"Items": []m{{"ItemName": "茶", "ItemCount": 1, "ItemWord": "包", "ItemPrice": 100}}}, CodeFieldMissing},
 		{"item that is no object", m{"Items": []string{"茶"}}, CodeFieldFormat},
 		{"no DelayDay", m{"DelayDay": nil}, CodeFieldMissing},

@@ -17,7 +17,8 @@ func (s *Server) b2cGetGovInvoiceWordSetting(r request) answer {
 	list := []json.RawMessage{}
 	for term, header := range []string{"FA", "FB", "FC", "FD", "FE", "FG"} {
 		list = append(list, mustJSON(object{
-			{"InvoiceYear", year}, {"InvoiceTerm", term + 1}, {"InvType", "07"}, {"InvoiceHeader", header}, {"InvoiceStart", "10000000"}, {"InvoiceEnd", "10000049"},
+			{"InvoiceYear", year}, {"InvoiceTerm", term + 1}, {"InvType", "07"},
+			{"InvoiceHeader", header}, {"InvoiceStart", "10000000"}, {"InvoiceEnd", "10000049"},
 		}))
 	}
 	return answer{code: CodeOK, msg: "查詢成功", more: object{{"InvoiceInfo", list}}}

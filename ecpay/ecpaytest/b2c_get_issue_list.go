@@ -43,5 +43,7 @@ func (s *Server) b2cGetIssueList(r request) answer {
 	for n := (page - 1) * size; n < min(page*size, len(found)); n++ {
 		list = append(list, mustJSON(found[n].describe()))
 	}
-	return answer{code: CodeOK, msg: "查詢成功", plain: true, more: object{{"TotalCount", len(found)}, {"ShowingPage", page}, {"InvoiceData", list}}}
+	return answer{
+		code: CodeOK, msg: "查詢成功", plain: true, more: object{{"TotalCount", len(found)}, {"ShowingPage", page}, {"InvoiceData", list}},
+	}
 }

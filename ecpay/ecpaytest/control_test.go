@@ -43,7 +43,10 @@ func TestControlSteersATour(t *testing.T) {
 	if answer["staged"] != 4.0 {
 		t.Errorf("got %v, want 4 staged", answer)
 	}
-	ok("POST", "/_fake/faults", `{"match":{"operation":"TriggerIssue","subject":"T1"},"faults":[{"http_status":403,"header":{"Retry-After":["60"]},"for":"1m"}]}`)
+	ok(
+		"POST", "/_fake/faults",
+		`{"match":{"operation":"TriggerIssue","subject":"T1"},"faults":[{"http_status":403,"header":{"Retry-After":["60"]},"for":"1m"}]}`,
+	)
 	if r := b.trigger("T1"); r.status != 403 || r.header.Get("Retry-After") != "60" {
 		t.Errorf("got %d, want 403 and Retry-After 60", r.status)
 	}
@@ -107,7 +110,8 @@ func TestControlSaysWhatIsWrong(t *testing.T) {
 func TestControlKnowsEveryFieldOfFault(t *testing.T) {
 	t.Parallel()
 	s := New(Config{})
-	status, answer := steer(t, s, "POST", "/_fake/faults", `{"match":{"operation":"O","category":"C","merchant_id":"M","subject":"S"},"faults":[{
+	status, answer := steer(t, s, "POST", "/_fake/faults", `{
+		"match":{"operation":"O","category":"C","merchant_id":"M","subject":"S"},"faults":[{
 		"name":"n","times":2,"for":"1s","latency":"2s","http_status":500,"body":"b","header":{"A":["b"]},"after_effect":true,
 		"effect_after":"3s","drop":true,"hang":true,"truncate":true,"garbage":true,"huge":1,"unreadable_data":true,"wrong_key":true,
 		"null_data":true,"trans_code":2,"trans_msg":"t","rtn_code":3,"rtn_msg":"r","rtn_code_as_string":true,

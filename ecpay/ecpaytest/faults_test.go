@@ -87,11 +87,12 @@ func TestEveryFault(t *testing.T) {
 		}},
 		{"rtn code after effect", Fault{RtnCode: 1, AfterEffect: true}, want{200, 1, 1.0, "rtn code 1 after effect", true}, nil},
 		{"rtn code as string", Fault{RtnCodeAsString: true}, want{200, 1, "4000004", "rtn code as string", true}, nil},
-		{"merchant id as number", Fault{MerchantIDAsNumber: true}, want{200, 1, issued, "merchant id as number", true}, func(t *testing.T, r result) {
-			if r.env["MerchantID"] != 2000132.0 {
-				t.Errorf("got %v", r.env["MerchantID"])
-			}
-		}},
+		{"merchant id as number", Fault{MerchantIDAsNumber: true}, want{200, 1, issued, "merchant id as number", true},
+			func(t *testing.T, r result) {
+				if r.env["MerchantID"] != 2000132.0 {
+					t.Errorf("got %v", r.env["MerchantID"])
+				}
+			}},
 		{"clock offset", Fault{ClockOffset: 11 * time.Minute}, want{200, 104, nil, "clock offset", false}, func(t *testing.T, r result) {
 			if got, want := r.header.Get("Date"), start.Add(11*time.Minute).Format(http.TimeFormat); got != want {
 				t.Errorf("got Date %s, want %s", got, want)
@@ -342,7 +343,9 @@ func TestHugeStopsWhenTheClientHasHadEnough(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, Config{})
 	b.Inject(Match{}, Fault{Huge: 1 << 40})
-	req, err := http.NewRequest("POST", b.url+"/B2CInvoice/CancelDelayIssue", strings.NewReader(string(mustJSON(b.envelopeOf(m{"Tsr": "T1"})))))
+	req, err := http.NewRequest(
+		"POST", b.url+"/B2CInvoice/CancelDelayIssue", strings.NewReader(string(mustJSON(b.envelopeOf(m{"Tsr": "T1"})))),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,8 @@ func issueOf(change m) m {
 // b2bIssueOf is a complete B2B Issue with changes.
 func b2bIssueOf(change m) m {
 	data := m{
-		"RelateNumber": "B-1", "CustomerIdentifier": "23165448", "InvType": "07", "TaxType": "1", "SalesAmount": 100, "TaxAmount": 5, "TotalAmount": 105,
+		"RelateNumber": "B-1", "CustomerIdentifier": "23165448", "InvType": "07",
+		"TaxType": "1", "SalesAmount": 100, "TaxAmount": 5, "TotalAmount": 105,
 		"Items": []m{{"ItemSeq": 1, "ItemName": "茶", "ItemCount": 1, "ItemWord": "包", "ItemPrice": 100, "ItemAmount": 100, "ItemTax": 5}},
 	}
 	maps.Copy(data, change)
@@ -50,7 +51,10 @@ func b2bIssueOf(change m) m {
 }
 
 func wordOf(change m) m {
-	data := m{"InvoiceTerm": 2, "InvoiceYear": "115", "InvType": "07", "InvoiceCategory": "1", "InvoiceHeader": "KK", "InvoiceStart": "10000000", "InvoiceEnd": "10000049"}
+	data := m{
+		"InvoiceTerm": 2, "InvoiceYear": "115", "InvType": "07", "InvoiceCategory": "1",
+		"InvoiceHeader": "KK", "InvoiceStart": "10000000", "InvoiceEnd": "10000049",
+	}
 	maps.Copy(data, change)
 	return data
 }
@@ -73,7 +77,8 @@ func knownOfAnswers() []known {
 		get, list, getInvalid      = "/B2CInvoice/GetIssue", "/B2CInvoice/GetIssueList", "/B2CInvoice/GetInvalid"
 		invalid, notify            = "/B2CInvoice/Invalid", "/B2CInvoice/InvoiceNotify"
 		barcode, love, company     = "/B2CInvoice/CheckBarcode", "/B2CInvoice/CheckLoveCode", "/B2CInvoice/GetCompanyNameByTaxID"
-		govWord, addWord, setWord  = "/B2CInvoice/GetGovInvoiceWordSetting", "/B2CInvoice/AddInvoiceWordSetting", "/B2CInvoice/UpdateInvoiceWordStatus"
+		govWord                    = "/B2CInvoice/GetGovInvoiceWordSetting"
+		addWord, setWord           = "/B2CInvoice/AddInvoiceWordSetting", "/B2CInvoice/UpdateInvoiceWordStatus"
 		getWord, b2bIssue          = "/B2CInvoice/GetInvoiceWordSetting", "/B2BInvoice/Issue"
 	)
 	long := func(n int) string { return strings.Repeat("x", n) }
@@ -93,13 +98,19 @@ func knownOfAnswers() []known {
 	return []known{
 		{live, "cancel, success", cancel, m{"Tsr": "STAGED"}, rtn(1), nil},
 		{live, "amounts that differ, prices with tax", issue, issueOf(m{"SalesAmount": 99}), rtn(5000022), effects("Order1")},
-		{live, "amounts that differ, prices without tax", issue, issueOf(m{"SalesAmount": 99, "vat": "0"}), rtn(1), effects("Order1", EffectIssued)},
+		{
+			live, "amounts that differ, prices without tax", issue,
+			issueOf(m{"SalesAmount": 99, "vat": "0"}), rtn(1), effects("Order1", EffectIssued),
+		},
 		{live, "amounts that differ, no vat", delay, delayIssueOf(m{"SalesAmount": 99, "vat": nil}), rtn(5000022), nil},
 		{live, "TaxType 7", issue, issueOf(m{"TaxType": "7"}), rtn(2001019), nil},
 		{live, "CarrierType 9", issue, issueOf(m{"CarrierType": "9", "CarrierNum": "x"}), rtn(2001096), nil},
 		{live, "TaxType 2 without ClearanceMark", issue, issueOf(m{"TaxType": "2"}), rtn(5000007), nil},
 		{live, "TaxType 2 without ZeroTaxRateReason", issue, issueOf(m{"TaxType": "2", "ClearanceMark": "1"}), rtn(1), nil},
-		{live, "a carrier that is printed", issue, issueOf(m{"CarrierType": "1", "Print": "1", "CustomerName": "王", "CustomerAddr": "台北"}), rtn(5000015), nil},
+		{
+			live, "a carrier that is printed", issue,
+			issueOf(m{"CarrierType": "1", "Print": "1", "CustomerName": "王", "CustomerAddr": "台北"}), rtn(5000015), nil,
+		},
 		{live, "統編 without print and carrier", issue, issueOf(m{"CustomerIdentifier": "23165448"}), rtn(5000028), nil},
 		{live, "統編 with a carrier", issue, issueOf(m{"CustomerIdentifier": "23165448", "CarrierType": "1"}), rtn(1), nil},
 		{live, "a donation with a carrier", issue, issueOf(m{"Donation": "1", "LoveCode": "168001", "CarrierType": "1"}), rtn(1), nil},
@@ -109,13 +120,26 @@ func knownOfAnswers() []known {
 		{documented, "RelateNumber of 50", issue, issueOf(m{"RelateNumber": long(50)}), rtn(1), nil},
 		{live, "e-mail of 82", issue, issueOf(m{"CustomerEmail": long(70) + "@example.com"}), rtn(2001010), nil},
 		{documented, "e-mail of 80", issue, issueOf(m{"CustomerEmail": long(68) + "@example.com"}), rtn(1), nil},
-		{shipped, "amounts, counts and prices as strings", issue, issueOf(m{"SalesAmount": "100", "TaxAmount": "5", "Items": item(m{"ItemCount": "1", "ItemPrice": "100", "ItemAmount": "100.0"})}), rtn(1), effects("Order1", EffectIssued)},
-		{shipped, "the same, staged", delay, delayIssueOf(m{"SalesAmount": "100", "Items": item(m{"ItemCount": "1", "ItemPrice": "100", "ItemAmount": "100"})}), rtn(1), effects("T1", EffectDelayed)},
-		{shipped, "RelateNumber with - and _", issue, issueOf(m{"RelateNumber": "INV_2026-0001"}), rtn(1), effects("INV_2026-0001", EffectIssued)},
+		{
+			shipped, "amounts, counts and prices as strings", issue,
+			issueOf(m{"SalesAmount": "100", "TaxAmount": "5", "Items": item(m{"ItemCount": "1", "ItemPrice": "100", "ItemAmount": "100.0"})}),
+			rtn(1), effects("Order1", EffectIssued),
+		},
+		{
+			shipped, "the same, staged", delay,
+			delayIssueOf(m{"SalesAmount": "100", "Items": item(m{"ItemCount": "1", "ItemPrice": "100", "ItemAmount": "100"})}),
+			rtn(1), effects("T1", EffectDelayed),
+		},
+		{
+			shipped, "RelateNumber with - and _", issue, issueOf(m{"RelateNumber": "INV_2026-0001"}), rtn(1), effects("INV_2026-0001", EffectIssued),
+		},
 		{live, "GetIssue of nothing", get, m{"RelateNumber": "Nothing1"}, rtn(2), has("RtnMsg", "查無發票資料，請重新確認")},
 
 		{documented, "Issue", issue, issueOf(nil), rtn(1), func(b *bench, r result) string {
-			want := m{"RtnCode": 1.0, "RtnMsg": "開立發票成功", "InvoiceNo": "FK00000003", "InvoiceDate": startDate + " 07:30:00", "RandomNumber": r.data["RandomNumber"]}
+			want := m{
+				"RtnCode": 1.0, "RtnMsg": "開立發票成功", "InvoiceNo": "FK00000003",
+				"InvoiceDate": startDate + " 07:30:00", "RandomNumber": r.data["RandomNumber"],
+			}
 			return cmp.Diff(want, r.data) + effects("Order1", EffectIssued)(b, r) + cmp.Diff("issued", b.State(StageMerchantID, "Order1")) +
 				has("IIS_Number", "FK00000003")(b, b.call(get, m{"RelateNumber": "ORDER1"}))
 		}},
@@ -124,22 +148,38 @@ func knownOfAnswers() []known {
 			return has("RtnMsg", "更新成功")(b, r) + effects("STAGED", EffectEdited)(b, r)
 		}},
 		{live, "EditDelayIssue of an unknown Tsr", edit, issueOf(m{"Tsr": "NOBODY"}), rtn(4000001), nil},
-		{documented, "EditDelayIssue with a DelayDay", edit, issueOf(m{"RelateNumber": "STAGED", "Tsr": "STAGED", "DelayDay": 1}), rtn(CodeUnknownField), nil},
-		{live, "B2C Invalid of an unknown number", invalid, m{"InvoiceNo": "FK99999999", "InvoiceDate": startDate, "Reason": "r"}, rtn(1600003), nil},
-		{live, "B2C Invalid a second time", invalid, m{"InvoiceNo": "FK00000002", "InvoiceDate": startDate, "Reason": "r"}, rtn(5070453), effects("FK00000002")},
+		{
+			documented, "EditDelayIssue with a DelayDay", edit,
+			issueOf(m{"RelateNumber": "STAGED", "Tsr": "STAGED", "DelayDay": 1}), rtn(CodeUnknownField), nil,
+		},
+		{
+			live, "B2C Invalid of an unknown number", invalid,
+			m{"InvoiceNo": "FK99999999", "InvoiceDate": startDate, "Reason": "r"}, rtn(1600003), nil,
+		},
+		{
+			live, "B2C Invalid a second time", invalid,
+			m{"InvoiceNo": "FK00000002", "InvoiceDate": startDate, "Reason": "r"}, rtn(5070453), effects("FK00000002"),
+		},
 		{live, "B2C Invalid for a reason of 21", invalid, with(issued, m{"Reason": long(21)}), rtn(2009005), nil},
-		{shipped, "B2C Invalid with the time of its issue", invalid, m{"InvoiceNo": "FK00000001", "InvoiceDate": startDate + " 07:30:00", "Reason": "r"}, rtn(1), func(b *bench, r result) string {
+		{shipped, "B2C Invalid with the time of its issue", invalid, m{
+			"InvoiceNo": "FK00000001", "InvoiceDate": startDate + " 07:30:00", "Reason": "r",
+		}, rtn(1), func(b *bench, r result) string {
 			return has("RtnMsg", "作廢發票成功")(b, r) + has("InvoiceNo", "FK00000001")(b, r) + effects("FK00000001", EffectVoided)(b, r) +
 				has("IIS_Invalid_Status", "1")(b, b.call(get, m{"RelateNumber": "ISSUED"}))
 		}},
 		{live, "B2C GetInvalid without one of its keys", getInvalid, issued, rtn(2013001), nil},
 		{live, "B2C GetInvalid of what is not voided", getInvalid, with(issued, m{"RelateNumber": "ISSUED"}), rtn(2), nil},
-		{live, "B2C GetInvalid", getInvalid, m{"RelateNumber": "voided", "InvoiceNo": "FK00000002", "InvoiceDate": startDate}, rtn(1), has("II_Invoice_No", "FK00000002")},
+		{
+			live, "B2C GetInvalid", getInvalid, m{"RelateNumber": "voided", "InvoiceNo": "FK00000002", "InvoiceDate": startDate},
+			rtn(1), has("II_Invoice_No", "FK00000002"),
+		},
 		{documented, "InvoiceNotify", notify, message, rtn(1), effects("FK00000001", EffectNotified)},
 		{live, "InvoiceNotify of an unknown number", notify, with(message, m{"InvoiceNo": "FK99999999"}), rtn(1600003), nil},
 		{documented, "InvoiceNotify with a tag of nobody", notify, with(message, m{"InvoiceTag": "X"}), rtn(CodeFieldFormat), nil},
 		{documented, "InvoiceNotify by text message without a number", notify, with(message, m{"Notify": "S"}), rtn(CodeFieldMissing), nil},
-		{documented, "InvoiceNotify of an allowance without its number", notify, with(message, m{"InvoiceTag": "AI"}), rtn(CodeFieldMissing), nil},
+		{
+			documented, "InvoiceNotify of an allowance without its number", notify, with(message, m{"InvoiceTag": "AI"}), rtn(CodeFieldMissing), nil,
+		},
 		{documented, "CheckBarcode", barcode, m{"BarCode": "/ABC+123"}, rtn(1), has("IsExist", "Y")},
 		{documented, "CheckBarcode of none", barcode, m{"BarCode": NoSuchBarcode}, rtn(1), has("IsExist", "N")},
 		{live, "CheckBarcode, malformed", barcode, m{"BarCode": "ABC"}, rtn(2019001), nil},
@@ -156,10 +196,14 @@ func knownOfAnswers() []known {
 			query := m{"InvoiceYear": "115", "InvoiceTerm": 2, "UseStatus": 0, "InvoiceCategory": 1, "InvType": "07", "InvoiceHeader": "KK"}
 			found := b.call(getWord, query).data["InvoiceInfo"].([]any)[0].(m)
 			b.call(setWord, m{"TrackID": id, "InvoiceStatus": "2"})
-			return cmp.Diff(id, found["TrackID"]) + cmp.Diff(any("10000000"), found["InvoiceNo"]) + effects("KK", EffectWordAdded)(b, r) + effects(fmt.Sprint(id), EffectWordStatus)(b, r)
+			return cmp.Diff(id, found["TrackID"]) + cmp.Diff(any("10000000"), found["InvoiceNo"]) +
+				effects("KK", EffectWordAdded)(b, r) + effects(fmt.Sprint(id), EffectWordStatus)(b, r)
 		}},
 		{live, "UpdateInvoiceWordStatus of an unknown TrackID", setWord, m{"TrackID": "9", "InvoiceStatus": 2}, rtn(7), nil},
-		{live, "GetInvoiceWordSetting of none", getWord, m{"InvoiceYear": "115", "InvoiceTerm": 0, "UseStatus": 0, "InvoiceCategory": 1}, rtn(7), nil},
+		{
+			live, "GetInvoiceWordSetting of none", getWord,
+			m{"InvoiceYear": "115", "InvoiceTerm": 0, "UseStatus": 0, "InvoiceCategory": 1}, rtn(7), nil,
+		},
 		{live, "B2B Issue", b2bIssue, b2bIssueOf(nil), rtn(1), func(b *bench, r result) string {
 			number := fmt.Sprint(r.data["InvoiceNumber"])
 			asked := b.call("/B2BInvoice/GetIssue", m{"InvoiceCategory": 0, "InvoiceNumber": number, "InvoiceDate": startDate})
@@ -167,9 +211,17 @@ func knownOfAnswers() []known {
 				has("RtnMsg", "發票開立成功")(b, r) + effects("B-1", EffectIssued)(b, r) + cmp.Diff(any("1"), asked.code())
 		}},
 		{live, "B2B Issue to a buyer who is not registered", b2bIssue, b2bIssueOf(m{"CustomerIdentifier": NoSuchTaxID}), rtn(6000015), nil},
-		{documented, "B2B Issue in exchange mode with a RelateNumber of 21", b2bIssue, b2bIssueOf(m{"RelateNumber": long(21)}), rtn(CodeFieldFormat), nil},
-		{shipped, "B2B Issue with amounts as strings", b2bIssue, b2bIssueOf(m{"SalesAmount": "100", "TaxAmount": "5", "TotalAmount": "105"}), rtn(1), nil},
-		{live, "GetIssueList: Data is not encrypted", list, m{"BeginDate": startDate, "EndDate": startDate, "NumPerPage": "1", "ShowingPage": 1, "DataType": "1"}, nil, func(_ *bench, r result) string {
+		{
+			documented, "B2B Issue in exchange mode with a RelateNumber of 21", b2bIssue,
+			b2bIssueOf(m{"RelateNumber": long(21)}), rtn(CodeFieldFormat), nil,
+		},
+		{
+			shipped, "B2B Issue with amounts as strings", b2bIssue,
+			b2bIssueOf(m{"SalesAmount": "100", "TaxAmount": "5", "TotalAmount": "105"}), rtn(1), nil,
+		},
+		{live, "GetIssueList: Data is not encrypted", list, m{
+			"BeginDate": startDate, "EndDate": startDate, "NumPerPage": "1", "ShowingPage": 1, "DataType": "1",
+		}, nil, func(_ *bench, r result) string {
 			var data struct {
 				RtnCode, TotalCount int
 				InvoiceData         []struct{ IIS_Number string }
@@ -183,7 +235,10 @@ func knownOfAnswers() []known {
 			}
 			return ""
 		}},
-		{documented, "GetIssueList of 201 a page", list, m{"BeginDate": startDate, "EndDate": startDate, "NumPerPage": 201, "ShowingPage": 1}, rtn(CodeFieldFormat), nil},
+		{
+			documented, "GetIssueList of 201 a page", list,
+			m{"BeginDate": startDate, "EndDate": startDate, "NumPerPage": 201, "ShowingPage": 1}, rtn(CodeFieldFormat), nil,
+		},
 	}
 }
 
@@ -212,7 +267,8 @@ func TestWhatIsKnownOfECPay(t *testing.T) {
 		})
 	}
 	for path := range operations {
-		if other := strings.HasPrefix(path, "/B2BInvoice/") && path != "/B2BInvoice/Issue" || path == "/B2CInvoice/TriggerIssue"; !served[path] && !other {
+		if other := strings.HasPrefix(path, "/B2BInvoice/") && path != "/B2BInvoice/Issue" ||
+			path == "/B2CInvoice/TriggerIssue"; !served[path] && !other {
 			t.Errorf("%s has no row", path)
 		}
 	}
@@ -243,7 +299,8 @@ func TestWhatIsKnownOfEnvelopes(t *testing.T) {
 		data, header           m
 		want                   m // of the envelope of the answer
 	}{
-		{shipped, "B2C by the .NET library", "/B2CInvoice/CancelDelayIssue", "application/x-www-form-urlencoded", m{"Tsr": "STAGED"}, m{"Revision": "1.0.0"},
+		{shipped, "B2C by the .NET library", "/B2CInvoice/CancelDelayIssue", "application/x-www-form-urlencoded",
+			m{"Tsr": "STAGED"}, m{"Revision": "1.0.0"},
 			m{"MerchantID": "2000132", "RpHeader": m{"Timestamp": float64(start.Unix())}}},
 		{live, "B2B", "/B2BInvoice/Issue", "application/json", b2bIssueOf(nil), m{"Revision": "1.0.0", "RqID": id},
 			m{"MerchantID": number, "RpHeader": m{"Timestamp": float64(start.Unix()), "RqID": id, "Reversion": "1.0.0"}}},
