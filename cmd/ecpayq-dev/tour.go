@@ -180,7 +180,7 @@ func (t *tour) judge(s step, task record.Task, from int) result {
 	for _, c := range t.fake.Calls()[from:] {
 		r.OldestMs = max(r.OldestMs, c.At.Sub(time.Unix(c.Timestamp, 0)).Milliseconds())
 		t.p.call(c)
-		if c.Operation == s.payload.Request().Operation().Name {
+		if c.Category+" "+c.Operation == s.payload.Request().Operation().String() {
 			stamps[c.Timestamp] = true
 		}
 	}
@@ -201,19 +201,9 @@ func (t *tour) judge(s step, task record.Task, from int) result {
 	return r
 }
 
-func subjectOf(p tasks.Payload) string {
-	switch p := p.(type) {
-	case *tasks.B2CTriggerIssue:
-		return p.Tsr
-	case *tasks.B2CCancelDelayIssue:
-		return p.Tsr
-	case *tasks.B2BInvalid:
-		return p.InvoiceNumber
-	case *tasks.B2BInvalidConfirm:
-		return p.InvoiceNumber
-	}
-	return ""
-}
+// subjectOf is the number by which ECPay knows what a task is about: the first of its id
+// after type and merchant.
+func subjectOf(p tasks.Payload) string { return strings.Split(tasks.ID(p), ".")[3] }
 
 // runAgain presses Run on the dashboard, by its own API.
 func (t *tour) runAgain(ctx context.Context, p tasks.Payload) error {
