@@ -62,17 +62,8 @@ func (t Type) LockOf(id string) string {
 	return strings.ToLower(string(t.Operation.Category)) + "." + strings.Join(parts, ".")
 }
 
-// UndoneBy returns the id of the task that undoes what the task of an id does, empty for
-// none: a cancel of a delayed invoice undoes its trigger.
-func UndoneBy(id string) string {
-	t, _, err := ParseID(id)
-	if err != nil {
-		return ""
-	}
-	return t.UndoneByOf(id)
-}
-
-// UndoneByOf is [UndoneBy] for an id of the type.
+// UndoneByOf returns the id of the task that undoes what the task of an id of the type does,
+// empty for none: a cancel of a delayed invoice undoes its trigger.
 func (t Type) UndoneByOf(id string) string {
 	if t.UndoneBy == "" {
 		return ""

@@ -205,8 +205,9 @@ func TestOnlyATriggerIsUndone(t *testing.T) {
 		"b2b.invalid.2000132.VG11000002.2019-09-23": "",
 		"by other means":                            "",
 	} {
-		if got := UndoneBy(id); got != want {
-			t.Errorf("UndoneBy(%s) = %q, want %q", id, got, want)
+		typ, _, _ := ParseID(id)
+		if got := typ.UndoneByOf(id); got != want {
+			t.Errorf("%s is undone by %q, want %q", id, got, want)
 		}
 	}
 }

@@ -51,7 +51,8 @@ func TestKeysOfOneMerchantShareASlot(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" || k.MerchantKeys != KeysOf(Owner(in)) {
 			t.Errorf("keys of %q are %+v (-want +got):\n%s", in, k, diff)
 		}
-		if other := tasks.UndoneBy(in); other == "" && k.Undone != "" || other != "" && k.Undone != DoneKey(other) {
+		typ, _, _ := tasks.ParseID(in)
+		if other := typ.UndoneByOf(in); other == "" && k.Undone != "" || other != "" && k.Undone != DoneKey(other) {
 			t.Errorf("%q is undone at %q", in, k.Undone)
 		}
 	}

@@ -15,7 +15,7 @@ type TaskKeys struct {
 	Owner string
 	// Task, Done, Lock and Dead are [TaskKey], [DoneKey], [LockKey] and [DeadKey].
 	Task, Done, Lock, Dead string
-	// Undone is the [DoneKey] of the task that undoes it, see [tasks.UndoneBy]; empty for none.
+	// Undone is the [DoneKey] of the task that undoes it, see [tasks.Type.UndoneBy]; empty for none.
 	Undone string
 	MerchantKeys
 }
