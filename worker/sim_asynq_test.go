@@ -1,11 +1,13 @@
 package worker
 
 import (
+	"context"
 	"fmt"
 	"sort"
 	"strconv"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -146,21 +148,32 @@ func (a simAsynq) release(queue, id string) bool {
 	return a.r.number("LREM", asynqKey(queue, "active"), 0, id) > 0 && a.r.number("ZREM", asynqKey(queue, "lease"), id) > 0
 }
 
-// complete is what follows a handler that returned nil.
-func (a simAsynq) complete(m message) bool {
-	if !a.release(m.queue, m.id) {
-		return false
+// doneScript is what follows a handler that returned nil: a script, which a client may put
+// another before. As in [simAsynq.release], the first step stays done when the second finds
+// nothing.
+var doneScript = redis.NewScript(`
+local id, ends, msg = ARGV[1], ARGV[2], ARGV[3]
+if redis.call('LREM', KEYS[1], 0, id) == 0 or redis.call('ZREM', KEYS[2], id) == 0 then
+  return redis.error_reply('NOT FOUND')
+end
+if ends == '0' then
+  redis.call('DEL', KEYS[4])
+elseif redis.call('ZADD', KEYS[3], ends, id) == 1 then
+  redis.call('HSET', KEYS[4], 'msg', msg, 'state', 'completed')
+end
+return redis.status_reply('OK')`)
+
+// complete runs it by asynq's client.
+func (simAsynq) complete(rdb redis.Scripter, m message) error {
+	now, ends := time.Now().Unix(), int64(0)
+	if m.retention > 0 {
+		ends = now + m.retention
 	}
-	key := asynqKey(m.queue, "t:"+m.id)
-	if m.retention == 0 {
-		a.r.direct("DEL", key)
-		return true
+	var keys []string
+	for _, name := range []string{"active", "lease", "completed", "t:" + m.id} {
+		keys = append(keys, asynqKey(m.queue, name))
 	}
-	now := time.Now().Unix()
-	if a.r.number("ZADD", asynqKey(m.queue, "completed"), now+m.retention, m.id) == 1 {
-		a.r.direct("HSET", key, "msg", m.with(map[protowire.Number]any{fieldCompletedAt: now}), "state", "completed")
-	}
-	return true
+	return doneScript.Run(context.Background(), rdb, keys, m.id, ends, m.with(map[protowire.Number]any{fieldCompletedAt: now})).Err()
 }
 
 // retryAt is what follows a handler that returned an error, or a lease that

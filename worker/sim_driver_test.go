@@ -206,12 +206,12 @@ func (s *sim) deliver(p *simProc, m message) {
 	if s.wrong {
 		p.client.ObserveReference(s.redis.now().Sub(p.now()))
 	}
-	later := within(s.rng, 0, 5*time.Millisecond)
+	later, began := within(s.rng, 0, 5*time.Millisecond), time.Now()
 	s.running.Go(func() {
 		defer done()
 		time.Sleep(later)
 		if s.perform != nil {
-			s.finish(p, m, s.perform(p, m))
+			s.finish(p, m, began, s.perform(p, m))
 			return
 		}
 		key := p.keys.key(record.Owner(m.id))
@@ -221,7 +221,7 @@ func (s *sim) deliver(p *simProc, m message) {
 			s.paused(m, v, key)
 		}
 		s.closed()
-		s.finish(p, m, toAsynq(v, text, err))
+		s.finish(p, m, began, toAsynq(v, text, err))
 	})
 }
 
@@ -284,13 +284,19 @@ func (s *sim) resume(p *simProc) {
 
 // finish tells asynq, whose client is patient; but what it cannot write within the
 // lease is lost, and the task runs again.
-func (s *sim) finish(p *simProc, m message, result error) {
+func (s *sim) finish(p *simProc, m message, began time.Time, result error) {
 	p.alive()
+	switch {
+	case p.leaseOver(began), p.dice("lease", s.odds.request): // it could not be extended
+		s.logf("%s: the lease of %s is over", p.name, m.id)
+		return
+	case result == nil:
+		s.logf("%s: %s is completed: %v", p.name, m.id, s.asynq.complete(p.asynq, m))
+		return
+	}
 	for end := time.Now().Add(25 * time.Second); ; {
 		err := p.trip("completion", func() {
 			switch {
-			case result == nil:
-				s.asynq.complete(m)
 			case errors.Is(result, asynq.SkipRetry), m.retried >= m.retry:
 				s.asynq.archive(m, result.Error())
 			default:

@@ -70,6 +70,8 @@ func (s *sim) judge(c *simCounts) {
 	c.words.Add(s.words.Load())
 	c.again.Add(s.again.Load())
 	c.steps.Add(s.steps.Load())
+	c.joint.Add(int64(len(s.joint)))
+	c.alone.Add(int64(len(s.alone)))
 	for _, p := range s.everyProc() {
 		if p.dead.Load() {
 			c.crashes.Add(1)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/merchants"
 )
@@ -43,6 +44,8 @@ type simProc struct {
 	begun     int // how many it began
 
 	rdb    *redis.Client
+	asynq  redis.UniversalClient // of asynq's server
+	lapsed atomic.Int64          // when it was frozen last for longer than a lease, in Unix nanoseconds
 	h      *handler
 	client *ecpay.Client
 	keys   *simKeys
@@ -86,7 +89,7 @@ func (s *sim) newProc(name string) *simProc {
 	p.offset.Store(s.step.Load())
 	s.procs = append(s.procs, p)
 	s.mu.Unlock()
-	p.rdb = newSimClient(p)
+	p.rdb, p.asynq = newSimClient(p, 1), newSimClient(p, 20)
 	return p
 }
 
@@ -115,6 +118,8 @@ func (s *sim) newWorker() *simProc {
 		now: p.now, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 		random: func() float64 { return float64(p.roll("jitter")>>11) / (1 << 53) },
 	}
+	done := newCompletions(p.asynq, p.h.gate)
+	p.h.completions, p.asynq = done, done
 	if s.loose && len(s.workers)%2 == 1 {
 		p.h.policy.Interval = 0
 	}
@@ -194,8 +199,15 @@ func (p *simProc) stands() bool {
 	return !p.dead.Load() && !p.cut.Load() && time.Now().UnixNano() >= p.frozen.Load()
 }
 
+// leaseOver reports whether the lease of what began at a time ended while the process was
+// frozen: asynq, which could not extend it, then writes nothing about the task.
+func (p *simProc) leaseOver(began time.Time) bool { return began.UnixNano() < p.lapsed.Load() }
+
 func (p *simProc) freeze(d time.Duration) {
 	p.sim.froze.Store(true)
+	if d > asynqLease {
+		p.lapsed.Store(time.Now().UnixNano())
+	}
 	p.frozen.Store(time.Now().Add(d).UnixNano())
 }
 
@@ -309,16 +321,27 @@ func (p *simProc) kill(when string) {
 	p.sim.poke()
 }
 
-// seen notes the token of each attempt, from the commands that begin and end it:
-// scripts with seven or eight keys, of which the third is the lock.
+// seen notes the token of each attempt, from the commands that begin and end it: scripts
+// with seven or eight keys, of which the third is the lock. It counts the outcomes of what
+// is done, which are recorded by one script with asynq's, of which the keys come first, or by
+// themselves.
 func (p *simProc) seen(cmd []string) []string {
-	if len(cmd) < 12 || !strings.Contains(cmd[5], ":lock:") {
+	if len(cmd) < 12 {
 		return cmd
 	}
-	if n, _ := strconv.Atoi(cmd[2]); n == 7 || n == 8 {
+	n, _ := strconv.Atoi(cmd[2])
+	switch {
+	case strings.Contains(cmd[5], ":lock:") && (n == 7 || n == 8):
 		p.sim.mu.Lock()
+		defer p.sim.mu.Unlock()
 		p.sim.tokens[cmd[3+n]] = p
-		p.sim.mu.Unlock()
+		if cmd[4+n] == string(record.Done) {
+			p.sim.alone[cmd[3+n]] = true
+		}
+	case strings.HasSuffix(cmd[3], ":active") && n > 7 && strings.Contains(cmd[9], ":lock:"):
+		p.sim.mu.Lock()
+		defer p.sim.mu.Unlock()
+		p.sim.joint[cmd[6+n]] = true
 	}
 	return cmd
 }

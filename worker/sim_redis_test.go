@@ -163,13 +163,18 @@ func parseReply(in *bufio.Reader) (any, error) {
 	return all, nil
 }
 
-// commands reads what a client wrote: whole commands, each a list of words.
-func commands(b []byte) (all [][]string) {
-	in := bufio.NewReaderSize(bytes.NewReader(b), lineSize)
+// commands reads what a client wrote, each a list of words; whole is false when the last of
+// them is not all there.
+func commands(b []byte) (all [][]string, whole bool) {
+	from := bytes.NewReader(b)
+	in := bufio.NewReaderSize(from, lineSize)
 	for {
+		if from.Len()+in.Buffered() == 0 {
+			return all, true
+		}
 		v, err := parseReply(in)
 		if err != nil {
-			return all
+			return all, false
 		}
 		var words []string
 		for _, w := range v.([]any) {
@@ -241,13 +246,15 @@ type simConn struct {
 	proc *simProc
 	peer *server.Peer
 	in   bytes.Buffer // replies that were not read yet
+	part []byte       // of commands, until all is written
 	err  error
 }
 
-// newSimClient returns a client of a process, of the gate's patience.
-func newSimClient(p *simProc) *redis.Client {
+// newSimClient returns a client of a process that tries again so often: the gate once, and
+// asynq's server 20 times.
+func newSimClient(p *simProc, retries int) *redis.Client {
 	return redis.NewClient(&redis.Options{
-		Addr: "127.0.0.1:1", Protocol: 2, DisableIdentity: true, MaxRetries: 1, MinRetryBackoff: -1, MaxRetryBackoff: -1, // its jitter has no seed
+		Addr: "127.0.0.1:1", Protocol: 2, DisableIdentity: true, MaxRetries: retries, MinRetryBackoff: -1, MaxRetryBackoff: -1, // its jitter has no seed
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
 			c := &simConn{proc: p}
 			c.peer = server.NewPeer(bufio.NewWriterSize(&c.in, lineSize))
@@ -264,21 +271,30 @@ func (c *simConn) Write(b []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	cmds := commands(b)
+	n := len(b)
+	if c.part != nil {
+		b = append(c.part, b...)
+	}
+	cmds, whole := commands(b)
+	if !whole { // a script that is longer than go-redis' buffer
+		c.part = bytes.Clone(b)
+		return n, nil
+	}
+	c.part = nil
 	if strings.EqualFold(cmds[0][0], "SUBSCRIBE") { // only for cancelling tasks from afar, which nobody does
 		c.err = errBroken
-		return len(b), nil
+		return n, nil
 	}
 	if cmd := strings.ToUpper(cmds[0][0]); cmd == "HELLO" || cmd == "CLIENT" || cmd == "SELECT" {
 		c.proc.sim.redis.exec(c.peer, cmds[0])
-		return len(b), nil
+		return n, nil
 	}
 	c.err = c.proc.trip("redis "+strings.ToLower(cmds[0][0]), func() {
 		for _, cmd := range cmds {
 			c.proc.sim.redis.exec(c.peer, c.proc.seen(cmd))
 		}
 	})
-	return len(b), nil // whatever broke shows when the reply is read
+	return n, nil // whatever broke shows when the reply is read
 }
 
 // Read implements [net.Conn].

@@ -73,13 +73,16 @@ type sim struct {
 	seq     int
 	running sync.WaitGroup // of handlers
 
-	mu      sync.Mutex
-	sent    map[string]simRequest // by arrival
-	bans    []ban
-	tokens  map[string]*simProc
-	intents []*simIntent
-	queues  []string // those of the intents
-	blame   []string // invariants that do not hold
+	mu     sync.Mutex
+	sent   map[string]simRequest // by arrival
+	bans   []ban
+	tokens map[string]*simProc
+	// joint and alone are the attempts of which the outcome, that the task is done, was recorded
+	// with asynq's, and by itself.
+	joint, alone map[string]bool
+	intents      []*simIntent
+	queues       []string // those of the intents
+	blame        []string // invariants that do not hold
 }
 
 // odds are the chances of trouble at each trip over the network, in thousandths.
@@ -196,7 +199,7 @@ func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), start: time.Now(), trace: trace,
 		redis: newSimRedis(), stops: newStops(), poked: make(chan struct{}, 1),
 		listener: &simListener{conns: make(chan net.Conn), closed: make(chan struct{})},
-		sent:     map[string]simRequest{}, tokens: map[string]*simProc{}, runs: map[string]int{}, policy: Policy{}.withDefaults(),
+		sent:     map[string]simRequest{}, tokens: map[string]*simProc{}, joint: map[string]bool{}, alone: map[string]bool{}, runs: map[string]int{}, policy: Policy{}.withDefaults(),
 	}
 	s.faulty.Store(true)
 	s.asynq = simAsynq{s.redis}
@@ -253,7 +256,7 @@ func (s *sim) close() {
 	}
 	s.running.Wait()
 	for _, p := range s.everyProc() {
-		_ = p.rdb.Close()
+		_, _ = p.rdb.Close(), p.asynq.Close()
 	}
 	s.fake.Close()
 	_ = s.web.Close()
