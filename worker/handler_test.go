@@ -528,7 +528,7 @@ func TestScriptsMayRunTwice(t *testing.T) {
 		t.Errorf("next attempt: %+v, %v", h, err)
 	}
 	// A repetition of a leave that has landed changes nothing any more.
-	if err := g.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, gate.Result{State: record.Dead, Letter: &gate.Letter{Type: "b2b:invalid", Queue: "invalid"}}); err != nil {
+	if err := g.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, gate.Result{State: record.Dead, Task: &gate.Task{Type: "b2b:invalid", Queue: "invalid"}}); err != nil {
 		t.Error(err)
 	}
 	if r, err := record.Get(ctx, w.rdb, id); err != nil || r.State != record.Active {

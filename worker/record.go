@@ -87,7 +87,7 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 		}
 	case Dead:
 		res.State = record.Dead
-		res.Letter = &gate.Letter{Type: a.job.typeName, Queue: a.job.queue, Payload: a.job.payload, Headers: a.job.headers}
+		res.Task = &gate.Task{Type: a.job.typeName, Queue: a.job.queue, Payload: a.job.payload, Headers: a.job.headers}
 	}
 	if e := a.err; e != nil {
 		res.HTTPStatus, res.TransCode, res.RtnCode, res.RtnMsg = e.HTTPStatus, e.TransCode, e.RtnCode, e.Msg

@@ -370,8 +370,8 @@ func TestRule11ProofIsRecordedWhateverAttemptBringsItAndNothingElseIs(t *testing
 	if _, err := g.Begin(ctx, current, w.clock()); err != nil {
 		t.Fatal(err)
 	}
-	letter := &gate.Letter{Type: j.typeName, Queue: j.queue, Payload: j.payload}
-	for _, r := range []gate.Result{{State: record.Retry}, {State: record.Held, Settled: true}, {State: record.Dead, Letter: letter}} {
+	kept := &gate.Task{Type: j.typeName, Queue: j.queue, Payload: j.payload}
+	for _, r := range []gate.Result{{State: record.Retry}, {State: record.Held, Settled: true}, {State: record.Dead, Task: kept}} {
 		if err := g.Leave(ctx, old, r); !errors.Is(err, gate.ErrSuperseded) {
 			t.Errorf("%s by an old attempt: got %v, want ErrSuperseded", r.State, err)
 		}

@@ -103,7 +103,7 @@ func (b *bench) judged(id string, res gate.Result) {
 	b.must(err)
 	if res.State == record.Dead {
 		info := b.info(id)
-		res.Letter = &gate.Letter{Type: info.Type, Queue: info.Queue, Payload: info.Payload, Headers: info.Headers}
+		res.Task = &gate.Task{Type: info.Type, Queue: info.Queue, Payload: info.Payload, Headers: info.Headers}
 	}
 	b.must(b.gate.Leave(b.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: token}, res))
 }

@@ -26,7 +26,7 @@ func (b *bench) dies(ran func(id string)) asynq.Handler {
 			return err
 		}
 		res := dead(ecpay.NotFound)
-		res.Letter = &gate.Letter{Type: t.Type(), Queue: queue, Payload: t.Payload(), Headers: t.Headers()}
+		res.Task = &gate.Task{Type: t.Type(), Queue: queue, Payload: t.Payload(), Headers: t.Headers()}
 		if err := b.gate.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token}, res); err != nil {
 			return err
 		}

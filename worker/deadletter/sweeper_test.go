@@ -50,7 +50,7 @@ func TestAVerdictThatTheLedgerDoesNotTakeIsNotRecorded(t *testing.T) {
 	b.must(err)
 	b.must(b.rdb.Set(t.Context(), record.DeadKey(id), "in the way", 0).Err())
 	res := dead(ecpay.Rejected)
-	res.Letter = &gate.Letter{Type: "b2b:invalid", Queue: queue, Payload: []byte("{}")}
+	res.Task = &gate.Task{Type: "b2b:invalid", Queue: queue, Payload: []byte("{}")}
 	if err := b.gate.Leave(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, res); err == nil || errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("%v; want an error by which the task comes back", err)
 	}

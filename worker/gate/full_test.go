@@ -44,7 +44,7 @@ func TestWhileRedisIsFullNothingBeginsAndWhatAnAttemptBringsIsRecorded(t *testin
 
 	leave(t, g, dead, gate.Result{
 		State: record.Dead, Settled: true, Kind: ecpay.Rejected, RtnCode: 2103005,
-		Letter: &gate.Letter{Type: "b2c:trigger_issue", Queue: "trigger_issue", Payload: []byte("{}")},
+		Task: &gate.Task{Type: "b2c:trigger_issue", Queue: "trigger_issue", Payload: []byte("{}")},
 	})
 	leave(t, g, banned, gate.Result{State: record.Held, Banned: time.Minute, BanWhy: "403", Held: true, Kind: ecpay.Throttled})
 	if _, _, err := g.Answered(t.Context(), denied, "B2B:fingerprint", gate.KeysRefused, "115"); err != nil {

@@ -101,7 +101,7 @@ func TestEveryScriptExecutedTwiceChangesNothingTheSecondTime(t *testing.T) {
 	t.Parallel()
 	g, rdb, _ := newGate(t)
 	a, now := attempt(trigger, "A"), time.Now()
-	letter := &gate.Letter{Type: "b2c:trigger_issue", Queue: "trigger_issue", Payload: []byte("{}")}
+	kept := &gate.Task{Type: "b2c:trigger_issue", Queue: "trigger_issue", Payload: []byte("{}")}
 	steps := []struct {
 		name string
 		run  func() error
@@ -119,7 +119,7 @@ func TestEveryScriptExecutedTwiceChangesNothingTheSecondTime(t *testing.T) {
 		}},
 		{"begin again", func() error { a.Token = "B"; _, err := g.Begin(t.Context(), a, now); return err }},
 		{"leave dead", func() error {
-			return g.Leave(t.Context(), a, gate.Result{State: record.Dead, Spends: true, Kind: ecpay.Ambiguous, Letter: letter})
+			return g.Leave(t.Context(), a, gate.Result{State: record.Dead, Spends: true, Kind: ecpay.Ambiguous, Task: kept})
 		}},
 		{"begin a third time", func() error { a.Token = "C"; _, err := g.Begin(t.Context(), a, now); return err }},
 		{"leave done", func() error {

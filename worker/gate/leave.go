@@ -49,13 +49,13 @@ type Result struct {
 	Reason     record.Text
 	Answer     json.RawMessage
 
-	// Letter is what the ledger needs of a task that is dead; nil of any other.
-	Letter *Letter
+	// Task is what the ledger needs of a task that is dead; nil of any other.
+	Task *Task
 }
 
-// Letter is a task as asynq handed it over: with it the task can be run again
+// Task is a task as asynq handed it over: with it the task can be run again
 // when asynq has forgotten it.
-type Letter struct {
+type Task struct {
 	Type, Queue string
 	Payload     []byte
 	Headers     map[string]string
@@ -68,14 +68,14 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	defer g.since(stepLeave, time.Now())
 	args := r.args(a)
 	if r.State == record.Dead {
-		letter, err := r.Letter.args()
+		task, err := r.Task.args()
 		if err != nil {
 			return fmt.Errorf("record outcome: %w", err)
 		}
 		if err := ledger.NoteOwner(ctx, g.rdb, a.Keys.ID); err != nil {
 			return err
 		}
-		args.letterArgs = letter
+		args.taskArgs = task
 	}
 	if r.Banned > 0 { // so that it is listed at once
 		if err := ledger.NoteName(ctx, g.rdb, record.MerchantsKey, a.Keys.Owner); err != nil {
@@ -107,15 +107,15 @@ func (r Result) args(a Attempt) leaveArgs {
 }
 
 // args are those by which a dead task is run again.
-func (l *Letter) args() (*letterArgs, error) {
-	if l == nil {
-		return nil, errors.New("a dead task needs a letter")
+func (t *Task) args() (*taskArgs, error) {
+	if t == nil {
+		return nil, errors.New("a dead task without what the ledger keeps of it")
 	}
-	headers, err := json.Marshal(l.Headers)
+	headers, err := json.Marshal(t.Headers)
 	if err != nil {
 		return nil, err
 	}
-	return &letterArgs{record.ByWorker, l.Type, l.Queue, headers, l.Payload}, nil
+	return &taskArgs{record.ByWorker, t.Type, t.Queue, headers, t.Payload}, nil
 }
 
 // LeaveAfter is the text of the script of [Gate.Leave] for a place before one of asynq's with

@@ -160,11 +160,11 @@ type leaveArgs struct {
 	RtnMsg                string
 	Reason, ReasonZh      string
 	Result                []byte
-	*letterArgs
+	*taskArgs
 }
 
-// letterArgs are those by which a dead task is run again.
-type letterArgs struct {
+// taskArgs are those by which a dead task is run again.
+type taskArgs struct {
 	By, Type, Queue  string
 	Headers, Payload []byte
 }
