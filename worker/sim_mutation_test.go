@@ -30,8 +30,13 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`has 2 effects|is neither done nor in the ledger`,
 		},
 		{
+			"asynq completes what is not recorded", "../internal/asynqx/splice.go",
+			"local ecpayq_answer = ecpayq_before()", "local ecpayq_answer",
+			`is neither done nor in the ledger`,
+		},
+		{
 			"no mark of a write in flight", "gate/request.lua",
-			"if ARGV[first + 5] ~= '1' then return end", "if true then return end",
+			"if ARGV.is_write ~= '1' then return end", "if ARGV.is_write ~= '2' then return end",
 			forgotten,
 		},
 		{
@@ -41,7 +46,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 		{
 			"no lock", "gate/begin.lua",
-			"if left > 0 or ARGV[8] == '1' then", "if false then",
+			"if left > 0 or ARGV.standing == '1' then", "if ARGV.standing == '2' then",
 			`which has not the lock`,
 		},
 		{
@@ -55,13 +60,13 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`has [2-9] effects`,
 		},
 		{
-			"a fence by the asker's clock alone", "gate/gate.go",
-			"duration(min(v[8], v[9]))", "duration(v[9])",
+			"a fence by the asker's clock alone", "gate/begin.go",
+			"min(v.SinceSent, v.SinceSentHere)", "v.SinceSentHere",
 			`has [2-9] effects`,
 		},
 		{
-			"a fence by Redis' clock alone", "gate/gate.go",
-			"duration(min(v[8], v[9]))", "duration(v[8])",
+			"a fence by Redis' clock alone", "gate/begin.go",
+			"min(v.SinceSent, v.SinceSentHere)", "v.SinceSent",
 			`has [2-9] effects`,
 		},
 		{
@@ -145,8 +150,8 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 			`inside a ban`,
 		},
 		{
-			"what a person archived is taken for a task whose worker died", "../tasks/record/asynq.go",
-			"if info.State != asynq.TaskStateArchived || mended {", "if true {",
+			"what a person archived is taken for a task whose worker died", "../internal/asynqx/decode.go",
+			"if t.State != Archived {", "if true {",
 			`after a person stopped it`,
 		},
 		{

@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -118,7 +119,7 @@ func (s *sim) newWorker() *simProc {
 		now: p.now, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 		random: func() float64 { return float64(p.roll("jitter")>>11) / (1 << 53) },
 	}
-	done := newCompletions(p.asynq, p.h.gate)
+	done := asynqx.NewCompleteClient(p.asynq, gate.LeaveAfter)
 	p.h.completions, p.asynq = done, done
 	if s.loose && len(s.workers)%2 == 1 {
 		p.h.policy.Interval = 0
