@@ -31,6 +31,7 @@ func (w *intervalWarning) about(merchantID string, stricter time.Duration) {
 	w.mu.Unlock()
 	if !known {
 		w.log.Warn().Str("merchant_id", merchantID).Stringer("interval", stricter).
-			Msg("another process keeps a longer interval for this merchant; it counts for all until 5 minutes after its last use: give all workers the same")
+			Msg("another process keeps a longer interval for this merchant; it counts for all until 5 minutes after its last use: " +
+				"give all workers the same")
 	}
 }

@@ -107,7 +107,9 @@ const (
 
 // Waits returns all of them.
 func Waits() []Wait {
-	return []Wait{WaitTurn, WaitSubject, WaitBan, WaitOutage, WaitKeys, WaitOperator, WaitAnswer, WaitConfirm, WaitNewerWorker, WaitRedis, WaitOther}
+	return []Wait{
+		WaitTurn, WaitSubject, WaitBan, WaitOutage, WaitKeys, WaitOperator, WaitAnswer, WaitConfirm, WaitNewerWorker, WaitRedis, WaitOther,
+	}
 }
 
 // Wait says what a hold waits for.

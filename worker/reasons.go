@@ -44,30 +44,75 @@ var reasons = [reasonCount]struct {
 	wait Wait
 	text record.Text
 }{
-	reasonCrashes:     {text: record.Text{En: "five attempts ended without a trace: this task may kill its worker", Zh: "連續五次執行未留下結果，此任務可能使工作程序當掉"}},
-	reasonBusy:        {WaitSubject, record.Text{En: "another task on the same subject is running", Zh: "同一標的之其他任務執行中"}},
-	reasonNewer:       {WaitNewerWorker, record.Text{En: "held for a newer worker", Zh: "保留給較新版本的工作程序"}},
-	reasonCorrupt:     {text: record.Text{En: "what is stored cannot be read", Zh: "儲存的內容無法讀取"}},
-	reasonRejected:    {text: record.Text{En: "ECPay refuses what is asked for; correct it, then run the task again", Zh: "綠界拒絕此內容，請修正後重新執行"}},
-	reasonNotFound:    {text: record.Text{En: "ECPay does not know it; check the numbers, then run the task again", Zh: "綠界查無資料，請確認號碼後重新執行"}},
-	reasonConflict:    {text: record.Text{En: "the invoice is in a state that forbids this; look it up at ECPay", Zh: "發票目前狀態不允許此操作，請至綠界後台查詢"}},
-	reasonIssued:      {text: record.Text{En: "the invoice is issued already: it cannot be cancelled, it needs a void", Zh: "發票已開立，無法取消，需改為作廢"}},
-	reasonDenied:      {WaitKeys, record.Text{En: "wrong keys, or the service is not enabled for this merchant; mend the configuration or ask ECPay", Zh: "金鑰錯誤或特店未開通服務，請修正設定或洽綠界"}},
-	reasonOperator:    {WaitOperator, record.Text{En: "a person must act at ECPay first, for example add invoice numbers", Zh: "須先於綠界處理，例如新增字軌"}},
-	reasonQueued:      {WaitTurn, record.Text{En: "waits for its turn among the requests of this merchant", Zh: "依特店的呼叫頻率排隊中"}},
-	reasonThrottled:   {WaitBan, record.Text{En: "ECPay asks for a pause", Zh: "綠界要求暫停呼叫"}},
-	reasonAddress:     {WaitBan, record.Text{En: "ECPay bans the address by which workers leave; nothing is sent until the pause is over", Zh: "綠界封鎖 worker 對外的位址，暫停結束前不送出任何呼叫"}},
-	reasonOutage:      {WaitOutage, record.Text{En: "ECPay answers nobody at the moment; one request tries it now and then, and the rest waits", Zh: "綠界目前對所有特店都沒有回應，由一個呼叫不時試探，其餘等候"}},
-	reasonRedis:       {WaitRedis, record.Text{En: "redis", Zh: "Redis"}},
-	reasonTooOld:      {text: record.Text{En: "no success in time", Zh: "超過時限仍未成功"}},
-	reasonAmbiguous:   {WaitAnswer, record.Text{En: "sent, and nobody knows what became of it; look it up at ECPay before it is run again", Zh: "已送出但結果不明，重新執行前請先至綠界查詢"}},
-	reasonUnknown:     {text: record.Text{En: "ECPay answered with a code that is in no table, or about something else; look it up at ECPay before it is run again", Zh: "綠界回覆未知代碼或他項資料，重新執行前請先至綠界查詢"}},
-	reasonFence:       {WaitAnswer, record.Text{En: "unanswered; ECPay does not show it yet, it may still land", Zh: "未收到回覆，綠界尚未顯示，仍可能生效"}},
-	reasonWord:        {WaitAnswer, record.Text{En: "a person says that it did not happen; it may still land, and is sent again when it cannot any more", Zh: "已由人確認未生效；但先前送出的仍可能生效，待不可能生效後才會重送"}},
-	reasonUndone:      {text: record.Text{En: "a cancel of this Tsr is done: nothing is sent; resolve this task, and if the invoice is wanted after all, stage it anew under another Tsr", Zh: "此 Tsr 已由取消任務完成取消，故不送出；請將本任務結案，若仍要開立，請以新的 Tsr 重新建立延遲開立"}},
-	reasonLost:        {WaitAnswer, record.Text{En: "Redis was restarted or another master took over, so that what was sent before may be forgotten; ECPay does not show it yet", Zh: "Redis 曾重新啟動或切換主節點，先前送出的紀錄可能遺失；綠界尚未顯示"}},
-	reasonScheduled:   {WaitAnswer, record.Text{En: "unanswered; whether it is scheduled shows on the day of issue", Zh: "未收到回覆，是否已排程須至開立日才能確認"}},
-	reasonLate:        {WaitAnswer, record.Text{En: "unanswered, and nothing to cancel: if today is the day of issue, ECPay takes no cancel after 10:00 and shows the invoice later; asked until the day is over", Zh: "未收到回覆，且查無可取消的交易：若今日為開立日，綠界上午 10 點後不受理取消，發票稍後才查得到；持續查詢至今日結束"}},
+	reasonCrashes: {text: record.Text{
+		En: "five attempts ended without a trace: this task may kill its worker",
+		Zh: "連續五次執行未留下結果，此任務可能使工作程序當掉",
+	}},
+	reasonBusy:     {WaitSubject, record.Text{En: "another task on the same subject is running", Zh: "同一標的之其他任務執行中"}},
+	reasonNewer:    {WaitNewerWorker, record.Text{En: "held for a newer worker", Zh: "保留給較新版本的工作程序"}},
+	reasonCorrupt:  {text: record.Text{En: "what is stored cannot be read", Zh: "儲存的內容無法讀取"}},
+	reasonRejected: {text: record.Text{En: "ECPay refuses what is asked for; correct it, then run the task again", Zh: "綠界拒絕此內容，請修正後重新執行"}},
+	reasonNotFound: {text: record.Text{En: "ECPay does not know it; check the numbers, then run the task again", Zh: "綠界查無資料，請確認號碼後重新執行"}},
+	reasonConflict: {text: record.Text{
+		En: "the invoice is in a state that forbids this; look it up at ECPay",
+		Zh: "發票目前狀態不允許此操作，請至綠界後台查詢",
+	}},
+	reasonIssued: {text: record.Text{
+		En: "the invoice is issued already: it cannot be cancelled, it needs a void",
+		Zh: "發票已開立，無法取消，需改為作廢",
+	}},
+	reasonDenied: {WaitKeys, record.Text{
+		En: "wrong keys, or the service is not enabled for this merchant; mend the configuration or ask ECPay",
+		Zh: "金鑰錯誤或特店未開通服務，請修正設定或洽綠界",
+	}},
+	reasonOperator: {WaitOperator, record.Text{
+		En: "a person must act at ECPay first, for example add invoice numbers",
+		Zh: "須先於綠界處理，例如新增字軌",
+	}},
+	reasonQueued:    {WaitTurn, record.Text{En: "waits for its turn among the requests of this merchant", Zh: "依特店的呼叫頻率排隊中"}},
+	reasonThrottled: {WaitBan, record.Text{En: "ECPay asks for a pause", Zh: "綠界要求暫停呼叫"}},
+	reasonAddress: {WaitBan, record.Text{
+		En: "ECPay bans the address by which workers leave; nothing is sent until the pause is over",
+		Zh: "綠界封鎖 worker 對外的位址，暫停結束前不送出任何呼叫",
+	}},
+	reasonOutage: {WaitOutage, record.Text{
+		En: "ECPay answers nobody at the moment; one request tries it now and then, and the rest waits",
+		Zh: "綠界目前對所有特店都沒有回應，由一個呼叫不時試探，其餘等候",
+	}},
+	reasonRedis:  {WaitRedis, record.Text{En: "redis", Zh: "Redis"}},
+	reasonTooOld: {text: record.Text{En: "no success in time", Zh: "超過時限仍未成功"}},
+	reasonAmbiguous: {WaitAnswer, record.Text{
+		En: "sent, and nobody knows what became of it; look it up at ECPay before it is run again",
+		Zh: "已送出但結果不明，重新執行前請先至綠界查詢",
+	}},
+	reasonUnknown: {text: record.Text{
+		En: "ECPay answered with a code that is in no table, or about something else; look it up at ECPay before it is run again",
+		Zh: "綠界回覆未知代碼或他項資料，重新執行前請先至綠界查詢",
+	}},
+	reasonFence: {WaitAnswer, record.Text{En: "unanswered; ECPay does not show it yet, it may still land", Zh: "未收到回覆，綠界尚未顯示，仍可能生效"}},
+	reasonWord: {WaitAnswer, record.Text{
+		En: "a person says that it did not happen; it may still land, and is sent again when it cannot any more",
+		Zh: "已由人確認未生效；但先前送出的仍可能生效，待不可能生效後才會重送",
+	}},
+	reasonUndone: {text: record.Text{
+		En: "a cancel of this Tsr is done: nothing is sent; resolve this task, and if the invoice is wanted after all, stage " +
+			"it anew under another Tsr",
+		Zh: "此 Tsr 已由取消任務完成取消，故不送出；請將本任務結案，若仍要開立，請以新的 Tsr 重新建立延遲開立",
+	}},
+	reasonLost: {WaitAnswer, record.Text{
+		En: "Redis was restarted or another master took over, so that what was sent before may be forgotten; ECPay does not " +
+			"show it yet",
+		Zh: "Redis 曾重新啟動或切換主節點，先前送出的紀錄可能遺失；綠界尚未顯示",
+	}},
+	reasonScheduled: {WaitAnswer, record.Text{
+		En: "unanswered; whether it is scheduled shows on the day of issue",
+		Zh: "未收到回覆，是否已排程須至開立日才能確認",
+	}},
+	reasonLate: {WaitAnswer, record.Text{
+		En: "unanswered, and nothing to cancel: if today is the day of issue, ECPay takes no cancel after 10:00 and shows the " +
+			"invoice later; asked until the day is over",
+		Zh: "未收到回覆，且查無可取消的交易：若今日為開立日，綠界上午 10 點後不受理取消，發票稍後才查得到；持續查詢至今日結束",
+	}},
 	reasonUnconfirmed: {WaitConfirm, record.Text{En: "not confirmed yet", Zh: "對方尚未確認"}},
 	reasonUpload:      {text: record.Text{En: "the upload of the allowance failed (Upload_Status 2)", Zh: "折讓單上傳失敗（Upload_Status 2）"}},
 }

@@ -137,7 +137,8 @@ func (r *resumer) resume(ctx context.Context, m merchants.Merchant) error {
 			return err
 		}
 		if woken.Tasks > 0 {
-			r.log.Info().Str("merchant_id", m.ID).Str("service", string(service)).Str("key", key).Int("tasks", woken.Tasks).Bool("to_try_keys", limit > 0).Msg("held tasks woken")
+			r.log.Info().Str("merchant_id", m.ID).Str("service", string(service)).Str("key", key).
+				Int("tasks", woken.Tasks).Bool("to_try_keys", limit > 0).Msg("held tasks woken")
 		}
 	}
 	return nil

@@ -112,7 +112,8 @@ func (s *sim) newWorker() *simProc {
 	p.keys = &simKeys{others: s.others}
 	p.keys.current.Store(s.keysOf(len(s.workers)))
 	p.h = &handler{
-		gate: gate.New(p.rdb, redisx.Confirm{}).Timed(p.now, monotonic(), s.policy.Fence), ecpay: p.client, slots: newSlots(simConcurrency, simConcurrency), keys: p.keys, policy: s.policy,
+		gate:  gate.New(p.rdb, redisx.Confirm{}).Timed(p.now, monotonic(), s.policy.Fence),
+		ecpay: p.client, slots: newSlots(simConcurrency, simConcurrency), keys: p.keys, policy: s.policy,
 		resumer: newResumer(merchants.New(p.rdb), p.keys, zerolog.Nop()),
 		egress:  newEgress(gate.NewEgress(p.rdb, DefaultEgress, 0), zerolog.Nop()),
 		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,

@@ -132,7 +132,9 @@ func decide(typ tasks.Type, e *ecpay.Error, canFindOut bool, h gate.History, p P
 	byAttempts := func(reason Reason) Verdict {
 		if h.Attempts >= p.MaxAttempts {
 			v := dead(reason)
-			v.Words = record.Text{En: fmt.Sprintf("no success within %d attempts", p.MaxAttempts), Zh: fmt.Sprintf("嘗試 %d 次仍未成功", p.MaxAttempts)}.About(reason.Text())
+			v.Words = record.Text{
+				En: fmt.Sprintf("no success within %d attempts", p.MaxAttempts), Zh: fmt.Sprintf("嘗試 %d 次仍未成功", p.MaxAttempts),
+			}.About(reason.Text())
 			return v
 		}
 		return retry()

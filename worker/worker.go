@@ -122,7 +122,8 @@ func (c Config) validate() error {
 	case c.Concurrency < 1:
 		return fmt.Errorf("worker: Concurrency is %d, want at least 1", c.Concurrency)
 	case c.Sleepers < 1 || c.Policy.InFlight < 1 || c.Policy.Interval < 0:
-		return fmt.Errorf("worker: Sleepers %d and InFlight %d must be at least 1, Interval %s not negative", c.Sleepers, c.Policy.InFlight, c.Policy.Interval)
+		return fmt.Errorf("worker: Sleepers %d and InFlight %d must be at least 1, Interval %s not negative",
+			c.Sleepers, c.Policy.InFlight, c.Policy.Interval)
 	case c.Retention%time.Second != 0:
 		return fmt.Errorf("worker: Retention is %s; it must be whole seconds, because asynq drops what is less", c.Retention)
 	case c.EgressRate < 0 || strings.ContainsAny(c.Egress, "{}"):
@@ -130,9 +131,11 @@ func (c Config) validate() error {
 	case c.Servers < 1 || c.Servers > c.Concurrency:
 		return fmt.Errorf("worker: Servers is %d, want 1 to Concurrency, which is %d", c.Servers, c.Concurrency)
 	case c.TaskTimeout+asynqMargin > asynqx.Timeout:
-		return fmt.Errorf("worker: TaskTimeout is %s, at most %s is allowed: asynq must not give a task up first", c.TaskTimeout, asynqx.Timeout-asynqMargin)
+		return fmt.Errorf("worker: TaskTimeout is %s, at most %s is allowed: asynq must not give a task up first",
+			c.TaskTimeout, asynqx.Timeout-asynqMargin)
 	case c.ShutdownTimeout <= c.TaskTimeout:
-		return fmt.Errorf("worker: ShutdownTimeout %s must be more than TaskTimeout %s: an attempt must be able to end", c.ShutdownTimeout, c.TaskTimeout)
+		return fmt.Errorf("worker: ShutdownTimeout %s must be more than TaskTimeout %s: an attempt must be able to end",
+			c.ShutdownTimeout, c.TaskTimeout)
 	case c.Policy.BackoffMax < c.Policy.BackoffBase:
 		return fmt.Errorf("worker: BackoffMax %s is less than BackoffBase %s", c.Policy.BackoffMax, c.Policy.BackoffBase)
 	case c.Policy.MaxAttempts < 1:
@@ -173,7 +176,8 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{
 		cfg: cfg, quiet: cfg.Logger.Hook(QuietHook()),
 		h: &handler{
-			gate: gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate).Timed(cfg.Now, monotonic(), cfg.Policy.Fence), ecpay: cfg.ECPay, slots: newSlots(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
+			gate:  gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate).Timed(cfg.Now, monotonic(), cfg.Policy.Fence),
+			ecpay: cfg.ECPay, slots: newSlots(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, repeats: &logRepeats{},
 			intervals: newIntervalWarning(cfg.Logger),
