@@ -61,7 +61,8 @@ func (a *acts) add(r actLine, err error) {
 		a.failed++
 	}
 	if r.GoesAt != nil && len(a.waiting) < tableLimit {
-		a.waiting = append(a.waiting, fmt.Sprintf("%s waits until %s (Asia/Taipei): what was sent before may still land until then; look at ECPay again before, if it cannot be asked by a RelateNumber", r.ID, r.GoesAt.Format(time.DateTime)))
+		a.waiting = append(a.waiting, fmt.Sprintf("%s waits until %s (Asia/Taipei): what was sent before may still land until then; "+
+			"look at ECPay again before, if it cannot be asked by a RelateNumber", r.ID, r.GoesAt.Format(time.DateTime)))
 	}
 	if r.Result == ledger.Skipped {
 		a.skipped[r.Kind]++
@@ -125,7 +126,10 @@ func (a *acts) finish() error {
 
 // each does something to tasks one after the other, and goes on after an error of one;
 // but not when Redis cannot be reached: then it is the same with all that follow.
-func (a *acts) each(ctx context.Context, l *deadletter.Ledger, ids []string, hint func(state, id string) error, act func(id string) (ledger.ActResult, error)) error {
+func (a *acts) each(
+	ctx context.Context, l *deadletter.Ledger, ids []string,
+	hint func(state, id string) error, act func(id string) (ledger.ActResult, error),
+) error {
 	for i, id := range ids {
 		out, err := act(id)
 		r := actLine{ID: id, Result: out}

@@ -40,5 +40,6 @@ func notCancelled(state, id string) error {
 	case record.StateScheduled:
 		return hinted("ecpayq task show "+id+", then cancel it", "it is scheduled again: somebody was faster")
 	}
-	return hinted("ecpayq task wait "+id+"; or archive it on the dashboard, then dead resolve", "it is "+state+" and may be sent at any moment"+later)
+	return hinted("ecpayq task wait "+id+"; or archive it on the dashboard, then dead resolve",
+		"it is "+state+" and may be sent at any moment"+later)
 }

@@ -20,7 +20,8 @@ import (
 
 func (p *program) deadCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
-		return append(append(p.cfg.Flags(config.Reader), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"), jsonFlag()), more...)
+		common := append(p.cfg.Flags(config.Reader), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"), jsonFlag())
+		return append(common, more...)
 	}
 	return &cli.Command{
 		Name: "dead", Usage: "list, correct, replay and resolve dead tasks; none is forgotten before",
@@ -43,7 +44,10 @@ func (p *program) deadCommand() *cli.Command {
 				Flags: flags(append(filterFlags(),
 					&config.BoolFlag{Name: "dry-run", Usage: "say what would be replayed and change nothing"},
 					&cli.StringSliceFlag{Name: "set", Usage: "correct a field of the payload, like Reason=訂單取消; may be repeated"},
-					&config.BoolFlag{Name: "not-executed", Usage: "your word that what was sent did not happen at ECPay: it is sent again once it cannot land any more"},
+					&config.BoolFlag{
+						Name:  "not-executed",
+						Usage: "your word that what was sent did not happen at ECPay: it is sent again once it cannot land any more",
+					},
 					&cli.StringFlag{Name: "note", Usage: "why, for the audit"},
 				)...),
 				Action: func(ctx context.Context, c *cli.Command) error { return p.withLedger(c, p.deadReplay(ctx, c)) },
@@ -149,7 +153,9 @@ func (p *program) listDead(ctx context.Context, c *cli.Command, l *deadletter.Le
 		p.say("nothing is dead / 沒有待處理的失敗工作")
 		return nil
 	}
-	p.printTable(table.Row{"id", "type", "merchant", "kind", "RtnCode", "message", "died (Asia/Taipei)", "attempts", "state", "what to do / 處理方式"}, rows)
+	p.printTable(table.Row{
+		"id", "type", "merchant", "kind", "RtnCode", "message", "died (Asia/Taipei)", "attempts", "state", "what to do / 處理方式",
+	}, rows)
 	if total, err := l.Count(ctx, deadletter.Filter{}); err == nil && total > len(rows) {
 		p.say("%d of %d dead tasks; --limit N shows more, ecpayq dead export has all", len(rows), total)
 	}
@@ -218,7 +224,8 @@ func (p *program) lists(f *deadletter.Filter, list func() error) error {
 	}
 	err := list()
 	if err == nil && broken > 0 {
-		return hinted("another program wrote these keys: move them away (RENAME), the next sweep makes them anew", fmt.Sprintf("the dead letters of %d merchants cannot be listed", broken))
+		return hinted("another program wrote these keys: move them away (RENAME), the next sweep makes them anew",
+			fmt.Sprintf("the dead letters of %d merchants cannot be listed", broken))
 	}
 	return err
 }

@@ -53,7 +53,8 @@ func (p *program) deadExport(ctx context.Context, c *cli.Command) func(*deadlett
 }
 
 var csvHeader = []string{
-	"id", "type", "queue", "merchant_id", "kind", "http_status", "trans_code", "rtn_code", "rtn_msg", "reason", "reason_zh", "advice", "advice_zh",
+	"id", "type", "queue", "merchant_id", "kind", "http_status", "trans_code", "rtn_code", "rtn_msg",
+	"reason", "reason_zh", "advice", "advice_zh",
 	"died_at", "attempts", "state", "by", "payload", "payload_base64",
 }
 

@@ -22,7 +22,8 @@ func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadlett
 		f.IDs = c.Args().Slice()
 		o := deadletter.ReplayOptions{DryRun: c.Bool("dry-run"), NotExecuted: c.Bool("not-executed"), By: p.who(), Note: c.String("note")}
 		if len(f.IDs) == 0 && f.Kind != nil && *f.Kind == ecpay.Stopped {
-			return usageError{errors.New("--kind Stopped selects nothing: what a person stopped is replayed by its id only; ecpayq dead list --kind Stopped lists it")}
+			return usageError{errors.New("--kind Stopped selects nothing: what a person stopped is replayed by its id only; " +
+				"ecpayq dead list --kind Stopped lists it")}
 		}
 		if o.NotExecuted && len(f.IDs) == 0 && f.Kind == nil {
 			return usageError{errors.New("--not-executed is your word about certain tasks; name their ids or a --kind")}

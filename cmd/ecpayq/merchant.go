@@ -36,11 +36,13 @@ func (p *program) merchantCommand() *cli.Command {
 				Name: "list", Usage: "list merchants with their pace, line, requests in flight, ban and refused keys", ArgsUsage: "[MERCHANT…]",
 				Description: "Listed is whoever something was sent for within two days, or whose tasks are held. Keys are\n" +
 					"named by their fingerprint: keys that are equal have the same one.",
-				Flags:  flags(p.cfg.FlagOf("ECPAYQ_EGRESS"), &config.BoolFlag{Name: "troubled", Usage: "only those that are banned, refused or have held tasks"}),
+				Flags: flags(p.cfg.FlagOf("ECPAYQ_EGRESS"),
+					&config.BoolFlag{Name: "troubled", Usage: "only those that are banned, refused or have held tasks"}),
 				Action: run(p.merchantList),
 			},
 			{
-				Name: "resume", Usage: "lift the ban and the refusal of keys of merchants, and wake their held tasks along the pace", ArgsUsage: "MERCHANT…",
+				Name: "resume", ArgsUsage: "MERCHANT…",
+				Usage: "lift the ban and the refusal of keys of merchants, and wake their held tasks along the pace",
 				Description: "What waits for something of its own stays as it is, like an unanswered write for its fence.\n" +
 					"Running it again after an interruption is safe, and so is running it twice at once.",
 				Flags:  flags(&cli.StringFlag{Name: "note", Usage: "why, for the audit"}),
@@ -85,7 +87,9 @@ func (p *program) merchantList(ctx context.Context, c *cli.Command, rdb redis.Un
 	case len(rows) == 0:
 		p.say("no merchant / 沒有特店")
 	default:
-		p.printTable(table.Row{"merchant", "interval", "last request (Asia/Taipei)", "in flight", "waiting", "held", "next place", "trouble / 狀況"}, rows)
+		p.printTable(table.Row{
+			"merchant", "interval", "last request (Asia/Taipei)", "in flight", "waiting", "held", "next place", "trouble / 狀況",
+		}, rows)
 	}
 	return nil
 }
@@ -105,7 +109,8 @@ func (p *program) warnOfEgress(ctx context.Context, rdb redis.UniversalClient) e
 func (p *program) merchantRow(m merchants.Merchant) table.Row {
 	var trouble lines
 	if m.Ban != nil {
-		trouble = append(trouble, p.colour(text.FgRed, fmt.Sprintf("banned since %s until %s / 綠界要求暫停", taipei(&m.Ban.Since), taipei(&m.Ban.Until))+withWhy(m.Ban.Why)))
+		ban := fmt.Sprintf("banned since %s until %s / 綠界要求暫停", taipei(&m.Ban.Since), taipei(&m.Ban.Until))
+		trouble = append(trouble, p.colour(text.FgRed, ban+withWhy(m.Ban.Why)))
 	}
 	if m.Broken != "" {
 		trouble = append(trouble, "cannot be read / 無法讀取: "+m.Broken)
@@ -119,7 +124,8 @@ func (p *program) merchantRow(m merchants.Merchant) table.Row {
 		if d.Fingerprint == gate.NoKeys {
 			keys = "no keys"
 		}
-		trouble = append(trouble, p.colour(text.FgRed, fmt.Sprintf("%s: %s refused since %s / 金鑰或服務遭拒", d.Service, keys, taipei(&d.Since))+", "+next+withWhy(d.Why)))
+		refused := fmt.Sprintf("%s: %s refused since %s / 金鑰或服務遭拒", d.Service, keys, taipei(&d.Since))
+		trouble = append(trouble, p.colour(text.FgRed, refused+", "+next+withWhy(d.Why)))
 	}
 	return table.Row{
 		m.ID, time.Duration(m.Interval).String(), taipei(m.LastAt), m.InFlight, m.Waiting, p.heldCount(m.Held), taipei(m.NextPlace), trouble,

@@ -21,7 +21,9 @@ import (
 
 func (p *program) scheduleCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
-		return append(append(p.cfg.Flags(config.Reader), p.cfg.FlagOf("ECPAYQ_CONFIG"), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"), jsonFlag()), more...)
+		common := append(p.cfg.Flags(config.Reader),
+			p.cfg.FlagOf("ECPAYQ_CONFIG"), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"), jsonFlag())
+		return append(common, more...)
 	}
 	return &cli.Command{
 		Name: "schedule", Usage: "show the replay schedules of the YAML file, and run one now; workers fire them",
@@ -110,7 +112,8 @@ func (p *program) runSchedule(ctx context.Context, c *cli.Command) error {
 	}
 	return p.withRedis(func(rdb redis.UniversalClient) error {
 		l := deadletter.New(deadletter.Config{Redis: rdb, Retention: p.cfg.Retention, Interval: page.Interval})
-		o := deadletter.ReplayOptions{DryRun: c.Bool("dry-run"), By: p.who(), Note: strings.TrimSpace("schedule " + name + " " + c.String("note"))}
+		note := strings.TrimSpace("schedule " + name + " " + c.String("note"))
+		o := deadletter.ReplayOptions{DryRun: c.Bool("dry-run"), By: p.who(), Note: note}
 		r, err := schedule.Once(ctx, rdb, l, page.Schedules[i], o, func(id string, err error) {
 			p.say("%s: %s", id, err)
 		})

@@ -60,11 +60,17 @@ type settleArgs struct {
 }
 
 // reasonSwept is stored with a task that asynq archived without our verdict.
-var reasonSwept = record.Text{En: "archived without a verdict: its worker died; look it up at ECPay if it was sent", Zh: "未經判定即封存：工作程序中斷，若曾送出請至綠界查詢"}
+var reasonSwept = record.Text{
+	En: "archived without a verdict: its worker died; look it up at ECPay if it was sent",
+	Zh: "未經判定即封存：工作程序中斷，若曾送出請至綠界查詢",
+}
 
 // reasonByHand is stored with a task that a person archived, also when it had died
 // before: to have it run again was somebody's word, and to stop it is the newer one.
-var reasonByHand = record.Text{En: "archived by hand; replay it by its id to let it go on, or resolve it; if it was sent, look it up at ECPay first", Zh: "由人手動封存；要繼續請指定任務編號重送，不需要則結案；若曾送出，請先至綠界查詢"}
+var reasonByHand = record.Text{
+	En: "archived by hand; replay it by its id to let it go on, or resolve it; if it was sent, look it up at ECPay first",
+	Zh: "由人手動封存；要繼續請指定任務編號重送，不需要則結案；若曾送出，請先至綠界查詢",
+}
 
 func (d *deposit) reason() record.Text {
 	if _, ok := record.ArchivedByHand(d.by); ok {

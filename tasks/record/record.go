@@ -329,7 +329,8 @@ func Parse(m map[string]string) Record {
 		State:    State(m[FieldState]),
 		Attempts: int(Number(m[FieldAttempts])), Crashes: int(Number(m[FieldCrashes])), Holds: int(Number(m[FieldHolds])),
 		End:   end(m, ""),
-		First: tasks.Milli(m[FieldFirst]), Last: tasks.Milli(m[FieldLast]), Next: tasks.Milli(m[FieldNext]), InFlight: tasks.Milli(m[FieldInFlight]),
+		First: tasks.Milli(m[FieldFirst]), Last: tasks.Milli(m[FieldLast]), Next: tasks.Milli(m[FieldNext]),
+		InFlight: tasks.Milli(m[FieldInFlight]),
 	}
 	if r.Death = r.End; m[deathPrefix+FieldKind] != "" {
 		r.Death = end(m, deathPrefix)

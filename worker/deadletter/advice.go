@@ -9,13 +9,19 @@ import (
 func Advice(l Letter) record.Text {
 	switch l.Kind {
 	case ecpay.Rejected:
-		return record.Text{En: "correct it and send it again (on its page, or replay ID --set Field=value), or resolve it", Zh: "修正後重送（在其頁面上，或 replay ID --set 欄位=值），或結案"}
+		return record.Text{
+			En: "correct it and send it again (on its page, or replay ID --set Field=value), or resolve it",
+			Zh: "修正後重送（在其頁面上，或 replay ID --set 欄位=值），或結案",
+		}
 	case ecpay.NotFound:
 		return record.Text{En: "check the numbers at ECPay, then replay or resolve", Zh: "至綠界確認號碼後重送或結案"}
 	case ecpay.Conflict:
 		return record.Text{En: "look at the invoice at ECPay; resolve, or ask for what its state allows", Zh: "至綠界查看發票狀態，結案或改用其他作業"}
 	case ecpay.Ambiguous:
-		return record.Text{En: "look at ECPay whether it happened: if so resolve, if not replay it saying so (on its page, or replay --not-executed)", Zh: "至綠界確認是否已生效：已生效則結案，未生效則註明後重送（在其頁面上，或 replay --not-executed）"}
+		return record.Text{
+			En: "look at ECPay whether it happened: if so resolve, if not replay it saying so (on its page, or replay --not-executed)",
+			Zh: "至綠界確認是否已生效：已生效則結案，未生效則註明後重送（在其頁面上，或 replay --not-executed）",
+		}
 	case ecpay.Denied:
 		return record.Text{En: "mend the keys or ask ECPay to enable the service, then replay", Zh: "修正金鑰或請綠界開通服務後重送"}
 	case ecpay.Operator:

@@ -48,7 +48,8 @@ func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (ledger.ActRes
 		return ledger.NotFound, nil
 	case at != record.AsynqScheduled:
 		return ledger.Busy, nil
-	case letter.InLedger && !letter.Unbegun || !letter.InFlight.IsZero() || !letter.InLedger && letter.State != "" && letter.State != record.Done:
+	case letter.InLedger && !letter.Unbegun, !letter.InFlight.IsZero(),
+		!letter.InLedger && letter.State != "" && letter.State != record.Done:
 		return "", ErrBegun
 	}
 	if err := l.store.Audit(ctx, ledger.AuditEntry{Who: by, What: ledger.ActCancel, ID: id, Note: note}); err != nil {
@@ -69,7 +70,9 @@ func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (ledger.ActRes
 
 // cancelStopped goes on with a task that a person stopped before it was ever begun:
 // an earlier call that did not get to its end did that.
-func (l *Ledger) cancelStopped(ctx context.Context, letter ledger.Entry, queue string, at record.AsynqState, by, note string) (ledger.ActResult, error) {
+func (l *Ledger) cancelStopped(
+	ctx context.Context, letter ledger.Entry, queue string, at record.AsynqState, by, note string,
+) (ledger.ActResult, error) {
 	if at.Dead() && (!letter.InLedger || letter.State != record.Dead) {
 		if _, err := l.store.Deposit(ctx, queue, letter.ID, tasks.NewNonce()); err != nil {
 			return "", err

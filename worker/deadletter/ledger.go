@@ -156,7 +156,8 @@ func isJSON(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
 func newLetter(l ledger.Entry, state string) Letter {
 	out := Letter{
 		ID: l.ID, Type: l.Type, Queue: l.Queue, Kind: l.Death.Kind, HTTPStatus: l.Death.HTTPStatus, TransCode: l.Death.TransCode,
-		RtnCode: l.Death.RtnCode, RtnMsg: l.Death.RtnMsg, Reason: l.Death.Reason.En, ReasonZh: l.Death.Reason.Zh, Attempts: l.Attempts, State: state, By: l.By,
+		RtnCode: l.Death.RtnCode, RtnMsg: l.Death.RtnMsg, Reason: l.Death.Reason.En, ReasonZh: l.Death.Reason.Zh,
+		Attempts: l.Attempts, State: state, By: l.By,
 		DiedAt: l.Died.In(ecpay.Taipei), FirstAt: optional(l.First), LastAt: optional(l.Last), InFlightAt: optional(l.InFlight),
 		LastError: l.LastErr, Corrected: l.Corrected, Payload: l.Payload, Original: l.Original, Headers: l.Headers,
 	}
@@ -312,7 +313,9 @@ func (l *Ledger) Resolve(ctx context.Context, id, by, note string) (ledger.ActRe
 	return ledger.Busy, nil
 }
 
-func (l *Ledger) resolve(ctx context.Context, letter ledger.Entry, queue string, at record.AsynqState, by, note string) (ledger.ActResult, error) {
+func (l *Ledger) resolve(
+	ctx context.Context, letter ledger.Entry, queue string, at record.AsynqState, by, note string,
+) (ledger.ActResult, error) {
 	if err := l.store.Audit(ctx, ledger.AuditEntry{Who: by, What: ledger.ActResolve, ID: letter.ID, Note: note}); err != nil {
 		return "", err
 	}

@@ -172,7 +172,10 @@ func (l *Ledger) ReplayAll(ctx context.Context, f Filter, o ReplayOptions, repor
 					cancel(fmt.Errorf("replay %s: %w", letter.ID, err))
 					continue
 				}
-				tell(Result{ID: letter.ID, Kind: letter.Kind, ActResult: out, Stopped: letter.Stopped() || out == ledger.Skipped, Err: err, GoesAt: l.goesAt(ctx, letter.ID, o)})
+				tell(Result{
+					ID: letter.ID, Kind: letter.Kind, ActResult: out, Stopped: letter.Stopped() || out == ledger.Skipped,
+					Err: err, GoesAt: l.goesAt(ctx, letter.ID, o),
+				})
 			}
 		})
 	}

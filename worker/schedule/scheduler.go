@@ -172,7 +172,8 @@ func (s *Scheduler) Tick(ctx context.Context, e Entry) (wait time.Duration, err 
 		return soon, err
 	}
 	if mine {
-		s.cfg.Logger.Info().Str("schedule", e.Name).Time("slot", slot.In(ecpay.Taipei)).Int("replayed", run.Replayed).Int("left", run.Left).Int("failed", run.Failed).Msg("schedule ran")
+		s.cfg.Logger.Info().Str("schedule", e.Name).Time("slot", slot.In(ecpay.Taipei)).
+			Int("replayed", run.Replayed).Int("left", run.Left).Int("failed", run.Failed).Msg("schedule ran")
 		s.cfg.Observe(run)
 	}
 	return 0, nil // time has gone by: look at once
@@ -211,7 +212,10 @@ const keepEvery = 100
 // replay replays the letters of a filter that died before a time, up to its limit of
 // which used are spent. before is called ahead of each replay with its number, and now
 // and then otherwise with the last one; it may end the run.
-func replay(ctx context.Context, l *deadletter.Ledger, f Filter, died time.Time, used int, o deadletter.ReplayOptions, before func(n int) error, failed func(id string, err error)) (Report, error) {
+func replay(
+	ctx context.Context, l *deadletter.Ledger, f Filter, died time.Time, used int, o deadletter.ReplayOptions,
+	before func(n int) error, failed func(id string, err error),
+) (Report, error) {
 	var r Report
 	for letter, err := range l.List(ctx, f.letters(died)) {
 		if err != nil {
@@ -258,7 +262,10 @@ func replay(ctx context.Context, l *deadletter.Ledger, f Filter, died time.Time,
 // Once replays now what a schedule would, by hand: it is none of its runs. That it was
 // run is in the audit, also when there is nothing to do; each replay is too. failed is
 // called with each task that could not be replayed.
-func Once(ctx context.Context, rdb redis.UniversalClient, l *deadletter.Ledger, e Entry, o deadletter.ReplayOptions, failed func(id string, err error)) (Report, error) {
+func Once(
+	ctx context.Context, rdb redis.UniversalClient, l *deadletter.Ledger, e Entry, o deadletter.ReplayOptions,
+	failed func(id string, err error),
+) (Report, error) {
 	now, err := rdb.Time(ctx).Result()
 	if err != nil {
 		return Report{}, fmt.Errorf("read clock: %w", err)
