@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -124,7 +125,7 @@ func (b *batch) lookUp(ctx context.Context, entries []entry) (there []*entry) {
 }
 
 func unlessMissing(err error) error {
-	if record.Missing(err) {
+	if redisx.Missing(err) {
 		return nil
 	}
 	return err
@@ -142,7 +143,7 @@ func (c *Client) trip(ctx context.Context, fill func(context.Context, redis.Pipe
 		return nil
 	}
 	answered, err := obey(ctx, c.own, func() (bool, error) {
-		record.ExecEach(ctx, pipe)
+		redisx.ExecEach(ctx, pipe)
 		return true, nil
 	})
 	if !answered {

@@ -3,6 +3,7 @@ package enqueue
 import (
 	"context"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -59,7 +60,7 @@ func (c *Client) lookUp(ctx context.Context, id string) (earlier, error) {
 		pipe := c.rdb.Pipeline()
 		letter := pipe.ZScore(ctx, record.DeadKey(id), id)
 		done := pipe.Exists(ctx, record.DoneKey(id))
-		if err := record.Exec(ctx, pipe); err != nil {
+		if err := redisx.Exec(ctx, pipe); err != nil {
 			return earlier{}, err
 		}
 		return earlier{dead: letter.Err() == nil, done: done.Val() == 1}, nil

@@ -19,9 +19,9 @@ import (
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/exactjson"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
-	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // monPage is the one HTML page of asynqmon, a program that runs in the browser,
@@ -413,7 +413,7 @@ func (d *Dashboard) lengths(ctx context.Context, queue string) json.RawMessage {
 	scheduled, retry := pipe.ZCard(ctx, asynqx.Key(queue, asynqx.Scheduled)), pipe.ZCard(ctx, asynqx.Key(queue, asynqx.Retry))
 	archived, completed := pipe.ZCard(ctx, asynqx.Key(queue, asynqx.Archived)), pipe.ZCard(ctx, asynqx.Key(queue, asynqx.Completed))
 	paused := pipe.Exists(ctx, asynqx.Key(queue, asynqx.Paused))
-	_ = record.Exec(ctx, pipe) // what cannot be read is 0
+	_ = redisx.Exec(ctx, pipe) // what cannot be read is 0
 	size := int64(0)
 	for _, n := range []int64{pending.Val(), active.Val(), scheduled.Val(), retry.Val(), archived.Val(), completed.Val()} {
 		size += n

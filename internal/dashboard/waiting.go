@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -69,7 +70,7 @@ func (d *Dashboard) countWaiting(ctx context.Context, data *waitingData) error {
 	for q := range tasks.Queues() {
 		later, held = append(later, pipe.ZCard(ctx, asynqx.Key(q, asynqx.Scheduled))), append(held, pipe.ZCard(ctx, asynqx.Key(q, asynqx.Retry)))
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return err
 	}
 	for i := range later {

@@ -176,7 +176,7 @@ func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) 
 	for i, d := range all {
 		stored[i] = record.ReadArchiving(ctx, pipe, d.queue, d.id)
 	}
-	record.ExecEach(ctx, pipe)
+	redisx.ExecEach(ctx, pipe)
 	for i, d := range all {
 		err := d.decode(stored[i])
 		if err == nil {
@@ -342,11 +342,11 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 		d.queue, d.id, _ = strings.Cut(m, "\x00")
 		all[i], stored[i] = d, pipe.HMGet(ctx, record.TaskKey(d.id), record.FieldUnsure, record.FieldHeaders, record.FieldBy)
 	}
-	record.ExecEach(ctx, pipe)
+	redisx.ExecEach(ctx, pipe)
 	var unsure, known []*deposit
 	for i, d := range all {
 		v, err := stored[i].Result()
-		if !record.Missing(err) {
+		if !redisx.Missing(err) {
 			d.fail("settle letter", err)
 			continue
 		}

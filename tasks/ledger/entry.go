@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -28,7 +29,7 @@ func (s *Store) Entry(ctx context.Context, id string) (Entry, error) {
 	fields := pipe.HGetAll(ctx, record.TaskKey(id))
 	score := pipe.ZScore(ctx, record.DeadKey(id), id)
 	done := pipe.Exists(ctx, record.DoneKey(id))
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return Entry{}, fmt.Errorf("read dead letter: %w", err)
 	}
 	return Entry{ID: id, Record: record.Parse(fields.Val()), InLedger: score.Err() == nil, Finished: done.Val() == 1}, nil
@@ -41,7 +42,7 @@ func (s *Store) Entries(ctx context.Context, ids []string) ([]Entry, error) {
 	for i, id := range ids {
 		fields[i], scores[i] = pipe.HGetAll(ctx, record.TaskKey(id)), pipe.ZScore(ctx, record.DeadKey(id), id)
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("read dead letters: %w", err)
 	}
 	entries := make([]Entry, len(ids))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -22,7 +23,7 @@ func GoesAt(ctx context.Context, rdb redis.UniversalClient, id string) (time.Tim
 	mark := pipe.HMGet(ctx, record.TaskKey(id), record.FieldInFlight, record.FieldSentAt, record.FieldDenied)
 	fence := pipe.HGet(ctx, record.ClockKey, record.FieldFence)
 	now := pipe.Time(ctx)
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return time.Time{}, fmt.Errorf("read mark: %w", err)
 	}
 	var v [3]string

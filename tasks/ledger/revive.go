@@ -250,7 +250,7 @@ func (s *Store) revive(ctx context.Context, l Entry, at record.AsynqState, msg s
 func (s *Store) byHand(ctx context.Context, queue, id string) (hand bool, at string, err error) {
 	pipe := s.rdb.Pipeline()
 	a := record.ReadArchiving(ctx, pipe, queue, id)
-	record.ExecEach(ctx, pipe)
+	redisx.ExecEach(ctx, pipe)
 	_, hand, _, err = a.Decode(queue, id)
 	return hand, a.At(), ignoreGone(err)
 }
@@ -264,7 +264,7 @@ func (s *Store) ArchivedByHand(ctx context.Context, queue string, ids []string) 
 		read[i] = record.ReadArchiving(ctx, pipe, queue, id)
 	}
 	if len(ids) > 0 {
-		record.ExecEach(ctx, pipe)
+		redisx.ExecEach(ctx, pipe)
 	}
 	by := map[string]bool{}
 	for i, id := range ids {

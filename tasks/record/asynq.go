@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // fieldMended is ours in asynq's task: what half archived it was asynq, see drop.lua in tasks/ledger.
@@ -33,7 +34,7 @@ func (a Archiving) Decode(queue, id string) (info *asynqx.Task, hand bool, at ti
 	if info, err = asynqx.Decode(queue, id, a.stored, time.Time{}); err != nil {
 		return nil, false, time.Time{}, err
 	}
-	if err := a.at.Err(); !Missing(err) {
+	if err := a.at.Err(); !redisx.Missing(err) {
 		return nil, false, time.Time{}, err
 	}
 	if hand = info.ArchivedByHand(a.at.Val()) && !a.mended.Val(); hand && a.at.Val() > 0 {

@@ -7,6 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -24,7 +25,7 @@ func Causes(ctx context.Context, rdb redis.UniversalClient, ids []string) ([]Cau
 	for i, id := range ids {
 		fields[i] = pipe.HMGet(ctx, TaskKey(id), deathPrefix+FieldKind, FieldKind, FieldInFlight, FieldBy)
 	}
-	if err := Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("read causes of death: %w", err)
 	}
 	causes := make([]Cause, len(ids))

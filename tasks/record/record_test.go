@@ -3,7 +3,6 @@ package record
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -133,20 +132,5 @@ func TestReaderObeysItsContext(t *testing.T) {
 	cancel()
 	if _, err := NewReader(rdb).Get(ctx, id); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestCommandsOfAPipelineThatFoundNoConnectionHaveItsError(t *testing.T) {
-	t.Parallel()
-	refused := errors.New("refused")
-	rdb := redis.NewClient(&redis.Options{MaxRetries: -1, Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, refused }})
-	defer rdb.Close()
-	pipe := rdb.Pipeline()
-	cmds := []redis.Cmder{pipe.HMGet(t.Context(), "a", "b"), pipe.Exists(t.Context(), "a"), pipe.EvalSha(t.Context(), "sha", nil)}
-	ExecEach(t.Context(), pipe)
-	for _, c := range cmds {
-		if !errors.Is(c.Err(), refused) {
-			t.Errorf("%s: got error %v, want %v", c.Name(), c.Err(), refused)
-		}
 	}
 }

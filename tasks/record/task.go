@@ -11,6 +11,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -106,7 +107,7 @@ func (r *Reader) GetAll(ctx context.Context, ids []string) []Found {
 		q.ask(ctx, pipe)
 	}
 	if len(known) > 0 {
-		ExecEach(ctx, pipe)
+		redisx.ExecEach(ctx, pipe)
 	}
 	// What asynq has is looked for in its lists after it was read.
 	for i, there := range LookInAsynq(ctx, r.rdb, named) {

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -53,7 +54,7 @@ func (r *Reader) joinAll(ctx context.Context, queue string, infos []*asynqx.Task
 	for i, info := range infos {
 		records[i] = pipe.HGetAll(ctx, TaskKey(info.ID))
 	}
-	if err := Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("read records: %w", err)
 	}
 	all := make([]Task, len(infos))

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -73,7 +74,7 @@ func TestALongAuditIsListedToItsEndEachEntryOnce(t *testing.T) {
 	for i := range n {
 		pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: record.AuditKey, Values: []any{"who", "ops", "what", "replay", "id", fmt.Sprint(i)}})
 	}
-	b.must(record.Exec(t.Context(), pipe))
+	b.must(redisx.Exec(t.Context(), pipe))
 	got := b.audit(deadletter.AuditFilter{})
 	if len(got) != n {
 		t.Fatalf("%d entries, want %d", len(got), n)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -213,7 +214,7 @@ func (l *Ledger) read(ctx context.Context, ids []string, live bool) ([]Letter, e
 				states[i] = pipe.HGet(ctx, asynqx.TaskKey(r.Queue, r.ID), "state")
 			}
 		}
-		if err := record.Exec(ctx, pipe); err != nil {
+		if err := redisx.Exec(ctx, pipe); err != nil {
 			return nil, fmt.Errorf("read live states: %w", err)
 		}
 	}

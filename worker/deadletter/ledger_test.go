@@ -14,6 +14,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -31,7 +32,7 @@ func (b *bench) letterAt(id string, died time.Time, kind ecpay.Kind, typeName st
 	pipe.HSet(b.Context(), record.TaskKey(id), record.FieldState, "dead", record.FieldKind, kind.String(), record.FieldType, typeName,
 		record.FieldQueue, queue, record.FieldPayload, "{}", record.FieldHeaders, "{}", record.FieldDied, died.UnixMilli(), record.FieldBy, "worker")
 	pipe.ZAdd(b.Context(), record.DeadKey(id), redis.Z{Score: float64(died.UnixMilli()), Member: id})
-	b.must(record.Exec(b.Context(), pipe))
+	b.must(redisx.Exec(b.Context(), pipe))
 }
 
 func TestListIsOrderedByDeathOverAllMerchantsWhateverTheTies(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -91,7 +92,7 @@ func (l *Ledger) Count(ctx context.Context, f Filter) (int, error) {
 	var n int64
 	for _, o := range owners {
 		c, err := l.rdb.ZCount(ctx, record.OwnerDeadKey(o), "-inf", strconv.FormatInt(limit, 10)).Result()
-		if !record.Missing(err) {
+		if !redisx.Missing(err) {
 			return 0, fmt.Errorf("count dead letters: %w", err)
 		}
 		n += c
@@ -211,7 +212,7 @@ func (m *merge) start(owners []string) error {
 		for i, o := range owners[:n] {
 			cmds[i] = pipe.ZRangeByScoreWithScores(m.ctx, record.OwnerDeadKey(o), &redis.ZRangeBy{Min: "-inf", Max: m.latest, Count: m.ahead})
 		}
-		if err := record.Exec(m.ctx, pipe); err != nil {
+		if err := redisx.Exec(m.ctx, pipe); err != nil {
 			return fmt.Errorf("read dead letters: %w", err)
 		}
 		for i, o := range owners[:n] {
@@ -254,7 +255,7 @@ func (m *merge) fill(c *cursor) error {
 		zs, err := m.rdb.ZRangeByScoreWithScores(m.ctx, c.key, &redis.ZRangeBy{
 			Min: strconv.FormatFloat(c.score, 'f', -1, 64), Max: m.latest, Count: asked,
 		}).Result()
-		if !record.Missing(err) {
+		if !redisx.Missing(err) {
 			return fmt.Errorf("read dead letters: %w", err)
 		}
 		c.take(zs, asked)

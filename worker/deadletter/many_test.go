@@ -13,6 +13,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -135,10 +136,10 @@ func (b *bench) inLedgerMany(n int) {
 			record.FieldQueue, queue, record.FieldPayload, payload, record.FieldHeaders, "{}", record.FieldDied, now, record.FieldBy, record.ByWorker)
 		pipe.ZAdd(b.Context(), record.DeadKey(id), redis.Z{Score: float64(now), Member: id})
 		if i%1000 == 999 {
-			b.must(record.Exec(b.Context(), pipe))
+			b.must(redisx.Exec(b.Context(), pipe))
 		}
 	}
-	b.must(record.Exec(b.Context(), pipe))
+	b.must(redisx.Exec(b.Context(), pipe))
 }
 
 func TestNineThousandArchivedTasksThatExpireAtOnceDoNotWedgeTheArchive(t *testing.T) {
@@ -163,7 +164,7 @@ func TestNineThousandArchivedTasksThatExpireAtOnceDoNotWedgeTheArchive(t *testin
 			for i := range n {
 				pipe.ZAdd(t.Context(), asynqx.Key(queue, "archived"), redis.Z{Score: old, Member: b.idOf(i)})
 			}
-			b.must(record.Exec(t.Context(), pipe))
+			b.must(redisx.Exec(t.Context(), pipe))
 			if tc.sweepFirst {
 				b.sweep()
 			}

@@ -147,7 +147,7 @@ func (s *Sweeper) rescue(ctx context.Context, n *node, keys []string, token stri
 	if len(all) == 0 {
 		return nil
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return err
 	}
 	archived := map[string][]string{}

@@ -245,7 +245,7 @@ func (s *Sweeper) look(ctx context.Context, queue string, ids []string) ([]known
 			at:    pipe.ZScore(ctx, asynqx.Key(queue, asynqx.Archived), id),
 		}
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("compare archive and ledger: %w", err)
 	}
 	out := make([]known, len(ids))
@@ -431,7 +431,7 @@ func ownersLetters(ctx context.Context, rdb redis.UniversalClient) (map[string]i
 		for i, o := range chunk {
 			cmds[i] = pipe.ZCard(ctx, record.OwnerDeadKey(o))
 		}
-		if err := record.Exec(ctx, pipe); err != nil {
+		if err := redisx.Exec(ctx, pipe); err != nil {
 			return nil, fmt.Errorf("count dead letters: %w", err)
 		}
 		for i, o := range chunk {

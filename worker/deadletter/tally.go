@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -26,7 +27,7 @@ const (
 // never.
 func (l *Ledger) Tally(ctx context.Context) (Tally, error) {
 	text, err := l.rdb.Get(ctx, record.TallyKey).Bytes()
-	if record.Missing(err) && err != nil {
+	if redisx.Missing(err) && err != nil {
 		return nil, nil
 	}
 	if err != nil {
@@ -83,7 +84,7 @@ func (s *Sweeper) count(ctx context.Context) (Tally, error) {
 	pipe, expected := s.rdb.Pipeline(), 0
 	var pages []*redis.StringSliceCmd
 	flush := func() error {
-		if err := record.Exec(ctx, pipe); err != nil {
+		if err := redisx.Exec(ctx, pipe); err != nil {
 			return fmt.Errorf("count dead letters: %w", err)
 		}
 		var ids []string

@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -59,7 +60,7 @@ func (m *Inspector) Seen(ctx context.Context, ids []string) error {
 func (m *Inspector) List(ctx context.Context) ([]Merchant, error) {
 	pipe := m.rdb.Pipeline()
 	seen, denied := pipe.ZRange(ctx, record.MerchantsKey, 0, -1), pipe.ZRange(ctx, record.DeniedKey, 0, -1)
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("list merchants: %w", err)
 	}
 	ids := map[string]bool{}
@@ -119,7 +120,7 @@ func (m *Inspector) read(ctx context.Context, ids []string) ([]Merchant, error) 
 		k := record.KeysOf(id)
 		paces[i], flights[i], helds[i] = pipe.HGetAll(ctx, k.Pace), pipe.ZCount(ctx, k.Flight, from, "+inf"), pipe.ZCard(ctx, k.Held)
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("read merchants: %w", err)
 	}
 	var list []Merchant

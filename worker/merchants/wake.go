@@ -130,7 +130,7 @@ func (m *Inspector) wakePage(ctx context.Context, id string, page []heldTask, mo
 		}
 		found[i] = pipe.ZScore(ctx, retry, t.id)
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return w, fmt.Errorf("wake tasks: %w", err)
 	}
 	var over []any

@@ -115,7 +115,7 @@ func (m *memory) estimate(ctx context.Context) (map[string]float64, error) {
 	for key := range known {
 		sizes[key] = pipe.MemoryUsage(ctx, key)
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, err
 	}
 	for key, size := range sizes {
@@ -154,7 +154,7 @@ func sample(ctx context.Context, node redis.Cmdable, measured map[string]string)
 	for i := range drawn {
 		drawn[i] = pipe.RandomKey(ctx)
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("draw keys: %w", err)
 	}
 	if all.Val() == 0 {
@@ -176,7 +176,7 @@ func sample(ctx context.Context, node redis.Cmdable, measured map[string]string)
 	if len(sizes) == 0 {
 		return nil, nil
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("measure keys: %w", err)
 	}
 	bytes := map[string]float64{}

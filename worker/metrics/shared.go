@@ -279,7 +279,7 @@ func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
 			firsts[name] = pipe.ZRangeWithScores(ctx, key(name), 0, 0)
 		}
 	}
-	record.ExecEach(ctx, pipe)
+	redisx.ExecEach(ctx, pipe)
 
 	depth := func(state string, n *redis.IntCmd) {
 		if n.Err() == nil {
@@ -318,7 +318,7 @@ func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
 		since, err := s.cfg.Redis.HGet(ctx, asynqx.TaskKey(queue, next.Val()), "pending_since").Int64()
 		if err == nil {
 			age(asynqx.Pending, time.Unix(0, since))
-		} else if record.Missing(err) && ctx.Err() == nil {
+		} else if redisx.Missing(err) && ctx.Err() == nil {
 			age(asynqx.Pending, now) // it was taken meanwhile
 		}
 	}
@@ -362,7 +362,7 @@ func readServer(ctx context.Context, node redis.Cmdable, askConfig bool) (server
 	if askConfig { // INFO does not have it
 		fsync = pipe.ConfigGet(ctx, "appendfsync")
 	}
-	record.ExecEach(ctx, pipe) // INFO and CONFIG may be refused
+	redisx.ExecEach(ctx, pipe) // INFO and CONFIG may be refused
 	info := serverInfo{durable: map[string]bool{}}
 	if ping.Err() != nil {
 		return info, ping.Err()

@@ -140,7 +140,7 @@ func List(ctx context.Context, rdb redis.UniversalClient, entries []Entry) ([]St
 	for i, e := range entries {
 		states[i] = pipe.HGetAll(ctx, key(e))
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("read schedules: %w", err)
 	}
 	all := make([]Status, len(entries))
@@ -162,7 +162,7 @@ func Overdue(ctx context.Context, rdb redis.UniversalClient, entries []Entry) (m
 	for i, e := range entries {
 		last[i] = pipe.HGet(ctx, key(e), "last")
 	}
-	if err := record.Exec(ctx, pipe); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return nil, fmt.Errorf("read schedules: %w", err)
 	}
 	late := make(map[string]time.Duration, len(entries))
