@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 
-
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
