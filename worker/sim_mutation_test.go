@@ -26,7 +26,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 	}{
 		{
 			"no finish marker", "gate/leave.lua",
-			"redis.call('SET', KEYS[2], at, 'PX', ARGV[4])", "",
+			"redis.call('SET', KEYS.done, at, 'PX', ARGV.done_ttl)", "local _ = {KEYS.done, ARGV.done_ttl}",
 			`has 2 effects|is neither done nor in the ledger`,
 		},
 		{
@@ -156,7 +156,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 		{
 			"a replay claims no letter", "../tasks/ledger/correct.lua",
-			"redis.call('HSET', KEYS[1], 'revived', ARGV[2])", "",
+			"redis.call('HSET', KEYS.task, 'revived', ARGV.died)", "",
 			`after it was told to be cancelled`,
 		},
 		{
