@@ -72,7 +72,9 @@ func (c *Client) putOnce(ctx context.Context, t asynqx.Spec, i *intent) (state s
 	keys := knownKeys{Ledger: record.OwnerDeadKey(owner), Done: record.OwnerDoneKey(owner, i.receipt.ID)}
 	args := knownArgs{ID: i.receipt.ID, Counts: tasks.WantedOnce(i.payload)}
 	a, err := obey(ctx, c.own, func() (answer, error) {
-		condition := asynqx.Condition{Call: asynqx.Call{Append: func(k []string, a []any) ([]string, []any) { return known.Appended(k, a, keys, args) }}}
+		condition := asynqx.Condition{Call: asynqx.Call{
+			Append: func(k []string, a []any) ([]string, []any) { return known.Appended(k, a, keys, args) },
+		}}
 		state, err := c.once.asynq.Enqueue(condition.In(ctx), t)
 		return answer{state, condition}, err
 	})

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/rs/zerolog"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -113,18 +113,18 @@ func (l asynqLogger) Debug(args ...any) { l.log.Debug().Msg(fmt.Sprint(args...))
 func (l asynqLogger) Info(args ...any)  { l.log.Debug().Msg(fmt.Sprint(args...)) }
 func (l asynqLogger) Warn(args ...any) {
 	text := fmt.Sprint(args...)
-	if strings.HasPrefix(text, "Retry exhausted") { // said of every dead task, also at its first attempt
+	if asynqx.SaysExhausted(text) {
 		l.log.Debug().Msg(text)
 		return
 	}
-	if strings.HasSuffix(text, "Will retry syncing") { // which it never does: the task runs again
+	if asynqx.SaysNotRecorded(text) {
 		l.lost(NotCompleted)
 	}
 	l.log.Warn().Msg(text)
 }
 func (l asynqLogger) Error(args ...any) {
 	text := fmt.Sprint(args...)
-	if strings.HasPrefix(text, "cannot subscribe") { // asynqx.SubscribeClient tells why
+	if asynqx.SaysCannotSubscribe(text) { // asynqx.SubscribeClient tells why
 		l.log.Debug().Msg(text)
 		return
 	}

@@ -6,7 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -188,6 +192,64 @@ func TestALibraryImportsFewModules(t *testing.T) {
 			}
 		}
 	}
+}
+
+// knowAsynq are the packages that may import asynq, and the files where only some of them
+// do. All others, asynq's dashboard included, go through internal/asynqx.
+var knowAsynq = map[string]struct {
+	files []string // nil for all
+	why   string
+}{
+	"internal/asynqx":            {why: "it is where asynq is known"},
+	"internal/asynqx/asynqxtest": {why: "it brings tasks of asynq's into states, for tests"},
+	"worker":                     {files: []string{"asynq.go", "worker.go"}, why: "asynq's servers run its handler, and are told its verdicts"},
+	"internal/bench":             {why: "it measures what asynq does without us"},
+}
+
+func TestAsynqIsKnownInOnePlace(t *testing.T) {
+	t.Parallel()
+	const asynq = "github.com/hibiken/asynq"
+	for importPath, p := range packages(t) {
+		from := short(importPath)
+		imports := slices.ContainsFunc(p.Imports, func(dep string) bool { return dep == asynq || strings.HasPrefix(dep, asynq+"/") })
+		if known, ok := knowAsynq[from]; from != "" && len(p.Deps) > 0 && imports != ok {
+			t.Errorf("%s imports asynq: %v, and the list of those that may says: %q", from, imports, known.why)
+		}
+	}
+	key := regexp.MustCompile("[\"'`]asynq:")
+	for _, f := range sources(t) {
+		dir, name := path.Split(f.name)
+		dir = strings.TrimSuffix(dir, "/")
+		if known := knowAsynq[dir]; known.files != nil && !slices.Contains(known.files, name) && strings.Contains(f.text, `"`+asynq+`"`) {
+			t.Errorf("%s imports asynq, of its package %q may", f.name, known.files)
+		}
+		if !strings.HasPrefix(dir, "internal/asynqx") && key.MatchString(f.text) {
+			t.Errorf("%s has a key of asynq's by itself: take it from internal/asynqx", f.name)
+		}
+	}
+}
+
+// source is a file of ours that is no test.
+type source struct{ name, text string }
+
+func sources(t *testing.T) (all []source) {
+	t.Helper()
+	root := os.DirFS("../..")
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(name, "_test.go") || !slices.Contains([]string{".go", ".lua"}, path.Ext(name)) {
+			return err
+		}
+		b, err := fs.ReadFile(root, name)
+		all = append(all, source{name, string(b)})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 100 {
+		t.Fatalf("found %d files only", len(all))
+	}
+	return all
 }
 
 func TestOnlyCommandsReadFlagsAndSignals(t *testing.T) {

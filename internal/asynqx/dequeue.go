@@ -69,7 +69,8 @@ const (
 // waits until the process may take one more task; its context ends with Stop.
 func NewDequeueClient(rdb redis.UniversalClient, queues map[string]int, admit func(context.Context)) *DequeueClient {
 	c := &DequeueClient{
-		UniversalClient: rdb, queues: map[string]*watchedQueue{}, recheck: wakeRecheck, admit: admit, changed: make(chan struct{}), made: time.Now(),
+		UniversalClient: rdb, queues: map[string]*watchedQueue{}, recheck: wakeRecheck, admit: admit,
+		changed: make(chan struct{}), made: time.Now(),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for name := range queues {

@@ -93,7 +93,9 @@ func newDequeueBench(t *testing.T, addr string, servers int, recheck time.Durati
 	c.Start()
 	var all []*asynq.Server
 	for range servers {
-		s := asynq.NewServerFromRedisClient(c, asynq.Config{Concurrency: 2, Queues: queues, TaskCheckInterval: taskCheck, DelayedTaskCheckInterval: delayedTaskCheck, LogLevel: asynq.FatalLevel})
+		s := asynq.NewServerFromRedisClient(c, asynq.Config{
+			Concurrency: 2, Queues: queues, TaskCheckInterval: taskCheck, DelayedTaskCheckInterval: delayedTaskCheck, LogLevel: asynq.FatalLevel,
+		})
 		if err := s.Start(asynq.HandlerFunc(func(_ context.Context, t *asynq.Task) error {
 			b.began <- string(t.Payload())
 			return nil
@@ -248,7 +250,8 @@ func TestTasksBeginWithoutAnythingThatTells(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
-			b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 2, tc.recheck, func(cmd redis.Cmder) (error, bool) {
+			addr := redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr()
+			b := newDequeueBench(t, addr, 2, tc.recheck, func(cmd redis.Cmder) (error, bool) {
 				if cmd.Name() != "blmove" {
 					return nil, false
 				}
@@ -329,7 +332,9 @@ func TestTheSilenceOfServersIsKnown(t *testing.T) {
 		t.Errorf("silent for %s while no Server asks, want an hour", d)
 	}
 	// A Server that is idle asks.
-	s := asynq.NewServerFromRedisClient(c, asynq.Config{Concurrency: 1, Queues: queues, TaskCheckInterval: taskCheck, LogLevel: asynq.FatalLevel})
+	s := asynq.NewServerFromRedisClient(c, asynq.Config{
+		Concurrency: 1, Queues: queues, TaskCheckInterval: taskCheck, LogLevel: asynq.FatalLevel,
+	})
 	if err := s.Start(asynq.NotFoundHandler()); err != nil {
 		t.Fatal(err)
 	}

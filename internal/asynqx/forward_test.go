@@ -47,7 +47,8 @@ func TestDelayedTasksBeginWhenTheirTimeHasCome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, wakeRecheck, func(cmd redis.Cmder) (error, bool) {
+			addr := redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr()
+			b := newDequeueBench(t, addr, 1, wakeRecheck, func(cmd redis.Cmder) (error, bool) {
 				return tc.err, tc.err != nil && cmd.Name() == "zrange"
 			})
 			at := time.Now().Add(2 * time.Second).Truncate(time.Second)

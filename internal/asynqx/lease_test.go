@@ -23,7 +23,8 @@ func recoverers(t *testing.T, rdb redis.UniversalClient, servers int) (lost chan
 	c := NewLeaseClient(rdb, func(typ string) { lost <- typ })
 	for range servers {
 		s := asynq.NewServerFromRedisClient(c, asynq.Config{
-			Concurrency: 1, Queues: map[string]int{"q": 1}, LogLevel: asynq.FatalLevel, TaskCheckInterval: 50 * time.Millisecond, RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },
+			Concurrency: 1, Queues: map[string]int{"q": 1}, LogLevel: asynq.FatalLevel, TaskCheckInterval: 50 * time.Millisecond,
+			RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return time.Second },
 		})
 		if err := s.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return nil })); err != nil {
 			t.Fatal(err)
@@ -36,7 +37,8 @@ func recoverers(t *testing.T, rdb redis.UniversalClient, servers int) (lost chan
 // abandoned enqueues a task that a worker took and of which nothing was heard for an hour.
 func abandoned(t *testing.T, rdb *redis.Client, typ string, opts ...asynq.Option) {
 	t.Helper()
-	info, err := asynq.NewClientFromRedisClient(rdb).Enqueue(asynq.NewTask(typ, []byte("asynq: task lease expired")), append(opts, asynq.Queue("q"))...)
+	task := asynq.NewTask(typ, []byte("asynq: task lease expired"), asynq.Queue("q"))
+	info, err := asynq.NewClientFromRedisClient(rdb).Enqueue(task, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +62,8 @@ func TestALostLeaseCountsOnceHoweverManyWorkersFindIt(t *testing.T) {
 	for range 3 {
 		counts = append(counts, recoverers(t, rdb, 4))
 	}
-	for deadline := time.Now().Add(20 * time.Second); rdb.ZCard(t.Context(), Key("q", "lease")).Val() > 0; <-time.After(10 * time.Millisecond) {
+	leases := func() int64 { return rdb.ZCard(t.Context(), Key("q", Lease)).Val() }
+	for deadline := time.Now().Add(20 * time.Second); leases() > 0; <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the tasks are not taken back")
 		}
@@ -139,7 +142,8 @@ func TestLeasesAreExtendedAlsoWhileRedisIsFull(t *testing.T) {
 	if err := rdb.ZAddXX(t.Context(), key, redis.Z{Score: 2, Member: "1"}).Err(); !redis.HasErrorPrefix(err, "OOM") {
 		t.Fatalf("Redis is not full: %v", err)
 	}
-	if err := c.ZAddXX(t.Context(), key, redis.Z{Score: 3, Member: "1"}, redis.Z{Score: 3, Member: "2"}, redis.Z{Score: 3, Member: "gone"}).Err(); err != nil {
+	later := []redis.Z{{Score: 3, Member: "1"}, {Score: 3, Member: "2"}, {Score: 3, Member: "gone"}}
+	if err := c.ZAddXX(t.Context(), key, later...).Err(); err != nil {
 		t.Fatal(err)
 	}
 	got, err := rdb.ZRangeWithScores(t.Context(), key, 0, -1).Result()

@@ -19,7 +19,9 @@ func subscribers(t *testing.T, rdb redis.UniversalClient, servers int, handler a
 	refusals = &atomic.Int64{}
 	c := NewSubscribeClient(rdb, func(error) { refusals.Add(1) })
 	for range servers {
-		s := asynq.NewServerFromRedisClient(c, asynq.Config{Concurrency: 1, Queues: map[string]int{"q": 1}, LogLevel: asynq.FatalLevel, TaskCheckInterval: 10 * time.Millisecond})
+		s := asynq.NewServerFromRedisClient(c, asynq.Config{
+			Concurrency: 1, Queues: map[string]int{"q": 1}, LogLevel: asynq.FatalLevel, TaskCheckInterval: 10 * time.Millisecond,
+		})
 		if err := s.Start(handler); err != nil {
 			t.Fatal(err)
 		}

@@ -90,7 +90,7 @@ type Task struct {
 
 func taskOf(i *asynq.TaskInfo) *Task {
 	return &Task{
-		ID: i.ID, Queue: i.Queue, Type: i.Type, State: i.State.String(), Payload: i.Payload, Headers: i.Headers, MaxRetry: i.MaxRetry, Retried: i.Retried,
-		LastErr: i.LastErr, LastFailedAt: i.LastFailedAt, NextProcessAt: i.NextProcessAt,
+		ID: i.ID, Queue: i.Queue, Type: i.Type, State: i.State.String(), Payload: i.Payload, Headers: i.Headers,
+		MaxRetry: i.MaxRetry, Retried: i.Retried, LastErr: i.LastErr, LastFailedAt: i.LastFailedAt, NextProcessAt: i.NextProcessAt,
 	}
 }

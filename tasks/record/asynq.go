@@ -24,7 +24,9 @@ type Archiving struct {
 // ReadArchiving asks for it; it is there once the pipeline was executed.
 func ReadArchiving(ctx context.Context, pipe redis.Pipeliner, queue, id string) Archiving {
 	return Archiving{
-		asynqx.Read(ctx, pipe, queue, id), pipe.ZScore(ctx, asynqx.Key(queue, asynqx.Archived), id), pipe.HExists(ctx, asynqx.TaskKey(queue, id), fieldMended),
+		asynqx.Read(ctx, pipe, queue, id),
+		pipe.ZScore(ctx, asynqx.Key(queue, asynqx.Archived), id),
+		pipe.HExists(ctx, asynqx.TaskKey(queue, id), fieldMended),
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
 // GiveUp archives a task as asynq (v0.26) does by itself when its handler says so: with
@@ -17,7 +19,7 @@ func GiveUp(ctx context.Context, rdb redis.UniversalClient, queue, id string) er
 	if err := asynq.NewInspectorFromRedisClient(rdb).ArchiveTask(queue, id); err != nil {
 		return err
 	}
-	key := "asynq:{" + queue + "}:t:" + id
+	key := asynqx.TaskKey(queue, id)
 	msg, err := rdb.HGet(ctx, key, "msg").Bytes()
 	if err != nil {
 		return err
@@ -26,5 +28,6 @@ func GiveUp(ctx context.Context, rdb redis.UniversalClient, queue, id string) er
 	now := time.Now().Unix()
 	msg = protowire.AppendString(protowire.AppendTag(msg, text, protowire.BytesType), "dead: "+asynq.SkipRetry.Error())
 	msg = protowire.AppendVarint(protowire.AppendTag(msg, failedAt, protowire.VarintType), uint64(now))
-	return errors.Join(rdb.HSet(ctx, key, "msg", msg).Err(), rdb.ZAdd(ctx, "asynq:{"+queue+"}:archived", redis.Z{Score: float64(now), Member: id}).Err())
+	at := redis.Z{Score: float64(now), Member: id}
+	return errors.Join(rdb.HSet(ctx, key, "msg", msg).Err(), rdb.ZAdd(ctx, asynqx.Key(queue, asynqx.Archived), at).Err())
 }
