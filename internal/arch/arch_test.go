@@ -229,6 +229,19 @@ func TestAsynqIsKnownInOnePlace(t *testing.T) {
 	}
 }
 
+// What is not in a script of redisx has keys and arguments that are counted by hand, and is
+// sent to Redis in ways that nobody else has thought through.
+func TestScriptsAreMadeInRedisxOnly(t *testing.T) {
+	t.Parallel()
+	call := regexp.MustCompile(`redis\.NewScript\(|\.(Eval|EvalSha|EvalRO|EvalShaRO)\(ctx`)
+	for _, f := range sources(t) {
+		of := path.Dir(f.name)
+		if of != "internal/redisx" && of != "internal/asynqx" && call.MatchString(f.text) { // asynq's own scripts pass through the latter
+			t.Errorf("%s makes or runs a script by itself: %s", f.name, call.FindString(f.text))
+		}
+	}
+}
+
 // source is a file of ours that is no test.
 type source struct{ name, text string }
 

@@ -20,7 +20,6 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/redistest"
-	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 func must(t *testing.T, err error) {
@@ -286,7 +285,7 @@ func TestAScriptThatIsRefusedSomethingSaysWhat(t *testing.T) {
 	t.Parallel()
 	for what, rules := range map[string]string{"HINCRBY": "~* &* +@all -hincrby", "ZADD": "~* &* +@all -zadd", "keys asynq:*": "~ecpayq:* &* +@all"} {
 		rdb := open(t, asUser(t, rules))
-		script := record.NewScript("redis.call('ZADD', KEYS[1], 1, 'm') redis.call('DEL', KEYS[1]) return redis.call('HINCRBY', KEYS[1], 'f', 1)")
+		script := redis.NewScript("redis.call('ZADD', KEYS[1], 1, 'm') redis.call('DEL', KEYS[1]) return redis.call('HINCRBY', KEYS[1], 'f', 1)")
 		err := script.Run(t.Context(), rdb, []string{"asynq:{q}:t:1"}).Err()
 		if redishealth.ReasonOf(err) != redishealth.Denied {
 			t.Errorf("%s: got reason %q of %v, want denied", what, redishealth.ReasonOf(err), err)

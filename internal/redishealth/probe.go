@@ -18,7 +18,13 @@ import (
 //go:embed probe.lua
 var probeLua string
 
-var probeScript = redis.NewScript(probeLua)
+// probeScript tells in which of its steps Redis refused, and what it said; else whether it
+// is a node of a cluster.
+var probeScript = redisx.NewScript[probeKeys, probeArgs, []string](probeLua)
+
+type probeKeys struct{ Ours string }
+
+type probeArgs struct{ Asynqs string } // a key of asynq's
 
 const (
 	// probeTimeout bounds one probe of [Probe.Check], a second look included.
@@ -121,14 +127,11 @@ func askAll(ctx context.Context, rdb redis.UniversalClient, turns []int) (node b
 func ask(ctx context.Context, rdb redis.UniversalClient, turn int) (node bool, err error) {
 	ours, asynqs := record.ProbeKeys(turn)
 	pipe := rdb.Pipeline()
-	whole := pipe.Eval(ctx, probeLua, []string{ours}, asynqs)
-	again := pipe.EvalSha(ctx, probeScript.Hash(), []string{ours}, asynqs) // may be forbidden by itself
-	_, lost := pipe.Exec(ctx)
-	for _, cmd := range []*redis.Cmd{whole, again} {
-		if cmd.Err() == nil && cmd.Val() == nil {
-			return false, lost // there is no connection: the commands have no error of their own
-		}
-		reply, err := cmd.StringSlice()
+	k, a := probeKeys{ours}, probeArgs{asynqs}
+	whole, again := probeScript.ByText(ctx, pipe, k, a), probeScript.ByHash(ctx, pipe, k, a) // which may be forbidden by itself
+	redisx.ExecEach(ctx, pipe)
+	for _, call := range []*redisx.Call[[]string]{whole, again} {
+		reply, err := call.Answer()
 		switch {
 		case redis.HasErrorPrefix(err, "NOSCRIPT"): // forgotten between the two
 		case err != nil && keysRefused(err):

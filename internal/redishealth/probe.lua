@@ -13,7 +13,7 @@ if bad then return bad end
 bad = try('INFO', 'INFO', 'replication')
 -- miniredis, for development, knows other sections only
 if bad and not string.find(bad[2], 'is not supported', 1, true) then return bad end
-bad = try('keys ecpayq:*', 'SET', KEYS[1], '', 'PX', 60000) or try('keys asynq:*', 'DEL', ARGV[1])
+bad = try('keys ecpayq:*', 'SET', KEYS.ours, '', 'PX', 60000) or try('keys asynq:*', 'DEL', ARGV.asynqs)
 if bad then return bad end
 local _, told = try('INFO', 'INFO', 'cluster')
 if type(told) == 'string' and string.find(told, 'cluster_enabled:1', 1, true) then return {'cluster'} end

@@ -67,6 +67,21 @@ func (c *Call[R]) Answer() (R, error) { return answerOf[R](c.cmd) }
 // Call returns one that has not been made.
 func (s Script[K, A, R]) Call(k K, a A) *Call[R] { return &Call[R]{keys: s.keys(k), args: s.args(a)} }
 
+// ByText adds a call to a pipeline that sends the script's text.
+func (s Script[K, A, R]) ByText(ctx context.Context, pipe redis.Pipeliner, k K, a A) *Call[R] {
+	c := s.Call(k, a)
+	c.cmd = s.script.Eval(ctx, pipe, c.keys, c.args...)
+	return c
+}
+
+// ByHash adds a call to a pipeline that sends its hash: a server that does not have the
+// script answers NOSCRIPT.
+func (s Script[K, A, R]) ByHash(ctx context.Context, pipe redis.Pipeliner, k K, a A) *Call[R] {
+	c := s.Call(k, a)
+	c.cmd = s.script.EvalSha(ctx, pipe, c.keys, c.args...)
+	return c
+}
+
 // RunAll makes many calls in one round trip, each with an answer or an error of its own.
 // Their keys may be on different servers of a cluster. A server that has forgotten the
 // script gets its text in one more trip, so that the script must be one that may be
