@@ -22,13 +22,11 @@ var ErrNotConfirmed = redisx.ErrNotConfirmed
 // barrier proves that the very master that answers has all tasks, and writes:
 // what is waited for is what the connection has written.
 var barrier = redisx.NewScript[barrierKeys, struct{}, barrierAnswer](`
-local out = ANSWER.none
 for i = FIRST.tasks, #KEYS do
-  if redis.call('EXISTS', KEYS[i]) == 0 then return out end
+  if redis.call('EXISTS', KEYS[i]) == 0 then return ANSWER{} end
 end
 redis.call('SET', KEYS.barrier, '1', 'PX', 60000)
-out[ANSWER.are_there] = 1
-return out`)
+return ANSWER{are_there = 1}`)
 
 type barrierKeys struct {
 	Barrier string // in the slot of the queue

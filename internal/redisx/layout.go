@@ -108,14 +108,6 @@ func (l *layout) position(name string) int {
 	panic(fmt.Sprintf("redisx: %s has no field for %s", l.of, name))
 }
 
-func (l *layout) none() string {
-	all := make([]string, len(l.fields))
-	for i, f := range l.fields {
-		all[i] = f.none
-	}
-	return "{" + strings.Join(all, ", ") + "}"
-}
-
 // strings are the fields of a struct of keys, without empty ones at the end, or with all of a
 // list that is the last field.
 func (l *layout) strings(of any) []string {

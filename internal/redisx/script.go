@@ -14,8 +14,9 @@ import (
 //	KEYS.lock     the key of the field Lock of K: KEYS[2]
 //	ARGV.life     the argument of the field Life of A: ARGV[5]
 //	FIRST.fields  where those of the last field Fields begin, a []any of A or a []string of K: 16
-//	ANSWER.wait   where in the answer the field Wait of R stands: 3
-//	ANSWER.none   a list with 0 for every field of R, or with what its tag says
+//	ANSWER{wait = 1}  a list with the value of the field Wait of R, and of every other 0, or
+//	                  what its tag none says
+//	ANSWER.wait   where in that list the field stands: 3
 //
 // The fields of K are strings; empty ones are left out at the end only. Those of A are
 // strings, bytes, integers, booleans (1 or 0), times and durations, whose tag `unit:"ms"`

@@ -41,7 +41,7 @@ type answer struct {
 
 const everything = `
 -- KEYS.unknown in a comment is none of ours
-local out = ANSWER.none
+local out = ANSWER{never = -1, why = 'a, } (' .. tostring(({1, 2})[2])}
 out[ANSWER.wait] = tonumber(ARGV.life) * 1000
 out[ANSWER.why] = KEYS.task .. ' ' .. KEYS.lock_of .. ' ' .. (KEYS.last or 'none') .. ' ' .. ARGV.token .. ' ' .. #ARGV
 out[ANSWER.probes] = tonumber(ARGV.is_write or 0) + (tonumber(ARGV.n) or 0) * 0 + (tonumber(ARGV.stamp) or 0) * 0
@@ -98,6 +98,9 @@ func TestAScriptWhoseNamesDoNotFitItsDeclarationIsNoScript(t *testing.T) {
 		"misspelt argument":  strings.Replace(everything, "ARGV.token", "ARGV.tokn", 1),
 		"misspelt key":       strings.Replace(everything, "KEYS.lock_of", "KEYS.lock", 1),
 		"misspelt answer":    strings.Replace(everything, "ANSWER.why]", "ANSWER.reason]", 1),
+		"misspelt in a list": strings.Replace(everything, "ANSWER{never", "ANSWER{nver", 1),
+		"an open list":       strings.Replace(everything, "ANSWER{never", "return ANSWER{never = 1, why = (", 1),
+		"a list by position": strings.Replace(everything, "ANSWER{never", "ANSWER{1, never", 1),
 		"unused argument":    strings.ReplaceAll(everything, "ARGV.stamp", "1"),
 		"unused key":         strings.ReplaceAll(everything, "KEYS.task", "''"),
 		"a position of keys": everything + "\n-- fine: KEYS[1]\nlocal k = KEYS[1]",

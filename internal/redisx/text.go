@@ -24,6 +24,7 @@ func newText[K, A, R any](parts []string) text {
 		lua:  comment.ReplaceAllString(strings.Join(parts, "\n"), ""),
 		keys: layoutOf[K](), args: layoutOf[A](), answer: answerLayout[R](),
 	}
+	t.lua = t.answer.answers(t.lua)
 	if bad := counted.FindString(t.lua); bad != "" {
 		panic(fmt.Sprintf("redisx: the script of %T counts positions by itself: %s", *new(A), bad))
 	}
@@ -51,9 +52,6 @@ func (t text) at(keys, args int) string {
 				return strconv.Itoa(keys + t.keys.position(name))
 			}
 			return strconv.Itoa(args + t.args.position(name))
-		}
-		if name == "none" {
-			return t.answer.none()
 		}
 		return strconv.Itoa(t.answer.position(name))
 	})

@@ -8,24 +8,18 @@
 -- Keys, arguments and answer: beginKeys, beginArgs and beginAnswer in scripts.go.
 local GO_ON, FINISHED, LOCKED, LATER = 0, 1, 2, 3 -- the constants there
 local now, caller = redis_now(), tonumber(ARGV.clock)
-local out = ANSWER.none
-local function ends(status)
-  out[ANSWER.status] = status
-  return out
-end
-if redis.call('EXISTS', KEYS.done) == 1 then return ends(FINISHED) end
+if redis.call('EXISTS', KEYS.done) == 1 then return ANSWER{status = FINISHED} end
 local mine = place_of(ARGV.rank or IN_LINE)
 local r = redis.call('HMGET', KEYS.task, 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
   'in_flight', 'sent_at', 'repeated', 'left', 'marked', mine, 'first', 'not_executed')
 local token, state = r[1] or '', r[2] or ''
 local again = token == ARGV.token
 local holder, by_redis, by_sender = lock_of(KEYS.lock)
-if r[13] == ARGV.token then return ends(LOCKED) end
+if r[13] == ARGV.token then return ANSWER{status = LOCKED} end
 if holder and holder ~= ARGV.token then
   local left = lock_left(by_redis, by_sender, now, caller)
   if left > 0 or ARGV.standing == '1' then
-    out[ANSWER.lock_left] = left
-    return ends(LOCKED)
+    return ANSWER{status = LOCKED, lock_left = left}
   end
 end
 local attempts, crashes = tonumber(r[3]) or 0, tonumber(r[4]) or 0
@@ -82,9 +76,7 @@ if not again and wait > 0 and why == TURN and wait > tonumber(ARGV.longest) and 
   if keeps then fields[#fields + 1], fields[#fields + 2] = mine, place end
   if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', now end
   redis.call('HSET', KEYS.task, unpack(fields))
-  out[ANSWER.attempts], out[ANSWER.holds], out[ANSWER.is_answered] = attempts, holds, 1
-  out[ANSWER.wait], out[ANSWER.why], out[ANSWER.stricter] = wait, why, strict
-  return ends(LATER)
+  return ANSWER{status = LATER, attempts = attempts, holds = holds, is_answered = 1, wait = wait, why = why, stricter = strict}
 end
 if holder ~= ARGV.token then
   local life = tonumber(ARGV.lock_life)
@@ -113,12 +105,9 @@ elseif answered and wait == 0 then
   mark(fields, at)
 end
 if #fields > 0 then redis.call('HSET', KEYS.task, unpack(fields)) end
-out[ANSWER.attempts], out[ANSWER.crashes], out[ANSWER.age] = attempts, crashes, math.max(0, now - since - paused)
-out[ANSWER.holds], out[ANSWER.stale], out[ANSWER.repeated] = holds, stale, tonumber(r[12]) or 0
-out[ANSWER.since_sent], out[ANSWER.since_sent_here], out[ANSWER.since_lost], out[ANSWER.mark] = sent_redis, sent_caller, lost, marked or 0
-out[ANSWER.since_word], out[ANSWER.is_undone] = since_word, undone and 1 or 0
-if answered then
-  out[ANSWER.is_answered], out[ANSWER.wait], out[ANSWER.why] = 1, wait, why
-  out[ANSWER.is_probe], out[ANSWER.stricter] = probes and 1 or 0, strict
-end
-return ends(GO_ON)
+return ANSWER{
+  status = GO_ON, attempts = attempts, crashes = crashes, age = math.max(0, now - since - paused), holds = holds, stale = stale,
+  repeated = tonumber(r[12]) or 0, since_sent = sent_redis, since_sent_here = sent_caller, since_lost = lost, mark = marked or 0,
+  since_word = since_word, is_undone = undone and 1 or 0,
+  is_answered = answered and 1 or 0, wait = wait, why = why, is_probe = probes and 1 or 0, stricter = strict,
+}

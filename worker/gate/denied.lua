@@ -8,19 +8,17 @@ redis.call('HDEL', KEYS.pace, '') -- which lets the rest be written although Red
 local d = denial_of(redis.call('HGET', KEYS.pace, 'denied:' .. ARGV.scope))
 if ARGV.says == 'work' then
   redis.call('HDEL', KEYS.pace, 'denied:' .. ARGV.scope)
-  return ANSWER.none
+  return ANSWER{}
 end
 if ARGV.says == 'unsure' then
   if d and d.probe == ARGV.token and d.probe_end > 0 then -- not known yet, and not one after the other
     d.ends, d.probe, d.probe_end = now + 60000000, '-', 0
     set_denial(KEYS.pace, ARGV.scope, d)
   end
-  return ANSWER.none
+  return ANSWER{}
 end
 if d and d.ends > now then -- it was on its way before the pause began, or it comes again
-  local out = ANSWER.none
-  out[ANSWER.pause], out[ANSWER.began] = math.ceil((d.ends - now) / 1000), d.probe == ARGV.token and 1 or 0
-  return out
+  return ANSWER{pause = math.ceil((d.ends - now) / 1000), began = d.probe == ARGV.token and 1 or 0}
 end
 for _, f in ipairs(redis.call('HKEYS', KEYS.pace)) do -- of keys that nobody has any more
   local old = string.sub(f, 1, 7) == 'denied:' and denial_of(redis.call('HGET', KEYS.pace, f))
@@ -30,6 +28,4 @@ d = d or {since = now, pauses = 0}
 local pause = math.min(60 * 2 ^ math.min(d.pauses, 10), 1800) * 1000000
 set_denial(KEYS.pace, ARGV.scope, {since = d.since, ends = now + pause, pauses = d.pauses + 1, probe_end = 0, probe = ARGV.token, why = ARGV.why})
 redis.call('PEXPIRE', KEYS.pace, math.max(redis.call('PTTL', KEYS.pace), DAY * 2))
-local out = ANSWER.none
-out[ANSWER.pause], out[ANSWER.began] = pause / 1000, 1
-return out
+return ANSWER{pause = pause / 1000, began = 1}

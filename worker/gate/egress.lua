@@ -40,9 +40,7 @@ local function pause(of, length)
   keep(math.floor((ends - now) / 1000) + DAY)
 end
 local function answer(wait, why, is_probe)
-  local out = ANSWER.none
-  out[ANSWER.kind], out[ANSWER.ends], out[ANSWER.wait], out[ANSWER.why], out[ANSWER.is_probe] = kind, ends, wait, why, is_probe
-  return out
+  return ANSWER{kind = kind, ends = ends, wait = wait, why = why, is_probe = is_probe}
 end
 -- Counts merchants that met the same within a minute.
 local function met(key)

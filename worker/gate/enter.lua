@@ -4,23 +4,20 @@
 local now = redis_now()
 local holder, by_redis, by_sender = lock_of(KEYS.lock)
 if holder ~= ARGV.token or now >= by_redis or tonumber(ARGV.clock) >= by_sender then
-  return ANSWER.none -- another attempt runs by now, on this task or on its subject, or may run at any moment
+  return ANSWER{} -- another attempt runs by now, on this task or on its subject, or may run at any moment
 end
 local mine = place_of(ARGV.rank)
 local r = redis.call('HMGET', KEYS.task, 'token', mine, 'repeats', 'repeated')
 if r[1] ~= ARGV.token then
-  return ANSWER.none
+  return ANSWER{}
 end
 local peek = ARGV.is_peek == '1'
 local wait, place, why, probes, strict = permission_of(tonumber(r[2]) or 0, tonumber(ARGV.closed_until) or 0, tonumber(ARGV.closed_why), peek)
-local out = ANSWER.none
-out[ANSWER.is_current], out[ANSWER.stricter] = 1, strict
 if wait > 0 then
   if place > 0 then redis.call('HSET', KEYS.task, mine, place) end
-  out[ANSWER.wait], out[ANSWER.why] = wait, why
-  return out
+  return ANSWER{is_current = 1, wait = wait, why = why, stricter = strict}
 end
-if peek then return out end
+if peek then return ANSWER{is_current = 1, stricter = strict} end
 if r[2] then redis.call('HDEL', KEYS.task, 'place', 'place_ahead', 'woken') end
 local fields = {}
 mark(fields, now)
@@ -30,5 +27,4 @@ if #fields > 0 then
   end
   redis.call('HSET', KEYS.task, unpack(fields))
 end
-out[ANSWER.why], out[ANSWER.is_probe] = why, probes and 1 or 0
-return out
+return ANSWER{is_current = 1, why = why, is_probe = probes and 1 or 0, stricter = strict}
