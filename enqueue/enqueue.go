@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -323,22 +324,7 @@ func obey[T any](ctx context.Context, obedient bool, f func() (T, error)) (T, er
 	if obedient {
 		return f()
 	}
-	type answer struct {
-		value T
-		err   error
-	}
-	ch := make(chan answer, 1)
-	go func() {
-		v, err := f()
-		ch <- answer{v, err}
-	}()
-	select {
-	case a := <-ch:
-		return a.value, a.err
-	case <-ctx.Done():
-		var zero T
-		return zero, ctx.Err()
-	}
+	return redisx.Within(ctx, f)
 }
 
 // duplicate describes the task that was there first; nonce is empty when nothing

@@ -138,7 +138,7 @@ func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 		"tasks":                {"ecpay", "internal/exactjson", "internal/redisx"},
 		"ecpay":                nil,
 		"ecpay/ecpaytest":      nil, // shares no code with the client that it judges
-		"internal/asynqx":      nil,
+		"internal/asynqx":      {"internal/redisx"},
 		"internal/redistest":   nil,
 		"internal/exactjson":   nil,
 		"internal/redisx":      nil,

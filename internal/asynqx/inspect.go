@@ -7,6 +7,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // Inspector is asynq's, which takes no context; here each call ends with its context all the
@@ -20,7 +22,7 @@ func NewInspector(rdb redis.UniversalClient) *Inspector {
 
 // Task returns a task, or [ErrNotFound].
 func (i *Inspector) Task(ctx context.Context, queue, id string) (*Task, error) {
-	return obey(ctx, func() (*Task, error) {
+	return redisx.Within(ctx, func() (*Task, error) {
 		info, err := i.asynq.GetTaskInfo(queue, id)
 		if err != nil {
 			return nil, missing(err)
@@ -37,7 +39,7 @@ func (i *Inspector) Waiting(ctx context.Context, queue, state string, page, size
 	if state == Scheduled {
 		list = i.asynq.ListScheduledTasks
 	}
-	return obey(ctx, func() ([]*Task, error) {
+	return redisx.Within(ctx, func() ([]*Task, error) {
 		infos, err := list(queue, asynq.PageSize(size), asynq.Page(page))
 		if err != nil {
 			if errors.Is(err, asynq.ErrQueueNotFound) {
@@ -88,7 +90,7 @@ type Process struct {
 
 // Processes returns those that run servers, each once for each server of it.
 func (i *Inspector) Processes(ctx context.Context) ([]Process, error) {
-	return obey(ctx, func() ([]Process, error) {
+	return redisx.Within(ctx, func() ([]Process, error) {
 		servers, err := i.asynq.Servers()
 		if err != nil {
 			return nil, err
@@ -110,29 +112,6 @@ func missing(err error) error {
 }
 
 func obeyed(ctx context.Context, f func() error) error {
-	_, err := obey(ctx, func() (struct{}, error) { return struct{}{}, f() })
+	_, err := redisx.Within(ctx, func() (struct{}, error) { return struct{}{}, f() })
 	return err
-}
-
-// obey ends with ctx. f runs on then, and ends by the limits of its Redis client.
-func obey[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	if ctx.Done() == nil {
-		return f()
-	}
-	type answer struct {
-		value T
-		err   error
-	}
-	ch := make(chan answer, 1)
-	go func() {
-		v, err := f()
-		ch <- answer{v, err}
-	}()
-	select {
-	case a := <-ch:
-		return a.value, a.err
-	case <-ctx.Done():
-		var zero T
-		return zero, ctx.Err()
-	}
 }

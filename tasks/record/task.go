@@ -197,19 +197,19 @@ func join(typ tasks.Type, id string, info *asynqx.Task, rec Record, recorded boo
 		ID: id, Type: typ.Name, Queue: typ.Queue, MerchantID: Owner(id), State: state,
 		Attempts: rec.Attempts, HTTPStatus: end.HTTPStatus, TransCode: end.TransCode,
 		RtnCode: end.RtnCode, RtnMsg: end.RtnMsg, Reason: end.Reason.En, ReasonZh: end.Reason.Zh, Result: rec.Result,
-		LastAt: timeOrNil(rec.Last),
+		LastAt: TimeOrNil(rec.Last),
 	}
 	if recorded && (rec.State != Active || state == StateDead) {
 		t.Kind = &end.Kind
 	}
 	if info == nil && rec.Payload != nil { // dead, and swept from asynq
 		t.Payload, t.Headers = rec.Payload, rec.Headers
-		t.EnqueuedAt = timeOrNil(tasks.ParseHeaders(rec.Headers).Enqueued)
+		t.EnqueuedAt = TimeOrNil(tasks.ParseHeaders(rec.Headers).Enqueued)
 	}
 	if info != nil {
 		t.Payload, t.Headers = info.Payload, info.Headers
-		t.EnqueuedAt = timeOrNil(tasks.ParseHeaders(info.Headers).Enqueued)
-		t.NextAt = timeOrNil(info.NextProcessAt)
+		t.EnqueuedAt = TimeOrNil(tasks.ParseHeaders(info.Headers).Enqueued)
+		t.NextAt = TimeOrNil(info.NextProcessAt)
 		if info.State == asynqx.Pending || t.State == StateActive {
 			t.NextAt = nil
 		}
@@ -258,7 +258,8 @@ func stateOf(info *asynqx.Task, rec Record) string {
 	}
 }
 
-func timeOrNil(t time.Time) *time.Time {
+// TimeOrNil is a time as Taipei writes it, nil for none, as JSON leaves it out.
+func TimeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

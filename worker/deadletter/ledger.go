@@ -159,7 +159,7 @@ func newLetter(l ledger.Entry, state string) Letter {
 		ID: l.ID, Type: l.Type, Queue: l.Queue, Kind: l.Death.Kind, HTTPStatus: l.Death.HTTPStatus, TransCode: l.Death.TransCode,
 		RtnCode: l.Death.RtnCode, RtnMsg: l.Death.RtnMsg, Reason: l.Death.Reason.En, ReasonZh: l.Death.Reason.Zh,
 		Attempts: l.Attempts, State: state, By: l.By,
-		DiedAt: l.Died.In(ecpay.Taipei), FirstAt: optional(l.First), LastAt: optional(l.Last), InFlightAt: optional(l.InFlight),
+		DiedAt: l.Died.In(ecpay.Taipei), FirstAt: record.TimeOrNil(l.First), LastAt: record.TimeOrNil(l.Last), InFlightAt: record.TimeOrNil(l.InFlight),
 		LastError: l.LastErr, Corrected: l.Corrected, Payload: l.Payload, Original: l.Original, Headers: l.Headers,
 	}
 	if owner := record.Owner(l.ID); owner != record.NoOwner {
@@ -168,14 +168,6 @@ func newLetter(l ledger.Entry, state string) Letter {
 	advice := Advice(out)
 	out.Advice, out.AdviceZh = advice.En, advice.Zh
 	return out
-}
-
-func optional(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.In(ecpay.Taipei)
-	return &t
 }
 
 // ErrNotFound means that the ledger has no such task.
@@ -195,7 +187,7 @@ func (l *Ledger) Get(ctx context.Context, id string) (Letter, error) {
 		if err != nil {
 			return Letter{}, err
 		}
-		letters[0].GoesAt = optional(at)
+		letters[0].GoesAt = record.TimeOrNil(at)
 	}
 	return letters[0], nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // ReplayOptions is how to replay.
@@ -227,7 +228,7 @@ func (l *Ledger) goesAt(ctx context.Context, id string, o ReplayOptions) *time.T
 		return nil
 	}
 	at, _ := ledger.GoesAt(ctx, l.rdb, id)
-	return optional(at)
+	return record.TimeOrNil(at)
 }
 
 // unique drops what was named before, and keeps the order.
