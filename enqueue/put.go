@@ -21,12 +21,12 @@ type (
 )
 
 // known is the condition before asynq's script: that no letter and no finish marker stand. It
-// returns -1 for a letter, -2 for a finish marker, -3 for both.
+// returns -1 for a letter, -2 for a finish marker, -3 for both, and nothing for neither.
 var known = redisx.NewScript[knownKeys, knownArgs, int64](`
 local known = 0
 if redis.call('ZSCORE', KEYS.ledger, ARGV.id) then known = -1 end
 if ARGV.counts == '1' and redis.call('EXISTS', KEYS.done) == 1 then known = known - 2 end
-return known`)
+if known < 0 then return known end`)
 
 // oneTrip enqueues by an [asynqx.ConditionalClient] where one server has all keys.
 type oneTrip struct {
@@ -73,7 +73,10 @@ func (c *Client) putOnce(ctx context.Context, t asynqx.Spec, i *intent) (state s
 	args := knownArgs{ID: i.receipt.ID, Counts: tasks.WantedOnce(i.payload)}
 	a, err := obey(ctx, c.own, func() (answer, error) {
 		condition := asynqx.Condition{Call: asynqx.Call{
-			Append: func(k []string, a []any) ([]string, []any) { return known.Appended(k, a, keys, args) },
+			// This is what known.Appended does, without reflection: it is done for every task.
+			Append: func(k []string, a []any) ([]string, []any) {
+				return append(k, keys.Ledger, keys.Done), append(a, args.ID, args.Counts)
+			},
 		}}
 		state, err := c.once.asynq.Enqueue(condition.In(ctx), t)
 		return answer{state, condition}, err

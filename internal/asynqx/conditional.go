@@ -22,7 +22,7 @@ type ConditionalClient struct {
 }
 
 // NewConditionalClient returns a client over rdb. The condition answers a number below 0 where
-// the task is not to be stored, else 0.
+// the task is not to be stored, else nothing.
 func NewConditionalClient(rdb redis.UniversalClient, condition Before) *ConditionalClient {
 	return &ConditionalClient{UniversalClient: rdb, condition: condition}
 }

@@ -13,9 +13,8 @@ var asNoScript = redis.NewCmdResult(nil, redis.ErrNoScript)
 
 // Before is the text of a script of ours that goes before one of asynq's, by how many keys and
 // arguments that has: ours come after them, as the text says, so that Redis fills no tables
-// for it. What asynq's script answers is the answer, unless ours answers a number below 0:
-// then that is, and asynq's is not executed. Otherwise ours answers another number, or
-// nothing. go-redis may send it twice.
+// for it. What ours returns is the answer, and asynq's is not executed then; when it returns
+// nothing, asynq's is. go-redis may send it twice.
 type Before func(keys, args int) string
 
 // Call is what such a script is called with.
@@ -34,11 +33,9 @@ type spliced struct {
 
 // spliceLua is the text of one.
 const spliceLua = `
-local function ecpayq_before()
+do
 %s
 end
-local ecpayq_answer = ecpayq_before()
-if ecpayq_answer and ecpayq_answer < 0 then return ecpayq_answer end
 %s`
 
 // splice puts a script of ours before one of asynq's that has so many keys and arguments:

@@ -119,8 +119,11 @@ func (t *Task) args() (*taskArgs, error) {
 }
 
 // LeaveAfter is the text of the script of [Gate.Leave] for a place before one of asynq's with
-// so many keys and arguments, see [asynqx.CompleteClient].
-func LeaveAfter(keys, args int) string { return leaveScript.After(keys, args) }
+// so many keys and arguments, which is executed whatever this one answers: see
+// [asynqx.CompleteClient].
+func LeaveAfter(keys, args int) string {
+	return "local function ecpayq_leave()\n" + leaveScript.After(keys, args) + "\nend\necpayq_leave()"
+}
 
 // LeaveWith is what that script is called with for an attempt whose task is done, and that
 // ECPay does not ban. After an error nobody knows what was executed: [Gate.Leave] then
