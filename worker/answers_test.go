@@ -6,13 +6,13 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
-	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/internal/samples"
 )
 
 // TestVerdictOfEveryAnswer says what one attempt makes of every code that is
-// known of ECPay and of every class of HTTP status: for a void, about which
-// ECPay can be asked, and for a query. Every Kind that an answer can bring has a
-// row.
+// known of ECPay and of every class of HTTP status: for a write about which ECPay can be
+// asked, and for a query. A sample names the rows in which its operation differs. Every
+// Kind that an answer can bring has a row.
 func TestVerdictOfEveryAnswer(t *testing.T) {
 	t.Parallel()
 	type row struct {
@@ -37,7 +37,7 @@ func TestVerdictOfEveryAnswer(t *testing.T) {
 
 		// What ECPay answers to a second B2B void is unknown: 5070453 is B2C's.
 		"already voided in B2C": rtn(5070453, ecpay.Unknown, Retry, Retry),
-		"voided by others":      {ecpaytest.Fault{RtnCode: 8888888, AfterEffect: true}, ecpay.AlreadyDone, Done, Retry, kind(ecpay.Unknown)},
+		"done all the same":      {ecpaytest.Fault{RtnCode: 8888888, AfterEffect: true}, ecpay.AlreadyDone, Done, Retry, kind(ecpay.Unknown)},
 
 		"unknown RtnCode": rtn(8888888, ecpay.Unknown, Retry, Retry),
 		"timeout inside":  {ecpaytest.Fault{RtnCode: 10100058}, ecpay.Ambiguous, Retry, Retry, kind(ecpay.Unavailable)},
@@ -81,30 +81,27 @@ func TestVerdictOfEveryAnswer(t *testing.T) {
 		seen[r.kind] = true
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			x := writes()["void"]
-			if err := x.stage(w.fake); err != nil {
-				t.Fatal(err)
-			}
-			if err := w.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "1909241702402030"}); err != nil {
-				t.Fatal(err)
-			}
-			query := &tasks.B2BGetAllowanceConfirm{MerchantID: testMerchant, AllowanceNo: "1909241702402030"}
-			for op, tc := range map[string]struct {
-				payload tasks.Payload
-				want    Action
-				kind    *ecpay.Kind
-			}{
-				"Invalid":             {x.payload, r.write, nil},
-				"GetAllowanceConfirm": {query, r.read, r.readKind},
-			} {
-				w.fake.Inject(ecpaytest.Match{Operation: op}, r.fault)
-				k := r.kind
-				if tc.kind != nil {
-					k = *tc.kind
+			for _, c := range samples.Usual() {
+				w, at := newWorld(t), samples.At{MerchantID: testMerchant, Subject: c.Subject("T", 1), Date: testDate}
+				if err := c.Stage(w.fake, at); err != nil {
+					t.Fatal(err)
 				}
-				if v := w.once(w.job(tc.payload)); v.Action != tc.want || v.Kind != k {
-					t.Errorf("%s: %s(%s), want %s(%s): %s", op, v.Action, v.Kind, tc.want, k, v.Reason)
+				want := samples.Answer{Action: r.write.String(), Kind: r.kind.String()}
+				if !c.Row().Operation.Write {
+					want.Action = r.read.String()
+					if r.readKind != nil {
+						want.Kind = r.readKind.String()
+					}
+				}
+				for _, about := range []string{r.kind.String(), name} {
+					if own, ok := c.Answers[about]; ok {
+						want = own
+					}
+				}
+				w.fake.Inject(ecpaytest.Match{Operation: c.Row().Operation.String()}, r.fault)
+				v := w.once(w.job(c.Payload(at)))
+				if got := (samples.Answer{Action: v.Action.String(), Kind: v.Kind.String()}); got != want {
+					t.Errorf("%s: %s(%s), want %s(%s): %s", c.Name, got.Action, got.Kind, want.Action, want.Kind, v.Reason)
 				}
 			}
 		})

@@ -11,14 +11,8 @@ import (
 // lateCancel adds a cancel around 10:00 in Taipei on the day of issue, after which ECPay takes
 // none and issues some hours later. Schedules begin at 8:00; all other trouble is over by then.
 func (s *sim) lateCancel() {
-	i := &simIntent{
-		name: "late cancel", merchant: testMerchant, subject: "T9", op: "CancelDelayIssue", askable: true, allowed: 1, asks: []string{"RT9"},
-		make: func() tasks.Payload {
-			return &tasks.B2CCancelDelayIssue{
-				MerchantID: testMerchant, Tsr: "T9", RelateNumber: "RT9",
-			}
-		},
-	}
+	i := intentOf("cancel", testMerchant, 9)
+	i.name = "late cancel"
 	p := i.payload()
 	i.id, i.queue = tasks.ID(p), tasks.TypeOf(p).Queue
 	if !slices.Contains(s.queues, i.queue) {

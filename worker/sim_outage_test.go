@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,24 +13,9 @@ import (
 // is sent again without a question.
 func outageIntents() (all []*simIntent) {
 	for n, id := range []string{testMerchant, otherMerchants[0], otherMerchants[1]} {
-		number, tsr := fmt.Sprintf("VG1100010%d", n), fmt.Sprintf("OUT%d", n)
-		all = append(all, &simIntent{
-			name: "void", merchant: id, subject: number, op: "Invalid", askable: true, allowed: 1, queue: "invalid",
-			make: func() tasks.Payload {
-				return &tasks.B2BInvalid{MerchantID: id, InvoiceNumber: number, InvoiceDate: testDate, Reason: "r"}
-			},
-			stage: func(f *ecpaytest.Server) error {
-				return f.StageInvoice(ecpaytest.Invoice{MerchantID: id, InvoiceNumber: number, InvoiceDate: testDate})
-			},
-		}, &simIntent{
-			name: "cancel", merchant: id, subject: tsr, op: "CancelDelayIssue", askable: true, allowed: 1, queue: "cancel_delay_issue",
-			make: func() tasks.Payload {
-				return &tasks.B2CCancelDelayIssue{MerchantID: id, Tsr: tsr}
-			},
-			stage: func(f *ecpaytest.Server) error {
-				return f.StageDelayed(ecpaytest.Delayed{MerchantID: id, Tsr: tsr, DelayDay: 3})
-			},
-		})
+		void, cancel := intentOf("void", id, 100+n), intentOf("cancel, nothing to ask", id, 100+n)
+		void.queue, cancel.queue = void.sample.Queue, cancel.sample.Queue
+		all = append(all, void, cancel)
 	}
 	return all
 }

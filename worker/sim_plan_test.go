@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
@@ -27,6 +27,7 @@ type simIntent struct {
 	subject  string
 	asks     []string // the subjects of questions about it
 	op       string
+	sample   samples.Case
 	// askable: while it is unanswered, ECPay can tell.
 	askable bool
 	allowed int          // effects
@@ -49,12 +50,8 @@ func (i *simIntent) payload() tasks.Payload {
 // ECPay shows its effect now.
 func (i *simIntent) effects(s *sim) (n int, shown bool) {
 	for _, e := range s.fake.EffectsOn(i.merchant, i.subject) {
-		mine := map[string][]string{
-			"TriggerIssue":     {ecpaytest.EffectIssued, ecpaytest.EffectScheduled, ecpaytest.EffectDelayReset},
-			"CancelDelayIssue": {ecpaytest.EffectCancelled}, "Invalid": {ecpaytest.EffectVoided}, "InvalidConfirm": {ecpaytest.EffectVoidConfirmed},
-		}[i.op]
 		switch {
-		case slices.Contains(mine, e.Name):
+		case slices.Contains(i.sample.Effects, e.Name):
 			shown = true
 			if e.CallSeq != 0 { // and not by the passing of time
 				n++
@@ -66,106 +63,65 @@ func (i *simIntent) effects(s *sim) (n int, shown bool) {
 	return n, shown
 }
 
-// draw makes the intents of a schedule: one to three, on one or two subjects.
+// intentOf is a case of the table of samples, about its nth subject.
+func intentOf(name, merchant string, n int) *simIntent {
+	c := samples.Named(name)
+	at := samples.At{MerchantID: merchant, Subject: c.Subject("T", n), Date: testDate}
+	p, row := c.Payload(at), c.Row()
+	delay := tasks.DelayOf(p)
+	return &simIntent{
+		name: name, merchant: merchant, subject: at.Subject, op: row.Operation.Name, sample: c, allowed: 1, asks: []string{"R" + at.Subject},
+		askable: row.SendUnasked || tasks.AskOf(p, false) != nil && (!delay.Applies || delay.Known && delay.Days == 0),
+		make:    func() tasks.Payload { return c.Payload(at) },
+		stage:   func(f *ecpaytest.Server) error { return c.Stage(f, at) },
+	}
+}
+
+// draw makes the intents of a schedule: one to three, on one or two subjects. Triggers and
+// cancels, of which one undoes the other, have draws of their own; any other write of the
+// table of samples is as likely as each of those.
 func (s *sim) draw() {
-	day := func(n int) *int { return &n }
-	trigger := func(n int, relate bool, days *int, real int) *simIntent {
-		tsr := fmt.Sprintf("T%d", n)
-		i := &simIntent{
-			name: "trigger", subject: tsr, op: "TriggerIssue", askable: relate && days != nil && *days == 0, allowed: 1, asks: []string{"R" + tsr},
-			make: func() tasks.Payload {
-				p := &tasks.B2CTriggerIssue{MerchantID: testMerchant, Tsr: tsr, DelayDay: days}
-				if relate {
-					p.RelateNumber = "R" + tsr
-				}
-				return p
-			},
-			stage: func(f *ecpaytest.Server) error {
-				return f.StageDelayed(ecpaytest.Delayed{Tsr: tsr, RelateNumber: "R" + tsr, DelayDay: real})
-			},
-		}
+	of := func(name string, n int) *simIntent { return intentOf(name, testMerchant, n) }
+	trigger := func(name string) *simIntent {
+		i := of(name, 1)
 		if s.merchant.RetriggerScheduled {
 			i.allowed = 2
 		}
 		return i
 	}
-	cancel := func(n int, relate bool) *simIntent {
-		tsr := fmt.Sprintf("T%d", n)
-		return &simIntent{
-			name: "cancel", subject: tsr, op: "CancelDelayIssue", askable: true, allowed: 1, asks: []string{"R" + tsr},
-			make: func() tasks.Payload {
-				p := &tasks.B2CCancelDelayIssue{MerchantID: testMerchant, Tsr: tsr}
-				if relate {
-					p.RelateNumber = "R" + tsr
-				}
-				return p
-			},
-			stage: func(f *ecpaytest.Server) error {
-				return f.StageDelayed(ecpaytest.Delayed{Tsr: tsr, RelateNumber: "R" + tsr, DelayDay: 3})
-			},
+	cancel := func(related bool) *simIntent {
+		if related {
+			return of("cancel", 1)
 		}
+		return of("cancel, nothing to ask", 1)
 	}
-	voidOf := func(merchant string, n int) *simIntent {
-		number := fmt.Sprintf("VG1100000%d", n)
-		return &simIntent{
-			name: "void", merchant: merchant, subject: number, op: "Invalid", askable: true, allowed: 1,
-			make: func() tasks.Payload {
-				return &tasks.B2BInvalid{MerchantID: merchant, InvoiceNumber: number, InvoiceDate: testDate, Reason: "r"}
-			},
-			stage: func(f *ecpaytest.Server) error {
-				return f.StageInvoice(ecpaytest.Invoice{MerchantID: merchant, InvoiceNumber: number, InvoiceDate: testDate})
-			},
-		}
-	}
-	void := func(n int) *simIntent { return voidOf(testMerchant, n) }
-	confirm := func(n int) *simIntent {
-		number := fmt.Sprintf("VG1200000%d", n)
-		return &simIntent{
-			name: "void confirm", subject: number, op: "InvalidConfirm", askable: true, allowed: 1,
-			make: func() tasks.Payload {
-				return &tasks.B2BInvalidConfirm{MerchantID: testMerchant, InvoiceNumber: number, InvoiceDate: testDate}
-			},
-			stage: func(f *ecpaytest.Server) error {
-				return f.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: testDate, Voided: true})
-			},
-		}
-	}
+	others := slices.DeleteFunc(samples.Writes(samples.Usual()), func(c samples.Case) bool {
+		return c.Row().UndoneBy != "" || c.Row().SendUnasked
+	})
 	s.merchant.RetriggerScheduled = chance(s.rng, 100)
-	switch s.rng.IntN(8) {
+	switch n := s.rng.IntN(6 + len(others)); n {
 	case 0, 1:
-		s.intents = []*simIntent{trigger(1, true, day(0), 0)}
+		s.intents = []*simIntent{trigger("trigger at once")}
 	case 2:
-		s.intents = []*simIntent{trigger(1, true, day(0), 0), cancel(1, chance(s.rng, 800))}
+		s.intents = []*simIntent{trigger("trigger at once"), cancel(chance(s.rng, 800))}
 	case 3:
-		s.intents = []*simIntent{trigger(1, true, day(3), 3), cancel(1, true)}
+		s.intents = []*simIntent{trigger("trigger with delay"), cancel(true)}
 	case 4:
-		switch s.rng.IntN(3) {
-		case 0:
-			s.intents = []*simIntent{trigger(1, false, day(0), 0)}
-		case 1:
-			s.intents = []*simIntent{trigger(1, true, nil, 2)}
-		default:
-			s.intents = []*simIntent{trigger(1, true, day(3), 3)}
-		}
+		s.intents = []*simIntent{trigger([]string{"trigger, nothing to ask", "trigger, delay unknown", "trigger with delay"}[s.rng.IntN(3)])}
 	case 5:
-		s.intents = []*simIntent{cancel(1, chance(s.rng, 700))}
-	case 6:
-		s.intents = []*simIntent{void(1)}
+		s.intents = []*simIntent{cancel(chance(s.rng, 700))}
 	default:
-		s.intents = []*simIntent{confirm(1)}
+		s.intents = []*simIntent{of(others[n-6].Name, 1)}
 	}
 	if chance(s.rng, 150) {
-		s.intents = append(s.intents, void(2))
+		s.intents = append(s.intents, of("void", 2))
 	}
 	if s.many = chance(s.rng, 200); s.many {
 		for n, id := range otherMerchants {
-			s.intents = append(s.intents, voidOf(id, 3+n))
+			s.intents = append(s.intents, intentOf("void", id, 3+n))
 		}
 	}
 	for _, i := range s.intents {
-		if i.merchant == "" {
-			i.merchant = testMerchant
-		}
 		p := i.payload()
 		i.id, i.queue = tasks.ID(p), tasks.TypeOf(p).Queue
 		if !slices.Contains(s.queues, i.queue) {
@@ -213,7 +169,7 @@ func (s *sim) plan() {
 	}
 	for _, i := range s.intents {
 		for range s.rng.IntN(5) {
-			f := slices.DeleteFunc(s.troubles(), func(f ecpaytest.Fault) bool { return f.AboutAnother && i.op != "TriggerIssue" }) // the only write whose answer names its subject
+			f := slices.DeleteFunc(s.troubles(), func(f ecpaytest.Fault) bool { return f.AboutAnother && !i.sample.NamesSubject })
 			s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, f[s.rng.IntN(len(f))])
 		}
 		for range s.rng.IntN(3) {

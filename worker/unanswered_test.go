@@ -7,12 +7,11 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
-
-func day(n int) *int { return &n }
 
 // write is one write operation with its subject staged at the fake.
 type write struct {
@@ -25,39 +24,25 @@ type write struct {
 	canAsk bool
 }
 
+// writes are the cases of the table of samples, by name. Left out is the one whose end
+// depends on what happened at ECPay: of which nothing is known to ask by, but which may be
+// sent again.
 func writes() map[string]write {
-	delayed := func(days int) func(*ecpaytest.Server) error {
-		return func(s *ecpaytest.Server) error {
-			return s.StageDelayed(ecpaytest.Delayed{Tsr: "T1", RelateNumber: "R1", DelayDay: days})
+	all := map[string]write{}
+	for _, c := range samples.Writes(samples.Cases()) {
+		at := samples.At{MerchantID: testMerchant, Subject: c.Subject("T", 1), RelateNumber: "R1", Date: testDate}
+		p := c.Payload(at)
+		ask, delay := tasks.AskOf(p, false), tasks.DelayOf(p)
+		if ask == nil && c.Row().SendUnasked {
+			continue
+		}
+		all[c.Name] = write{
+			payload: p, stage: func(s *ecpaytest.Server) error { return c.Stage(s, at) },
+			op: c.Row().Operation.Name, subject: at.Subject, effect: c.Effect,
+			canAsk: ask != nil && (!delay.Applies || delay.Known),
 		}
 	}
-	trigger := func(relate string, d *int) tasks.Payload {
-		return &tasks.B2CTriggerIssue{MerchantID: testMerchant, Tsr: "T1", RelateNumber: relate, DelayDay: d}
-	}
-	return map[string]write{
-		"trigger at once":         {trigger("R1", day(0)), delayed(0), "TriggerIssue", "T1", "issued", true},
-		"trigger, nothing to ask": {trigger("", day(0)), delayed(0), "TriggerIssue", "T1", "issued", false},
-		"trigger, delay unknown":  {trigger("R1", nil), delayed(3), "TriggerIssue", "T1", "scheduled", false},
-		"trigger with delay":      {trigger("R1", day(3)), delayed(3), "TriggerIssue", "T1", "scheduled", true},
-		"cancel": {
-			&tasks.B2CCancelDelayIssue{MerchantID: testMerchant, Tsr: "T1", RelateNumber: "R1"},
-			delayed(0), "CancelDelayIssue", "T1", "cancelled", true,
-		},
-		"void": {
-			&tasks.B2BInvalid{MerchantID: testMerchant, InvoiceNumber: testInvoice, InvoiceDate: testDate, Reason: "r"},
-			func(s *ecpaytest.Server) error {
-				return s.StageInvoice(ecpaytest.Invoice{InvoiceNumber: testInvoice, InvoiceDate: testDate})
-			},
-			"Invalid", testInvoice, "voided", true,
-		},
-		"void confirm": {
-			&tasks.B2BInvalidConfirm{MerchantID: testMerchant, InvoiceNumber: testInvoice, InvoiceDate: testDate},
-			func(s *ecpaytest.Server) error {
-				return s.StageInvoice(ecpaytest.Invoice{InvoiceNumber: testInvoice, InvoiceDate: testDate, Voided: true})
-			},
-			"InvalidConfirm", testInvoice, "void_confirmed", true,
-		},
-	}
+	return all
 }
 
 func (w *world) effects(x write) int {

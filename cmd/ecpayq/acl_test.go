@@ -14,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -79,24 +80,20 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	d := b.dashboard()
 
 	// Producers and workers: every operation, at once, later, twice.
-	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "ACL1"}))
-	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "ACL2"}))
-	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000071", InvoiceDate: invoiceDate}))
-	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000072", InvoiceDate: invoiceDate, Voided: true}))
-	b.must(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010000000081"}))
-	for _, args := range []string{
-		"trigger-issue --tsr ACL1 --process-in 1s",
-		"cancel-delay-issue --tsr ACL2",
-		"invalid --invoice-number VG11000071 --reason 訂單取消 --invoice-date " + invoiceDate,
-		"invalid-confirm --invoice-number VG11000072 --invoice-date " + invoiceDate,
-		"get-allowance-confirm --allowance-no 2603010000000081",
-	} {
-		b.waitFor(b.enqueue(strings.Fields(args)...).ID, "completed")
+	for n, c := range samples.Usual() {
+		at := samples.At{Subject: c.Subject("ACL", n+1), Date: invoiceDate}
+		b.must(c.Stage(b.fake, at))
+		args := c.Args(at)
+		if n == 0 {
+			args = append(args, "--process-in", "1s")
+		}
+		id := b.enqueue(args...).ID
+		b.waitFor(id, "completed")
+		if again := b.enqueue(c.Args(at)...); again.ID != id || !again.Duplicate && c.Row().Operation.Write {
+			t.Errorf("%s: %+v, want a duplicate of a write", c.Name, again)
+		}
 	}
-	if again := b.enqueue("cancel-delay-issue", "--tsr", "ACL2"); !again.Duplicate {
-		t.Errorf("%+v, want a duplicate", again)
-	}
-	b.enqueue("trigger-issue", "--tsr", "ACL3", "--process-in", "1h")
+	b.enqueue("trigger-issue", "--tsr", "ACLLATER", "--process-in", "1h")
 
 	// Dead letters, in every way out.
 	b.fake.Inject(ecpaytest.Match{Subject: "ACLWORD"}, ecpaytest.Fault{Drop: true})
@@ -131,7 +128,7 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	if r := b.run("task", "cancel", cancelled, "--note", "n"); r.code != 0 {
 		t.Errorf("task cancel: %+v", r)
 	}
-	if r := b.run("task", "list"); r.code != 0 || !strings.Contains(r.stdout, "ACL3") || strings.Contains(r.stdout, cancelled) {
+	if r := b.run("task", "list"); r.code != 0 || !strings.Contains(r.stdout, "ACLLATER") || strings.Contains(r.stdout, cancelled) {
 		t.Errorf("task list: %+v", r)
 	}
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/internal/samples"
 )
 
 // hostile lists answers that tell nothing. trap is where redirects lead.
@@ -66,101 +67,54 @@ func TestAHostileAnswerToAWriteIsNeverRepeatedBlindly(t *testing.T) {
 	// A short fence, so that a write that shows no effect is sent again soon.
 	b := newBench(t, env{"ECPAYQ_FENCE": "1s"})
 
-	// write is one operation with a way to ask about it.
-	type write struct {
-		name, operation, question, effect string
-		args                              string // with %s for the subject
-		subject                           func(i int) string
-		stage                             func(subject string) error
-		asked                             func(subject string) string // the subject of the question
-		resendable                        bool
-	}
-	same := func(s string) string { return s }
-	number := func(base int) func(int) string {
-		return func(i int) string { return fmt.Sprintf("VG%08d", base+i) }
-	}
-	writes := []write{
-		{
-			name: "trigger", operation: "TriggerIssue", question: "GetIssue", effect: "issued",
-			args:    "trigger-issue --tsr %[1]s --relate-number R%[1]s --delay-day 0",
-			subject: func(i int) string { return fmt.Sprintf("HOSTILE%d", i) },
-			stage: func(s string) error {
-				return b.fake.StageDelayed(ecpaytest.Delayed{Tsr: s, RelateNumber: "R" + s})
-			},
-			asked: func(s string) string { return "R" + s },
-		},
-		{
-			name: "cancel", operation: "CancelDelayIssue", question: "GetIssue", effect: "cancelled",
-			args:    "cancel-delay-issue --tsr %[1]s --relate-number R%[1]s",
-			subject: func(i int) string { return fmt.Sprintf("HCANCEL%d", i) },
-			stage: func(s string) error {
-				return b.fake.StageDelayed(ecpaytest.Delayed{Tsr: s, RelateNumber: "R" + s})
-			},
-			asked: func(s string) string { return "R" + s }, resendable: true,
-		},
-		{
-			name: "void", operation: "Invalid", question: "GetInvalid", effect: "voided",
-			args: "invalid --invoice-number %[1]s --invoice-date " + invoiceDate + " --reason 訂單取消", subject: number(12000000),
-			stage: func(s string) error {
-				return b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: s, InvoiceDate: invoiceDate})
-			},
-			asked: same,
-		},
-		{
-			name: "void confirm", operation: "InvalidConfirm", question: "GetInvalidConfirm", effect: "void_confirmed",
-			args: "invalid-confirm --invoice-number %[1]s --invoice-date " + invoiceDate, subject: number(13000000),
-			stage: func(s string) error {
-				return b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: s, InvoiceDate: invoiceDate, Voided: true})
-			},
-			asked: same,
-		},
-	}
 	type row struct {
-		name    string
-		write   write
-		subject string
-		id      string
-		landed  bool
+		name   string
+		write  samples.Case
+		at     samples.At
+		id     string
+		landed bool
 	}
 	var rows []row
-	for _, w := range writes {
+	for kind, c := range samples.Writes(samples.Usual()) {
 		for i, f := range hostile(trap.URL) {
 			for _, landed := range []bool{false, true} {
 				f.AfterEffect = landed
-				subject := w.subject(2 * i)
-				when := "before its effect"
+				n, when := 2*i, "before its effect"
 				if landed {
-					subject, when = w.subject(2*i+1), "after its effect"
+					n, when = 2*i+1, "after its effect"
 				}
-				b.must(w.stage(subject))
-				b.fake.Inject(ecpaytest.Match{Operation: w.operation, Subject: subject}, f)
-				r := b.enqueue(strings.Fields(fmt.Sprintf(w.args, subject))...)
-				rows = append(rows, row{w.name + ", " + f.Name + " " + when, w, subject, r.ID, landed})
+				subject := c.Subject("HOSTILE", 100*kind+n)
+				at := samples.At{Subject: subject, RelateNumber: "R" + subject, Date: invoiceDate}
+				b.must(c.Stage(b.fake, at))
+				b.fake.Inject(ecpaytest.Match{Operation: c.Row().Operation.String(), Subject: subject}, f)
+				r := b.enqueue(c.Args(at)...)
+				rows = append(rows, row{c.Name + ", " + f.Name + " " + when, c, at, r.ID, landed})
 			}
 		}
 	}
 	b.worker()
 	for _, row := range rows {
 		got := b.waitFor(row.id, "completed")
-		b.wantEffects(row.subject, row.write.effect)
-		story := story(b.fake.Calls(), row.subject, row.write.asked(row.subject))
-		switch w := row.write; {
-		case w.resendable && row.landed:
+		b.wantEffects(row.at.Subject, row.write.Effect)
+		story := story(b.fake.Calls(), row.at.Subject, row.at.RelateNumber)
+		operation, question, resendable := row.write.Row().Operation.Name, row.write.Question(), row.write.Row().SendUnasked
+		switch {
+		case resendable && row.landed:
 			// A second cancel changes nothing; the question then tells that it is not issued.
-			if diff := cmp.Diff([]string{w.operation, w.operation, w.question}, story); diff != "" || got.Kind != "AlreadyDone" {
+			if diff := cmp.Diff([]string{operation, operation, question}, story); diff != "" || got.Kind != "AlreadyDone" {
 				t.Errorf("%s: got kind %s, want AlreadyDone; calls (-want +got):\n%s", row.name, got.Kind, diff)
 			}
-		case w.resendable:
-			if diff := cmp.Diff([]string{w.operation, w.operation}, story); diff != "" {
+		case resendable:
+			if diff := cmp.Diff([]string{operation, operation}, story); diff != "" {
 				t.Errorf("%s: calls (-want +got):\n%s", row.name, diff)
 			}
 		case row.landed:
-			if diff := cmp.Diff([]string{w.operation, w.question}, story); diff != "" || got.Kind != "AlreadyDone" {
+			if diff := cmp.Diff([]string{operation, question}, story); diff != "" || got.Kind != "AlreadyDone" {
 				t.Errorf("%s: got kind %s, want AlreadyDone; calls (-want +got):\n%s", row.name, got.Kind, diff)
 			}
 		default:
 			// Asked once or, while it might still land, more often; then sent again.
-			if compacted := slices.Compact(story); !slices.Equal(compacted, []string{w.operation, w.question, w.operation}) {
+			if compacted := slices.Compact(story); !slices.Equal(compacted, []string{operation, question, operation}) {
 				t.Errorf("%s: got calls %q, want the write, the question, the write", row.name, compacted)
 			}
 		}

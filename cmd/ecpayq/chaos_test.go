@@ -4,7 +4,6 @@ package main_test
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -27,39 +27,17 @@ type intent struct {
 	effect  string
 }
 
-// intents stages n subjects and returns a write on each, of all four kinds in turn.
+// intents stages n subjects and returns a write on each, of every kind in turn.
 func (b *bench) intents(n int) []intent {
 	b.Helper()
-	const date = "2026-11-02"
 	var all []intent
+	kinds := samples.Writes(samples.Usual())
 	for i := range n {
-		tsr, number := fmt.Sprintf("CHAOS%05d", i), fmt.Sprintf("VG%08d", 10_000_000+i)
-		var x intent
-		switch i % 4 {
-		case 0:
-			zero := 0
-			b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr}))
-			x = intent{&tasks.B2CTriggerIssue{
-				MerchantID: merchantID, Tsr: tsr, RelateNumber: tsr, DelayDay: &zero,
-			}, "", tsr, ecpaytest.EffectIssued}
-		case 1:
-			b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr}))
-			x = intent{&tasks.B2CCancelDelayIssue{
-				MerchantID: merchantID, Tsr: tsr, RelateNumber: tsr,
-			}, "", tsr, ecpaytest.EffectCancelled}
-		case 2:
-			b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: date}))
-			x = intent{&tasks.B2BInvalid{
-				MerchantID: merchantID, InvoiceNumber: number, InvoiceDate: date, Reason: "訂單取消",
-			}, "", number, ecpaytest.EffectVoided}
-		default:
-			b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: date, Voided: true}))
-			x = intent{&tasks.B2BInvalidConfirm{
-				MerchantID: merchantID, InvoiceNumber: number, InvoiceDate: date,
-			}, "", number, ecpaytest.EffectVoidConfirmed}
-		}
-		x.id = tasks.ID(x.payload)
-		all = append(all, x)
+		c := kinds[i%len(kinds)]
+		at := samples.At{MerchantID: merchantID, Subject: c.Subject("CHAOS", i)}
+		b.must(c.Stage(b.fake, at))
+		p := c.Payload(at)
+		all = append(all, intent{p, tasks.ID(p), at.Subject, c.Effect})
 	}
 	return all
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -37,17 +38,9 @@ func TestEveryTaskTypeHasAnEnqueueCommandWithItsFlags(t *testing.T) {
 	t.Parallel()
 	b := newBenchWithout(t, ecpaytest.Config{}, nil)
 	// The command line is a contract: these words are used by scripts.
-	want := map[string][]string{
-		"b2c-trigger-issue":         {"merchant-id", "tsr", "pay-type", "relate-number", "delay-day"},
-		"b2c-cancel-delay-issue":    {"merchant-id", "tsr", "relate-number"},
-		"b2b-invalid":               {"merchant-id", "invoice-number", "invoice-date", "reason", "remark"},
-		"b2b-invalid-confirm":       {"merchant-id", "invoice-number", "invoice-date", "remark"},
-		"b2b-get-allowance-confirm": {"merchant-id", "allowance-no", "until-confirmed"},
-	}
-	// The first five keep the names that they had alone.
-	bare := map[string]string{}
-	for command := range want {
-		bare[command] = command[len("b2x-"):]
+	want := map[string][]string{}
+	for _, c := range samples.Usual() {
+		want[c.Command] = c.Flags
 	}
 	common := []string{"redis-url", "redis-url-file", "json", "process-in", "process-at", "help"}
 	options := []string{"replace-dead", "ok-if-dead", "data"}
@@ -64,11 +57,11 @@ func TestEveryTaskTypeHasAnEnqueueCommandWithItsFlags(t *testing.T) {
 			t.Errorf("%s has the command %q, which is not in this test", typ.Name, typ.Command())
 			continue
 		}
-		if !strings.Contains(list, typ.Command()) || !strings.Contains(list, ", "+bare[typ.Command()]+" ") {
+		if !strings.Contains(list, typ.Command()) || !strings.Contains(list, ", "+typ.Alias+" ") {
 			t.Errorf("enqueue --help does not list %s and its alias", typ.Command())
 		}
 		flags := b.flagsOf("enqueue", typ.Command())
-		if alias, ok := bare[typ.Command()]; ok && !slices.Equal(b.flagsOf("enqueue", alias), flags) {
+		if alias := typ.Alias; alias != "" && !slices.Equal(b.flagsOf("enqueue", alias), flags) {
 			t.Errorf("enqueue %s is not enqueue %s", alias, typ.Command())
 		}
 		for _, f := range append(slices.Clone(common), fields...) {

@@ -15,91 +15,32 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // matrixWrite is one write of the matrix, with its subject.
 type matrixWrite struct {
-	rule                      // what has to become of it
-	payload                   tasks.Payload
-	operation                 string
-	question                  string // "" where nothing is known to ask by
-	effect                    string
-	id, subject, relateNumber string
-	stage                     func(*ecpaytest.Server) error
-	refusal                   int // a code by which ECPay refuses it
+	samples.Case
+	at                                             samples.At
+	payload                                        tasks.Payload
+	operation, question, id, subject, relateNumber string
 }
 
 // cancels reports whether a second one changes nothing.
-func (x matrixWrite) cancels() bool { return x.operation == "CancelDelayIssue" }
+func (x matrixWrite) cancels() bool { return x.Row().SendUnasked }
 
-// matrixWrites are the writes in the order of the rules.
-func matrixWrites() []matrixWrite {
-	delayed := func(tsr string, days int) func(*ecpaytest.Server) error {
-		return func(s *ecpaytest.Server) error {
-			return s.StageDelayed(ecpaytest.Delayed{Tsr: tsr, RelateNumber: "R" + tsr, DelayDay: days})
-		}
-	}
-	trigger := func(tsr, relateNumber string, staged int, days *int) matrixWrite {
-		x := matrixWrite{
-			payload: &tasks.B2CTriggerIssue{
-				MerchantID: merchantID, Tsr: tsr,
-				RelateNumber: relateNumber, DelayDay: days,
-			},
-			operation: "TriggerIssue", effect: ecpaytest.EffectIssued, subject: tsr, relateNumber: "R" + tsr,
-			stage: delayed(tsr, staged), refusal: ecpaytest.CodeNoSuchTsr,
-		}
-		if staged > 0 {
-			x.effect = ecpaytest.EffectScheduled
-		}
-		if relateNumber != "" {
-			x.question = "GetIssue"
-		}
-		return x
-	}
-	cancel := func(tsr, relateNumber string) matrixWrite {
-		x := matrixWrite{
-			payload: &tasks.B2CCancelDelayIssue{
-				MerchantID: merchantID, Tsr: tsr, RelateNumber: relateNumber,
-			},
-			operation: "CancelDelayIssue", effect: ecpaytest.EffectCancelled, subject: tsr, relateNumber: "R" + tsr,
-			stage: delayed(tsr, 0), refusal: 2013001,
-		}
-		if relateNumber != "" {
-			x.question = "GetIssue"
-		}
-		return x
-	}
-	invoice := func(number string, voided bool) func(*ecpaytest.Server) error {
-		return func(s *ecpaytest.Server) error {
-			return s.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: invoiceDate, Voided: voided})
-		}
-	}
-	all := []matrixWrite{
-		trigger("NOW", "RNOW", 0, new(0)),
-		trigger("LATER", "RLATER", 3, new(3)),
-		trigger("SOMEDAY", "RSOMEDAY", 3, nil),
-		trigger("BLIND", "", 0, new(0)),
-		cancel("CANCEL", "RCANCEL"),
-		cancel("BLINDCANCEL", ""),
-		{
-			payload: &tasks.B2BInvalid{
-				MerchantID: merchantID, InvoiceNumber: "VG30000001", InvoiceDate: invoiceDate, Reason: "訂單取消",
-			},
-			operation: "Invalid", question: "GetInvalid", effect: ecpaytest.EffectVoided, subject: "VG30000001",
-			stage: invoice("VG30000001", false), refusal: ecpaytest.CodeBadReason,
-		},
-		{
-			payload: &tasks.B2BInvalidConfirm{
-				MerchantID: merchantID, InvoiceNumber: "VG30000002", InvoiceDate: invoiceDate,
-			},
-			operation: "InvalidConfirm", question: "GetInvalidConfirm", effect: ecpaytest.EffectVoidConfirmed, subject: "VG30000002",
-			stage: invoice("VG30000002", true), refusal: ecpaytest.CodeNoSuchInvoice,
-		},
-	}
-	for i, r := range rules() {
-		all[i].rule, all[i].id = r, tasks.ID(all[i].payload)
+// matrixWrites are the writes in the order of the columns.
+func matrixWrites() (all []matrixWrite) {
+	for n, c := range columns() {
+		subject := c.Subject("MATRIX", n+1)
+		at := samples.At{MerchantID: merchantID, Subject: subject, RelateNumber: "R" + subject, Date: invoiceDate}
+		p := c.Payload(at)
+		all = append(all, matrixWrite{
+			Case: c, at: at, payload: p, operation: c.Row().Operation.Name, question: c.Question(),
+			id: tasks.ID(p), subject: subject, relateNumber: at.RelateNumber,
+		})
 	}
 	return all
 }
@@ -126,7 +67,7 @@ func fixed(faults ...ecpaytest.Fault) func(matrixWrite) []ecpaytest.Fault {
 // thenRefused refuses every later attempt of a write.
 func thenRefused(first ecpaytest.Fault) func(matrixWrite) []ecpaytest.Fault {
 	return func(x matrixWrite) []ecpaytest.Fault {
-		return []ecpaytest.Fault{first, {RtnCode: x.refusal, Times: -1}}
+		return []ecpaytest.Fault{first, {RtnCode: x.Refusal, Times: -1}}
 	}
 }
 
@@ -189,7 +130,7 @@ func newWorld(t *testing.T, x trouble, p plot) *world {
 	w.proxy = newRedisProxy(t, w.redis.Addr())
 	w.env["ECPAYQ_REDIS_URL"] = w.proxy.URL()
 	for _, x := range w.writes {
-		w.must(x.stage(w.fake))
+		w.must(x.Stage(w.fake, x.at))
 		if p.faults != nil {
 			w.fake.Inject(ecpaytest.Match{Operation: x.operation, Subject: x.subject}, p.faults(x)...)
 		}
@@ -208,7 +149,7 @@ func (w *world) killBeforeTheBytes() {
 	w.eventually("every write is marked", entered.all)
 	for _, x := range w.writes {
 		if w.inFlight(x).IsZero() {
-			w.Errorf("%s: there is no mark of a write in flight", x.write)
+			w.Errorf("%s: there is no mark of a write in flight", x.Column)
 		}
 	}
 	victim.kill()
@@ -309,7 +250,7 @@ func (w *world) loseRedisBeforeTheCompletion() {
 
 // hasEffect reports whether ECPay carries out the first request, now or later.
 func (w *world) hasEffect() bool {
-	return !slices.Contains([]aftermath{absent, absentRefused, absentUnknown}, w.leaves)
+	return !slices.Contains([]samples.Aftermath{samples.Absent, samples.AbsentRefused, samples.AbsentUnknown}, w.leaves)
 }
 
 // inFlight is when a write went out about which nothing is proven.
@@ -335,7 +276,7 @@ func (w *world) rest(x matrixWrite) record.Task {
 			return last
 		}
 		if time.Now().After(deadline) {
-			w.Fatalf("%s: still %s: %s", x.write, last.State, last.Reason)
+			w.Fatalf("%s: still %s: %s", x.Column, last.State, last.Reason)
 		}
 	}
 }
@@ -364,7 +305,7 @@ func (w *world) cell(x matrixWrite) string {
 	if !w.unsent && len(steps) > 0 && steps[0] == "sent again" {
 		steps = steps[1:] // the first time it was just sent
 	}
-	return strings.Join(append([]string{done}, slices.Compact(steps)...), ", ")
+	return strings.Join(append([]string{samples.Done}, slices.Compact(steps)...), ", ")
 }
 
 // landsLate reports whether a call was taken from the worker and is still to be
@@ -382,11 +323,11 @@ func (w *world) wantOnce(x matrixWrite, outcome string) {
 		effects, names = append(effects, e), append(names, e.Name)
 	}
 	want := []string{}
-	if w.hasEffect() || strings.HasPrefix(outcome, done) {
-		want = append(want, x.effect)
+	if w.hasEffect() || strings.HasPrefix(outcome, samples.Done) {
+		want = append(want, x.Effect)
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
-		w.Errorf("%s: effects (-want +got):\n%s", x.write, diff)
+		w.Errorf("%s: effects (-want +got):\n%s", x.Column, diff)
 		return
 	}
 	var asks, writes []ecpaytest.Call
@@ -398,28 +339,28 @@ func (w *world) wantOnce(x matrixWrite, outcome string) {
 		}
 	}
 	if x.question == "" && len(asks) > 0 {
-		w.Errorf("%s: got %d questions about what nobody can ask about", x.write, len(asks))
+		w.Errorf("%s: got %d questions about what nobody can ask about", x.Column, len(asks))
 	}
 	for _, c := range writes {
 		if len(effects) > 0 && c.Seq != effects[0].CallSeq && c.At.After(effects[0].At) && !x.cancels() {
-			w.Errorf("%s: sent again %s after its effect", x.write, c.At.Sub(effects[0].At))
+			w.Errorf("%s: sent again %s after its effect", x.Column, c.At.Sub(effects[0].At))
 		}
 	}
-	open := outcome == held || outcome == ambiguous
+	open := outcome == samples.Held || outcome == samples.Ambiguous
 	limit := 1
-	if strings.Contains(x.outcomes[absent], "sent again") {
+	if strings.Contains(x.Outcomes[samples.Absent], "sent again") {
 		limit++ // it can be found out that the first one has no effect, or a second one does no harm
 	}
 	if w.unsent {
 		limit--
 	}
 	if len(writes) > limit {
-		w.Errorf("%s: sent %d times, want at most %d", x.write, len(writes), limit)
+		w.Errorf("%s: sent %d times, want at most %d", x.Column, len(writes), limit)
 	}
 	if at := w.inFlight(x); at.IsZero() == open {
-		w.Errorf("%s is %s: the mark of a write in flight is of %s, want one: %t", x.write, outcome, at, open)
+		w.Errorf("%s is %s: the mark of a write in flight is of %s, want one: %t", x.Column, outcome, at, open)
 	}
-	if w.leaves == late {
+	if w.leaves == samples.Late {
 		w.wantLate(x, writes, asks, effects[0])
 	}
 }
@@ -431,11 +372,11 @@ func (w *world) wantLate(x matrixWrite, writes, asks []ecpaytest.Call, effect ec
 	switch {
 	case x.cancels():
 		if effect.CallSeq != writes[1].Seq || writes[0].RtnCode != ecpaytest.CodeNothingToCancel {
-			w.Errorf("%s: the first one did not land after the second", x.write)
+			w.Errorf("%s: the first one did not land after the second", x.Column)
 		}
 	case x.question != "":
 		if len(asks) == 0 || !asks[0].At.Before(effect.At) {
-			w.Errorf("%s: nobody asked before the effect", x.write)
+			w.Errorf("%s: nobody asked before the effect", x.Column)
 		}
 	}
 }
@@ -450,18 +391,18 @@ func (w *world) wantIssuedOnTheDay(heldTasks []matrixWrite) {
 		before := len(w.calls(x))
 		task := w.rest(x)
 		w.must(inspector.RunTask(task.Queue, x.id))
-		w.eventually(x.write+" is asked about on its day", func() bool { return len(w.calls(x)) > before })
+		w.eventually(x.Column+" is asked about on its day", func() bool { return len(w.calls(x)) > before })
 		want, effects := record.StateHeld, []string{}
 		if w.hasEffect() {
-			want, effects = record.StateCompleted, []string{x.effect, ecpaytest.EffectIssued}
+			want, effects = record.StateCompleted, []string{x.Effect, ecpaytest.EffectIssued}
 		}
 		if got := w.rest(x); got.State != want {
-			w.Errorf("%s: got state %s on the day of its issue, want %s", x.write, got.State, want)
+			w.Errorf("%s: got state %s on the day of its issue, want %s", x.Column, got.State, want)
 		}
 		w.wantEffects(x.subject, effects...)
 		writes := slices.DeleteFunc(w.calls(x), func(c ecpaytest.Call) bool { return c.Operation != x.operation })
 		if len(writes) > 1 {
-			w.Errorf("%s: sent %d times until the day of its issue, want once", x.write, len(writes))
+			w.Errorf("%s: sent %d times until the day of its issue, want once", x.Column, len(writes))
 		}
 	}
 }
@@ -494,8 +435,8 @@ func TestSlowEveryWriteEndsInEveryTroubleAsTheReadmeSays(t *testing.T) {
 				want, got := map[string]string{}, map[string]string{}
 				var heldTasks []matrixWrite
 				for _, x := range w.writes {
-					want[x.write], got[x.write] = x.outcomes[w.leaves], w.cell(x)
-					if got[x.write] == held {
+					want[x.Column], got[x.Column] = x.Outcomes[w.leaves], w.cell(x)
+					if got[x.Column] == samples.Held {
 						heldTasks = append(heldTasks, x)
 					}
 				}
@@ -507,14 +448,14 @@ func TestSlowEveryWriteEndsInEveryTroubleAsTheReadmeSays(t *testing.T) {
 				}
 				w.eventually("late effects have landed", func() bool { return !slices.ContainsFunc(w.fake.Calls(), landsLate) })
 				for _, x := range w.writes {
-					w.wantOnce(x, got[x.write])
+					w.wantOnce(x, got[x.Column])
 				}
 				w.wantIssuedOnTheDay(heldTasks)
 				w.wantFresh()
 			})
 		}
 	})
-	t.Logf("%d troubles in %s\n%s", len(outcomes), time.Since(start).Round(time.Second), matrixTable(func(x trouble, r rule) string {
-		return outcomes[x.name][r.write]
+	t.Logf("%d troubles in %s\n%s", len(outcomes), time.Since(start).Round(time.Second), matrixTable(func(x trouble, c samples.Case) string {
+		return outcomes[x.name][c.Column]
 	}))
 }

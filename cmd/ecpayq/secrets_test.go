@@ -13,6 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -56,15 +57,13 @@ func TestNoSecretNoCiphertextAndNoRequestIDIsStoredLoggedOrShown(t *testing.T) {
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC2", RelateNumber: "RSEC2"}))
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC3", RelateNumber: "RSEC3"}))
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC4"}))
-	for _, number := range []string{"VG11000061", "VG11000062", "VG11000063", "VG11000064"} {
-		b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: invoiceDate, Voided: number == "VG11000064"}))
+	for _, number := range []string{"VG11000061", "VG11000062", "VG11000063"} {
+		b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: invoiceDate}))
 	}
-	b.must(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010000000061"}))
 	b.fake.Inject(ecpaytest.Match{Subject: "SEC2"}, ecpaytest.Fault{Garbage: true, AfterEffect: true})
 	b.fake.Inject(ecpaytest.Match{Subject: "SEC3"}, ecpaytest.Fault{WrongKey: true, AfterEffect: true})
 	b.fake.Inject(ecpaytest.Match{Subject: "VG11000062"}, ecpaytest.Fault{TransCode: 104})
 	b.fake.Inject(ecpaytest.Match{Subject: "VG11000063"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤"})
-	b.fake.Inject(ecpaytest.Match{Subject: "2603010000000061"}, ecpaytest.Fault{HTTPStatus: 502}, ecpaytest.Fault{UnreadableData: true})
 
 	// Two requests that are kept waiting: what is stored in the meantime counts too.
 	release := b.bodies.hold("/B2CInvoice/TriggerIssue", "/B2BInvoice/Invalid")
@@ -89,8 +88,15 @@ func TestNoSecretNoCiphertextAndNoRequestIDIsStoredLoggedOrShown(t *testing.T) {
 	add("completed", "trigger-issue", "--tsr", "SEC3", "--relate-number", "RSEC3", "--delay-day", "0")
 	add("completed", void("VG11000062")...)
 	add("dead", void("VG11000063")...)
-	add("completed", "invalid-confirm", "--invoice-number", "VG11000064", "--invoice-date", invoiceDate)
-	add("completed", "get-allowance-confirm", "--allowance-no", "2603010000000061")
+	// And one of every operation; a query meets trouble twice.
+	for n, c := range samples.Usual() {
+		at := samples.At{Subject: c.Subject("SECEVERY", n+1), Date: invoiceDate}
+		b.must(c.Stage(b.fake, at))
+		if !c.Row().Operation.Write {
+			b.fake.Inject(ecpaytest.Match{Subject: at.Subject}, ecpaytest.Fault{HTTPStatus: 502}, ecpaytest.Fault{UnreadableData: true})
+		}
+		add("completed", c.Args(at)...)
+	}
 	for _, r := range inFlight {
 		ends[r.ID] = "completed"
 	}

@@ -93,7 +93,7 @@ var levels = [][]string{
 	{"internal/redishealth"},
 	{"enqueue"},
 	{"tasks/ledger"},
-	{"tasks/record"},
+	{"tasks/record", "internal/samples"},
 	{"tasks"},
 	{"ecpay", "ecpay/ecpaytest", "internal/asynqx/asynqxtest", "internal/redistest"},
 	{"internal/asynqx"},
@@ -291,7 +291,7 @@ func TestTheShippedBinaryLinksNothingOfTestsAndDevelopment(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"testing", "net/http/httptest", "github.com/alicebob/miniredis", "github.com/google/go-cmp",
-		module + "/ecpay/ecpaytest", module + "/internal/asynqx/asynqxtest", module + "/internal/redistest", module + "/internal/bench", module + "/cmd/ecpayq-dev",
+		module + "/ecpay/ecpaytest", module + "/internal/asynqx/asynqxtest", module + "/internal/redistest", module + "/internal/samples", module + "/internal/bench", module + "/cmd/ecpayq-dev",
 	} {
 		for _, dep := range p.Deps {
 			if dep == bad || strings.HasPrefix(dep, bad+"/") {
@@ -301,6 +301,15 @@ func TestTheShippedBinaryLinksNothingOfTestsAndDevelopment(t *testing.T) {
 	}
 	if !slices.Contains(p.Deps, module+"/ecpay") {
 		t.Error("cmd/ecpayq does not seem to link ecpay, so nothing was shown")
+	}
+}
+
+func TestOnlyTestsImportTheSamples(t *testing.T) {
+	t.Parallel()
+	for path, p := range packages(t) {
+		if short(path) != "" && slices.Contains(p.Imports, module+"/internal/samples") {
+			t.Errorf("%s imports internal/samples, which is for tests only", path)
+		}
 	}
 }
 

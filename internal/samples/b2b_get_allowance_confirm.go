@@ -1,0 +1,23 @@
+package samples
+
+import (
+	"fmt"
+
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+var b2bGetAllowanceConfirm = Sample{
+	Type: "b2b:get_allowance_confirm", Queue: "query", Path: "/B2BInvoice/GetAllowanceConfirm", Command: "b2b-get-allowance-confirm",
+	Flags:   []string{"merchant-id", "allowance-no", "until-confirmed"},
+	Subject: func(_ string, n int) string { return fmt.Sprintf("26030100%08d", n) },
+	Cases: []Case{{
+		Name: "allowance query", RtnCode: 1,
+		Payload: func(a At) tasks.Payload {
+			return &tasks.B2BGetAllowanceConfirm{MerchantID: a.MerchantID, AllowanceNo: a.Subject}
+		},
+		Stage: func(f *ecpaytest.Server, a At) error {
+			return f.StageAllowance(ecpaytest.Allowance{MerchantID: a.MerchantID, AllowanceNo: a.Subject})
+		},
+	}},
+}

@@ -1,0 +1,154 @@
+// Package samples has a file for every operation that tasks carry out, with what tests
+// need to know of it. The simulation, the table of troubles, chaos, the tests of answers,
+// leaks and Redis' user, and those of the command line range over its table, so that an
+// operation is in all of them once it has a sample. Only tests import it.
+package samples
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+// table has a line for every file of a sample. The draws of the simulation and the columns
+// of the README's table of troubles follow its order.
+func table() []Sample {
+	return []Sample{
+		b2cTriggerIssue,
+		b2cCancelDelayIssue,
+		b2bInvalid,
+		b2bInvalidConfirm,
+		b2bGetAllowanceConfirm,
+	}
+}
+
+// Sample is one operation.
+type Sample struct {
+	// Type, Queue, Path and Command are what the row of the type has to come to, typed by
+	// hand, and Flags are the fields that its command takes.
+	Type, Queue, Path, Command string
+	Flags                      []string
+	// Subject is the nth subject of this operation, and another than the nth of others
+	// where the word is.
+	Subject func(word string, n int) string
+	// Effects are the fake's words for what a request can bring about.
+	Effects []string
+	// NamesSubject means that ECPay's answer says what it is about.
+	NamesSubject bool
+	// Refusal is a code by which ECPay refuses a write for good.
+	Refusal int
+	// Answers say what one attempt makes of an answer, by its row in the table of
+	// worker/answers_test.go or by the row's kind, where that is not what the row says.
+	Answers map[string]Answer
+	// Cases are the ways in which it is wanted, the usual one first.
+	Cases []Case
+}
+
+// Answer is what one attempt makes of an answer: the words for an action of the worker's
+// and for a kind.
+type Answer struct{ Action, Kind string }
+
+// Case is one way in which an operation is wanted.
+type Case struct {
+	Sample
+	// Name is what tests call it.
+	Name string
+	// Payload is the task's, and Stage makes its subject known to the fake.
+	Payload func(At) tasks.Payload
+	Stage   func(*ecpaytest.Server, At) error
+	// Effect is the fake's word for what it brings about, empty for a query.
+	Effect string
+	// RtnCode is that of its success.
+	RtnCode int64
+	// Column is what the table of troubles calls a write, and Outcomes are what becomes
+	// of it.
+	Column   string
+	Outcomes map[Aftermath]string
+}
+
+// At is what a case is about. An empty MerchantID is the fake's first, an empty
+// RelateNumber is R and the subject, and an empty Date is [Date].
+type At struct{ MerchantID, Subject, RelateNumber, Date string }
+
+// Date is the day of issue where a test names none.
+const Date = "2026-03-02"
+
+func (a At) filled() At {
+	return At{
+		cmp.Or(a.MerchantID, ecpaytest.StageMerchantID), a.Subject, cmp.Or(a.RelateNumber, "R"+a.Subject), cmp.Or(a.Date, Date),
+	}
+}
+
+// Cases are all cases of all operations.
+func Cases() []Case {
+	var all []Case
+	for _, s := range table() {
+		for _, c := range s.Cases {
+			payload, stage := c.Payload, c.Stage
+			c.Payload = func(a At) tasks.Payload { return payload(a.filled()) }
+			c.Stage = func(f *ecpaytest.Server, a At) error { return stage(f, a.filled()) }
+			c.Sample = s
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// Usual is the usual case of every operation.
+func Usual() []Case {
+	var list []Case
+	for _, c := range Cases() {
+		if n := len(list); n == 0 || list[n-1].Type != c.Type {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// Writes keeps the cases of writes.
+func Writes(cases []Case) []Case {
+	var list []Case
+	for _, c := range cases {
+		if c.Row().Operation.Write {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// Named is the case of a name; there is one.
+func Named(name string) Case {
+	for _, c := range Cases() {
+		if c.Name == name {
+			return c
+		}
+	}
+	panic("no sample has a case " + name)
+}
+
+// Row is the row of the case's type.
+func (c Case) Row() tasks.Type { return tasks.TypeOf(c.Payload(At{})) }
+
+// Question is the name of the query by which an unanswered write is found out, empty where
+// nothing is known to ask by.
+func (c Case) Question() string {
+	if ask := tasks.AskOf(c.Payload(At{}), false); ask != nil {
+		return ask.Request.Operation().Name
+	}
+	return ""
+}
+
+// Args is the command line that enqueues the case, after the word enqueue.
+func (c Case) Args(a At) []string {
+	args := []string{c.Command}
+	v := reflect.ValueOf(c.Payload(a)).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); !f.IsZero() {
+			args = append(args, fmt.Sprintf("--%s=%v", tasks.FlagName(v.Type().Field(i).Name), reflect.Indirect(f)))
+		}
+	}
+	return args
+}
