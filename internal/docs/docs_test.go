@@ -285,7 +285,14 @@ func TestWhatBecomesOfAWriteIsTheSameInBothLanguages(t *testing.T) {
 
 func TestBothLanguagesSayTheSame(t *testing.T) {
 	t.Parallel()
-	a, b := readPage(t, readmes[0]), readPage(t, readmes[1])
+	sameInBothLanguages(t, readmes)
+	sameInBothLanguages(t, architectures)
+}
+
+// sameInBothLanguages compares two pages that are translations of each other.
+func sameInBothLanguages(t *testing.T, names []string) {
+	t.Helper()
+	a, b := readPage(t, names[0]), readPage(t, names[1])
 	levels := func(p page) []string {
 		var list []string
 		for _, h := range p.headings {
@@ -332,7 +339,10 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 		t.Errorf("tables (-%s +%s):\n%s", a.name, b.name, diff)
 	}
 	links := func(p page) []string {
-		list := slices.DeleteFunc(targets(p), func(s string) bool { return slices.Contains(readmes, s) })
+		list := targets(p)
+		for i, s := range list { // each leads to pages of its own language
+			list[i] = strings.Replace(s, ".zh-TW.md", ".md", 1)
+		}
 		slices.Sort(list)
 		return list
 	}
@@ -363,7 +373,7 @@ func targets(p page) []string {
 
 func TestRelativeLinksLeadToFiles(t *testing.T) {
 	t.Parallel()
-	for _, name := range append([]string{"CHANGELOG.md", "deploy/RUNBOOK.md", "ecpay/ecpaytest/README.md"}, readmes...) {
+	for _, name := range slices.Concat([]string{"CHANGELOG.md", "deploy/RUNBOOK.md", "ecpay/ecpaytest/README.md"}, readmes, architectures) {
 		for _, target := range targets(readPage(t, name)) {
 			if strings.HasPrefix(target, "https://") {
 				continue
