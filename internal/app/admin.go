@@ -20,7 +20,10 @@ type admin struct {
 	server *http.Server
 }
 
-func startAdmin(addr string, connections int, reg *prometheus.Registry, live func() error, ready func(context.Context) error, log zerolog.Logger) (*admin, error) {
+func startAdmin(
+	addr string, connections int, reg *prometheus.Registry,
+	live func() error, ready func(context.Context) error, log zerolog.Logger,
+) (*admin, error) {
 	if addr == "" {
 		return &admin{}, nil
 	}

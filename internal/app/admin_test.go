@@ -14,7 +14,8 @@ import (
 func TestAProbeSaysWhatIsWrongAndOnlyItsOwn(t *testing.T) {
 	t.Parallel()
 	var live, ready error
-	a, err := startAdmin("127.0.0.1:0", adminConns, prometheus.NewRegistry(), func() error { return live }, func(context.Context) error { return ready }, zerolog.Nop())
+	a, err := startAdmin("127.0.0.1:0", adminConns, prometheus.NewRegistry(),
+		func() error { return live }, func(context.Context) error { return ready }, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}

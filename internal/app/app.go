@@ -152,7 +152,8 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 		return nil, err
 	}
 
-	sweeper := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: clients.gate, Logger: cfg.Logger.Hook(worker.QuietHook()), Observe: m.Sweep})
+	sweeper := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: clients.gate,
+		Logger: cfg.Logger.Hook(worker.QuietHook()), Observe: m.Sweep})
 	sweeper.Start()
 	w.onStop("sweeper of dead tasks", func() error { sweeper.Stop(); return nil })
 

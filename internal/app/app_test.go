@@ -190,7 +190,8 @@ func TestAStartThatFailsReturnsItsErrorAndLeavesNothingRunning(t *testing.T) {
 	}{
 		{"a Redis URL that is none", func(c *app.WorkerConfig) { c.RedisURL = "x" }, "redis"},
 		{"nobody at the Redis URL", func(c *app.WorkerConfig) { c.RedisURL = "redis://" + free.Addr().String() }, "redis"},
-		{"an admin address that is taken", func(c *app.WorkerConfig) { c.AdminAddr = taken.Addr().String() }, "listen on " + taken.Addr().String()},
+		{"an admin address that is taken", func(c *app.WorkerConfig) { c.AdminAddr = taken.Addr().String() },
+			"listen on " + taken.Addr().String()},
 		{"a worker configuration that does not fit together", func(c *app.WorkerConfig) { c.Worker.TaskTimeout = time.Hour }, "TaskTimeout"},
 		{"no keys", func(c *app.WorkerConfig) { c.Keys = nil }, "Keys"},
 	}
@@ -307,11 +308,15 @@ func TestEveryMetricOfTasksAndRequestsIsThereFromTheStart(t *testing.T) {
 		want = append(want, fmt.Sprintf("ecpayq_redis_memory_bytes{purpose=%q} ", purpose))
 	}
 	want = append(want, fmt.Sprintf("ecpayq_build_info{goversion=%q,version=%q} 1", runtime.Version(), "test"),
-		"ecpayq_redis_up 1", "ecpayq_redis_used_memory_bytes ", "ecpayq_redis_max_memory_bytes 0", "ecpayq_redis_evicted_keys_total 0", "ecpayq_retry_age_ratio_count 0")
+		"ecpayq_redis_up 1", "ecpayq_redis_used_memory_bytes ", "ecpayq_redis_max_memory_bytes 0",
+		"ecpayq_redis_evicted_keys_total 0", "ecpayq_retry_age_ratio_count 0")
 	for _, line := range append(want, "ecpayq_clock_skew_ecpay_seconds", "ecpayq_clock_skew_redis_seconds", "ecpayq_clock_correction_seconds",
-		"ecpayq_dead_letters 0", `ecpayq_sweeps_total{result="failed"} 0`, `ecpayq_sweeps_total{result="ok"} `, "ecpayq_last_sweep_timestamp_seconds ",
-		`ecpayq_swept_tasks_total{action="copied"} 0`, `ecpayq_swept_tasks_total{action="orphaned"} 0`, `ecpayq_swept_tasks_total{action="trimmed"} 0`,
-		`ecpayq_swept_tasks_total{action="mended"} 0`, `ecpayq_swept_tasks_total{action="dangling"} 0`, `ecpayq_swept_tasks_total{action="settled"} 0`) {
+		"ecpayq_dead_letters 0", `ecpayq_sweeps_total{result="failed"} 0`,
+		`ecpayq_sweeps_total{result="ok"} `, "ecpayq_last_sweep_timestamp_seconds ",
+		`ecpayq_swept_tasks_total{action="copied"} 0`,
+		`ecpayq_swept_tasks_total{action="orphaned"} 0`, `ecpayq_swept_tasks_total{action="trimmed"} 0`,
+		`ecpayq_swept_tasks_total{action="mended"} 0`, `ecpayq_swept_tasks_total{action="dangling"} 0`,
+		`ecpayq_swept_tasks_total{action="settled"} 0`) {
 		if !strings.Contains(body, "\n"+line) {
 			t.Errorf("/metrics has no line %q", line)
 		}
@@ -380,7 +385,8 @@ func TestMetricsShowTheLedgerAndTheSweepsAndAnswerWhileRedisIsAway(t *testing.T)
 		body = scrape(t, w)
 		return strings.Contains(body, `ecpayq_sweeps_total{result="ok"} 1`)
 	})
-	for _, line := range []string{"ecpayq_dead_letters 1", `ecpayq_swept_tasks_total{action="copied"} 1`, "ecpayq_last_sweep_timestamp_seconds 1."} {
+	for _, line := range []string{"ecpayq_dead_letters 1",
+		`ecpayq_swept_tasks_total{action="copied"} 1`, "ecpayq_last_sweep_timestamp_seconds 1."} {
 		if !strings.Contains(body, "\n"+line) {
 			t.Errorf("/metrics has no line %q", line)
 		}
@@ -428,7 +434,8 @@ func TestDurabilityNamesWhatLosesTasks(t *testing.T) {
 		{"as shipped", app.Durability{AppendOnly: "yes", AppendFsync: "always", Policy: "noeviction"}, nil},
 		{"no AOF", app.Durability{AppendOnly: "no", AppendFsync: "always", Policy: "noeviction"}, []string{"appendonly is no"}},
 		{"every second", app.Durability{AppendOnly: "yes", AppendFsync: "everysec", Policy: "noeviction"}, []string{"appendfsync is everysec"}},
-		{"eviction", app.Durability{AppendOnly: "yes", AppendFsync: "always", Policy: "volatile-lru"}, []string{"maxmemory-policy is volatile-lru"}},
+		{"eviction", app.Durability{AppendOnly: "yes", AppendFsync: "always", Policy: "volatile-lru"},
+			[]string{"maxmemory-policy is volatile-lru"}},
 		{"both", app.Durability{AppendOnly: "no", Policy: "allkeys-lru"}, []string{"appendonly is no", "maxmemory-policy is allkeys-lru"}},
 		{"not told", app.Durability{}, nil},
 		{"told in part", app.Durability{AppendOnly: "no"}, []string{"appendonly is no"}},

@@ -51,7 +51,8 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	limit, wanted := openFiles(), dashboardFiles(cfg)
 	share := wanted.fitDashboard(limit)
 	if share != wanted {
-		cfg.Page.Logger.Warn().Msgf("only %d files may be open: the dashboard holds at most %d connections of browsers, and opens at most %d to Redis; raise the limit (ulimit -n, or LimitNOFILE of systemd)", limit, share.admin, share.redis)
+		cfg.Page.Logger.Warn().Msgf("only %d files may be open: the dashboard holds at most %d connections of browsers, "+
+			"and opens at most %d to Redis; raise the limit (ulimit -n, or LimitNOFILE of systemd)", limit, share.admin, share.redis)
 		cfg.Connections.Pool = share.pool(cfg.RedisURL)
 	}
 	cfg.Connections.set(o)

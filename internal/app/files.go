@@ -46,7 +46,8 @@ func (f files) complain(limit int) string {
 	if got == f {
 		return ""
 	}
-	return fmt.Sprintf("only %d files may be open, of which this worker wants %d: it opens at most %d connections to Redis with each of its two clients, and sends at most %d requests to ECPay at once; raise the limit (ulimit -n, or LimitNOFILE of systemd)",
+	return fmt.Sprintf("only %d files may be open, of which this worker wants %d: it opens at most %d connections to Redis "+
+		"with each of its two clients, and sends at most %d requests to ECPay at once; raise the limit (ulimit -n, or LimitNOFILE of systemd)",
 		limit, f.total(), got.redis, got.ecpay)
 }
 

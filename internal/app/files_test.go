@@ -42,7 +42,8 @@ func TestConnectionsFitIntoTheFilesThatMayBeOpen(t *testing.T) {
 			t.Errorf("%s: got a pool of %d, want %d", url, got, want)
 		}
 	}
-	if got := workerFiles(WorkerConfig{RedisURL: "redis-cluster://h", Connections: Connections{Pool: 10}, Worker: worker.Config{Concurrency: 7}}); got != (files{redis: 30, ecpay: 7, admin: adminConns}) {
+	got := workerFiles(WorkerConfig{RedisURL: "redis-cluster://h", Connections: Connections{Pool: 10}, Worker: worker.Config{Concurrency: 7}})
+	if got != (files{redis: 30, ecpay: 7, admin: adminConns}) {
 		t.Errorf("of a cluster: got %+v", got)
 	}
 }

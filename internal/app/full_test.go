@@ -202,7 +202,8 @@ func TestWhatRunsWhileRedisFillsIsRecordedAndTheRestWaits(t *testing.T) {
 	b.await("what was done while Redis was full", runs, map[string]int{"completed": 4})
 	b.await("what was refused", refused, map[string]int{"dead": 1})
 	b.await("what was banned", banned, map[string]int{"held": 1})
-	if task, err := b.client.Task(t.Context(), refused[0]); err != nil || task.Kind == nil || *task.Kind != ecpay.Rejected || task.RtnCode != 2103005 {
+	if task, err := b.client.Task(t.Context(), refused[0]); err != nil ||
+		task.Kind == nil || *task.Kind != ecpay.Rejected || task.RtnCode != 2103005 {
 		t.Errorf("the refused one: %+v, %v, want its kind and code", task, err)
 	}
 	if ban, err := b.rdb.HGet(t.Context(), record.KeysOfTask(banned[0]).Pace, "ban").Result(); err != nil || ban == "" {

@@ -182,7 +182,8 @@ func checkRedis(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logg
 		return fmt.Errorf("%w: it is %s", ErrRedisTooOld, d.Version)
 	}
 	if unknown := d.Unknown(); len(unknown) > 0 {
-		log.Warn().Str("redis", d.Version).Msg("redis does not tell whether it is durable: " + strings.Join(unknown, ", ") + " not known to this user; look as an administrator")
+		log.Warn().Str("redis", d.Version).
+			Msg("redis does not tell whether it is durable: " + strings.Join(unknown, ", ") + " not known to this user; look as an administrator")
 	}
 	for _, p := range d.Problems() {
 		log.Warn().Str("redis", d.Version).Msg("redis is not durable: " + p)
@@ -203,6 +204,7 @@ func checkUsable(ctx context.Context, rdb redis.UniversalClient, log zerolog.Log
 		return fmt.Errorf("%w: %w", enqueue.ErrRedis, err)
 	}
 	hint := redishealth.HintFor(err)
-	log.Error().Err(err).Str("reason", string(reason)).Str("hint", hint.En).Str("hint_zh", hint.Zh).Msg("redis takes no writes; the worker is not ready until it does")
+	log.Error().Err(err).Str("reason", string(reason)).Str("hint", hint.En).Str("hint_zh", hint.Zh).
+		Msg("redis takes no writes; the worker is not ready until it does")
 	return nil
 }

@@ -77,7 +77,8 @@ func TestATraceLeadsFromTheProducerOverTheAttemptsToECPay(t *testing.T) {
 		t.Errorf("the producer's span is a %s with the parent %v", producer.SpanKind, producer.Parent)
 	}
 	want := map[string]string{
-		"messaging.system": "asynq", "messaging.destination.name": "trigger_issue", "messaging.operation.name": "send", "messaging.operation.type": "send",
+		"messaging.system": "asynq", "messaging.destination.name": "trigger_issue",
+		"messaging.operation.name": "send", "messaging.operation.type": "send",
 		"messaging.message.id": r.ID, "ecpayq.task.type": "b2c:trigger_issue", "ecpayq.duplicate": "false",
 	}
 	if diff := cmp.Diff(want, attributes(producer)); diff != "" {
@@ -88,15 +89,19 @@ func TestATraceLeadsFromTheProducerOverTheAttemptsToECPay(t *testing.T) {
 		status                 codes.Code
 	}{{"retry", "Unavailable", "9000001", codes.Error}, {"done", "OK", "4000004", codes.Unset}} {
 		attempt, request := attempts[i], requests[i]
-		if attempt.SpanKind != trace.SpanKindConsumer || attempt.SpanContext.TraceID() != producer.SpanContext.TraceID() || attempt.Parent.SpanID() != producer.SpanContext.SpanID() {
+		if attempt.SpanKind != trace.SpanKindConsumer || attempt.SpanContext.TraceID() != producer.SpanContext.TraceID() ||
+			attempt.Parent.SpanID() != producer.SpanContext.SpanID() {
 			t.Errorf("attempt %d: a %s in the trace %s below %s", i+1, attempt.SpanKind, attempt.SpanContext.TraceID(), attempt.Parent.SpanID())
 		}
-		if len(attempt.Links) != 1 || attempt.Links[0].SpanContext.SpanID() != producer.SpanContext.SpanID() || attempt.Links[0].SpanContext.TraceID() != producer.SpanContext.TraceID() {
+		if len(attempt.Links) != 1 || attempt.Links[0].SpanContext.SpanID() != producer.SpanContext.SpanID() ||
+			attempt.Links[0].SpanContext.TraceID() != producer.SpanContext.TraceID() {
 			t.Errorf("attempt %d: links %v, want one to the producer", i+1, attempt.Links)
 		}
 		want := map[string]string{
-			"messaging.system": "asynq", "messaging.destination.name": "trigger_issue", "messaging.operation.name": "process", "messaging.operation.type": "process",
-			"messaging.message.id": r.ID, "ecpayq.task.type": "b2c:trigger_issue", "ecpayq.attempt": fmt.Sprint(i + 1), "ecpayq.verdict": row.verdict, "ecpayq.kind": row.kind,
+			"messaging.system": "asynq", "messaging.destination.name": "trigger_issue",
+			"messaging.operation.name": "process", "messaging.operation.type": "process",
+			"messaging.message.id": r.ID, "ecpayq.task.type": "b2c:trigger_issue",
+			"ecpayq.attempt": fmt.Sprint(i + 1), "ecpayq.verdict": row.verdict, "ecpayq.kind": row.kind,
 		}
 		got := attributes(attempt)
 		if got["ecpayq.age_ratio"] == "" {
@@ -106,7 +111,8 @@ func TestATraceLeadsFromTheProducerOverTheAttemptsToECPay(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("attempt %d (-want +got):\n%s", i+1, diff)
 		}
-		if request.SpanKind != trace.SpanKindClient || request.Parent.SpanID() != attempt.SpanContext.SpanID() || request.SpanContext.TraceID() != attempt.SpanContext.TraceID() {
+		if request.SpanKind != trace.SpanKindClient || request.Parent.SpanID() != attempt.SpanContext.SpanID() ||
+			request.SpanContext.TraceID() != attempt.SpanContext.TraceID() {
 			t.Errorf("request %d: a %s below %s", i+1, request.SpanKind, request.Parent.SpanID())
 		}
 		if request.StartTime.Before(attempt.StartTime) || request.EndTime.After(attempt.EndTime) || !request.EndTime.After(request.StartTime) {
@@ -148,7 +154,8 @@ func TestWhatIsNotSampledOrNotTracedTravelsWithNoTask(t *testing.T) {
 		{"OFF", nil, nil, ""},
 		{"NEVER", tracing.New(never, nil).Producer, nil, ""},
 		{"ALWAYS", tracing.New(always, nil).Producer, nil, "traceparent"},
-		{"OWN", tracing.New(always, nil).Producer, []enqueue.Option{enqueue.Trace(map[string]string{"traceparent": "the-caller's-own"})}, "the-caller's-own"},
+		{"OWN", tracing.New(always, nil).Producer,
+			[]enqueue.Option{enqueue.Trace(map[string]string{"traceparent": "the-caller's-own"})}, "the-caller's-own"},
 	} {
 		client, err := enqueue.New(enqueue.Config{Redis: rdb.Client(), Trace: row.trace})
 		if err != nil {
@@ -257,7 +264,8 @@ func TestNoSpanHasAKeyOrAFieldOfAPayloadOrAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, secret := range map[string]string{
-			"the HashKey": ecpaytest.StageHashKey, "the HashIV": ecpaytest.StageHashIV, "the reason": reason, "the remark": remark, "ECPay's message": answer,
+			"the HashKey": ecpaytest.StageHashKey, "the HashIV": ecpaytest.StageHashIV,
+			"the reason": reason, "the remark": remark, "ECPay's message": answer,
 		} {
 			if bytes.Contains(text, []byte(secret)) {
 				t.Errorf("the span %s has %s", s.Name, what)

@@ -36,7 +36,8 @@ func TestReadyzIs503WhileRedisTakesNoWrites(t *testing.T) {
 	t.Parallel()
 	cfg, _, redis := setup(t)
 	w := start(t, cfg)
-	d, err := app.StartDashboard(app.DashboardConfig{RedisURL: cfg.RedisURL, Addr: "127.0.0.1:0", Page: dashboard.Config{Logger: zerolog.Nop()}})
+	d, err := app.StartDashboard(app.DashboardConfig{RedisURL: cfg.RedisURL,
+		Addr: "127.0.0.1:0", Page: dashboard.Config{Logger: zerolog.Nop()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,10 +50,12 @@ func TestReadyzIs503WhileRedisTakesNoWrites(t *testing.T) {
 		metricIs string
 	}{
 		{redishealth.Full, []any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"}, "oom"},
-		{redishealth.FewReplicas, []any{"CONFIG", "SET", "min-replicas-to-write", "1"}, []any{"CONFIG", "SET", "min-replicas-to-write", "0"}, "no_replicas"},
+		{redishealth.FewReplicas, []any{"CONFIG", "SET", "min-replicas-to-write", "1"},
+			[]any{"CONFIG", "SET", "min-replicas-to-write", "0"}, "no_replicas"},
 		{redishealth.ReadOnly, []any{"REPLICAOF", "127.0.0.1", "1"}, []any{"REPLICAOF", "NO", "ONE"}, "read_only"},
 		{redishealth.Denied, []any{"ACL", "SETUSER", "default", "-eval"}, []any{"ACL", "SETUSER", "default", "+eval"}, "denied"},
-		{redishealth.Denied, []any{"ACL", "SETUSER", "default", "resetkeys", "~asynq:*"}, []any{"ACL", "SETUSER", "default", "allkeys"}, "denied"},
+		{redishealth.Denied, []any{"ACL", "SETUSER", "default", "resetkeys", "~asynq:*"},
+			[]any{"ACL", "SETUSER", "default", "allkeys"}, "denied"},
 	} {
 		if err := rdb.Do(t.Context(), row.on...).Err(); err != nil {
 			t.Fatal(err)
@@ -64,7 +67,8 @@ func TestReadyzIs503WhileRedisTakesNoWrites(t *testing.T) {
 			})
 		}
 		metric := `ecpayq_redis_writable{reason="` + row.metricIs + `"} 0`
-		if got := scrape(t, w); !strings.Contains(got, metric) || !strings.Contains(got, `ecpayq_redis_writable{reason="busy"} 1`) || !strings.Contains(got, "ecpayq_redis_up 1") {
+		if got := scrape(t, w); !strings.Contains(got, metric) ||
+			!strings.Contains(got, `ecpayq_redis_writable{reason="busy"} 1`) || !strings.Contains(got, "ecpayq_redis_up 1") {
 			t.Errorf("%v: want %s, and that Redis is up", row.on, metric)
 		}
 		if err := rdb.Do(t.Context(), row.off...).Err(); err != nil {
@@ -87,7 +91,8 @@ func TestAWorkerRefusesARedisThatItMayNotUseAndWaitsForOneThatIsFull(t *testing.
 		refused := cfg
 		refused.RedisURL = strings.Replace(server.URL(), "redis://", "redis://"+user+":word@", 1)
 		w, err := startSafely(refused)
-		if w != nil || !errors.Is(err, enqueue.ErrRedis) || redishealth.ReasonOf(err) != redishealth.Denied || !strings.Contains(redishealth.HintFor(err).En, strings.ToUpper(user)) {
+		if w != nil || !errors.Is(err, enqueue.ErrRedis) || redishealth.ReasonOf(err) != redishealth.Denied ||
+			!strings.Contains(redishealth.HintFor(err).En, strings.ToUpper(user)) {
 			t.Errorf("%s: got %v, want that Redis refuses it, and a hint that names it", rules, err)
 		}
 	}

@@ -132,21 +132,25 @@ func TestImportsPointDownOnly(t *testing.T) {
 func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 	t.Parallel()
 	for path, allowed := range map[string][]string{
-		"enqueue":              {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"}, // what a shop backend gets
-		"tasks/ledger":         {"tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
-		"tasks/record":         {"tasks", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
-		"tasks":                {"ecpay", "internal/exactjson", "internal/redisx"},
-		"ecpay":                nil,
-		"ecpay/ecpaytest":      nil, // shares no code with the client that it judges
-		"internal/asynqx":      {"internal/redisx"},
-		"internal/redistest":   nil,
-		"internal/exactjson":   nil,
-		"internal/redisx":      nil,
-		"internal/web":         nil,
-		"worker":               {"worker/gate", "worker/merchants", "worker/deadletter", "enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/clean", "internal/asynqx"},
-		"worker/gate":          {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
-		"worker/merchants":     {"worker/gate", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
-		"internal/redishealth": {"enqueue", "tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		// what a shop backend gets
+		"enqueue":            {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"tasks/ledger":       {"tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"tasks/record":       {"tasks", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"tasks":              {"ecpay", "internal/exactjson", "internal/redisx"},
+		"ecpay":              nil,
+		"ecpay/ecpaytest":    nil, // shares no code with the client that it judges
+		"internal/asynqx":    {"internal/redisx"},
+		"internal/redistest": nil,
+		"internal/exactjson": nil,
+		"internal/redisx":    nil,
+		"internal/web":       nil,
+		"worker": {"worker/gate", "worker/merchants", "worker/deadletter", "enqueue", "tasks", "tasks/ledger",
+			"tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/clean", "internal/asynqx"},
+		"worker/gate": {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"worker/merchants": {"worker/gate", "tasks", "tasks/ledger", "tasks/record",
+			"ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"internal/redishealth": {"enqueue", "tasks", "tasks/ledger", "tasks/record",
+			"ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 	} {
 		p, ok := packages(t)[module+"/"+path]
 		if !ok {
@@ -202,8 +206,9 @@ var knowAsynq = map[string]struct {
 }{
 	"internal/asynqx":            {why: "it is where asynq is known"},
 	"internal/asynqx/asynqxtest": {why: "it brings tasks of asynq's into states, for tests"},
-	"worker":                     {files: []string{"asynq.go", "worker.go"}, why: "asynq's servers run its handler, and are told its verdicts"},
-	"internal/bench":             {why: "it measures what asynq does without us"},
+	"worker": {files: []string{"asynq.go", "worker.go"},
+		why: "asynq's servers run its handler, and are told its verdicts"},
+	"internal/bench": {why: "it measures what asynq does without us"},
 }
 
 func TestAsynqIsKnownInOnePlace(t *testing.T) {
@@ -291,7 +296,8 @@ func TestTheShippedBinaryLinksNothingOfTestsAndDevelopment(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"testing", "net/http/httptest", "github.com/alicebob/miniredis", "github.com/google/go-cmp",
-		module + "/ecpay/ecpaytest", module + "/internal/asynqx/asynqxtest", module + "/internal/redistest", module + "/internal/samples", module + "/internal/bench", module + "/cmd/ecpayq-dev",
+		module + "/ecpay/ecpaytest", module + "/internal/asynqx/asynqxtest",
+		module + "/internal/redistest", module + "/internal/samples", module + "/internal/bench", module + "/cmd/ecpayq-dev",
 	} {
 		for _, dep := range p.Deps {
 			if dep == bad || strings.HasPrefix(dep, bad+"/") {

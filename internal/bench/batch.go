@@ -44,7 +44,8 @@ func measureBatch(ctx context.Context, l *lab) (_ []Line, err error) {
 			}
 		}
 		what := c.what + ", AOF " + c.fsync
-		m, err := l.alternate(ctx, ", "+what, variant{ours, rate(l.sizes.batch, c.ours)}, variant{plain, rate(l.sizes.loop, byCall(plainSide, l.sizes.loop))})
+		m, err := l.alternate(ctx, ", "+what, variant{ours, rate(l.sizes.batch, c.ours)},
+			variant{plain, rate(l.sizes.loop, byCall(plainSide, l.sizes.loop))})
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +73,8 @@ type batchFile struct {
 }
 
 func (f batchFile) make(ctx context.Context) error {
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", f.program, "github.com/ecpayq/ecpayq/cmd/ecpayq").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", f.program,
+		"github.com/ecpayq/ecpayq/cmd/ecpayq").CombinedOutput(); err != nil {
 		return fmt.Errorf("build ecpayq, which needs go and the module's directory: %w\n%s", err, out)
 	}
 	file, err := os.Create(f.lines)

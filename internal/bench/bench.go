@@ -105,8 +105,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return Report{}, err
 	}
 	r := Report{
-		Machine: Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version(), Redis: version, Asynq: moduleVersion("github.com/hibiken/asynq")},
-		Runs:    cfg.Runs, Quick: cfg.Quick,
+		Machine: Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(),
+			Go: runtime.Version(), Redis: version, Asynq: moduleVersion("github.com/hibiken/asynq")},
+		Runs: cfg.Runs, Quick: cfg.Quick,
 	}
 	for _, f := range Figures() {
 		if len(cfg.Only) > 0 && !slices.Contains(cfg.Only, f.Name) {
@@ -158,7 +159,8 @@ func full() *sizes {
 	return &sizes{
 		enqueueOne: 10_000, enqueueMany: 20_000, throughput: 10_000, roundTrip: 2_000, idleOurs: 50, idlePlain: 12, idleSeconds: 5,
 		scheduled: 200, scheduledSeconds: 5, size: 100_000, few: 1_000, many: 1_000_000, growth: 10_000, codec: 200_000,
-		pace: 60, paceWarm: 5, crowd: 100, crowdSeconds: 20, ban: 10, banned: 200, hanging: 1_000, hangMillis: 1_000, others: 200, backlogs: []int{50_000, 500_000}, held: 2_000,
+		pace: 60, paceWarm: 5, crowd: 100, crowdSeconds: 20, ban: 10, banned: 200, hanging: 1_000,
+		hangMillis: 1_000, others: 200, backlogs: []int{50_000, 500_000}, held: 2_000,
 		batch: 100_000, loop: 10_000,
 	}
 }
@@ -167,7 +169,8 @@ func quick() *sizes {
 	return &sizes{
 		enqueueOne: 500, enqueueMany: 1_000, throughput: 500, roundTrip: 200, idleOurs: 5, idlePlain: 2, idleSeconds: 1,
 		scheduled: 20, scheduledSeconds: 2, size: 2_000, few: 100, many: 5_000, growth: 500, codec: 2_000,
-		pace: 3, paceWarm: 1, crowd: 20, crowdSeconds: 2, ban: 2, banned: 20, hanging: 40, hangMillis: 300, others: 20, backlogs: []int{1_000, 5_000}, held: 200,
+		pace: 3, paceWarm: 1, crowd: 20, crowdSeconds: 2, ban: 2, banned: 20,
+		hanging: 40, hangMillis: 300, others: 20, backlogs: []int{1_000, 5_000}, held: 200,
 		batch: 5_000, loop: 500,
 	}
 }

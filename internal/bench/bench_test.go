@@ -41,7 +41,8 @@ func tiny() Config {
 	return Config{Runs: 1, Command: []string{os.Args[0], asPart}, sizes: &sizes{
 		enqueueOne: 20, enqueueMany: 40, throughput: 40, roundTrip: 40, idleOurs: 2, idlePlain: 1, idleSeconds: 1,
 		scheduled: 4, scheduledSeconds: 1, size: 50, few: 10, many: 100, growth: 30, codec: 20,
-		pace: 1, crowd: 3, crowdSeconds: 1, ban: 1, banned: 5, hanging: 10, hangMillis: 100, others: 3, backlogs: []int{20, 40}, held: 10, batch: 50, loop: 10,
+		pace: 1, crowd: 3, crowdSeconds: 1, ban: 1, banned: 5, hanging: 10,
+		hangMillis: 100, others: 3, backlogs: []int{20, 40}, held: 10, batch: 50, loop: 10,
 	}}
 }
 
@@ -121,7 +122,8 @@ func TestJSONOfAReportKeepsItsShape(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"machine":{"os":"linux","arch":"","cpus":0,"go":"","redis":"","asynq":""},"runs":1,"quick":false,"lines":[` +
-		`{"figure":"throughput","name":"one","unit":"/s","series":[{"variant":"ecpayq","median":90,"runs":[90]},{"variant":"plain asynq","median":100,"runs":[100]}],` +
+		`{"figure":"throughput","name":"one","unit":"/s","series":[` +
+		`{"variant":"ecpayq","median":90,"runs":[90]},{"variant":"plain asynq","median":100,"runs":[100]}],` +
 		`"goals":[{"goal":"≥ 0.95 × plain asynq","against":"plain asynq","value":0.9,"met":false}]}]}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -179,7 +181,8 @@ func TestALedgerMustShowEachIntentOnceAndNothingElse(t *testing.T) {
 
 func TestRunRefusesAFigureThatIsNone(t *testing.T) {
 	t.Parallel()
-	if _, err := Run(t.Context(), Config{Only: []string{"speed"}}); !errors.Is(err, ErrUnknownFigure) || !strings.Contains(err.Error(), "throughput") {
+	if _, err := Run(t.Context(), Config{Only: []string{"speed"}}); !errors.Is(err, ErrUnknownFigure) ||
+		!strings.Contains(err.Error(), "throughput") {
 		t.Errorf("error %v, want one that names the figures", err)
 	}
 }
@@ -280,7 +283,8 @@ func TestRatiosAreThoseOfNeighbouringRuns(t *testing.T) {
 func TestNumbersHaveAsManyDigitsAsMeanSomething(t *testing.T) {
 	t.Parallel()
 	for v, want := range map[float64]string{
-		0: "0", 4: "4", 0.954: "0.95", 1.05: "1.05", 12.34: "12.3", 123.4: "123", 1234.5: "1,234", 1e6: "1,000,000", -2.5: "-2.50", -12345: "-12,345",
+		0: "0", 4: "4", 0.954: "0.95", 1.05: "1.05", 12.34: "12.3", 123.4: "123",
+		1234.5: "1,234", 1e6: "1,000,000", -2.5: "-2.50", -12345: "-12,345",
 	} {
 		if got := Number(v); got != want {
 			t.Errorf("Number(%v) = %q, want %q", v, got, want)

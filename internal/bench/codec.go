@@ -82,7 +82,8 @@ func measureCodec(ctx context.Context, l *lab) ([]Line, error) {
 // dataOf returns a JSON text of n bytes as ECPay gets it: mostly ASCII, with some
 // Chinese, which URL encoding makes nine times as long in characters.
 func dataOf(n int) ([]byte, error) {
-	req := ecpay.B2BInvalidRequest{MerchantID: ecpaytest.StageMerchantID, InvoiceNumber: "VG11000002", InvoiceDate: "2026-11-02", Reason: "訂單取消"}
+	req := ecpay.B2BInvalidRequest{MerchantID: ecpaytest.StageMerchantID,
+		InvoiceNumber: "VG11000002", InvoiceDate: "2026-11-02", Reason: "訂單取消"}
 	text, err := json.Marshal(req)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,8 @@ func measureFairness(ctx context.Context, l *lab) ([]Line, error) {
 		if err != nil {
 			return nil, err
 		}
-		lines = append(lines, m.line("p99", what+", p99", "ms", atMost(100)), m.line("holds", "holds for each of its tasks", "holds", atMost(1.05)))
+		lines = append(lines, m.line("p99", what+", p99", "ms", atMost(100)),
+			m.line("holds", "holds for each of its tasks", "holds", atMost(1.05)))
 		if i > 0 {
 			continue
 		}
@@ -39,7 +40,8 @@ func measureFairness(ctx context.Context, l *lab) ([]Line, error) {
 		if err != nil {
 			return nil, err
 		}
-		lines = append(lines, m.line("p99", "the same, put in by plain asynq, p99", "ms", atMost(6_000)), m.line("holds", "holds for each of its tasks", "holds", atMost(1.05)))
+		lines = append(lines, m.line("p99", "the same, put in by plain asynq, p99", "ms", atMost(6_000)),
+			m.line("holds", "holds for each of its tasks", "holds", atMost(1.05)))
 	}
 	return lines, nil
 }

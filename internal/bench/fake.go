@@ -37,7 +37,8 @@ func subject(i int) string { return fmt.Sprintf("BENCH%08d", i) }
 func startFake(order) (ready, func(), error) {
 	var cfg ecpaytest.Config
 	for i := range merchants {
-		cfg.Merchants = append(cfg.Merchants, ecpaytest.Merchant{MerchantID: merchantID(i), HashKey: ecpaytest.StageHashKey, HashIV: ecpaytest.StageHashIV})
+		cfg.Merchants = append(cfg.Merchants,
+			ecpaytest.Merchant{MerchantID: merchantID(i), HashKey: ecpaytest.StageHashKey, HashIV: ecpaytest.StageHashIV})
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -64,7 +64,9 @@ func Part(ctx context.Context, name string, in io.Reader, out io.Writer) error {
 		_, _ = io.Copy(io.Discard, lines)
 		cancel()
 	}()
-	start := map[string]func(order) (ready, func(), error){partFake: startFake, partOurs: startOurs, partPlain: startPlain, partDelay: startDelay}[name]
+	start := map[string]func(order) (ready, func(), error){
+		partFake: startFake, partOurs: startOurs, partPlain: startPlain, partDelay: startDelay,
+	}[name]
 	if start == nil {
 		return fmt.Errorf("no part %q", name)
 	}

@@ -48,7 +48,8 @@ func (l *lab) newWorld(ctx context.Context, fsync string) (w *world, err error) 
 			err = errors.Join(err, started.close())
 		}
 	}(w)
-	if w.redis, err = redistest.Start(ctx, redistest.Options{AppendFsync: fsync, Args: []string{"--auto-aof-rewrite-percentage", "0"}}); err != nil {
+	w.redis, err = redistest.Start(ctx, redistest.Options{AppendFsync: fsync, Args: []string{"--auto-aof-rewrite-percentage", "0"}})
+	if err != nil {
 		return w, err
 	}
 	w.cleanups = append(w.cleanups, w.redis.Stop)

@@ -10,7 +10,8 @@ import (
 
 // bad are characters that nothing shows: ESC, BEL, DEL, CSI and others of C1, the turns of
 // direction, the separators of lines, what has no width, and what only tags.
-var bad = []rune{0, 7, 0x1b, 0x7f, 0x80, 0x85, 0x9b, 0x9d, 0xad, 0x61c, 0x180e, 0x200b, 0x200d, 0x200e, 0x2028, 0x2029, 0x202a, 0x202e, 0x2060, 0x2066, 0x2069, 0x3164, 0xfeff, 0xfff9, 0xe0001, 0xe0041}
+var bad = []rune{0, 7, 0x1b, 0x7f, 0x80, 0x85, 0x9b, 0x9d, 0xad, 0x61c, 0x180e, 0x200b, 0x200d, 0x200e,
+	0x2028, 0x2029, 0x202a, 0x202e, 0x2060, 0x2066, 0x2069, 0x3164, 0xfeff, 0xfff9, 0xe0001, 0xe0041}
 
 const good = "訂單取消 Café 「，。」 ａ　b 😀 \ue000 葛\U000e0100"
 
@@ -33,11 +34,13 @@ func TestWhatIsHiddenIsMarkedInTextsAndEscapedInJSON(t *testing.T) {
 			t.Errorf("%d, %v", n, err)
 		}
 		var back map[string]string
-		if err := json.Unmarshal(out.Bytes(), &back); err != nil || back[text] != text || bytes.ContainsFunc(bytes.TrimSpace(out.Bytes()), hidden) {
+		if err := json.Unmarshal(out.Bytes(), &back); err != nil ||
+			back[text] != text || bytes.ContainsFunc(bytes.TrimSpace(out.Bytes()), hidden) {
 			t.Errorf("JSON with %U: got %q, which is %q", r, out.Bytes(), back)
 		}
 		var shown map[string]string
-		if err := json.Unmarshal(Shown(line), &shown); err != nil || strings.ContainsFunc(shown["a\ufffdb"]+shown["a\ufffd\ufffdb"], hidden) || len(shown) != 1 {
+		if err := json.Unmarshal(Shown(line), &shown); err != nil ||
+			strings.ContainsFunc(shown["a\ufffdb"]+shown["a\ufffd\ufffdb"], hidden) || len(shown) != 1 {
 			t.Errorf("JSON to be shown, with %U: got %q, which is %q, %v", r, Shown(line), shown, err)
 		}
 		if v, _ := Value(map[string]any{text: []any{text, 1.5}}).(map[string]any); v["a\ufffdb"].([]any)[0] != "a\ufffdb" {
@@ -58,7 +61,8 @@ func TestWhatIsHiddenIsMarkedInTextsAndEscapedInJSON(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	for in, want := range map[string]string{
-		`{"a\\u001bb":["\u001b\n\udb40\udc41\"<", 12345678901234567890]}`: `{"a\\u001bb":["` + "\ufffd \ufffd" + `\"<",12345678901234567890]}` + "\n",
+		`{"a\\u001bb":["\u001b\n\udb40\udc41\"<", 12345678901234567890]}`: `{"a\\u001bb":["` +
+			"\ufffd \ufffd" + `\"<",12345678901234567890]}` + "\n",
 		"no JSON: \u202e": "no JSON: \ufffd",
 	} {
 		if got := string(Shown([]byte(in))); got != want {

@@ -180,12 +180,15 @@ func (c *Config) Validate() error {
 	relation(c.Concurrency > 0, "ECPAYQ_CONCURRENCY is %d; it must be at least 1", c.Concurrency)
 	relation(c.MerchantInFlight > 0, "ECPAYQ_MERCHANT_IN_FLIGHT is %d; it must be at least 1", c.MerchantInFlight)
 	relation(c.EgressRate >= 0, "ECPAYQ_EGRESS_RATE is %d; it must not be negative, and 0 is no limit", c.EgressRate)
-	relation(egressName.MatchString(c.Egress), "ECPAYQ_EGRESS is %q; it must be 1 to 64 letters, digits, dots, hyphens and underscores", c.Egress)
+	relation(egressName.MatchString(c.Egress),
+		"ECPAYQ_EGRESS is %q; it must be 1 to 64 letters, digits, dots, hyphens and underscores", c.Egress)
 	relation(c.MaxAttempts > 0, "ECPAYQ_MAX_ATTEMPTS is %d; it must be at least 1", c.MaxAttempts)
 	relation(c.BackoffBase <= c.BackoffMax, "ECPAYQ_BACKOFF_BASE %s must not be more than ECPAYQ_BACKOFF_MAX %s", c.BackoffBase, c.BackoffMax)
 	relation(c.HTTPTimeout < c.TaskTimeout, "ECPAYQ_HTTP_TIMEOUT %s must be less than ECPAYQ_TASK_TIMEOUT %s", c.HTTPTimeout, c.TaskTimeout)
-	relation(c.TaskTimeout < c.ShutdownMax, "ECPAYQ_TASK_TIMEOUT %s must be less than ECPAYQ_SHUTDOWN_TIMEOUT %s", c.TaskTimeout, c.ShutdownMax)
-	relation(c.TaskTimeout <= maxTaskTimeout, "ECPAYQ_TASK_TIMEOUT %s must be at most %s: asynq may run a task again after that", c.TaskTimeout, maxTaskTimeout)
+	relation(c.TaskTimeout < c.ShutdownMax,
+		"ECPAYQ_TASK_TIMEOUT %s must be less than ECPAYQ_SHUTDOWN_TIMEOUT %s", c.TaskTimeout, c.ShutdownMax)
+	relation(c.TaskTimeout <= maxTaskTimeout,
+		"ECPAYQ_TASK_TIMEOUT %s must be at most %s: asynq may run a task again after that", c.TaskTimeout, maxTaskTimeout)
 	relation(c.Retention <= c.FinishTTL, "ECPAYQ_RETENTION %s must not be more than ECPAYQ_FINISH_TTL %s", c.Retention, c.FinishTTL)
 	if _, err := c.BaseURL(); err != nil {
 		errs = append(errs, err)
@@ -206,10 +209,12 @@ const ecpayWindow = 10 * time.Minute
 func (c *Config) Warnings() []string {
 	var list []string
 	if least := ecpayWindow + c.TaskTimeout; c.Fence < least {
-		list = append(list, spell("ECPAYQ_FENCE %s is less than ECPay's 10 minutes and ECPAYQ_TASK_TIMEOUT, %s: a write that was not answered may land after it was sent again", c.Fence, least))
+		list = append(list, spell("ECPAYQ_FENCE %s is less than ECPay's 10 minutes and ECPAYQ_TASK_TIMEOUT, %s: a "+
+			"write that was not answered may land after it was sent again", c.Fence, least))
 	}
 	if most := c.TaskTimeout / 4; c.MerchantInterval > most {
-		list = append(list, spell("ECPAYQ_MERCHANT_INTERVAL %s is more than a quarter of ECPAYQ_TASK_TIMEOUT, %s: an attempt that needs two requests may have no time for the second, and begin anew again and again", c.MerchantInterval, most))
+		list = append(list, spell("ECPAYQ_MERCHANT_INTERVAL %s is more than a quarter of ECPAYQ_TASK_TIMEOUT, %s: an "+
+			"attempt that needs two requests may have no time for the second, and begin anew again and again", c.MerchantInterval, most))
 	}
 	return list
 }

@@ -73,7 +73,8 @@ func TestAFileThatMayNeverEndIsRefusedWhateverNamesIt(t *testing.T) {
 		for path, want := range files {
 			err := f(path)
 			var h *config.Hint
-			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), strings.TrimSuffix(name, " of a dashboard")) || !errors.As(err, &h) {
+			if err == nil || !strings.Contains(err.Error(), want) ||
+				!strings.Contains(err.Error(), strings.TrimSuffix(name, " of a dashboard")) || !errors.As(err, &h) {
 				t.Errorf("%s is %s: got error %v, want one that names it and says %q, with a hint", name, path, err, want)
 			}
 		}
@@ -95,7 +96,8 @@ func TestFilesOfKeysThatOthersCanReadAreNamed(t *testing.T) {
 		return strings.Join(config.Exposed([]config.SecretFile{{Name: "NAME", Path: path}}), "\n")
 	}
 	for mode, want := range map[os.FileMode]string{
-		0o600: "", 0o400: "", 0o640: "", 0o440: "", 0o644: "can be read by every user of this machine (mode 0644)", 0o604: "can be read by every user of this machine (mode 0604)",
+		0o600: "", 0o400: "", 0o640: "", 0o440: "", 0o644: "can be read by every user of this machine (mode 0644)",
+		0o604: "can be read by every user of this machine (mode 0604)",
 		0o666: "can be written by every user of this machine (mode 0666)", 0o660: "can be written by its group (mode 0660)",
 	} {
 		path := file(mode)
@@ -109,7 +111,8 @@ func TestFilesOfKeysThatOthersCanReadAreNamed(t *testing.T) {
 	// As Kubernetes has it: key -> ..data/key, ..data -> ..2026_03_01_10_00_00.1
 	real := file(0o644, "..2026_03_01_10_00_00.1")
 	volume := filepath.Dir(filepath.Dir(real))
-	if err := errors.Join(os.Symlink(filepath.Base(filepath.Dir(real)), filepath.Join(volume, "..data")), os.Symlink("..data/key", filepath.Join(volume, "key"))); err != nil {
+	if err := errors.Join(os.Symlink(filepath.Base(filepath.Dir(real)), filepath.Join(volume, "..data")),
+		os.Symlink("..data/key", filepath.Join(volume, "key"))); err != nil {
 		t.Fatal(err)
 	}
 	if got := ask(filepath.Join(volume, "key")); got != "" {
@@ -131,8 +134,11 @@ func TestFilesOfKeysThatOthersCanReadAreNamed(t *testing.T) {
 
 func TestTheFilesThatHoldSecretsAreKnown(t *testing.T) {
 	t.Parallel()
-	yaml := write(t, "ecpayq.yaml", "platforms: [{platform_id: '3', hash_key_file: a, hash_iv_file: b}]\nmerchants: [{merchant_id: '1', hash_key_file: c, hash_iv_file: d}]\n")
-	cfg := mustParse(t, map[string]string{"ECPAYQ_CONFIG": yaml, "ECPAYQ_HASH_KEY_FILE": "e", "ECPAYQ_HASH_IV_FILE": "f", "ECPAYQ_REDIS_URL_FILE": "g"})
+	yaml := write(t, "ecpayq.yaml",
+		"platforms: [{platform_id: '3', hash_key_file: a, hash_iv_file: b}]\nmerchants: [{merchant_id: '1', hash_key_file: "+
+			"c, hash_iv_file: d}]\n")
+	cfg := mustParse(t,
+		map[string]string{"ECPAYQ_CONFIG": yaml, "ECPAYQ_HASH_KEY_FILE": "e", "ECPAYQ_HASH_IV_FILE": "f", "ECPAYQ_REDIS_URL_FILE": "g"})
 	var got []string
 	for _, f := range cfg.SecretFiles() {
 		got = append(got, f.Path)
@@ -141,8 +147,9 @@ func TestTheFilesThatHoldSecretsAreKnown(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	for name, text := range map[string]string{
-		"keys of a merchant": "merchants: [{merchant_id: '1', hash_key: x, hash_iv: y}]", "keys of a platform": "platforms: [{platform_id: '1', hash_iv: y}]",
-		"passwords": "dashboard: {users: [{name: a, password_hash: b, role: viewer}]}",
+		"keys of a merchant": "merchants: [{merchant_id: '1', hash_key: x, hash_iv: y}]",
+		"keys of a platform": "platforms: [{platform_id: '1', hash_iv: y}]",
+		"passwords":          "dashboard: {users: [{name: a, password_hash: b, role: viewer}]}",
 	} {
 		path := write(t, "ecpayq.yaml", text)
 		if files := mustParse(t, map[string]string{"ECPAYQ_CONFIG": path}).PageSecretFiles(); len(files) != 2 || files[1].Path != path {

@@ -174,7 +174,8 @@ func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 	add := func(cfg ecpay.MerchantConfig, tsr, retrigger bool, interval *time.Duration) error {
 		m, err := ecpay.NewMerchant(cfg)
 		if err != nil {
-			return hint(err, "MerchantID, HashKey (%d bytes) and HashIV (%d bytes) stand in the merchant back office under 電子發票", ecpay.KeyLength, ecpay.KeyLength)
+			return hint(err, "MerchantID, HashKey (%d bytes) and HashIV (%d bytes) stand in the merchant back office under 電子發票",
+				ecpay.KeyLength, ecpay.KeyLength)
 		}
 		if _, twice := all[m.ID()]; twice {
 			return hint(fmt.Errorf("merchant %s is configured twice", m.ID()), "keep one entry for each MerchantID; ECPAYQ_MERCHANT_ID counts too")
@@ -202,14 +203,17 @@ func (c *Config) read() (map[string]worker.Merchant, *ecpay.Codes, error) {
 			return nil, nil, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
 		}
 		if m.Interval != nil && *m.Interval < 0 {
-			return nil, nil, wrong("ECPAYQ_CONFIG: merchant %s: interval is %s; it must not be negative, and 0s is none", m.MerchantID, time.Duration(*m.Interval))
+			return nil, nil, wrong("ECPAYQ_CONFIG: merchant %s: interval is %s; it must not be negative, and 0s is none",
+				m.MerchantID, time.Duration(*m.Interval))
 		}
-		if err := add(cfg, or(m.TsrIsRelateNumber, c.TsrIsRelateNumber), or(m.RetriggerScheduled, c.RetriggerScheduled), (*time.Duration)(m.Interval)); err != nil {
+		if err := add(cfg, or(m.TsrIsRelateNumber, c.TsrIsRelateNumber),
+			or(m.RetriggerScheduled, c.RetriggerScheduled), (*time.Duration)(m.Interval)); err != nil {
 			return nil, nil, err
 		}
 	}
 	if len(all) == 0 {
-		return nil, nil, hint(errors.New("no merchant is configured"), "set ECPAYQ_MERCHANT_ID with ECPAYQ_HASH_KEY_FILE and ECPAYQ_HASH_IV_FILE, or ECPAYQ_CONFIG")
+		return nil, nil, hint(errors.New("no merchant is configured"),
+			"set ECPAYQ_MERCHANT_ID with ECPAYQ_HASH_KEY_FILE and ECPAYQ_HASH_IV_FILE, or ECPAYQ_CONFIG")
 	}
 	return all, codes, nil
 }

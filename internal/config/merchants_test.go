@@ -140,7 +140,8 @@ codes:
 
 func TestAMerchantOfTheYAMLGoesBeforeTheSettingForAll(t *testing.T) {
 	t.Parallel()
-	text := fmt.Sprintf("merchants:\n  - {merchant_id: A1, hash_key: %s, hash_iv: %s}\n  - {merchant_id: B1, hash_key: %s, hash_iv: %s, tsr_is_relate_number: false, retrigger_scheduled: false}\n", keyA, ivA, keyB, ivB)
+	text := fmt.Sprintf("merchants:\n  - {merchant_id: A1, hash_key: %s, hash_iv: %s}\n  - {merchant_id: B1, "+
+		"hash_key: %s, hash_iv: %s, tsr_is_relate_number: false, retrigger_scheduled: false}\n", keyA, ivA, keyB, ivB)
 	d, err := open(t, text, map[string]string{"ECPAYQ_TSR_IS_RELATE_NUMBER": "true", "ECPAYQ_RETRIGGER_SCHEDULED": "true"})
 	if err != nil {
 		t.Fatal(err)
@@ -174,38 +175,49 @@ func TestAWrongYAMLIsRefusedWithoutRepeatingAKey(t *testing.T) {
 		{"field twice", "merchants:\n  - {merchant_id: A1, hash_key: " + keyA + ", hash_key: " + keyB + ", hash_iv: " + ivA + "}\n", "hash_key"},
 		{"no HashKey", "merchants:\n  - {merchant_id: A1, hash_iv: " + ivA + "}\n", "hash_key or hash_key_file is required"},
 		{"no HashIV", "merchants:\n  - {merchant_id: A1, hash_key: " + keyA + "}\n", "hash_iv or hash_iv_file is required"},
-		{"HashKey and its file", "merchants:\n  - {merchant_id: A1, hash_key: " + keyA + ", hash_key_file: /k, hash_iv: " + ivA + "}\n", "not both"},
+		{"HashKey and its file",
+			"merchants:\n  - {merchant_id: A1, hash_key: " + keyA + ", hash_key_file: /k, hash_iv: " + ivA + "}\n", "not both"},
 		{"key file that is not there", "merchants:\n  - {merchant_id: A1, hash_key_file: /nowhere/key, hash_iv: " + ivA + "}\n", "/nowhere/key"},
 		{"key too short", "merchants:\n  - {merchant_id: A1, hash_key: " + keyA[:15] + ", hash_iv: " + ivA + "}\n", "HashKey has 15 bytes"},
 		{"IV too long", "merchants:\n  - {merchant_id: A1, hash_key: " + keyA + ", hash_iv: " + ivA + "x}\n", "HashIV has 17 bytes"},
 		{"no MerchantID", "merchants:\n  - {hash_key: " + keyA + ", hash_iv: " + ivA + "}\n", "MerchantID is required"},
-		{"MerchantID too long", "merchants:\n  - {merchant_id: A1234567890, hash_key: " + keyA + ", hash_iv: " + ivA + "}\n", "MerchantID has 11 characters"},
-		{"MerchantID with a brace", "merchants:\n  - {merchant_id: \"A{1}\", hash_key: " + keyA + ", hash_iv: " + ivA + "}\n", "MerchantID must be letters and digits"},
+		{"MerchantID too long", "merchants:\n  - {merchant_id: A1234567890, hash_key: " + keyA + ", hash_iv: " + ivA + "}\n",
+			"MerchantID has 11 characters"},
+		{"MerchantID with a brace", "merchants:\n  - {merchant_id: \"A{1}\", hash_key: " + keyA + ", hash_iv: " + ivA + "}\n",
+			"MerchantID must be letters and digits"},
 		{"keys of a platform that is not there", "merchants:\n  - {merchant_id: A1, platform_id: P9, keys: platform}\n", `platform "P9"`},
 		{"keys of nobody", "merchants:\n  - {merchant_id: A1, keys: both, hash_key: " + keyA + ", hash_iv: " + ivA + "}\n", `keys is "both"`},
 		{"platform twice", "platforms:\n  - {platform_id: P1}\n  - {platform_id: P1}\nmerchants:\n" + good, `platform "P1"`},
-		{"platform without keys that are needed", "platforms:\n  - {platform_id: P1}\nmerchants:\n  - {merchant_id: A1, platform_id: P1, keys: platform}\n", "platform P1: hash_key"},
+		{"platform without keys that are needed",
+			"platforms:\n  - {platform_id: P1}\nmerchants:\n  - {merchant_id: A1, platform_id: P1, keys: platform}\n", "platform P1: hash_key"},
 		{"code without a kind that codes have", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, kind: OK}\n", "kind OK"},
 		{"code of an unknown kind", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, kind: Broken}\n", "kind"},
-		{"code that is two", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, trans_code: 6, kind: Rejected}\n", "either rtn_code or trans_code"},
+		{"code that is two", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, trans_code: 6, kind: Rejected}\n",
+			"either rtn_code or trans_code"},
 		{"code of an unknown operation", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, operation: Issue, kind: Rejected}\n", `"Issue"`},
-		{"code of an operation that both categories have", "merchants:\n" + good + "codes:\n  - {rtn_code: 5, operation: GetIssue, kind: Rejected}\n", "write B2C GetIssue or B2B GetIssue"},
+		{"code of an operation that both categories have",
+			"merchants:\n" + good + "codes:\n  - {rtn_code: 5, operation: GetIssue, kind: Rejected}\n", "write B2C GetIssue or B2B GetIssue"},
 		{"TransCode 1", "merchants:\n" + good + "codes:\n  - {trans_code: 1, kind: Rejected}\n", "TransCode 1"},
-		{"interval negative", "merchants:\n  - {merchant_id: A1, hash_key: " + keyA + ", hash_iv: " + ivA + ", interval: -1s}\n", "merchant A1: interval is -1s"},
+		{"interval negative", "merchants:\n  - {merchant_id: A1, hash_key: " + keyA + ", hash_iv: " + ivA + ", interval: -1s}\n",
+			"merchant A1: interval is -1s"},
 		{"no merchant", "merchants: []\n", "no merchant is configured"},
 		{"a second document", "merchants:\n" + good + "---\nmerchants:\n" + good, "document"},
 
 		// Mistakes by which a key stands where something else should.
-		{"a list as HashKey", "merchants:\n  - {merchant_id: A1, hash_key: [" + keyA + "], hash_iv: " + ivA + "}\n", "a key must be one word of text"},
-		{"a map as HashKey", "merchants:\n  - {merchant_id: A1, hash_key: {" + keyA + ": x}, hash_iv: " + ivA + "}\n", "a key must be one word of text"},
+		{"a list as HashKey", "merchants:\n  - {merchant_id: A1, hash_key: [" + keyA + "], hash_iv: " + ivA + "}\n",
+			"a key must be one word of text"},
+		{"a map as HashKey", "merchants:\n  - {merchant_id: A1, hash_key: {" + keyA + ": x}, hash_iv: " + ivA + "}\n",
+			"a key must be one word of text"},
 		{"a key as switch", "merchants:\n  - {merchant_id: A1, tsr_is_relate_number: " + keyA + "}\n", "line 2"},
 		{"a key as code", "codes:\n  - {rtn_code: " + keyA + ", kind: Rejected}\n", "line 2"},
 		{"a key as merchant", "merchants:\n  - " + keyA + "\n", "line 2"},
 		{"a key as list of merchants", "merchants: " + keyA + "\n", "line 1"},
 		{"a key as file", keyA + "\n", "ECPAYQ_CONFIG"},
 		{"no space after the colon", "merchants:\n  - {merchant_id: A1, hash_key:" + keyA + ", hash_iv: " + ivA + "}\n", "ECPAYQ_CONFIG"},
-		{"no space after the colon, on lines of their own", "merchants:\n  - merchant_id: A1\n    hash_key:" + keyA + "\n    hash_iv:" + ivA + "\n", "ECPAYQ_CONFIG"},
-		{"no space after the colon of the last line", "merchants:\n  - merchant_id: A1\n    hash_key: " + keyB + "\n    hash_iv:" + ivA + "\n", "ECPAYQ_CONFIG"},
+		{"no space after the colon, on lines of their own",
+			"merchants:\n  - merchant_id: A1\n    hash_key:" + keyA + "\n    hash_iv:" + ivA + "\n", "ECPAYQ_CONFIG"},
+		{"no space after the colon of the last line",
+			"merchants:\n  - merchant_id: A1\n    hash_key: " + keyB + "\n    hash_iv:" + ivA + "\n", "ECPAYQ_CONFIG"},
 		{"no colon", "merchants:\n  - merchant_id: A1\n    hash_key " + keyA + "\n    hash_iv " + ivA + "\n", "ECPAYQ_CONFIG"},
 		{"key and value exchanged", "merchants:\n  - {merchant_id: A1, " + keyA + ": hash_key, " + ivA + ": hash_iv}\n", "ECPAYQ_CONFIG"},
 		{"a tag in front of the key", "merchants:\n  - {merchant_id: A1, hash_key: !" + keyA + " x, hash_iv: " + ivA + "}\n", "HashKey"},
@@ -244,10 +256,12 @@ func TestTheMerchantOfTheEnvironmentIsWholeOrAbsent(t *testing.T) {
 		{"no HashIV", stage(map[string]string{"ECPAYQ_HASH_IV": ""}), "ECPAYQ_HASH_IV is required"},
 		{"short HashKey", stage(map[string]string{"ECPAYQ_HASH_KEY": keyA[1:]}), "HashKey has 15 bytes, want 16"},
 		{"HashIV in hexadecimal", stage(map[string]string{"ECPAYQ_HASH_IV": strings.Repeat("5a", 16)}), "HashIV has 32 bytes, want 16"},
-		{"HashKey of 16 characters and 48 bytes", stage(map[string]string{"ECPAYQ_HASH_KEY": strings.Repeat("鑰", 16)}), "HashKey has 48 bytes, want 16"},
+		{"HashKey of 16 characters and 48 bytes",
+			stage(map[string]string{"ECPAYQ_HASH_KEY": strings.Repeat("鑰", 16)}), "HashKey has 48 bytes, want 16"},
 		{"HashKey and its file", stage(map[string]string{"ECPAYQ_HASH_KEY_FILE": "/k"}), "ECPAYQ_HASH_KEY or ECPAYQ_HASH_KEY_FILE, not both"},
 		{"MerchantID and its file", stage(map[string]string{"ECPAYQ_MERCHANT_ID_FILE": "/k"}), "not both"},
-		{"HashIV file that is not there", stage(map[string]string{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": "/nowhere/iv"}), "ECPAYQ_HASH_IV_FILE"},
+		{"HashIV file that is not there",
+			stage(map[string]string{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": "/nowhere/iv"}), "ECPAYQ_HASH_IV_FILE"},
 		{"MerchantID too long", stage(map[string]string{"ECPAYQ_MERCHANT_ID": "20001320000"}), "MerchantID has 11 characters"},
 		{"PlatformID too long", stage(map[string]string{"ECPAYQ_PLATFORM_ID": "20001320000"}), "PlatformID has 11 characters"},
 	}
@@ -293,7 +307,8 @@ func TestAReloadTakesEffectAtOnceAndAWrongOneChangesNothing(t *testing.T) {
 		}
 	}
 	before := lookUp(t, d, "A1")
-	for _, wrong := range []string{"merchants: [\n", "merchants:\n" + entry("A1", "short", ivA), "merchants:\n" + entry(stageID, keyA, ivA), "merchants:\n" + entry("A1", keyB, ivB) + entry("A1", keyB, ivB)} {
+	for _, wrong := range []string{"merchants: [\n", "merchants:\n" + entry("A1", "short", ivA),
+		"merchants:\n" + entry(stageID, keyA, ivA), "merchants:\n" + entry("A1", keyB, ivB) + entry("A1", keyB, ivB)} {
 		put(path, wrong)
 		if err := d.Reload(); err == nil {
 			t.Errorf("%q: got no error", wrong)

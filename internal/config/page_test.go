@@ -63,7 +63,8 @@ schedules:
 	}
 	want := []row{
 		{"night", "30 3 * * *", "Asia/Taipei", schedule.Filter{}},
-		{"often", "*/10 * * * *", "UTC", schedule.Filter{Kinds: []ecpay.Kind{ecpay.Unavailable, ecpay.Rejected}, Type: "b2b:invalid", MerchantID: "1000001", OlderThan: 10 * time.Minute, Limit: 500}},
+		{"often", "*/10 * * * *", "UTC", schedule.Filter{Kinds: []ecpay.Kind{ecpay.Unavailable, ecpay.Rejected},
+			Type: "b2b:invalid", MerchantID: "1000001", OlderThan: 10 * time.Minute, Limit: 500}},
 		{"one", "@daily", "Asia/Taipei", schedule.Filter{Kinds: []ecpay.Kind{ecpay.Ambiguous}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -158,10 +158,11 @@ func TestWhatIsValidAndGivesUpAPromiseIsToldOf(t *testing.T) {
 		env  map[string]string
 		want string // empty: nothing
 	}{
-		"the defaults":                                   {nil, ""},
-		"a fence of ECPay's 10 minutes alone":            {map[string]string{"ECPAYQ_FENCE": "10m"}, "ECPAYQ_FENCE 10m is less than"},
-		"a short interval":                               {map[string]string{"ECPAYQ_MERCHANT_INTERVAL": "11250ms"}, ""},
-		"an interval that two requests have no time for": {map[string]string{"ECPAYQ_MERCHANT_INTERVAL": "11251ms"}, "ECPAYQ_MERCHANT_INTERVAL 11.251s is more than a quarter of ECPAYQ_TASK_TIMEOUT, 11.25s"},
+		"the defaults":                        {nil, ""},
+		"a fence of ECPay's 10 minutes alone": {map[string]string{"ECPAYQ_FENCE": "10m"}, "ECPAYQ_FENCE 10m is less than"},
+		"a short interval":                    {map[string]string{"ECPAYQ_MERCHANT_INTERVAL": "11250ms"}, ""},
+		"an interval that two requests have no time for": {map[string]string{"ECPAYQ_MERCHANT_INTERVAL": "11251ms"},
+			"ECPAYQ_MERCHANT_INTERVAL 11.251s is more than a quarter of ECPAYQ_TASK_TIMEOUT, 11.25s"},
 	} {
 		c := mustParse(t, stage(row.env))
 		if err := c.Validate(); err != nil {
@@ -183,13 +184,17 @@ func TestAConfigurationIsCheckedForWhatDoesNotFitTogether(t *testing.T) {
 		env  map[string]string
 		want string // empty: valid
 	}{
-		{"http timeout as long as the task's", map[string]string{"ECPAYQ_HTTP_TIMEOUT": "45s"}, "ECPAYQ_HTTP_TIMEOUT 45s must be less than ECPAYQ_TASK_TIMEOUT 45s"},
-		{"task timeout as long as the shutdown's", map[string]string{"ECPAYQ_SHUTDOWN_TIMEOUT": "45s"}, "ECPAYQ_TASK_TIMEOUT 45s must be less than ECPAYQ_SHUTDOWN_TIMEOUT 45s"},
+		{"http timeout as long as the task's", map[string]string{"ECPAYQ_HTTP_TIMEOUT": "45s"},
+			"ECPAYQ_HTTP_TIMEOUT 45s must be less than ECPAYQ_TASK_TIMEOUT 45s"},
+		{"task timeout as long as the shutdown's", map[string]string{"ECPAYQ_SHUTDOWN_TIMEOUT": "45s"},
+			"ECPAYQ_TASK_TIMEOUT 45s must be less than ECPAYQ_SHUTDOWN_TIMEOUT 45s"},
 		{"task timeout of 60s", map[string]string{"ECPAYQ_TASK_TIMEOUT": "60s", "ECPAYQ_SHUTDOWN_TIMEOUT": "61s"}, ""},
 		{"task timeout above 60s", map[string]string{"ECPAYQ_TASK_TIMEOUT": "61s", "ECPAYQ_SHUTDOWN_TIMEOUT": "62s"}, "must be at most 1m:"},
-		{"backoff base above its maximum", map[string]string{"ECPAYQ_BACKOFF_BASE": "16m"}, "ECPAYQ_BACKOFF_BASE 16m must not be more than ECPAYQ_BACKOFF_MAX 15m"},
+		{"backoff base above its maximum", map[string]string{"ECPAYQ_BACKOFF_BASE": "16m"},
+			"ECPAYQ_BACKOFF_BASE 16m must not be more than ECPAYQ_BACKOFF_MAX 15m"},
 		{"backoff base equal to its maximum", map[string]string{"ECPAYQ_BACKOFF_BASE": "15m"}, ""},
-		{"retention above the finish marker's", map[string]string{"ECPAYQ_FINISH_TTL": "23h"}, "ECPAYQ_RETENTION 24h must not be more than ECPAYQ_FINISH_TTL 23h"},
+		{"retention above the finish marker's", map[string]string{"ECPAYQ_FINISH_TTL": "23h"},
+			"ECPAYQ_RETENTION 24h must not be more than ECPAYQ_FINISH_TTL 23h"},
 		{"no concurrency", map[string]string{"ECPAYQ_CONCURRENCY": "0"}, "ECPAYQ_CONCURRENCY is 0"},
 		{"negative concurrency", map[string]string{"ECPAYQ_CONCURRENCY": "-1"}, "ECPAYQ_CONCURRENCY is -1"},
 		{"fewer connections than queues", map[string]string{"ECPAYQ_REDIS_POOL": "5"}, "ECPAYQ_REDIS_POOL is 5"},
@@ -201,9 +206,12 @@ func TestAConfigurationIsCheckedForWhatDoesNotFitTogether(t *testing.T) {
 		{"negative age", map[string]string{"ECPAYQ_MAX_AGE": "-1h"}, "ECPAYQ_MAX_AGE is -1h"},
 		{"no ban pause", map[string]string{"ECPAYQ_BAN_PAUSE": "0"}, "ECPAYQ_BAN_PAUSE is 0s"},
 		{"no grace", map[string]string{"ECPAYQ_NOT_FOUND_GRACE": "0s"}, ""},
-		{"negative grace", map[string]string{"ECPAYQ_NOT_FOUND_GRACE": "-1s"}, "ECPAYQ_NOT_FOUND_GRACE is -1s; it must not be negative, and 0s is none"},
-		{"retention that asynq stores as none", map[string]string{"ECPAYQ_RETENTION": "500ms"}, "ECPAYQ_RETENTION is 500ms; it must be whole seconds, because asynq drops what is less: set it to 1s"},
-		{"retention of which asynq drops a part", map[string]string{"ECPAYQ_RETENTION": "1.9s"}, "ECPAYQ_RETENTION is 1.9s; it must be whole seconds, because asynq drops what is less: set it to 1s"},
+		{"negative grace", map[string]string{"ECPAYQ_NOT_FOUND_GRACE": "-1s"},
+			"ECPAYQ_NOT_FOUND_GRACE is -1s; it must not be negative, and 0s is none"},
+		{"retention that asynq stores as none", map[string]string{"ECPAYQ_RETENTION": "500ms"},
+			"ECPAYQ_RETENTION is 500ms; it must be whole seconds, because asynq drops what is less: set it to 1s"},
+		{"retention of which asynq drops a part", map[string]string{"ECPAYQ_RETENTION": "1.9s"},
+			"ECPAYQ_RETENTION is 1.9s; it must be whole seconds, because asynq drops what is less: set it to 1s"},
 		{"retention in days", map[string]string{"ECPAYQ_RETENTION": "7d"}, ""},
 		{"days and hours", map[string]string{"ECPAYQ_MAX_AGE": "1d12h"}, ""},
 		{"no http timeout", map[string]string{"ECPAYQ_HTTP_TIMEOUT": "0s"}, "ECPAYQ_HTTP_TIMEOUT is 0s"},

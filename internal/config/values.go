@@ -39,8 +39,10 @@ func parseNumber(s string) (int, error) {
 }
 
 var (
-	durationForm = regexp.MustCompile(`^(-?)(?:([0-9]+(?:\.[0-9]+)?)d)?((?:[0-9]+(?:\.[0-9]+)?h)?(?:[0-9]+(?:\.[0-9]+)?m)?(?:[0-9]+(?:\.[0-9]+)?s)?(?:[0-9]+(?:\.[0-9]+)?ms)?(?:[0-9]+(?:\.[0-9]+)?[uµμ]s)?(?:[0-9]+(?:\.[0-9]+)?ns)?)$`)
-	errDuration  = errors.New("must be a duration with its unit, like 500ms, 90s, 10m, 12h, 7d or 1d12h")
+	durationForm = regexp.MustCompile(`^(-?)(?:([0-9]+(?:\.[0-9]+)?)d)?` +
+		`((?:[0-9]+(?:\.[0-9]+)?h)?(?:[0-9]+(?:\.[0-9]+)?m)?(?:[0-9]+(?:\.[0-9]+)?s)?` +
+		`(?:[0-9]+(?:\.[0-9]+)?ms)?(?:[0-9]+(?:\.[0-9]+)?[uµμ]s)?(?:[0-9]+(?:\.[0-9]+)?ns)?)$`)
+	errDuration = errors.New("must be a duration with its unit, like 500ms, 90s, 10m, 12h, 7d or 1d12h")
 )
 
 // ParseDuration reads a duration: numbers with the units d (24 hours), h, m, s, ms,
@@ -80,7 +82,8 @@ func WholeSeconds(name string, d time.Duration) error {
 	if d%time.Second == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s is %s; it must be whole seconds, because asynq drops what is less: set it to %s", name, d, clean.Duration(max(d.Truncate(time.Second), time.Second)))
+	return fmt.Errorf("%s is %s; it must be whole seconds, because asynq drops what is less: set it to %s",
+		name, d, clean.Duration(max(d.Truncate(time.Second), time.Second)))
 }
 
 type number int

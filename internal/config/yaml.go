@@ -46,7 +46,8 @@ type codeRow struct {
 func (f file) codes() (*ecpay.Codes, error) {
 	rows := make([]ecpay.CodeRow, len(f.Codes))
 	for i, r := range f.Codes {
-		rows[i] = ecpay.CodeRow{RtnCode: int64(r.RtnCode), TransCode: int(r.TransCode), Operation: r.Operation, Kind: r.Kind, ZhTW: r.ZhTW, En: r.En}
+		rows[i] = ecpay.CodeRow{RtnCode: int64(r.RtnCode), TransCode: int(r.TransCode),
+			Operation: r.Operation, Kind: r.Kind, ZhTW: r.ZhTW, En: r.En}
 	}
 	codes, err := ecpay.NewCodes(rows...)
 	if err != nil {

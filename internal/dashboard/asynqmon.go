@@ -34,7 +34,8 @@ const nonceMark = "ECPAYQ-NONCE"
 // wayBack leads from asynqmon to our page, and has room for what asynq.js shows.
 const wayBack = `<style nonce="` + nonceMark + `">` +
 	`#ecpayq,#ecpayq-note{position:fixed;right:1rem;z-index:2000;font:500 1rem system-ui,sans-serif}` +
-	`#ecpayq{top:1.2rem}#ecpayq-note{bottom:1rem;max-width:36rem;padding:1rem;border-radius:.4rem;background:#fdecea}#ecpayq-note a{color:#b3261e}</style>` +
+	`#ecpayq{top:1.2rem}#ecpayq-note{bottom:1rem;max-width:36rem;padding:1rem;border-radius:.4rem;background:#fdecea}` +
+	`#ecpayq-note a{color:#b3261e}</style>` +
 	`<a id="ecpayq" href="/">ecpayq ↩</a><div id="ecpayq-note" role="alert" hidden></div>`
 
 var (
@@ -57,7 +58,8 @@ func readMonPage(mon http.Handler) (*monPage, error) {
 	}
 	html = inlineScript.ReplaceAllString(html, `<script nonce="`+nonceMark+`">`)
 	// Its styles are made by script, which takes the nonce from here.
-	html = strings.Replace(html, "<head>", `<head><meta property="csp-nonce" content="`+nonceMark+`"/><script src="/static/asynq.js"></script>`, 1)
+	html = strings.Replace(html, "<head>",
+		`<head><meta property="csp-nonce" content="`+nonceMark+`"/><script src="/static/asynq.js"></script>`, 1)
 	html = strings.Replace(html, "<body>", `<body>`+wayBack, 1)
 	return &monPage{html}, nil
 }
@@ -243,7 +245,11 @@ func (d *Dashboard) runArchived(ctx context.Context, w http.ResponseWriter, queu
 		http.Error(w, fmt.Sprintf("%d tasks run, then it failed; try again / 已執行 %[1]d 項任務後失敗，請再試一次", ran), http.StatusServiceUnavailable)
 	case left > 0:
 		w.Header().Set("Link", `</?kind=Stopped>; rel="alternate"`)
-		http.Error(w, fmt.Sprintf("%d tasks run; %d that a person stopped left alone: run them one by one / 已執行 %[1]d 項任務；略過由人停止的 %[2]d 項，請逐一執行", ran, left), http.StatusConflict)
+		http.Error(
+			w,
+			fmt.Sprintf("%d tasks run; %d that a person stopped left alone: run them one by one / 已執行 %[1]d 項任務；略過由人停止的 %[2]d 項，請逐一執行", ran, left),
+			http.StatusConflict,
+		)
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}

@@ -51,14 +51,17 @@ func TestEveryChangeOnAsynqsPagesIsInTheAuditAndNothingIsDeleted(t *testing.T) {
 		{"POST", "/queues/q:pause", "", 204, []ledger.AuditEntry{entry("pause", "", "q")}},
 		{"POST", "/queues/q:resume", "", 204, []ledger.AuditEntry{entry("resume", "", "q")}},
 		{"POST", "/queues/q/pending_tasks/b2c.a.1.x:y:archive", "", 204, []ledger.AuditEntry{entry("archive", "b2c.a.1.x:y", "q pending_tasks")}},
-		{"DELETE", "/queues/q/archived_tasks/b2c.a.1.x:y", "", 403, []ledger.AuditEntry{entry("delete", "b2c.a.1.x:y", "q archived_tasks, refused")}},
+		{"DELETE", "/queues/q/archived_tasks/b2c.a.1.x:y", "", 403,
+			[]ledger.AuditEntry{entry("delete", "b2c.a.1.x:y", "q archived_tasks, refused")}},
 		{"POST", "/queues/q/archived_tasks/b2c.a.1.x:y:run", "", 204, []ledger.AuditEntry{entry("run", "b2c.a.1.x:y", "q archived_tasks")}},
 		{"POST", "/queues/q/pending_tasks:archive_all", "", 200, []ledger.AuditEntry{entry("archive", "", "q pending_tasks")}},
 		{"POST", "/queues/q/archived_tasks:batch_run", `{"task_ids":["b2c.a.1.x:y","gone"]}`, 200,
 			[]ledger.AuditEntry{entry("run", "gone", "q archived_tasks"), entry("run", "b2c.a.1.x:y", "q archived_tasks")}},
-		{"POST", "/queues/q/pending_tasks:batch_delete", `{"task_ids":["b2c.a.1.x:y"]}`, 403, []ledger.AuditEntry{entry("delete", "b2c.a.1.x:y", "q pending_tasks, refused")}},
+		{"POST", "/queues/q/pending_tasks:batch_delete", `{"task_ids":["b2c.a.1.x:y"]}`,
+			403, []ledger.AuditEntry{entry("delete", "b2c.a.1.x:y", "q pending_tasks, refused")}},
 		{"DELETE", "/queues/q/pending_tasks:delete_all", "", 403, []ledger.AuditEntry{entry("delete", "", "q pending_tasks, refused")}},
-		{"DELETE", "/queues/q/groups/g/aggregating_tasks/1", "", 403, []ledger.AuditEntry{entry("delete", "1", "q groups g aggregating_tasks, refused")}},
+		{"DELETE", "/queues/q/groups/g/aggregating_tasks/1", "", 403,
+			[]ledger.AuditEntry{entry("delete", "1", "q groups g aggregating_tasks, refused")}},
 		{"DELETE", "/queues/q", "", 403, []ledger.AuditEntry{entry("delete", "", "q, refused")}},
 		{"POST", "/queues/q/active_tasks/1:cancel", "", 204, []ledger.AuditEntry{entry("interrupt", "1", "q active_tasks")}},
 		{"POST", "/queues/q/archived_tasks:batch_run", "no json", 404, nil},
@@ -77,7 +80,8 @@ func TestEveryChangeOnAsynqsPagesIsInTheAuditAndNothingIsDeleted(t *testing.T) {
 			if got.Code != row.status {
 				t.Errorf("%s %s: got status %d, want %d\n%s", row.method, r.path, got.Code, row.status, got.Body)
 			}
-			if row.status == http.StatusForbidden && (!strings.Contains(got.Body.String(), "resolve or cancel it at /") || got.Header().Get("Link") == "") {
+			if row.status == http.StatusForbidden &&
+				(!strings.Contains(got.Body.String(), "resolve or cancel it at /") || got.Header().Get("Link") == "") {
 				t.Errorf("%s %s: got %q, want where to resolve", row.method, r.path, got.Body)
 			}
 			want = append(append([]ledger.AuditEntry{}, row.want...), want...)
@@ -104,7 +108,8 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	}
 	begin := func(id, token string) {
 		t.Helper()
-		_, err := gate.New(rdb, redisx.Confirm{}).Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
+		_, err := gate.New(rdb, redisx.Confirm{}).Begin(t.Context(),
+			gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
 		w.must(err)
 	}
 	get := func(id string) deadletter.Letter {
@@ -118,7 +123,8 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	inspector := asynq.NewInspectorFromRedisClient(rdb)
 
 	byHand := map[string]string{} // by how
-	for how, number := range map[string]string{"one": "VG00000001", "batch": "VG00000002", "later": "VG00000003", "refused before": "VG00000004"} {
+	for how, number := range map[string]string{"one": "VG00000001",
+		"batch": "VG00000002", "later": "VG00000003", "refused before": "VG00000004"} {
 		var options []enqueue.Option
 		if how == "later" {
 			options = []enqueue.Option{enqueue.ProcessIn(time.Hour)}
@@ -139,11 +145,14 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	press("invalid/pending_tasks:archive_all", "")
 	for how, id := range byHand {
 		l := get(id)
-		if l.By != "by hand: dashboard:olga" || !strings.Contains(l.Reason, "archived by hand") || !strings.Contains(l.ReasonZh, "由人手動封存") || l.Kind != ecpay.Stopped || l.State != record.StateDead || time.Since(l.DiedAt) > time.Minute {
+		if l.By != "by hand: dashboard:olga" || !strings.Contains(l.Reason, "archived by hand") || !strings.Contains(l.ReasonZh, "由人手動封存") ||
+			l.Kind != ecpay.Stopped || l.State != record.StateDead || time.Since(l.DiedAt) > time.Minute {
 			t.Errorf("%s: got %+v, want a letter that says by hand, and who", how, l)
 		}
-		wantText(t, how, w.do(request{method: "GET", path: "/dead?id=" + id, cookie: c}), []string{"by hand: dashboard:olga", "archived by hand", ">archive</td>"})
-		wantText(t, how, w.do(request{method: "GET", path: "/dead?id=" + id, cookie: c, headers: map[string]string{"Accept-Language": "zh-TW"}}), []string{"手動封存： dashboard:olga", "由人手動封存", ">archive</td>"}, "archived by hand")
+		wantText(t, how, w.do(request{method: "GET", path: "/dead?id=" + id, cookie: c}),
+			[]string{"by hand: dashboard:olga", "archived by hand", ">archive</td>"})
+		wantText(t, how, w.do(request{method: "GET", path: "/dead?id=" + id, cookie: c, headers: map[string]string{"Accept-Language": "zh-TW"}}),
+			[]string{"手動封存： dashboard:olga", "由人手動封存", ">archive</td>"}, "archived by hand")
 	}
 
 	// A worker that died is told from it. What had died before, was run again and was
@@ -189,7 +198,8 @@ func TestAPressIsOnAHundredTasksAtMostSoThatNobodyFlushesTheAudit(t *testing.T) 
 			t.Errorf("%d tasks: got %q, want what to do", n, a.Body)
 		}
 	}
-	if a := w.doBody(request{method: "POST", path: "/asynq/api/queues/q/pending_tasks:batch_delete"}, strings.Repeat(" ", 300<<10)); a.Code != 413 || len(w.audit()) != 100 {
+	a := w.doBody(request{method: "POST", path: "/asynq/api/queues/q/pending_tasks:batch_delete"}, strings.Repeat(" ", 300<<10))
+	if a.Code != 413 || len(w.audit()) != 100 {
 		t.Errorf("300 KiB: got status %d, want 413 and nothing in the audit", a.Code)
 	}
 }
@@ -202,7 +212,8 @@ func TestWithoutAnAuditNothingIsChanged(t *testing.T) {
 	if got := w.do(request{method: "POST", path: "/asynq/api/queues/q/pending_tasks/1:archive"}); got.Code != http.StatusServiceUnavailable {
 		t.Errorf("got status %d, want 503", got.Code)
 	}
-	if info, err := asynq.NewInspectorFromRedisClient(w.redis.Client()).GetTaskInfo("q", "1"); err != nil || info.State != asynq.TaskStatePending {
+	if info, err := asynq.NewInspectorFromRedisClient(w.redis.Client()).GetTaskInfo("q", "1"); err != nil ||
+		info.State != asynq.TaskStatePending {
 		t.Errorf("the task: %+v, %v, want it pending", info, err)
 	}
 }
@@ -232,11 +243,13 @@ func TestABrokenQueueBlanksNoPage(t *testing.T) {
 	if err := json.Unmarshal(a.Body.Bytes(), &list); err != nil || a.Code != 200 {
 		t.Fatalf("got status %d and %v\n%s", a.Code, err, a.Body)
 	}
-	if len(list.Queues) != 2 || list.Queues[0].Queue != "good" || list.Queues[0].Pending != 1 || list.Queues[1].Queue != "q" || list.Queues[1].Pending != 2 {
+	if len(list.Queues) != 2 || list.Queues[0].Queue != "good" ||
+		list.Queues[0].Pending != 1 || list.Queues[1].Queue != "q" || list.Queues[1].Pending != 2 {
 		t.Errorf("got %+v, want both queues with their lengths", list.Queues)
 	}
 	for _, path := range []string{"/", "/waiting"} {
-		if got := w.get(path); got.Code != 200 || !strings.Contains(got.Body.String(), "q: cannot be summed up") || strings.Contains(got.Body.String(), "good: cannot") {
+		if got := w.get(path); got.Code != 200 || !strings.Contains(got.Body.String(), "q: cannot be summed up") ||
+			strings.Contains(got.Body.String(), "good: cannot") {
 			t.Errorf("GET %s: got status %d, want 200 and a note on the queue", path, got.Code)
 		}
 	}
@@ -246,17 +259,19 @@ func TestOnlyNumbersDatesAndCodesOfPayloadsAndResultsAreShown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	for id, row := range map[string]struct{ payload, want string }{
-		"bytes":   {"\x00\xffs3cret", "(8 bytes that are no JSON object)"},
-		"array":   {`["s3cret"]`, "(10 bytes that are no JSON object)"},
-		"text":    {`"s3cret"`, "(8 bytes that are no JSON object)"},
-		"null":    {`null`, "(4 bytes that are no JSON object)"},
-		"ours":    {"{\n \"Tsr\": \"T1\", \"DelayDay\": 3 , \"UntilConfirmed\":true}", `{"Tsr":"T1","DelayDay":3,"UntilConfirmed":true}`},
-		"words":   {`{"Reason":"s3cret 王小明","Remark":"s3cret","InvoiceNumber":"VG1"}`, `{"Reason":"(10 characters)","Remark":"(6 characters)","InvoiceNumber":"VG1"}`},
-		"foreign": {`{"CustomerEmail":"s3cret@example.com","n":12345,"o":{"Tsr":"s3cret"},"a":["s3cret"],"x":null}`, `{"CustomerEmail":"(18 characters)","n":"(not shown)","o":"(not shown)","a":"(not shown)","x":"(not shown)"}`},
-		"long":    {`{"Tsr":"` + strings.Repeat("s3cret", 20) + `"}`, `{"Tsr":"(120 characters)"}`},
-		"nested":  {`{"Tsr":{"Name":"s3cret"},"HashKey":"s3cret0123456789"}`, `{"Tsr":"(not shown)","HashKey":"(16 characters)"}`},
-		"names":   {`{"s3cret 王小明":1,"":2,"Tsr":"T"}`, `{"…":"(not shown)","…":"(not shown)","Tsr":"T"}`},
-		"twice":   {`{"Tsr":"A","Tsr":"B","Remark":"s3cret"}`, `{"Tsr":"B","Remark":"(6 characters)"}`},
+		"bytes": {"\x00\xffs3cret", "(8 bytes that are no JSON object)"},
+		"array": {`["s3cret"]`, "(10 bytes that are no JSON object)"},
+		"text":  {`"s3cret"`, "(8 bytes that are no JSON object)"},
+		"null":  {`null`, "(4 bytes that are no JSON object)"},
+		"ours":  {"{\n \"Tsr\": \"T1\", \"DelayDay\": 3 , \"UntilConfirmed\":true}", `{"Tsr":"T1","DelayDay":3,"UntilConfirmed":true}`},
+		"words": {`{"Reason":"s3cret 王小明","Remark":"s3cret","InvoiceNumber":"VG1"}`,
+			`{"Reason":"(10 characters)","Remark":"(6 characters)","InvoiceNumber":"VG1"}`},
+		"foreign": {`{"CustomerEmail":"s3cret@example.com","n":12345,"o":{"Tsr":"s3cret"},"a":["s3cret"],"x":null}`,
+			`{"CustomerEmail":"(18 characters)","n":"(not shown)","o":"(not shown)","a":"(not shown)","x":"(not shown)"}`},
+		"long":   {`{"Tsr":"` + strings.Repeat("s3cret", 20) + `"}`, `{"Tsr":"(120 characters)"}`},
+		"nested": {`{"Tsr":{"Name":"s3cret"},"HashKey":"s3cret0123456789"}`, `{"Tsr":"(not shown)","HashKey":"(16 characters)"}`},
+		"names":  {`{"s3cret 王小明":1,"":2,"Tsr":"T"}`, `{"…":"(not shown)","…":"(not shown)","Tsr":"T"}`},
+		"twice":  {`{"Tsr":"A","Tsr":"B","Remark":"s3cret"}`, `{"Tsr":"B","Remark":"(6 characters)"}`},
 	} {
 		w.put(id, row.payload)
 		var task struct{ Payload string }
@@ -323,7 +338,8 @@ func TestAsynqmonsFilesAreServedButForItsSourceMaps(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"/asynq/static/js/2.83624df2.chunk.js.map", "/asynq/static/js/main.5adda2da.chunk.js.map", "/asynq/static/js/runtime-main.9fea6c1a.js.map",
+		"/asynq/static/js/2.83624df2.chunk.js.map", "/asynq/static/js/main.5adda2da.chunk.js.map",
+		"/asynq/static/js/runtime-main.9fea6c1a.js.map",
 		"/asynq/static/js/x%2f..%2f2.83624df2.chunk.js.map", "/asynq/static/js/nowhere.js", "/asynq/index.html", "/asynq/nowhere.png",
 	} {
 		if a := w.get(path); a.Code != http.StatusNotFound {
@@ -347,7 +363,8 @@ func TestRunAllOnAsynqsPagesLeavesAloneWhatAPersonStopped(t *testing.T) {
 	if a.Code != http.StatusConflict || !strings.Contains(a.Body.String(), "1 tasks run; 2 that a person stopped left alone") {
 		t.Errorf("run all: got status %d: %s", a.Code, a.Body)
 	}
-	for id, want := range map[string]asynq.TaskState{dead: asynq.TaskStatePending, stopped: asynq.TaskStateArchived, other: asynq.TaskStateArchived} {
+	for id, want := range map[string]asynq.TaskState{dead: asynq.TaskStatePending,
+		stopped: asynq.TaskStateArchived, other: asynq.TaskStateArchived} {
 		if info, err := inspector.GetTaskInfo("invalid", id); err != nil || info.State != want {
 			t.Errorf("%s is %+v, %v, want %s", id, info, err, want)
 		}

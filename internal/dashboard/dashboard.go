@@ -103,8 +103,10 @@ func New(cfg Config) (*Dashboard, error) {
 	}
 	d := &Dashboard{
 		cfg: cfg, rdb: cfg.Redis, store: ledger.New(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
-		ledger:    deadletter.New(deadletter.Config{Redis: cfg.Redis, Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
-		merchants: merchants.New(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0), queues: asynqx.NewInspector(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
+		ledger: deadletter.New(deadletter.Config{Redis: cfg.Redis,
+			Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
+		merchants: merchants.New(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0),
+		queues: asynqx.NewInspector(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
 		room: newRoom(roomPlaces, 0, roomEach, roomLine, roomCrowd), files: map[string]*monFile{}, memory: &memoryReader{rdb: cfg.Redis},
 		mon: newMon(cfg.Redis, false), lookOnly: newMon(cfg.Redis, true), monPage: map[bool]*monPage{},
 	}

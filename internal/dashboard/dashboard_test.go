@@ -144,8 +144,10 @@ func TestTheGuardAnswersThisMachineOnly(t *testing.T) {
 		{"from its own page", "POST", map[string]string{"Sec-Fetch-Site": "same-origin"}, 204},
 		{"typed into the address bar", "GET", map[string]string{"Sec-Fetch-Site": "none"}, 200},
 		{"a script of its own page", "GET", map[string]string{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}, 200},
-		{"an image on another site", "GET", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403},
-		{"a link on another site", "GET", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 403},
+		{"an image on another site", "GET",
+			map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403},
+		{"a link on another site", "GET",
+			map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 403},
 		{"a script on another port", "GET", map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, 403},
 		{"a script on another port, of an old browser", "GET", map[string]string{"Origin": "http://127.0.0.1:9999"}, 403},
 		{"another site, asking whether it is there", "HEAD", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
@@ -182,7 +184,8 @@ func TestTheGuardAnswersThisMachineOnly(t *testing.T) {
 func TestEveryAnswerHasStrictHeaders(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	for _, path := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit", "/dead?id=x", "/login", "/static/style.css", "/static/asynq.js", "/asynq/", "/asynq/queues/q", "/asynq/api/queues", "/api/queues", "/nowhere"} {
+	for _, path := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit", "/dead?id=x", "/login",
+		"/static/style.css", "/static/asynq.js", "/asynq/", "/asynq/queues/q", "/asynq/api/queues", "/api/queues", "/nowhere"} {
 		h := w.get(path).Header()
 		for name, want := range map[string]string{
 			"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
@@ -230,7 +233,8 @@ func TestAsynqsPageFetchesNothingFromElsewhere(t *testing.T) {
 			t.Error("the page does not tell its script the nonce")
 		}
 	}
-	if got := w.get("/asynq/static/js/main.5adda2da.chunk.js"); got.Code != 200 || !strings.HasPrefix(got.Header().Get("Content-Type"), "application/javascript") {
+	if got := w.get("/asynq/static/js/main.5adda2da.chunk.js"); got.Code != 200 ||
+		!strings.HasPrefix(got.Header().Get("Content-Type"), "application/javascript") {
 		t.Errorf("its script: got status %d and type %s", got.Code, got.Header().Get("Content-Type"))
 	}
 }
@@ -274,7 +278,10 @@ func TestAPageOpensByALinkOnAnotherSiteAndIsReadByNoneOfItsOwn(t *testing.T) {
 	for _, path := range []string{"/", "/waiting", "/merchants", "/audit", "/asynq/", "/login"} {
 		for dest, want := range map[string]int{"document": 0, "iframe": 403, "image": 403, "empty": 403, "script": 403} {
 			mode := map[bool]string{true: "navigate", false: "no-cors"}[dest == "document" || dest == "iframe"]
-			got := w.do(request{method: "GET", path: path, headers: map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}}).Code
+			got := w.do(request{
+				method: "GET", path: path,
+				headers: map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest},
+			}).Code
 			if want == 0 && got >= 400 || want != 0 && got != want {
 				t.Errorf("GET %s as %s: got status %d, want %d (0: the page)", path, dest, got, want)
 			}

@@ -31,7 +31,11 @@ func (d *Dashboard) guard(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", pagePolicy)
 		h.Set("Cache-Control", "no-store")
 		if len(d.cfg.Users) == 0 && !loopbackName(r.Host) {
-			http.Error(w, "this dashboard has no users configured and answers to loopback names only, like 127.0.0.1 / 此儀表板未設定使用者，只接受本機名稱，例如 127.0.0.1", http.StatusForbidden)
+			http.Error(
+				w,
+				"this dashboard has no users configured and answers to loopback names only, like 127.0.0.1 / 此儀表板未設定使用者，只接受本機名稱，例如 127.0.0.1",
+				http.StatusForbidden,
+			)
 			return
 		}
 		if web.CrossSite(r) && (isAPI(r.URL.Path) || !web.FollowedLink(r)) {

@@ -20,14 +20,16 @@ import (
 )
 
 // hostile drives a terminal, forges a line, turns the direction, hides and tags.
-var hostile = "惡" + string([]rune{0x1b, '[', '2', 'J', 0x9b, 7, '\n', '<', 'b', '>', 0x7f, 0x202e, 0x2028, 0x2066, 0x200b, 0xfeff, 0xe0041}) + "意"
+var hostile = "惡" +
+	string([]rune{0x1b, '[', '2', 'J', 0x9b, 7, '\n', '<', 'b', '>', 0x7f, 0x202e, 0x2028, 0x2066, 0x200b, 0xfeff, 0xe0041}) + "意"
 
 func TestNothingThatSomebodyWroteDrivesAPageAndItsTaskCanBeDealtWith(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	ctx, rdb := t.Context(), w.redis.Client()
 	now := time.Now()
-	dead := w.died("VG00000001", map[string]any{"d_kind": "Rejected", "d_rtn_msg": hostile, "d_reason": hostile, "d_reason_zh": hostile, "by": record.ByHand(hostile), "last_err": hostile})
+	dead := w.died("VG00000001", map[string]any{"d_kind": "Rejected", "d_rtn_msg": hostile,
+		"d_reason": hostile, "d_reason_zh": hostile, "by": record.ByHand(hostile), "last_err": hostile})
 	foreign := "x" + hostile
 	client := asynq.NewClientFromRedisClient(rdb)
 	_, err := client.Enqueue(asynq.NewTask(hostile, []byte(hostile)), asynq.TaskID(foreign), asynq.Queue("invalid"))
@@ -46,7 +48,8 @@ func TestNothingThatSomebodyWroteDrivesAPageAndItsTaskCanBeDealtWith(t *testing.
 	w.must(ledger.Audit(ctx, rdb, ledger.AuditEntry{Who: hostile, What: hostile, ID: foreign, Note: hostile, Fields: []string{hostile}}))
 	until := now.Add(time.Hour).UnixMicro()
 	for _, id := range []string{"1000001", hostile} {
-		w.must(rdb.HSet(ctx, record.KeysOf(id).Pace, "last", now.UnixMicro(), "ban", until, "ban_why", hostile, "denied:B2C:"+hostile, fmt.Sprintf("1 %d 1 0 - %s", until, hostile)).Err())
+		w.must(rdb.HSet(ctx, record.KeysOf(id).Pace, "last", now.UnixMicro(), "ban", until,
+			"ban_why", hostile, "denied:B2C:"+hostile, fmt.Sprintf("1 %d 1 0 - %s", until, hostile)).Err())
 		w.must(rdb.ZAdd(ctx, record.MerchantsKey, redis.Z{Score: float64(now.UnixMilli()), Member: id}).Err())
 	}
 	bad := url.QueryEscape(hostile)
@@ -55,8 +58,10 @@ func TestNothingThatSomebodyWroteDrivesAPageAndItsTaskCanBeDealtWith(t *testing.
 	}
 	escaped := regexp.MustCompile(`\\u(00[0189][0-9a-f]|20[26][0-9a-f]|feff)`)
 	for _, path := range []string{
-		"/", "/?type=" + bad + "&merchant=" + bad, "/dead?id=" + dead, "/dead?id=" + url.QueryEscape(foreign), "/waiting", "/waiting?find=" + bad, "/merchants", "/merchants?merchant=" + bad, "/audit", "/schedules", "/login?next=/" + bad,
-		"/asynq/api/queues", "/asynq/api/queues/invalid/archived_tasks", "/asynq/api/queues/invalid/pending_tasks", "/asynq/api/queues/invalid/tasks/" + url.PathEscape(foreign), "/asynq/api/queues/" + url.PathEscape(hostile),
+		"/", "/?type=" + bad + "&merchant=" + bad, "/dead?id=" + dead, "/dead?id=" + url.QueryEscape(foreign), "/waiting",
+		"/waiting?find=" + bad, "/merchants", "/merchants?merchant=" + bad, "/audit", "/schedules", "/login?next=/" + bad,
+		"/asynq/api/queues", "/asynq/api/queues/invalid/archived_tasks", "/asynq/api/queues/invalid/pending_tasks",
+		"/asynq/api/queues/invalid/tasks/" + url.PathEscape(foreign), "/asynq/api/queues/" + url.PathEscape(hostile),
 	} {
 		for _, lang := range []string{"en", "zh-TW"} {
 			a := w.do(request{method: "GET", path: path, headers: map[string]string{"Accept-Language": lang}})
@@ -73,7 +78,11 @@ func TestNothingThatSomebodyWroteDrivesAPageAndItsTaskCanBeDealtWith(t *testing.
 	if len(refs) != 2 {
 		t.Fatal("the page of the task has no form for it")
 	}
-	a := w.do(request{method: "POST", path: "/dead/resolve", form: url.Values{"id": {html.UnescapeString(refs[1])}, "note": {"not ours"}, "back": {"/"}}, headers: map[string]string{"Sec-Fetch-Site": "same-origin"}})
+	a := w.do(request{
+		method: "POST", path: "/dead/resolve",
+		form:    url.Values{"id": {html.UnescapeString(refs[1])}, "note": {"not ours"}, "back": {"/"}},
+		headers: map[string]string{"Sec-Fetch-Site": "same-origin"},
+	})
 	if got := a.Header().Get("Location"); got != "/?done=resolved.1" {
 		t.Errorf("resolve: got status %d to %q\n%s", a.Code, got, a.Body)
 	}

@@ -132,7 +132,8 @@ func TestErrorsAreExplainedInBothLanguages(t *testing.T) {
 	t.Parallel()
 	bad := []ecpay.B2BInvalidRequest{
 		{}, {MerchantID: "!", InvoiceNumber: "x", InvoiceDate: "x", Reason: strings.Repeat("x", 99)},
-		{MerchantID: "1", InvoiceNumber: "VG11000002", InvoiceDate: "1999-01-01", Reason: "<b>"}, {MerchantID: "1", InvoiceNumber: "VG11000002", InvoiceDate: "2026-11-01", Reason: "a\x00"},
+		{MerchantID: "1", InvoiceNumber: "VG11000002", InvoiceDate: "1999-01-01", Reason: "<b>"},
+		{MerchantID: "1", InvoiceNumber: "VG11000002", InvoiceDate: "2026-11-01", Reason: "a\x00"},
 	}
 	errs := []error{
 		&deadletter.SetError{Text: "cannot set x"}, deadletter.ErrBegun, ledger.ErrOtherID, ledger.ErrNoPayload, errors.New("odd"),

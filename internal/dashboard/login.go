@@ -310,7 +310,8 @@ func (d *Dashboard) loggedIn(next http.Handler) http.Handler {
 		case isAPI(r.URL.Path):
 			http.Error(w, "log in first / 請先登入", http.StatusUnauthorized)
 		case r.Method != http.MethodGet:
-			d.showLogin(w, r, http.StatusUnauthorized, cameFrom(r).String(), "Your login has ended and nothing was changed: log in first, then do it again.")
+			d.showLogin(w, r, http.StatusUnauthorized, cameFrom(r).String(),
+				"Your login has ended and nothing was changed: log in first, then do it again.")
 		default:
 			http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 		}
@@ -348,7 +349,8 @@ func (d *Dashboard) operatorsOnly(next http.Handler) http.Handler {
 
 // localPath keeps a login from leading to another site.
 func localPath(next string) string {
-	if u, err := url.Parse(next); err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.Contains(next, `\`) {
+	if u, err := url.Parse(next); err != nil || u.IsAbs() || u.Host != "" ||
+		!strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.Contains(next, `\`) {
 		return "/"
 	}
 	return next
@@ -421,6 +423,7 @@ func (d *Dashboard) login(w http.ResponseWriter, r *http.Request) {
 
 func (d *Dashboard) logout(w http.ResponseWriter, r *http.Request) {
 	d.sessions.end(r)
-	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w,
+		&http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode})
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }

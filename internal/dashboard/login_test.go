@@ -19,7 +19,8 @@ func TestNobodySeesAnythingWithoutALogin(t *testing.T) {
 	w := newWorld(t, withUsers(t))
 	for path, want := range map[string]string{
 		"/": "/login?next=%2F", "/waiting": "/login?next=%2Fwaiting", "/dead?id=a&lang=en": "/login?next=%2Fdead%3Fid%3Da%26lang%3Den",
-		"/audit": "/login?next=%2Faudit", "/asynq/": "/login?next=%2Fasynq%2F", "/asynq/static/js/main.5adda2da.chunk.js": "/login?next=%2Fasynq%2Fstatic%2Fjs%2Fmain.5adda2da.chunk.js",
+		"/audit": "/login?next=%2Faudit", "/asynq/": "/login?next=%2Fasynq%2F",
+		"/asynq/static/js/main.5adda2da.chunk.js": "/login?next=%2Fasynq%2Fstatic%2Fjs%2Fmain.5adda2da.chunk.js",
 	} {
 		if a := w.get(path); a.Code != http.StatusSeeOther || a.Header().Get("Location") != want {
 			t.Errorf("GET %s: got status %d to %q, want 303 to %q", path, a.Code, a.Header().Get("Location"), want)
@@ -51,8 +52,9 @@ func TestASessionIsACookieThatScriptsAndOtherSitesDoNotGet(t *testing.T) {
 	}
 	form := url.Values{"user": {"olga"}, "password": {operatorPassword}, "next": {"/audit"}}
 	for name, q := range map[string]request{
-		"over https":                       {method: "POST", path: "/login", form: form, tls: true},
-		"behind a proxy that speaks https": {method: "POST", path: "/login", form: form, headers: map[string]string{"X-Forwarded-Proto": "https"}},
+		"over https": {method: "POST", path: "/login", form: form, tls: true},
+		"behind a proxy that speaks https": {method: "POST", path: "/login",
+			form: form, headers: map[string]string{"X-Forwarded-Proto": "https"}},
 	} {
 		a := w.do(q)
 		if cs := a.Result().Cookies(); len(cs) != 1 || !cs[0].Secure || a.Header().Get("Location") != "/audit" {
@@ -97,7 +99,8 @@ func TestWrongPasswordsAreCountedAndNeverLogged(t *testing.T) {
 	}
 	for i, row := range [][2]string{
 		{"olga", "wrong-SECRET"}, {"nobody", operatorPassword}, {"", ""}, {"vera", operatorPassword}, {operatorPassword, "olga"},
-		{"olga", ""}, {"OLGA", operatorPassword}, {"olga", operatorPassword + " "}, {"olga", "1"}, {"olga", "2"}, {"olga", "3"}, {"olga", "4"}, {"olga", "5"},
+		{"olga", ""}, {"OLGA", operatorPassword}, {"olga", operatorPassword + " "},
+		{"olga", "1"}, {"olga", "2"}, {"olga", "3"}, {"olga", "4"}, {"olga", "5"},
 		{"olga", "6"}, {"olga", "7"},
 	} {
 		if got := try(row[0], row[1]); got != http.StatusUnauthorized {
@@ -106,13 +109,15 @@ func TestWrongPasswordsAreCountedAndNeverLogged(t *testing.T) {
 	}
 	refused := w.do(request{method: "POST", path: "/login", form: url.Values{"user": {"olga"}, "password": {operatorPassword}}})
 	if refused.Code != http.StatusTooManyRequests || refused.Header().Get("Retry-After") != "60" {
-		t.Errorf("after ten failures of that name: got status %d and Retry-After %q, want 429 and 60", refused.Code, refused.Header().Get("Retry-After"))
+		t.Errorf("after ten failures of that name: got status %d and Retry-After %q, want 429 and 60",
+			refused.Code, refused.Header().Get("Retry-After"))
 	}
 	w.now = w.now.Add(time.Minute)
 	if got := try("olga", operatorPassword); got != http.StatusSeeOther {
 		t.Errorf("a minute later: got status %d, want 303", got)
 	}
-	if got := log.String(); strings.Contains(got, "SECRET") || strings.Contains(got, operatorPassword) || !strings.Contains(got, `"user":"olga"`) {
+	if got := log.String(); strings.Contains(got, "SECRET") ||
+		strings.Contains(got, operatorPassword) || !strings.Contains(got, `"user":"olga"`) {
 		t.Errorf("got log %s, want the user and no password", got)
 	}
 }
@@ -167,7 +172,8 @@ func TestAViewerLooksAndChangesNothing(t *testing.T) {
 				t.Errorf("%s: %s %s: got status %d, want 403", name, q.method, q.path, got)
 			}
 		}
-		for _, path := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit", "/asynq/", "/asynq/api/queues/q", "/api/queues/q/pending_tasks"} {
+		for _, path := range []string{"/", "/waiting", "/merchants", "/schedules",
+			"/audit", "/asynq/", "/asynq/api/queues/q", "/api/queues/q/pending_tasks"} {
 			if got := w.do(request{method: "GET", path: path, cookie: c}).Code; got != http.StatusOK {
 				t.Errorf("%s: GET %s: got status %d, want 200", name, path, got)
 			}
@@ -197,7 +203,8 @@ func TestUsersThatCannotLogInAreRefused(t *testing.T) {
 		"another role": {[]dashboard.User{{Name: "a", PasswordHash: good, Role: "root"}}, "viewer or operator"},
 		"in the clear": {[]dashboard.User{{Name: "a", PasswordHash: "secret-in-clear", Role: "viewer"}}, "bcrypt"},
 		"too cheap":    {[]dashboard.User{{Name: "a", PasswordHash: "$2a$04$" + good[7:], Role: "viewer"}}, "cost"},
-		"twice":        {[]dashboard.User{{Name: "a", PasswordHash: good, Role: "viewer"}, {Name: "a", PasswordHash: good, Role: "operator"}}, "twice"},
+		"twice": {[]dashboard.User{{Name: "a", PasswordHash: good, Role: "viewer"}, {Name: "a", PasswordHash: good, Role: "operator"}},
+			"twice"},
 	} {
 		_, err := dashboard.New(dashboard.Config{Users: row.users})
 		if err == nil || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "secret-in-clear") {

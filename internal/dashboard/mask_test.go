@@ -10,7 +10,8 @@ import (
 // fields and the values of those that may be.
 func FuzzMask(f *testing.F) {
 	for _, seed := range []string{
-		`{"Tsr":"T1","Reason":"QZX"}`, `{"QZX":1}`, `["QZX"]`, `{"a":{"Tsr":"QZX"}}`, `{"Tsr":"A","tsr":"QZX","Tsr":"B"}`, "\x00QZX", `{"Tsr":["QZX"]}`, `{"a":"\u0051ZX"}`,
+		`{"Tsr":"T1","Reason":"QZX"}`, `{"QZX":1}`, `["QZX"]`, `{"a":{"Tsr":"QZX"}}`,
+		`{"Tsr":"A","tsr":"QZX","Tsr":"B"}`, "\x00QZX", `{"Tsr":["QZX"]}`, `{"a":"\u0051ZX"}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -11,7 +11,8 @@ func TestEveryPageShowsHowFullRedisIs(t *testing.T) {
 	english, chinese := map[string]string{"Accept-Language": "en"}, map[string]string{"Accept-Language": "zh-TW"}
 	w := newWorld(t, nil)
 	for _, page := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit"} {
-		wantText(t, page, w.do(request{method: "GET", path: page, headers: english}), []string{"Memory of Redis: ", " MiB, no maxmemory"}, "nearly full")
+		wantText(t, page, w.do(request{method: "GET", path: page, headers: english}),
+			[]string{"Memory of Redis: ", " MiB, no maxmemory"}, "nearly full")
 	}
 	for _, row := range []struct {
 		name    string

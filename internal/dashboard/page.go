@@ -396,7 +396,8 @@ func (d *Dashboard) letterPage(w http.ResponseWriter, r *http.Request) {
 // archivedAll reports whether an act on a whole list put a letter into the ledger.
 func archivedAll(e ledger.AuditEntry, l deadletter.Letter) bool {
 	took := l.DiedAt.Sub(e.At)
-	return e.ID == "" && e.What == ledger.ActArchive && record.ByHand(e.Who) == l.By && strings.HasPrefix(e.Note, l.Queue+" ") && took >= 0 && took < actLimit
+	return e.ID == "" && e.What == ledger.ActArchive && record.ByHand(e.Who) == l.By &&
+		strings.HasPrefix(e.Note, l.Queue+" ") && took >= 0 && took < actLimit
 }
 
 // back leads to where a form came from, with what it came to.
@@ -457,7 +458,9 @@ func (d *Dashboard) cancel(w http.ResponseWriter, r *http.Request) {
 }
 
 // each does what needs a note to the tasks of a form.
-func (d *Dashboard) each(w http.ResponseWriter, r *http.Request, act func(ctx context.Context, id, by, note string) (ledger.ActResult, error)) {
+func (d *Dashboard) each(
+	w http.ResponseWriter, r *http.Request, act func(ctx context.Context, id, by, note string) (ledger.ActResult, error),
+) {
 	ids := d.chosen(w, r)
 	if len(ids) == 0 {
 		return

@@ -94,11 +94,13 @@ func TestADeadLetterIsExplainedInBothLanguagesAndWithoutTheBuyer(t *testing.T) {
 	zh := map[string]string{"Accept-Language": "zh-TW,zh;q=0.9,en;q=0.8"}
 	for _, path := range []string{"/", "/dead?id=" + id} {
 		en, tw := w.get(path), w.do(request{method: "GET", path: path, headers: zh})
-		wantText(t, "en "+path, en, []string{id, "Rejected", "2103005", `lang="en"`, "correct it and send it again", "What to do"}, "修正後重送", "王小明", "0912345678")
+		wantText(t, "en "+path, en, []string{id, "Rejected", "2103005", `lang="en"`, "correct it and send it again", "What to do"},
+			"修正後重送", "王小明", "0912345678")
 		wantText(t, "zh "+path, tw, []string{id, "Rejected", "2103005", `lang="zh-TW"`, "修正後重送", "處理方式"}, "correct it and", "王小明", "0912345678")
 	}
 	wantText(t, "detail", w.get("/dead?id="+id), []string{
-		"發票作廢原因格式錯誤", "ECPay refuses what is asked for", "&#34;InvoiceNumber&#34;:&#34;VG00000001&#34;", "(14 characters)", "/asynq/queues/invalid/tasks/" + id,
+		"發票作廢原因格式錯誤", "ECPay refuses what is asked for", "&#34;InvoiceNumber&#34;:&#34;VG00000001&#34;",
+		"(14 characters)", "/asynq/queues/invalid/tasks/" + id,
 	}, "綠界拒絕此內容")
 
 	// The switch is remembered, and goes before what the browser prefers.
@@ -113,9 +115,11 @@ func TestADeadLetterIsExplainedInBothLanguagesAndWithoutTheBuyer(t *testing.T) {
 	}
 	wantText(t, "remembered", w.do(request{method: "GET", path: "/waiting", cookie: kept}), []string{"等待中", "lang=en"})
 	for header, want := range map[string]string{
-		"": "en", "en-GB": "en", "zh": "zh-TW", "zh-Hant-HK": "zh-TW", "zh-CN": "zh-TW", "fr, zh-TW;q=0.5": "zh-TW", "de": "en", "en, zh-TW;q=0.9": "en", ";;;": "en",
+		"": "en", "en-GB": "en", "zh": "zh-TW", "zh-Hant-HK": "zh-TW", "zh-CN": "zh-TW",
+		"fr, zh-TW;q=0.5": "zh-TW", "de": "en", "en, zh-TW;q=0.9": "en", ";;;": "en",
 	} {
-		wantText(t, header, w.do(request{method: "GET", path: "/", headers: map[string]string{"Accept-Language": header}}), []string{`<html lang="` + want + `"`})
+		wantText(t, header, w.do(request{method: "GET", path: "/", headers: map[string]string{"Accept-Language": header}}),
+			[]string{`<html lang="` + want + `"`})
 	}
 }
 
@@ -134,7 +138,8 @@ func TestAReasonIsShownWholeInItsLanguageAndInNoOther(t *testing.T) {
 	w := newWorld(t, nil)
 	// As a worker stores it, and as one that knew a single field did.
 	inTwo := w.died("VG00000001", map[string]any{
-		"d_kind": "Denied", "by": "worker", "d_reason": "wrong keys; ask ECPay; key fingerprint 1a2b3c4d", "d_reason_zh": "金鑰錯誤，請洽綠界；金鑰指紋 1a2b3c4d",
+		"d_kind": "Denied", "by": "worker", "d_reason": "wrong keys; ask ECPay; key fingerprint 1a2b3c4d",
+		"d_reason_zh": "金鑰錯誤，請洽綠界；金鑰指紋 1a2b3c4d",
 	})
 	inOne := w.died("VG00000002", map[string]any{
 		"d_kind": "Denied", "by": "worker", "d_reason": "wrong keys; ask ECPay / 金鑰錯誤，請洽綠界; key fingerprint 1a2b3c4d / 金鑰指紋 1a2b3c4d",
@@ -154,8 +159,10 @@ func TestFiltersSelectDeadLetters(t *testing.T) {
 	w := newWorld(t, nil)
 	a, b := w.died("VG00000001", rejected), w.died("VG00000002", nil)
 	for query, want := range map[string][2]bool{
-		"": {true, true}, "?kind=Rejected": {true, false}, "?kind=Unknown": {false, true}, "?type=b2b:invalid": {true, true}, "?type=b2c:trigger_issue": {false, false},
-		"?merchant=2000132": {true, true}, "?merchant=1": {false, false}, "?older=1h": {false, false}, "?kind=nonsense&older=x&limit=-1": {true, true}, "?limit=1": {true, false},
+		"": {true, true}, "?kind=Rejected": {true, false}, "?kind=Unknown": {false, true},
+		"?type=b2b:invalid": {true, true}, "?type=b2c:trigger_issue": {false, false},
+		"?merchant=2000132": {true, true}, "?merchant=1": {false, false}, "?older=1h": {false, false},
+		"?kind=nonsense&older=x&limit=-1": {true, true}, "?limit=1": {true, false},
 	} {
 		body := w.get("/" + query).Body.String()
 		if got := [2]bool{strings.Contains(body, a), strings.Contains(body, b)}; got != want {
@@ -168,7 +175,8 @@ func TestFiltersSelectDeadLetters(t *testing.T) {
 	w.must(w.redis.Client().ZAdd(t.Context(), record.DeadKey(a), redis.Z{Score: float64(long), Member: a}).Err())
 	for older, want := range map[string]bool{"1h": true, "24h": true, "168h": false} {
 		if body := w.get("/?older=" + older).Body.String(); strings.Contains(body, a) != want || strings.Contains(body, b) {
-			t.Errorf("older than %s: the old one is shown: %t, the new one: %t, want %t and none", older, strings.Contains(body, a), strings.Contains(body, b), want)
+			t.Errorf("older than %s: the old one is shown: %t, the new one: %t, want %t and none",
+				older, strings.Contains(body, a), strings.Contains(body, b), want)
 		}
 	}
 	w.redis.Kill()
@@ -189,23 +197,27 @@ func TestReplayAndResolveOnThePageAgreeWithTheLedgerAndAreAudited(t *testing.T) 
 		w.must(err)
 		return got.State
 	}
-	one, two, three, four := w.died("VG00000001", rejected), w.died("VG00000002", rejected), w.died("VG00000003", rejected), w.died("VG00000004", rejected)
+	one, two, three, four := w.died("VG00000001", rejected), w.died("VG00000002", rejected),
+		w.died("VG00000003", rejected), w.died("VG00000004", rejected)
 
-	if a := post("/dead/replay", url.Values{"id": {one, two}, "note": {"ticket 1"}, "back": {"/?kind=Rejected"}}); a.Code != http.StatusSeeOther || a.Header().Get("Location") != "/?done=replayed.2&kind=Rejected" {
+	a := post("/dead/replay", url.Values{"id": {one, two}, "note": {"ticket 1"}, "back": {"/?kind=Rejected"}})
+	if a.Code != http.StatusSeeOther || a.Header().Get("Location") != "/?done=replayed.2&kind=Rejected" {
 		t.Errorf("replay: got status %d to %q", a.Code, a.Header().Get("Location"))
 	}
 	if a := post("/dead/replay", url.Values{"id": {one}}); a.Header().Get("Location") != "/?done=busy.1" {
 		t.Errorf("replay again: got status %d to %q", a.Code, a.Header().Get("Location"))
 	}
-	wantText(t, "after", w.do(request{method: "GET", path: "/?done=replayed.2,busy.1,hacked.3,replayed.x", cookie: olga}), []string{"replayed: 2 · busy: 1"}, "hacked")
+	wantText(t, "after", w.do(request{method: "GET", path: "/?done=replayed.2,busy.1,hacked.3,replayed.x", cookie: olga}),
+		[]string{"replayed: 2 · busy: 1"}, "hacked")
 	post("/dead/replay", url.Values{"id": {three}, "field": {"Reason"}, "value": {"更正後原因"}})
 	for id, want := range map[string]string{one: "pending", two: "pending", three: "pending", four: "dead"} {
 		if got := state(id); got != want {
 			t.Errorf("%s: got state %s, want %s", id, got, want)
 		}
 	}
-	if a := post("/dead/replay", url.Values{"id": {four}, "field": {"InvoiceNumber"}, "value": {"VG99999999"}}); a.Code != http.StatusUnprocessableEntity {
-		t.Errorf("a correction that makes another task: got status %d, want 422", a.Code)
+	another := post("/dead/replay", url.Values{"id": {four}, "field": {"InvoiceNumber"}, "value": {"VG99999999"}})
+	if another.Code != http.StatusUnprocessableEntity {
+		t.Errorf("a correction that makes another task: got status %d, want 422", another.Code)
 	}
 	twice := post("/dead/replay", url.Values{"id": {four}, "field": {"Reason", "Remark"}, "value": {"更正後原因", "備註"}})
 	if twice.Code != http.StatusBadRequest || !strings.Contains(twice.Body.String(), "names a field twice") || state(four) != "dead" {
@@ -218,13 +230,15 @@ func TestReplayAndResolveOnThePageAgreeWithTheLedgerAndAreAudited(t *testing.T) 
 			t.Errorf("%s: got status %d, want 422", name, a.Code)
 		}
 	}
-	if a := post("/dead/resolve", url.Values{"id": {four}, "note": {"by hand"}, "back": {"//evil.example"}}); a.Header().Get("Location") != "/?done=resolved.1" {
-		t.Errorf("resolve: got status %d to %q", a.Code, a.Header().Get("Location"))
+	resolved := post("/dead/resolve", url.Values{"id": {four}, "note": {"by hand"}, "back": {"//evil.example"}})
+	if resolved.Header().Get("Location") != "/?done=resolved.1" {
+		t.Errorf("resolve: got status %d to %q", resolved.Code, resolved.Header().Get("Location"))
 	}
 	if got := state(four); got != "completed" {
 		t.Errorf("resolved: got state %s, want completed", got)
 	}
-	wantText(t, "resolved", w.do(request{method: "GET", path: "/dead?id=" + four, cookie: olga}), []string{"not in the ledger", "completed", "dashboard:olga", "by hand"})
+	wantText(t, "resolved", w.do(request{method: "GET", path: "/dead?id=" + four, cookie: olga}),
+		[]string{"not in the ledger", "completed", "dashboard:olga", "by hand"})
 	if a := w.do(request{method: "GET", path: "/dead?id=nothing", cookie: olga}); a.Code != http.StatusNotFound {
 		t.Errorf("unknown id: got status %d, want 404", a.Code)
 	}
@@ -259,13 +273,16 @@ func TestWhatWaitsShowsUntilWhenAndWhyAndForLaterCanBeCancelled(t *testing.T) {
 	w.must(rdb.LRem(t.Context(), asynqx.Key(held.Queue, "pending"), 0, held.ID).Err())
 	w.must(rdb.HSet(t.Context(), asynqx.TaskKey(held.Queue, held.ID), "state", "retry").Err())
 	w.must(rdb.ZAdd(t.Context(), asynqx.Key(held.Queue, "retry"), zAt(held.ID, time.Date(2098, 1, 1, 0, 0, 0, 0, time.UTC))).Err())
-	w.must(rdb.HSet(t.Context(), record.TaskKey(held.ID), "state", "held", "kind", "Operator", "rtn_code", 5070350, "reason", "a person must act at ECPay first / 須先於綠界處理").Err())
+	w.must(rdb.HSet(t.Context(), record.TaskKey(held.ID), "state", "held", "kind", "Operator",
+		"rtn_code", 5070350, "reason", "a person must act at ECPay first / 須先於綠界處理").Err())
 
 	wantText(t, "waiting", w.get("/waiting"), []string{
-		later.ID, "2099-01-02 11:04:05", "scheduled", held.ID, "2098-01-01 08:00:00", "held", "Operator", "5070350", "a person must act at ECPay first",
+		later.ID, "2099-01-02 11:04:05", "scheduled", held.ID, "2098-01-01 08:00:00",
+		"held", "Operator", "5070350", "a person must act at ECPay first",
 	}, "王小明", "須先")
 	cancel := func(id string) string {
-		return w.do(request{method: "POST", path: "/waiting/cancel", form: url.Values{"id": {id}, "note": {"ordered twice"}, "back": {"/waiting"}}}).Header().Get("Location")
+		form := url.Values{"id": {id}, "note": {"ordered twice"}, "back": {"/waiting"}}
+		return w.do(request{method: "POST", path: "/waiting/cancel", form: form}).Header().Get("Location")
 	}
 	if got := cancel(held.ID); got != "/waiting?done=busy.1" {
 		t.Errorf("a held task: got %q, want busy", got)
@@ -292,14 +309,17 @@ func TestATaskForLaterIsFoundBehindABacklogOfItsMerchant(t *testing.T) {
 	rows := func(path string) int { return strings.Count(w.get(path).Body.String(), `type="checkbox" name="id"`) }
 
 	page := w.get("/waiting")
-	wantText(t, "waiting", page, []string{"100 shown of 1", "Of each queue the first are shown: 100.", `<a href="/waiting?limit=1000">Show up to 1,000</a>`}, later)
+	wantText(t, "waiting", page,
+		[]string{"100 shown of 1", "Of each queue the first are shown: 100.", `<a href="/waiting?limit=1000">Show up to 1,000</a>`}, later)
 	if got := rows("/waiting"); got != 100 {
 		t.Errorf("got %d rows, want 100", got)
 	}
 	wantText(t, "more", w.get("/waiting?limit=1000"), []string{later}, "the first are shown")
 	for path, want := range map[string]int{
-		"/waiting?state=scheduled": 1, "/waiting?find=" + later: 1, "/waiting?find=" + later + "&state=held": 0, "/waiting?find=" + later + "&state=scheduled": 1,
-		"/waiting?find=2000132": 100, "/waiting?find=2000132&state=scheduled": 1, "/waiting?find=2000132&state=held": 0, "/waiting?find=1000001": 0,
+		"/waiting?state=scheduled": 1, "/waiting?find=" + later: 1,
+		"/waiting?find=" + later + "&state=held": 0, "/waiting?find=" + later + "&state=scheduled": 1,
+		"/waiting?find=2000132": 100, "/waiting?find=2000132&state=scheduled": 1,
+		"/waiting?find=2000132&state=held": 0, "/waiting?find=1000001": 0,
 		"/waiting?find=b2b.invalid.2000132.VG99999999.2026-11-01": 0, "/waiting?state=nonsense&limit=-1": 100,
 	} {
 		if got := rows(path); got != want {
@@ -322,20 +342,23 @@ func TestALongListOfDeadLettersLinksToMoreOfIt(t *testing.T) {
 			wantText(t, "a hundred", w.get("/?type=b2b:invalid"), []string{"100 shown of 100"}, "Show up to")
 		}
 	}
-	wantText(t, "more", w.get("/?type=b2b:invalid&done=replayed.1"), []string{"100 shown of 101", `<a href="/?limit=1000&amp;type=b2b%3Ainvalid">Show up to 1,000</a>`})
+	wantText(t, "more", w.get("/?type=b2b:invalid&done=replayed.1"),
+		[]string{"100 shown of 101", `<a href="/?limit=1000&amp;type=b2b%3Ainvalid">Show up to 1,000</a>`})
 	wantText(t, "all", w.get("/?type=b2b:invalid&limit=1000"), []string{"101 shown of 101"}, "Show up to")
 }
 
 func TestSchedulesShowTheirNextAndLastRunsAndAreRunByHand(t *testing.T) {
 	t.Parallel()
-	e, err := schedule.New("refused", "30 3 1 1 *", nil, schedule.Filter{Kinds: []ecpay.Kind{ecpay.Rejected}, OlderThan: time.Nanosecond, Limit: 5})
+	e, err := schedule.New("refused", "30 3 1 1 *", nil,
+		schedule.Filter{Kinds: []ecpay.Kind{ecpay.Rejected}, OlderThan: time.Nanosecond, Limit: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := newWorld(t, func(cfg *dashboard.Config) { cfg.Schedules = []schedule.Entry{e} })
 	id := w.died("VG00000007", rejected)
 	year := time.Now().In(ecpay.Taipei).Year() + 1
-	wantText(t, "schedules", w.get("/schedules"), []string{"refused", "30 3 1 1 *", "Asia/Taipei", fmt.Sprintf("%d-01-01 03:30:00", year), "Rejected", "at most 5", "not yet", "Run now"})
+	wantText(t, "schedules", w.get("/schedules"),
+		[]string{"refused", "30 3 1 1 *", "Asia/Taipei", fmt.Sprintf("%d-01-01 03:30:00", year), "Rejected", "at most 5", "not yet", "Run now"})
 	run := func(name string) *httptest.ResponseRecorder {
 		return w.do(request{method: "POST", path: "/schedules/run", form: url.Values{"name": {name}, "back": {"/schedules"}}})
 	}
@@ -345,7 +368,8 @@ func TestSchedulesShowTheirNextAndLastRunsAndAreRunByHand(t *testing.T) {
 	if a := run("nothing"); a.Code != http.StatusNotFound {
 		t.Errorf("no such schedule: got status %d, want 404", a.Code)
 	}
-	if a := w.audit(); len(a) != 2 || a[0].ID != id || a[0].What != ledger.ActReplay || a[0].Who != "dashboard" || a[0].Note != "schedule refused" || a[1].What != ledger.ActSchedule || a[1].Note != "schedule refused" {
+	if a := w.audit(); len(a) != 2 || a[0].ID != id || a[0].What != ledger.ActReplay || a[0].Who != "dashboard" ||
+		a[0].Note != "schedule refused" || a[1].What != ledger.ActSchedule || a[1].Note != "schedule refused" {
 		t.Errorf("audit: %+v", a)
 	}
 	done := run("refused").Header().Get("Location")
@@ -358,7 +382,8 @@ func TestSchedulesShowTheirNextAndLastRunsAndAreRunByHand(t *testing.T) {
 	}
 	w.must(w.redis.Client().Del(t.Context(), asynqx.TaskKey("invalid", id)).Err())
 	// A worker fires it.
-	s := schedule.NewScheduler(schedule.Config{Redis: w.redis.Client(), Ledger: w.ledger, Now: func(context.Context) (time.Time, error) { return w.now, nil }})
+	s := schedule.NewScheduler(schedule.Config{Redis: w.redis.Client(), Ledger: w.ledger,
+		Now: func(context.Context) (time.Time, error) { return w.now, nil }})
 	for _, at := range []time.Time{time.Now(), time.Date(year, 1, 1, 4, 0, 0, 0, ecpay.Taipei)} {
 		w.now = at
 		if _, err := s.Tick(t.Context(), e); err != nil {
@@ -382,7 +407,8 @@ func TestOnlyOfOneTaskAPersonsWordIsTakenThatItDidNotHappen(t *testing.T) {
 	one, two, three := w.died("VG00000001", unanswered), w.died("VG00000002", unanswered), w.died("VG00000003", unanswered)
 	wantText(t, "letter", w.get("/dead?id="+one), []string{`name="not_executed"`})
 	for _, ids := range [][]string{{one}, {two, three}} {
-		a := w.do(request{method: "POST", path: "/dead/replay", form: url.Values{"id": ids, "not_executed": {"1"}, "field": {"Reason"}, "value": {"x"}}})
+		a := w.do(request{method: "POST", path: "/dead/replay",
+			form: url.Values{"id": ids, "not_executed": {"1"}, "field": {"Reason"}, "value": {"x"}}})
 		if want := fmt.Sprintf("/?done=replayed.%d", len(ids)); a.Header().Get("Location") != want {
 			t.Errorf("replay of %d: got status %d to %q, want %q", len(ids), a.Code, a.Header().Get("Location"), want)
 		}
@@ -396,7 +422,8 @@ func TestOnlyOfOneTaskAPersonsWordIsTakenThatItDidNotHappen(t *testing.T) {
 			t.Errorf("audit of %s: got %q, want %q", id, said[id], what)
 		}
 		// What a worker learns when it begins: with a write in flight it asks first.
-		h, err := gate.New(rdb, redisx.Confirm{}).Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "t", Start: time.Now(), LockFor: time.Minute}, time.Now())
+		h, err := gate.New(rdb, redisx.Confirm{}).Begin(t.Context(),
+			gate.Attempt{Keys: record.KeysOfTask(id), Token: "t", Start: time.Now(), LockFor: time.Minute}, time.Now())
 		w.must(err)
 		if !h.InFlight || h.NotExecuted != (what != "replay") {
 			t.Errorf("%s after %q: a write is in flight: %t, and a person says that it did not happen: %t", id, what, h.InFlight, h.NotExecuted)

@@ -69,7 +69,8 @@ func TestOneTaskThatCannotBeDoneHidesNotWhatBecameOfTheOthers(t *testing.T) {
 	check("cancel", post("/waiting/cancel", later...), http.StatusUnprocessableEntity,
 		[]string{"cancelled: 2", later[1] + "</a>: This task was begun before"}, later[0], later[2])
 	wantText(t, "cancel, in Chinese", w.do(request{
-		method: "POST", path: "/waiting/cancel", form: url.Values{"id": {later[1]}, "note": {"n"}}, headers: map[string]string{"Accept-Language": "zh-TW"},
+		method: "POST", path: "/waiting/cancel", form: url.Values{"id": {later[1]}, "note": {"n"}},
+		headers: map[string]string{"Accept-Language": "zh-TW"},
 	}), []string{"無法完成", later[1] + "</a>: 此任務曾經開始執行"}, "begun")
 }
 
@@ -84,20 +85,25 @@ func TestTheOtherLanguageOfAnAnswerToAFormIsAPage(t *testing.T) {
 		switched string
 		want     []string
 	}{
-		"/dead/replay":  {olga, http.StatusUnprocessableEntity, "/waiting?lang=zh-TW&amp;state=scheduled", []string{"Choose at least one task.", `<a href="/waiting?`}},
-		"/login":        {nil, http.StatusUnauthorized, "/login?lang=zh-TW&amp;next=%2Faudit", []string{"Wrong user or password.", `name="next" value="/audit"`}},
-		"/dead/resolve": {nil, http.StatusUnauthorized, "/login?lang=zh-TW&amp;next=%2Fwaiting%3Fstate%3Dscheduled%26done%3Dbusy.1", []string{"log in first", `name="next" value="/waiting?state=scheduled&amp;done=busy.1"`}},
+		"/dead/replay": {olga, http.StatusUnprocessableEntity, "/waiting?lang=zh-TW&amp;state=scheduled",
+			[]string{"Choose at least one task.", `<a href="/waiting?`}},
+		"/login": {nil, http.StatusUnauthorized, "/login?lang=zh-TW&amp;next=%2Faudit",
+			[]string{"Wrong user or password.", `name="next" value="/audit"`}},
+		"/dead/resolve": {nil, http.StatusUnauthorized, "/login?lang=zh-TW&amp;next=%2Fwaiting%3Fstate%3Dscheduled%26done%3Dbusy.1",
+			[]string{"log in first", `name="next" value="/waiting?state=scheduled&amp;done=busy.1"`}},
 	} {
 		a := w.do(request{method: "POST", path: path, form: form, cookie: row.cookie})
 		if a.Code != row.status {
 			t.Errorf("POST %s: got status %d, want %d", path, a.Code, row.status)
 		}
 		wantText(t, path, a, append(row.want, `<a href="`+row.switched+`"`))
-		if got := w.do(request{method: "GET", path: strings.ReplaceAll(row.switched, "&amp;", "&"), cookie: row.cookie}); got.Code != http.StatusOK {
+		got := w.do(request{method: "GET", path: strings.ReplaceAll(row.switched, "&amp;", "&"), cookie: row.cookie})
+		if got.Code != http.StatusOK {
 			t.Errorf("POST %s: the other language at %s has status %d, want 200", path, row.switched, got.Code)
 		}
 	}
-	if a := w.do(request{method: "POST", path: "/asynq/api/queues/q:pause"}); a.Code != http.StatusUnauthorized || strings.Contains(a.Body.String(), "<html") {
+	if a := w.do(request{method: "POST", path: "/asynq/api/queues/q:pause"}); a.Code != http.StatusUnauthorized ||
+		strings.Contains(a.Body.String(), "<html") {
 		t.Errorf("asynq's pages: got status %d and %q, want 401 in a line", a.Code, a.Body)
 	}
 }
@@ -163,7 +169,8 @@ func TestWhatIsLeftWhenRedisGoesAwayIsCounted(t *testing.T) {
 	if a.Code != http.StatusServiceUnavailable {
 		t.Errorf("got status %d, want 503", a.Code)
 	}
-	wantText(t, "resolve", a, []string{"Not all of it could be done", "resolved: 1", "Redis is not available; try again. The connection was ended:", " Not tried, or it is not known what became of them: 2"})
+	wantText(t, "resolve", a, []string{"Not all of it could be done", "resolved: 1",
+		"Redis is not available; try again. The connection was ended:", " Not tried, or it is not known what became of them: 2"})
 	a = w.do(request{method: "POST", path: "/dead/replay", form: url.Values{"id": {two}}})
 	wantText(t, "replay of one", a, []string{"This could not be done", "Redis is not available"}, "Not tried")
 }
@@ -177,13 +184,17 @@ func TestATroubleOfRedisIsExplainedInBothLanguages(t *testing.T) {
 		on, off []any
 		en, zh  string
 	}{
-		{[]any{"CONFIG", "SET", "min-replicas-to-write", "1"}, []any{"CONFIG", "SET", "min-replicas-to-write", "0"}, "Fewer replicas are connected than min-replicas-to-write asks for", "已連線的複本少於 min-replicas-to-write"},
-		{[]any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"}, "Redis has reached maxmemory", "Redis 已達 maxmemory 上限"},
-		{[]any{"ACL", "SETUSER", "default", "-hset", "-eval", "-evalsha"}, []any{"ACL", "SETUSER", "default", "+@all"}, "The Redis user may not use EVALSHA", "此 Redis 使用者無權使用 EVALSHA"},
+		{[]any{"CONFIG", "SET", "min-replicas-to-write", "1"}, []any{"CONFIG", "SET", "min-replicas-to-write", "0"},
+			"Fewer replicas are connected than min-replicas-to-write asks for", "已連線的複本少於 min-replicas-to-write"},
+		{[]any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"},
+			"Redis has reached maxmemory", "Redis 已達 maxmemory 上限"},
+		{[]any{"ACL", "SETUSER", "default", "-hset", "-eval", "-evalsha"},
+			[]any{"ACL", "SETUSER", "default", "+@all"}, "The Redis user may not use EVALSHA", "此 Redis 使用者無權使用 EVALSHA"},
 	} {
 		w.must(rdb.Do(t.Context(), row.on...).Err())
 		for language, want := range map[string]string{"en": row.en, "zh-TW": row.zh} {
-			a := w.do(request{method: "POST", path: "/dead/replay", form: url.Values{"id": {id}}, headers: map[string]string{"Accept-Language": language}})
+			a := w.do(request{method: "POST", path: "/dead/replay",
+				form: url.Values{"id": {id}}, headers: map[string]string{"Accept-Language": language}})
 			if a.Code != http.StatusServiceUnavailable {
 				t.Errorf("%v: got status %d, want 503", row.on, a.Code)
 			}

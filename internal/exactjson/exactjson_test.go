@@ -39,40 +39,53 @@ func TestATextIsTakenOnlyAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	const secret = "S3CRET"
 	for name, row := range map[string]struct{ text, want string }{ // want: empty for one that is taken
-		"everything":                         {`{"Tsr":"a","type":"t","data":{"x":[1.5,true,null]},"list":[{"Tsr":"b"},{}],"byte":-128,"count":0,"ratio":1e1,"flag":true,"map":{"k":{"DelayDay":3}},"any":[{"a":1}],"raw":{},"deep":{"flag":false}}`, ""},
-		"space around it":                    {" \r\n{ \"Tsr\" : \"a\" , \"list\" : [ { } , { } ] }\t", ""},
-		"a name that is escaped":             {`{"\u0054sr":"a"}`, ""},
-		"null for what is optional":          {`{"Tsr":null,"DelayDay":null,"list":null,"map":null,"any":null,"deep":null,"flag":null,"byte":null}`, ""},
-		"a whole pair of surrogates":         {`{"Tsr":"\ud83d\ude00\\ud800"}`, ""},
-		"a name in another case":             {`{"TSR":"S3CRET"}`, `unknown field "TSR": names are exact, it is "Tsr"`},
-		"a name by folding":                  {`{"tſr":"S3CRET"}`, `unknown field "tſr": names are exact, it is "Tsr"`},
-		"a name nobody knows":                {`{"Tsrr":"S3CRET"}`, `unknown field "Tsrr"`},
-		"a name inside a list":               {`{"list":[{},{"tsr":"S3CRET"}]}`, `unknown field "list[1].tsr": names are exact, it is "Tsr"`},
-		"a name that is left out":            {`{"Skip":"S3CRET"}`, `unknown field "Skip"`},
-		"no name":                            {`{"":"S3CRET"}`, `unknown field "\"\""`},
-		"two values":                         {`{"Tsr":"S3CRET","Tsr":"S3CRET"}`, `field "Tsr" is there twice`},
-		"two values, one name escaped":       {`{"Tsr":"S3CRET","\u0054sr":"S3CRET"}`, `field "Tsr" is there twice`},
-		"two values, in another case":        {`{"Tsr":"S3CRET","TSR":"S3CRET"}`, `unknown field "TSR": names are exact, it is "Tsr"`},
-		"two values deep inside":             {`{"deep":{"deep":{"flag":true,"flag":true}}}`, `field "deep.deep.flag" is there twice`},
-		"two values in a map":                {`{"map":{"S":{},"S":{}}}`, `field "map.S" is there twice`},
-		"two values where anything may be":   {`{"any":[0,{"a":"S3CRET","a":1}]}`, `field "any[1].a" is there twice`},
-		"two values in what is read later":   {`{"data":{"a":1,"a":"S3CRET"}}`, `field "data.a" is there twice`},
-		"two values after many":              {`{"any":{"1":0,"2":0,"3":0,"4":0,"5":0,"6":0,"7":0,"8":0,"9":0,"10":0,"2":0}}`, `field "any.2" is there twice`},
-		"the ninth twice":                    {`{"any":{"1":0,"2":0,"3":0,"4":0,"5":0,"6":0,"7":0,"8":0,"9":0,"9":0}}`, `field "any.9" is there twice`},
-		"PHP's empty array":                  {`{"data":[]}`, `field "data" has the wrong JSON type: it must be an object, not a list; PHP writes an empty array as [], (object)[] as {}`},
-		"a list for an object":               {`{"data":["S3CRET"]}`, `field "data" has the wrong JSON type: it must be an object`},
-		"null for an object":                 {`{"data":null}`, `field "data" has the wrong JSON type: it must be an object`},
-		"null for all of it":                 {`null`, ""},
-		"a list for all of it":               {`[ ]`, `the value has the wrong JSON type: it must be an object, not a list; PHP writes an empty array as [], (object)[] as {}`},
-		"an object for a list":               {`{"list":{}}`, `field "list" has the wrong JSON type: it must be a list`},
-		"a number for text":                  {`{"Tsr":7}`, `field "Tsr" has the wrong JSON type: it must be text in double quotes`},
-		"text for a number":                  {`{"DelayDay":"S3CRET"}`, `field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
-		"text for true":                      {`{"flag":"true"}`, `field "flag" has the wrong JSON type: it must be true or false`},
-		"a power of ten":                     {`{"DelayDay":1e1}`, `field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
-		"a fraction of nothing":              {`{"DelayDay":1.0}`, `field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
-		"nothing below zero":                 {`{"DelayDay":-0}`, `field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
-		"a number out of range":              {`{"byte":128}`, `field "byte" has the wrong JSON type: it must be a whole number in decimal digits`},
-		"a negative count":                   {`{"count":-1}`, `field "count" has the wrong JSON type: it must be a whole number in decimal digits, not negative`},
+		"everything": {`{"Tsr":"a","type":"t","data":{"x":[1.5,true,null]},"list":[{"Tsr":"b"},{}],"byte":-128,"count":0,"ratio":1e1,` +
+			`"flag":true,"map":{"k":{"DelayDay":3}},"any":[{"a":1}],"raw":{},"deep":{"flag":false}}`, ""},
+		"space around it":        {" \r\n{ \"Tsr\" : \"a\" , \"list\" : [ { } , { } ] }\t", ""},
+		"a name that is escaped": {`{"\u0054sr":"a"}`, ""},
+		"null for what is optional": {
+			`{"Tsr":null,"DelayDay":null,"list":null,"map":null,"any":null,"deep":null,"flag":null,"byte":null}`, "",
+		},
+		"a whole pair of surrogates":       {`{"Tsr":"\ud83d\ude00\\ud800"}`, ""},
+		"a name in another case":           {`{"TSR":"S3CRET"}`, `unknown field "TSR": names are exact, it is "Tsr"`},
+		"a name by folding":                {`{"tſr":"S3CRET"}`, `unknown field "tſr": names are exact, it is "Tsr"`},
+		"a name nobody knows":              {`{"Tsrr":"S3CRET"}`, `unknown field "Tsrr"`},
+		"a name inside a list":             {`{"list":[{},{"tsr":"S3CRET"}]}`, `unknown field "list[1].tsr": names are exact, it is "Tsr"`},
+		"a name that is left out":          {`{"Skip":"S3CRET"}`, `unknown field "Skip"`},
+		"no name":                          {`{"":"S3CRET"}`, `unknown field "\"\""`},
+		"two values":                       {`{"Tsr":"S3CRET","Tsr":"S3CRET"}`, `field "Tsr" is there twice`},
+		"two values, one name escaped":     {`{"Tsr":"S3CRET","\u0054sr":"S3CRET"}`, `field "Tsr" is there twice`},
+		"two values, in another case":      {`{"Tsr":"S3CRET","TSR":"S3CRET"}`, `unknown field "TSR": names are exact, it is "Tsr"`},
+		"two values deep inside":           {`{"deep":{"deep":{"flag":true,"flag":true}}}`, `field "deep.deep.flag" is there twice`},
+		"two values in a map":              {`{"map":{"S":{},"S":{}}}`, `field "map.S" is there twice`},
+		"two values where anything may be": {`{"any":[0,{"a":"S3CRET","a":1}]}`, `field "any[1].a" is there twice`},
+		"two values in what is read later": {`{"data":{"a":1,"a":"S3CRET"}}`, `field "data.a" is there twice`},
+		"two values after many": {`{"any":{"1":0,"2":0,"3":0,"4":0,"5":0,"6":0,"7":0,"8":0,"9":0,"10":0,"2":0}}`,
+			`field "any.2" is there twice`},
+		"the ninth twice": {`{"any":{"1":0,"2":0,"3":0,"4":0,"5":0,"6":0,"7":0,"8":0,"9":0,"9":0}}`,
+			`field "any.9" is there twice`},
+		"PHP's empty array": {`{"data":[]}`,
+			`field "data" has the wrong JSON type: it must be an object, not a list; PHP writes an empty array as [], (object)[] as {}`},
+		"a list for an object": {`{"data":["S3CRET"]}`, `field "data" has the wrong JSON type: it must be an object`},
+		"null for an object":   {`{"data":null}`, `field "data" has the wrong JSON type: it must be an object`},
+		"null for all of it":   {`null`, ""},
+		"a list for all of it": {`[ ]`,
+			`the value has the wrong JSON type: it must be an object, not a list; PHP writes an empty array as [], (object)[] as {}`},
+		"an object for a list": {`{"list":{}}`, `field "list" has the wrong JSON type: it must be a list`},
+		"a number for text":    {`{"Tsr":7}`, `field "Tsr" has the wrong JSON type: it must be text in double quotes`},
+		"text for a number": {`{"DelayDay":"S3CRET"}`,
+			`field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
+		"text for true": {`{"flag":"true"}`, `field "flag" has the wrong JSON type: it must be true or false`},
+		"a power of ten": {`{"DelayDay":1e1}`,
+			`field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
+		"a fraction of nothing": {`{"DelayDay":1.0}`,
+			`field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
+		"nothing below zero": {`{"DelayDay":-0}`,
+			`field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
+		"a number out of range": {`{"byte":128}`,
+			`field "byte" has the wrong JSON type: it must be a whole number in decimal digits`},
+		"a negative count": {`{"count":-1}`,
+			`field "count" has the wrong JSON type: it must be a whole number in decimal digits, not negative`},
 		"a leading zero":                     {`{"DelayDay":010}`, `not JSON at byte 14, at "DelayDay"`},
 		"a plus":                             {`{"Tsr":"S3CRET:","DelayDay":+1}`, `not JSON at byte 29, at "DelayDay"`},
 		"a hexadecimal number":               {`{"DelayDay":0x10}`, `not JSON at byte 14, at "DelayDay"`},
@@ -173,7 +186,8 @@ func FuzzUnmarshal(f *testing.F) {
 	for _, text := range []string{
 		`{"Tsr":"a","DelayDay":7,"type":"t","data":{"x":[1,{"y":null}]},"list":[{"Tsr":"b"}],"count":1}`,
 		`{"Tsr":"AA","TSR":"BB"}`, `{"tſr":"a"}`, `{"any":{"a":1,"a":2}}`, `{"data":[]}`, `{}]`, `{"DelayDay":-0}`, `{"DelayDay":1e1}`,
-		`{"Tsr":"\ud83d\ude00","any":"\ud800"}`, "{\"Tsr\":\"\xa7\"}", ` [ ] `, `null`, ``, `{"map":{"":{}}}`, `{"raw":{"a":[[[{}]]]},"ratio":-0.5e-3}`,
+		`{"Tsr":"\ud83d\ude00","any":"\ud800"}`, "{\"Tsr\":\"\xa7\"}", ` [ ] `,
+		`null`, ``, `{"map":{"":{}}}`, `{"raw":{"a":[[[{}]]]},"ratio":-0.5e-3}`,
 	} {
 		f.Add([]byte(text))
 	}
@@ -195,7 +209,8 @@ func FuzzUnmarshal(f *testing.F) {
 			if _, twice, err := oracle(text); twice || err != nil {
 				t.Fatalf("%q was taken as anything: twice %v, %v", text, twice, err)
 			}
-		} else if _, twice, oerr := oracle(text); oerr == nil && !twice && json.Valid(text) && !strings.Contains(string(text), `\u`) && !strings.Contains(strings.ToValidUTF8(string(text), "\x00"), "\x00") {
+		} else if _, twice, oerr := oracle(text); oerr == nil && !twice && json.Valid(text) &&
+			!strings.Contains(string(text), `\u`) && !strings.Contains(strings.ToValidUTF8(string(text), "\x00"), "\x00") {
 			t.Fatalf("%q was refused, and is JSON without doubled names", text)
 		}
 		if err != nil {

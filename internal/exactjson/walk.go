@@ -109,7 +109,8 @@ func (w *walk) value(t reflect.Type, outermost bool) error {
 	switch {
 	case t == object:
 		want, t, mayBeNull = anObject, nil, outermost
-	case t == nil || t == number || t.Kind() == reflect.Interface || reflect.PointerTo(t).Implements(unmarshaler) || reflect.PointerTo(t).Implements(textUnmarshaler):
+	case t == nil || t == number || t.Kind() == reflect.Interface ||
+		reflect.PointerTo(t).Implements(unmarshaler) || reflect.PointerTo(t).Implements(textUnmarshaler):
 		t = nil
 	default:
 		want = describe(t)

@@ -118,11 +118,13 @@ func needed(key string) [][]any {
 		{"EXISTS", key}, {"GET", key}, {"TTL", key}, {"PTTL", key}, {"DEL", key}, {"EXPIRE", key, 60}, {"PEXPIRE", key, 60000},
 		{"HGET", key, "f"}, {"HMGET", key, "f"}, {"HGETALL", key}, {"HDEL", key, "f"}, {"HEXISTS", key, "f"}, {"HLEN", key},
 		{"ZREM", key, "m"}, {"ZSCORE", key, "m"}, {"ZRANGE", key, 0, 0}, {"ZCARD", key}, {"ZCOUNT", key, 0, 1}, {"ZREMRANGEBYSCORE", key, 0, 1},
-		{"ZRANGEBYSCORE", key, 0, 1}, {"LRANGE", key, 0, 0}, {"LLEN", key}, {"LINDEX", key, 0}, {"LREM", key, 1, "m"}, {"RPOPLPUSH", key, key}, {"LTRIM", key, 0, 1},
+		{"ZRANGEBYSCORE", key, 0, 1}, {"LRANGE", key, 0, 0}, {"LLEN", key}, {"LINDEX", key, 0},
+		{"LREM", key, 1, "m"}, {"RPOPLPUSH", key, key}, {"LTRIM", key, 0, 1},
 		{"SREM", key, "m"}, {"SMEMBERS", key}, {"SISMEMBER", key, "m"},
 		{"SET", key, "1", "PX", 60000}, {"INCR", key}, {"DECR", key}, {"DEL", key},
 		{"HSET", key, "f", "1"}, {"HINCRBY", key, "f", 1}, {"DEL", key},
-		{"ZADD", key, 1, "m"}, {"DEL", key}, {"LPUSH", key, "m"}, {"RPUSH", key, "m"}, {"RPOP", key}, {"DEL", key}, {"SADD", key, "m"}, {"DEL", key},
+		{"ZADD", key, 1, "m"}, {"DEL", key}, {"LPUSH", key, "m"}, {"RPUSH", key, "m"},
+		{"RPOP", key}, {"DEL", key}, {"SADD", key, "m"}, {"DEL", key},
 		{"PUBLISH", asynqx.CancelChannel + ":probe", ""},
 	}
 }

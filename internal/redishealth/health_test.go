@@ -194,7 +194,8 @@ func TestEveryTroubleOfRedisHasAReasonAndAHintOfItsOwn(t *testing.T) {
 		"a busy script": func(t *testing.T) trouble { return trouble{redishealth.Busy, busy(t), "SCRIPT KILL"} },
 		"loading":       func(t *testing.T) trouble { return trouble{redishealth.Loading, loading(t), "Redis"} },
 		"a lonely replica": func(t *testing.T) trouble {
-			return trouble{redishealth.MasterDown, with(t, plain, "CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 1"), "ECPAYQ_REDIS_URL"}
+			return trouble{redishealth.MasterDown,
+				with(t, plain, "CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 1"), "ECPAYQ_REDIS_URL"}
 		},
 		"no EVAL": func(t *testing.T) trouble { return trouble{redishealth.Denied, asUser(t, everything+" -eval"), "EVAL"} },
 		"no EVALSHA": func(t *testing.T) trouble {
@@ -225,7 +226,8 @@ func TestEveryTroubleOfRedisHasAReasonAndAHintOfItsOwn(t *testing.T) {
 			return trouble{redishealth.NoDatabase, redistest.New(t, plain).URL() + "99", "databases"}
 		},
 		"a renamed command": func(t *testing.T) trouble {
-			return trouble{redishealth.Unsupported, redistest.New(t, redistest.Options{AppendFsync: "no", Args: []string{"--rename-command", "EVAL", "RUNSCRIPT"}}).URL(), "6.2"}
+			return trouble{redishealth.Unsupported,
+				redistest.New(t, redistest.Options{AppendFsync: "no", Args: []string{"--rename-command", "EVAL", "RUNSCRIPT"}}).URL(), "6.2"}
 		},
 		"too many clients": func(t *testing.T) trouble { return trouble{redishealth.TooManyClients, tooMany(t), "maxclients"} },
 		"no such host": func(t *testing.T) trouble {
@@ -283,7 +285,8 @@ func wantReason(t *testing.T, err error, row trouble) {
 
 func TestAScriptThatIsRefusedSomethingSaysWhat(t *testing.T) {
 	t.Parallel()
-	for what, rules := range map[string]string{"HINCRBY": "~* &* +@all -hincrby", "ZADD": "~* &* +@all -zadd", "keys asynq:*": "~ecpayq:* &* +@all"} {
+	for what, rules := range map[string]string{"HINCRBY": "~* &* +@all -hincrby",
+		"ZADD": "~* &* +@all -zadd", "keys asynq:*": "~ecpayq:* &* +@all"} {
 		rdb := open(t, asUser(t, rules))
 		script := redis.NewScript("redis.call('ZADD', KEYS[1], 1, 'm') redis.call('DEL', KEYS[1]) return redis.call('HINCRBY', KEYS[1], 'f', 1)")
 		err := script.Run(t.Context(), rdb, []string{"asynq:{q}:t:1"}).Err()
@@ -352,7 +355,8 @@ func TestWhatIsSentToSentinelsByMistakeIsNamed(t *testing.T) {
 func TestTheReasonsThatNeedAnotherMachine(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]redishealth.Reason{
-		"DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.": redishealth.Protected,
+		"DENIED Redis is running in protected mode because protected mode is enabled and no password is set for " +
+			"the default user.": redishealth.Protected,
 		"NOPERM No permissions to access a key":                                              redishealth.Denied, // Redis 7.2
 		"ERR ACL failure in script: User queue has no permissions to run the 'time' command": redishealth.Denied,
 		"TRYAGAIN Multiple keys request during rehashing of slot":                            redishealth.ClusterDown,
@@ -366,7 +370,8 @@ func TestTheReasonsThatNeedAnotherMachine(t *testing.T) {
 	if got := redishealth.ReasonOf(many); got != redishealth.TooManyFiles {
 		t.Errorf("%v: got %q, want %q", many, got, redishealth.TooManyFiles)
 	}
-	if got := redishealth.HintFor(reply("ERR ACL failure in script: User queue has no permissions to run the 'config|get' command")); !strings.Contains(got.En, "CONFIG GET") {
+	got := redishealth.HintFor(reply("ERR ACL failure in script: User queue has no permissions to run the 'config|get' command"))
+	if !strings.Contains(got.En, "CONFIG GET") {
 		t.Errorf("got %+v, want the command's name", got)
 	}
 }
@@ -381,7 +386,8 @@ func TestWhatIsNoTroubleOfRedisHasNoReason(t *testing.T) {
 	_, listen := net.Listen("tcp", "192.0.2.1:1")
 	_, open := os.Open("/nowhere")
 	_, web := http.Get("http://" + freeAddr(t))
-	for _, err := range []error{nil, web, errors.New("something"), redis.Nil, reply("WRONGTYPE Operation against a key"), listen, open, context.Canceled} {
+	for _, err := range []error{nil, web, errors.New("something"), redis.Nil,
+		reply("WRONGTYPE Operation against a key"), listen, open, context.Canceled} {
 		if got := redishealth.ReasonOf(err); got != "" {
 			t.Errorf("%v: got reason %q, want none", err, got)
 		}
@@ -396,7 +402,8 @@ func TestEveryReasonHasBothLanguagesAndIsALabel(t *testing.T) {
 		han := func(s string) bool {
 			return strings.ContainsFunc(s, func(c rune) bool { return unicode.Is(unicode.Han, c) })
 		}
-		if h.En == "" || han(h.En) || !han(h.Zh) || strings.Contains(h.En+h.Zh, "…") || strings.HasSuffix(h.En, ".") || strings.HasSuffix(h.Zh, "。") {
+		if h.En == "" || han(h.En) || !han(h.Zh) || strings.Contains(h.En+h.Zh, "…") ||
+			strings.HasSuffix(h.En, ".") || strings.HasSuffix(h.Zh, "。") {
 			t.Errorf("%s: got hint %+v", r, h)
 		}
 		if other, twice := seen[h.En]; twice {

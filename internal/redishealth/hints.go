@@ -59,7 +59,8 @@ func Reasons() []Reason {
 // told, so that it makes sense to wait.
 func (r Reason) Passes() bool {
 	switch r {
-	case Full, ReadOnly, DiskFailing, FewReplicas, Busy, Loading, MasterDown, ClusterDown, TooManyClients, PoolUsed, Timeout, BrokenOff, OtherTrouble:
+	case Full, ReadOnly, DiskFailing, FewReplicas, Busy, Loading, MasterDown,
+		ClusterDown, TooManyClients, PoolUsed, Timeout, BrokenOff, OtherTrouble:
 		return true
 	}
 	return false
@@ -78,12 +79,14 @@ type row struct {
 var table = []row{
 	{
 		Full, begins("OOM"),
-		"Redis has reached maxmemory and refuses what adds to it: raise maxmemory (CONFIG SET maxmemory, and in its configuration); deploy/RUNBOOK.md has EcpayqRedisMemoryHigh",
+		"Redis has reached maxmemory and refuses what adds to it: raise maxmemory (CONFIG SET maxmemory, and in its " +
+			"configuration); deploy/RUNBOOK.md has EcpayqRedisMemoryHigh",
 		"Redis 已達 maxmemory 上限，拒絕新增資料：請調高 maxmemory（CONFIG SET maxmemory，並寫入設定檔）；參見 deploy/RUNBOOK.md 的 EcpayqRedisMemoryHigh",
 	},
 	{
 		ReadOnly, begins("READONLY"),
-		"this server is a replica and takes no writes: let ECPAYQ_REDIS_URL lead to the master, or to Sentinels by redis-sentinel://, which finds it; during a failover wait",
+		"this server is a replica and takes no writes: let ECPAYQ_REDIS_URL lead to the master, or to Sentinels by " +
+			"redis-sentinel://, which finds it; during a failover wait",
 		"這台 Redis 是複本，不接受寫入：請讓 ECPAYQ_REDIS_URL 指向主節點，或以 redis-sentinel:// 指向 Sentinel 由其找出主節點；若正在切換，請稍候",
 	},
 	{
@@ -123,17 +126,20 @@ var table = []row{
 	},
 	{
 		Protected, begins("DENIED"),
-		"Redis is in protected mode and talks to its own machine only: give its users a password, or bind it to an address that only your machines reach",
+		"Redis is in protected mode and talks to its own machine only: give its users a password, or bind it to an " +
+			"address that only your machines reach",
 		"Redis 處於保護模式，只接受本機連線：請設定密碼，或只綁定您的主機才能連到的位址",
 	},
 	{
 		WrongPassword, either(begins("WRONGPASS"), answers("invalid password", "without any password configured", "no password is set")),
-		"check ECPAYQ_REDIS_URL: user or password are wrong (for Sentinels sentinel_username and sentinel_password), and in a URL a password is percent-encoded: % is %25, / is %2F, # is %23",
+		"check ECPAYQ_REDIS_URL: user or password are wrong (for Sentinels sentinel_username and sentinel_password), " +
+			"and in a URL a password is percent-encoded: % is %25, / is %2F, # is %23",
 		"ECPAYQ_REDIS_URL 的使用者或密碼錯誤（Sentinel 則為 sentinel_username 與 sentinel_password）；密碼在 URL 中須以百分號編碼：% 寫成 %25、/ 寫成 %2F、# 寫成 %23",
 	},
 	{
 		NoPassword, either(begins("NOAUTH"), answers("unauthenticated multibulk length", "unauthenticated bulk length")),
-		"check ECPAYQ_REDIS_URL: Redis asks for a password, redis://USER:PASSWORD@HOST:PORT/0, or better ECPAYQ_REDIS_URL_FILE; for Sentinels sentinel_password",
+		"check ECPAYQ_REDIS_URL: Redis asks for a password, redis://USER:PASSWORD@HOST:PORT/0, or better " +
+			"ECPAYQ_REDIS_URL_FILE; for Sentinels sentinel_password",
 		"Redis 要求密碼：ECPAYQ_REDIS_URL=redis://使用者:密碼@主機:連接埠/0，或改用 ECPAYQ_REDIS_URL_FILE；Sentinel 則為 sentinel_password",
 	},
 	{
@@ -163,7 +169,8 @@ var table = []row{
 	},
 	{
 		URLEncoding, isErr(enqueue.ErrURLEncoding),
-		"in ECPAYQ_REDIS_URL write every character of user and password but letters, digits and -._~ percent-encoded: % is %25, / is %2F, # is %23, ? is %3F, @ is %40, a space is %20",
+		"in ECPAYQ_REDIS_URL write every character of user and password but letters, digits and -._~ percent-encoded: " +
+			"% is %25, / is %2F, # is %23, ? is %3F, @ is %40, a space is %20",
 		"ECPAYQ_REDIS_URL 的使用者與密碼中，除英文字母、數字與 -._~ 以外的字元都須以百分號編碼：% 寫成 %25、/ 寫成 %2F、# 寫成 %23、? 寫成 %3F、@ 寫成 %40、空格寫成 %20",
 	},
 	{
@@ -173,7 +180,8 @@ var table = []row{
 	},
 	{
 		Unsupported, answers("unknown command", "unknown subcommand"),
-		"this server does not know a command that ecpayq needs: it is no Redis 6.2 or newer, a proxy, or has the command renamed; a Sentinel is used by redis-sentinel://",
+		"this server does not know a command that ecpayq needs: it is no Redis 6.2 or newer, a proxy, or has the " +
+			"command renamed; a Sentinel is used by redis-sentinel://",
 		"這台伺服器不支援 ecpayq 所需的指令：可能不是 Redis 6.2 以上、是代理程式，或該指令已改名；Sentinel 請用 redis-sentinel://",
 	},
 	{
@@ -193,7 +201,8 @@ var table = []row{
 	},
 	{
 		Certificate, either(badCertificate, says("x509: ", "tls: certificate required", "tls: bad certificate")),
-		"Redis' certificate is not trusted, is for another name, or Redis wants one of ecpayq (tls-auth-clients no): name the authority by ?ca_file=/path/ca.pem, and the host as in the certificate",
+		"Redis' certificate is not trusted, is for another name, or Redis wants one of ecpayq (tls-auth-clients no): " +
+			"name the authority by ?ca_file=/path/ca.pem, and the host as in the certificate",
 		"Redis 的憑證不受信任、主機名稱不符，或 Redis 要求 ecpayq 出示憑證（請設 tls-auth-clients no）：請以 ?ca_file=/路徑/ca.pem 指定憑證機構，主機名稱須與憑證相同",
 	},
 	{

@@ -48,7 +48,8 @@ func TestTLSAndNoTLSAreToldApart(t *testing.T) {
 	start := func(clients string) (plainAddr, tlsAddr string) {
 		tlsAddr = freeAddr(t)
 		s := redistest.New(t, redistest.Options{AppendFsync: "no", Args: []string{
-			"--tls-port", strings.TrimPrefix(tlsAddr, "127.0.0.1:"), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", clients,
+			"--tls-port", strings.TrimPrefix(tlsAddr, "127.0.0.1:"), "--tls-cert-file", cert,
+			"--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", clients,
 		}})
 		return s.Addr(), tlsAddr
 	}

@@ -78,7 +78,9 @@ func (s Script[K, A, R]) RunConfirmed(ctx context.Context, rdb redis.UniversalCl
 }
 
 // pipe sends a script and what is to be waited for after it.
-func (c Confirm) pipe(ctx context.Context, conn *redis.Conn, script func(redis.Pipeliner) *redis.Cmd) (wrote, replicas, disks *redis.Cmd, err error) {
+func (c Confirm) pipe(
+	ctx context.Context, conn *redis.Conn, script func(redis.Pipeliner) *redis.Cmd,
+) (wrote, replicas, disks *redis.Cmd, err error) {
 	timeout := c.timeout().Milliseconds()
 	_, err = conn.Pipelined(ctx, func(p redis.Pipeliner) error {
 		wrote = script(p)
@@ -128,5 +130,6 @@ func (c Confirm) onDisk(ctx context.Context, conn *redis.Conn, answer *redis.Cmd
 	if err == nil && v["appendonly"] == "yes" && v["appendfsync"] == "always" && c.Replicas == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: this Redis has no WAITAOF (7.2), and appendfsync always is not set, or not known to this user (CONFIG GET)", ErrNotConfirmed)
+	return fmt.Errorf("%w: this Redis has no WAITAOF (7.2), and appendfsync always is not set, or not known to this user (CONFIG GET)",
+		ErrNotConfirmed)
 }

@@ -14,7 +14,8 @@ import (
 func TestCommandsOfAPipelineThatFoundNoConnectionHaveItsError(t *testing.T) {
 	t.Parallel()
 	refused := errors.New("refused")
-	rdb := redis.NewClient(&redis.Options{MaxRetries: -1, Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, refused }})
+	rdb := redis.NewClient(&redis.Options{MaxRetries: -1,
+		Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, refused }})
 	defer rdb.Close()
 	pipe := rdb.Pipeline()
 	cmds := []redis.Cmder{pipe.HMGet(t.Context(), "a", "b"), pipe.Exists(t.Context(), "a"), pipe.EvalSha(t.Context(), "sha", nil)}

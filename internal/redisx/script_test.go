@@ -139,7 +139,8 @@ func TestManyCallsHaveAnAnswerEachAndSurviveARedisThatForgotTheScript(t *testing
 		if err := rdb.Set(t.Context(), "text", "no number", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
-		calls := []*redisx.Call[int64]{s.Call(counted{"a"}, struct{ By int }{1}), s.Call(counted{"text"}, struct{ By int }{1}), s.Call(counted{"b"}, struct{ By int }{5})}
+		calls := []*redisx.Call[int64]{s.Call(counted{"a"}, struct{ By int }{1}),
+			s.Call(counted{"text"}, struct{ By int }{1}), s.Call(counted{"b"}, struct{ By int }{5})}
 		s.RunAll(t.Context(), rdb, calls)
 		for i, c := range calls {
 			if n, err := c.Answer(); (err != nil) != (i == 1) || err == nil && n == 0 {

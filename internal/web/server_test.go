@@ -84,7 +84,8 @@ func TestAResponseThatNobodyReadsEndsAndOneThatTakesLongToMakeDoesNot(t *testing
 func TestEveryWaitOfAServerHasAnEnd(t *testing.T) {
 	t.Parallel()
 	s := NewServer(http.NotFoundHandler(), WriteLimit)
-	for name, d := range map[string]time.Duration{"header": s.ReadHeaderTimeout, "request": s.ReadTimeout, "answer": s.WriteTimeout, "idle": s.IdleTimeout} {
+	for name, d := range map[string]time.Duration{"header": s.ReadHeaderTimeout,
+		"request": s.ReadTimeout, "answer": s.WriteTimeout, "idle": s.IdleTimeout} {
 		if d <= 0 || d > 2*time.Minute {
 			t.Errorf("%s: %s, want an end within two minutes", name, d)
 		}
@@ -124,12 +125,16 @@ func TestWhatABrowserSendsForAnotherSiteIsTold(t *testing.T) {
 		cross   bool
 		link    bool
 	}{
-		"no browser":             {nil, false, false},
-		"its own page":           {map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "http://rewritten.example"}, false, false},
-		"the address bar":        {map[string]string{"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, false, true},
-		"another site's link":    {map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, true, true},
-		"another site's frame":   {map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, true, false},
-		"another site's image":   {map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, true, false},
+		"no browser":   {nil, false, false},
+		"its own page": {map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "http://rewritten.example"}, false, false},
+		"the address bar": {map[string]string{"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+			false, true},
+		"another site's link": {map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+			true, true},
+		"another site's frame": {map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+			true, false},
+		"another site's image": {map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+			true, false},
 		"another port's script":  {map[string]string{"Sec-Fetch-Site": "same-site"}, true, false},
 		"a word of tomorrow":     {map[string]string{"Sec-Fetch-Site": "some-site"}, true, false},
 		"old, its own page":      {map[string]string{"Origin": "http://127.0.0.1:8980"}, false, false},
