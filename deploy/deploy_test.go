@@ -274,7 +274,8 @@ func TestComposeMonitoringIsAskedForAndSeesNeitherRedisNorKeys(t *testing.T) {
 	}
 	// Prometheus asks where the worker listens, and the worker is not published.
 	worker := c.Services["worker"]
-	if _, port, _ := strings.Cut(worker.Environment["ECPAYQ_ADMIN_ADDR"], ":"); !strings.Contains(read(t, "prometheus/prometheus.yml"), "port: "+port+"\n") {
+	_, port, _ := strings.Cut(worker.Environment["ECPAYQ_ADMIN_ADDR"], ":")
+	if !strings.Contains(read(t, "prometheus/prometheus.yml"), "port: "+port+"\n") {
 		t.Errorf("Prometheus does not ask port %s", port)
 	}
 	if len(worker.Ports) != 0 || !slices.Contains(worker.Networks, "default") {

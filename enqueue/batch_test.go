@@ -192,7 +192,8 @@ type outcome struct {
 }
 
 func outcomeOf(r Result) outcome {
-	o := outcome{state: r.Receipt.State, duplicate: r.Receipt.Duplicate, replace: r.Receipt.Replaced, differs: strings.Join(r.Receipt.Differs, ",")}
+	o := outcome{state: r.Receipt.State, duplicate: r.Receipt.Duplicate,
+		replace: r.Receipt.Replaced, differs: strings.Join(r.Receipt.Differs, ",")}
 	if r.Err != nil {
 		o.err = r.Err.Error()
 	}
@@ -273,7 +274,8 @@ func TestABatchSaysOfEachItemWhatEnqueueWouldSay(t *testing.T) {
 					outcome{state: "pending", duplicate: true, differs: "DelayDay"}},
 				{"dead", Item{Payload: ptrTo(void("VG00000001", "mended"))}, outcome{state: "dead", duplicate: true, differs: "Reason"}},
 				{"dead and swept", Item{Payload: ptrTo(void("VG00000002", "mended"))}, outcome{state: "dead", duplicate: true, differs: "Reason"}},
-				{"dead, to be replaced", Item{Payload: ptrTo(void("VG00000003", "mended")), Options: []Option{ReplaceDead()}}, outcome{state: "pending", replace: true}},
+				{"dead, to be replaced", Item{Payload: ptrTo(void("VG00000003", "mended")), Options: []Option{ReplaceDead()}},
+					outcome{state: "pending", replace: true}},
 				{"of another merchant", Item{Payload: &other}, outcome{state: "pending"}},
 				{"done, and forgotten by asynq", Item{Payload: &finished}, outcome{state: "completed", duplicate: true}},
 				{"done, but a question", Item{Payload: asked}, outcome{state: "pending"}},
@@ -301,7 +303,8 @@ func TestABatchSaysOfEachItemWhatEnqueueWouldSay(t *testing.T) {
 			if i != len(rows) {
 				t.Fatalf("%d results, want %d", i, len(rows))
 			}
-			if info, err := insp.GetTaskInfo("invalid", tasks.ID(ptrTo(void("VG00000001", "")))); err != nil || info.State != asynq.TaskStateArchived {
+			if info, err := insp.GetTaskInfo("invalid", tasks.ID(ptrTo(void("VG00000001", "")))); err != nil ||
+				info.State != asynq.TaskStateArchived {
 				t.Errorf("a dead task that stands: %+v, %v", info, err)
 			}
 			for _, id := range []string{tasks.ID(ptrTo(void("VG00000002", ""))), tasks.ID(&finished)} {

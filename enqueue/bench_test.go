@@ -21,7 +21,8 @@ import (
 // and asynq's, over connections of the same settings.
 func benchServer(b *testing.B, fsync string) (*redistest.Server, *Client, *asynq.Client) {
 	b.Helper()
-	srv, err := redistest.Start(b.Context(), redistest.Options{AppendFsync: fsync, Args: []string{"--save", "", "--auto-aof-rewrite-percentage", "0"}})
+	srv, err := redistest.Start(b.Context(),
+		redistest.Options{AppendFsync: fsync, Args: []string{"--save", "", "--auto-aof-rewrite-percentage", "0"}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -64,7 +65,11 @@ func median(list []float64) float64 {
 
 // sideBySide alternates runs of two ways to enqueue, on an empty Redis each, and
 // reports the rates and the median of the ratios of neighbouring runs.
-func sideBySide(b *testing.B, srv *redistest.Server, plainName string, plainN int, plain func(n int) error, oursName string, oursN int, ours func(n int) error) {
+func sideBySide(
+	b *testing.B, srv *redistest.Server,
+	plainName string, plainN int, plain func(n int) error,
+	oursName string, oursN int, ours func(n int) error,
+) {
 	b.Helper()
 	rdb := srv.Client()
 	rate := func(n int, f func(int) error) float64 {
@@ -76,7 +81,8 @@ func sideBySide(b *testing.B, srv *redistest.Server, plainName string, plainN in
 			b.Fatal(err)
 		}
 		took := time.Since(start)
-		pending, scheduled := rdb.LLen(b.Context(), "asynq:{trigger_issue}:pending").Val(), rdb.ZCard(b.Context(), "asynq:{trigger_issue}:scheduled").Val()
+		pending, scheduled := rdb.LLen(b.Context(), "asynq:{trigger_issue}:pending").Val(),
+			rdb.ZCard(b.Context(), "asynq:{trigger_issue}:scheduled").Val()
 		if stored := pending + scheduled; stored != int64(n) {
 			b.Fatalf("%d stored, want %d", stored, n)
 		}

@@ -26,7 +26,8 @@ type chunk struct {
 }
 
 func newChunk(entries []entry, before []*chunk) *chunk {
-	ch := &chunk{entries: entries, before: before, ids: make(map[string]bool, len(entries)), encoded: make(chan struct{}), stored: make(chan struct{}), done: make(chan struct{})}
+	ch := &chunk{entries: entries, before: before, ids: make(map[string]bool, len(entries)),
+		encoded: make(chan struct{}), stored: make(chan struct{}), done: make(chan struct{})}
 	for i := range entries {
 		e := &entries[i]
 		if !e.open {
@@ -95,7 +96,9 @@ func (b *batch) lookUp(ctx context.Context, entries []entry) (there []*entry) {
 				l = &ledger{}
 				ledgers[owner] = l
 			}
-			l.entries, l.ids, l.markers = append(l.entries, e), append(l.ids, e.receipt.ID), append(l.markers, record.OwnerDoneKey(owner, e.receipt.ID))
+			l.entries = append(l.entries, e)
+			l.ids = append(l.ids, e.receipt.ID)
+			l.markers = append(l.markers, record.OwnerDoneKey(owner, e.receipt.ID))
 		}
 	}
 	err := b.c.trip(ctx, func(ctx context.Context, pipe redis.Pipeliner) {

@@ -94,7 +94,8 @@ func TestSecondCallIsADuplicateAndSaysWhatDiffers(t *testing.T) {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	again, err := c.Invalid(t.Context(), void(" VG11000002", "typo"))
-	if want := (Receipt{ID: first.ID, Type: "b2b:invalid", Queue: "invalid", State: "pending", Duplicate: true}); err != nil || !cmp.Equal(again, want) {
+	if want := (Receipt{ID: first.ID, Type: "b2b:invalid", Queue: "invalid", State: "pending", Duplicate: true}); err != nil ||
+		!cmp.Equal(again, want) {
 		t.Errorf("%+v, %v; want %+v", again, err, want)
 	}
 	other, err := c.Invalid(t.Context(), void("VG11000002", "mended"))
@@ -346,8 +347,10 @@ func TestParseRedisURL(t *testing.T) {
 func TestAPasswordThatIsNotEncodedIsSaidToBeAndNotQuoted(t *testing.T) {
 	t.Parallel()
 	for _, in := range []string{
-		"redis://:s3cret/word@h:6379/0", "redis://:12/s3cret@h:6379/0", "redis://:s3cret#word@h:6379", "redis://:12#s3cret@h", "redis://u:s3cret?word@h",
-		"redis://:s3cret%word@h", "redis://:s3cret word@h", "redis://:s3cret[word@h", "redis-sentinel://:s3cret^word@h,g", "redis://h?sentinel_password=s3cret%",
+		"redis://:s3cret/word@h:6379/0", "redis://:12/s3cret@h:6379/0",
+		"redis://:s3cret#word@h:6379", "redis://:12#s3cret@h", "redis://u:s3cret?word@h",
+		"redis://:s3cret%word@h", "redis://:s3cret word@h", "redis://:s3cret[word@h",
+		"redis-sentinel://:s3cret^word@h,g", "redis://h?sentinel_password=s3cret%",
 	} {
 		if _, err := ParseRedisURL(in); !errors.Is(err, ErrURLEncoding) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: got %v, want that a character must be percent-encoded, and no word of the password", in, err)

@@ -21,7 +21,8 @@ func asynqOptions(p tasks.Payload) []asynq.Option {
 		retention = time.Minute
 	}
 	return []asynq.Option{
-		asynq.TaskID(tasks.ID(p)), asynq.Queue(tasks.TypeOf(p).Queue), asynq.MaxRetry(10_000), asynq.Timeout(90 * time.Second), asynq.Retention(retention),
+		asynq.TaskID(tasks.ID(p)), asynq.Queue(tasks.TypeOf(p).Queue),
+		asynq.MaxRetry(10_000), asynq.Timeout(90 * time.Second), asynq.Retention(retention),
 	}
 }
 
@@ -139,7 +140,8 @@ func TestARedisThatDoesNotTakeKeysOfTwoSlotsIsAskedInTwoTrips(t *testing.T) {
 	for _, row := range []struct {
 		tsr, state string
 		duplicate  bool
-	}{{"FINISHED", "completed", true}, {"A", "pending", false}, {"A", "pending", true}, {"B", "pending", false}, {"FINISHED", "completed", true}} {
+	}{{"FINISHED", "completed", true}, {"A", "pending", false},
+		{"A", "pending", true}, {"B", "pending", false}, {"FINISHED", "completed", true}} {
 		if r, err := c.TriggerIssue(t.Context(), trigger(row.tsr)); err != nil || r.State != row.state || r.Duplicate != row.duplicate {
 			t.Errorf("%s: %+v, %v; want %s", row.tsr, r, err, row.state)
 		}

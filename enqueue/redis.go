@@ -35,7 +35,8 @@ import (
 func ParseRedisURL(s string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(s)
 	switch {
-	case err != nil && strings.Contains(s, "@"), err == nil && u.Fragment != "", err == nil && u.User == nil && u.Scheme != "unix" && strings.Contains(u.Path, "@"):
+	case err != nil && strings.Contains(s, "@"), err == nil && u.Fragment != "",
+		err == nil && u.User == nil && u.Scheme != "unix" && strings.Contains(u.Path, "@"):
 		return nil, ErrURLEncoding
 	case err != nil:
 		return nil, errors.New(`redis URL is malformed; it looks like "redis://127.0.0.1:6379/0"`)

@@ -61,9 +61,10 @@ func TestReplaceDeadRunsTheNewPayloadInThePlaceOfADeadTaskOnly(t *testing.T) {
 		state string
 		stays bool // the earlier task stands
 	}{
-		"dead":            {func(t *testing.T, s *redistest.Server, id string) { dies(t, s, id, false) }, time.Time{}, "pending", false},
-		"dead and swept":  {func(t *testing.T, s *redistest.Server, id string) { dies(t, s, id, true) }, time.Time{}, "pending", false},
-		"dead, for later": {func(t *testing.T, s *redistest.Server, id string) { dies(t, s, id, false) }, time.Now().Add(time.Hour), "scheduled", false},
+		"dead":           {func(t *testing.T, s *redistest.Server, id string) { dies(t, s, id, false) }, time.Time{}, "pending", false},
+		"dead and swept": {func(t *testing.T, s *redistest.Server, id string) { dies(t, s, id, true) }, time.Time{}, "pending", false},
+		"dead, for later": {func(t *testing.T, s *redistest.Server, id string) { dies(t, s, id, false) },
+			time.Now().Add(time.Hour), "scheduled", false},
 		"archived, no sweep": {func(t *testing.T, s *redistest.Server, id string) {
 			if err := asynq.NewInspectorFromRedisClient(s.Client()).ArchiveTask("invalid", id); err != nil {
 				t.Fatal(err)

@@ -14,7 +14,8 @@ import (
 func TestWhatAsynqWouldStoreAsNoneIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, d := range []time.Duration{time.Millisecond, 500 * time.Millisecond, 1900 * time.Millisecond} {
-		if _, err := New(Config{RedisURL: "redis://127.0.0.1:1", Retention: d}); err == nil || !strings.Contains(err.Error(), "Retention is "+d.String()+"; it must be whole seconds") {
+		if _, err := New(Config{RedisURL: "redis://127.0.0.1:1", Retention: d}); err == nil ||
+			!strings.Contains(err.Error(), "Retention is "+d.String()+"; it must be whole seconds") {
 			t.Errorf("a Retention of %s: got error %v", d, err)
 		}
 	}
@@ -24,7 +25,8 @@ func TestWhatAsynqWouldStoreAsNoneIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "ProcessIn is 500ms; it must be whole seconds"
-	if _, err := c.TriggerIssue(t.Context(), trigger("A"), ProcessIn(500*time.Millisecond)); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := c.TriggerIssue(t.Context(), trigger("A"), ProcessIn(500*time.Millisecond)); err == nil ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("got error %v, want %q", err, want)
 	}
 	items := func(yield func(Item) bool) {

@@ -69,7 +69,8 @@ func TestABacklogOfOneMerchantStandsBeforeNoOther(t *testing.T) {
 				t.Errorf("the header says that %s was wished; nobody did", h.ProcessAt)
 			}
 			again, err := c.TriggerIssue(t.Context(), last)
-			if want := (Receipt{ID: again.ID, Type: "b2c:trigger_issue", Queue: "trigger_issue", State: record.StatePending, Duplicate: true}); err != nil || !cmp.Equal(want, again) {
+			want := (Receipt{ID: again.ID, Type: "b2c:trigger_issue", Queue: "trigger_issue", State: record.StatePending, Duplicate: true})
+			if err != nil || !cmp.Equal(want, again) {
 				t.Errorf("%+v, %v; want %+v", again, err, want)
 			}
 		})
@@ -104,7 +105,8 @@ func TestDuplicatesTakeNoPlaceInLine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info, err := asynq.NewInspectorFromRedisClient(srv.Client()).GetTaskInfo(r.Queue, r.ID); err != nil || info.State != asynq.TaskStatePending {
+		if info, err := asynq.NewInspectorFromRedisClient(srv.Client()).GetTaskInfo(r.Queue, r.ID); err != nil ||
+			info.State != asynq.TaskStatePending {
 			t.Errorf("%d: %+v, %v; want it pending at once", i, info, err)
 		}
 	}
@@ -123,7 +125,8 @@ func TestAWishStaysAWishInABacklog(t *testing.T) {
 		last = r.Receipt
 	}
 	task, err := c.Task(t.Context(), last.ID)
-	if err != nil || task.State != record.StateScheduled || !tasks.ParseHeaders(task.Headers).ProcessAt.Equal(wish) || !task.NextAt.Equal(wish.Add(18*time.Second)) {
+	if err != nil || task.State != record.StateScheduled ||
+		!tasks.ParseHeaders(task.Headers).ProcessAt.Equal(wish) || !task.NextAt.Equal(wish.Add(18*time.Second)) {
 		t.Errorf("%+v, %v; want it wished at %s and run 18 s later", task, err, wish)
 	}
 }
