@@ -11,7 +11,8 @@ import (
 // or confirmed says nothing about ours.
 func TestAnAnswerAboutAnotherOrderIsNoProof(t *testing.T) {
 	t.Parallel()
-	for name, question := range map[string]string{"trigger at once": "GetIssue", "trigger with delay": "GetIssue", "void": "GetInvalid", "void confirm": "GetInvalidConfirm"} {
+	for name, question := range map[string]string{"trigger at once": "GetIssue",
+		"trigger with delay": "GetIssue", "void": "GetInvalid", "void confirm": "GetInvalidConfirm"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, x, j := staged(t, name)

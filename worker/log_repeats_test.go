@@ -33,7 +33,8 @@ func TestARepeatedFailureIsLoggedOncePerChangeAndEveryAttemptAtDebug(t *testing.
 			t.Fatal(err)
 		}
 		op := ecpaytest.Match{Operation: "B2B Invalid"}
-		w.fake.Inject(op, ecpaytest.Fault{RtnCode: 9000001, Times: 3}, ecpaytest.Fault{TransCode: 104}, ecpaytest.Fault{RtnCode: 9000001}, ecpaytest.Fault{RtnCode: 5070350, Times: 2})
+		w.fake.Inject(op, ecpaytest.Fault{RtnCode: 9000001, Times: 3}, ecpaytest.Fault{TransCode: 104},
+			ecpaytest.Fault{RtnCode: 9000001}, ecpaytest.Fault{RtnCode: 5070350, Times: 2})
 		if v, attempts := w.toEnd(w.job(x.payload)); v.Action != Done || attempts != 8 {
 			t.Fatalf("%s after %d attempts", v.Action, attempts)
 		}

@@ -69,7 +69,8 @@ func TestEveryReasonIsToldInEachLanguageAlone(t *testing.T) {
 		}
 	}
 	long := Verdict{Action: Dead, Kind: ecpay.Denied, Reason: reasonDenied}.of("1a2b3c4d").unaccounted(true, false).Text()
-	if !strings.HasSuffix(long.En, "ask ECPay; key fingerprint 1a2b3c4d") || han(long.En) || !strings.HasSuffix(long.Zh, "洽綠界；金鑰指紋 1a2b3c4d") || !han(long.Zh) {
+	if !strings.HasSuffix(long.En, "ask ECPay; key fingerprint 1a2b3c4d") ||
+		han(long.En) || !strings.HasSuffix(long.Zh, "洽綠界；金鑰指紋 1a2b3c4d") || !han(long.Zh) {
 		t.Errorf("of two reasons and a key: %+v", long)
 	}
 }
@@ -128,7 +129,8 @@ func TestWhatAsynqLosesIsObserved(t *testing.T) {
 	if diff := cmp.Diff([]string{NotCompleted.String()}, lost); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for err, want := range map[error]Loss{nil: Recorded, fmt.Errorf("%w: x", errNotRecorded): NotRecorded, errors.New("superseded"): Superseded} {
+	for err, want := range map[error]Loss{nil: Recorded,
+		fmt.Errorf("%w: x", errNotRecorded): NotRecorded, errors.New("superseded"): Superseded} {
 		if got := lossOf(err); got != want {
 			t.Errorf("%v: got %q, want %q", err, got, want)
 		}

@@ -29,7 +29,8 @@ func TestNoMoreTasksAreTakenThanCanBeSentSoon(t *testing.T) {
 	w := &Worker{redis: asynqx.NewDequeueClient(rdb, map[string]int{"first": 1}, slots.admit)}
 	w.redis.Start()
 	for range servers {
-		s := asynq.NewServerFromRedisClient(w.redis, asynq.Config{Concurrency: tasks, Queues: map[string]int{"first": 1}, TaskCheckInterval: taskCheck, LogLevel: asynq.FatalLevel})
+		s := asynq.NewServerFromRedisClient(w.redis,
+			asynq.Config{Concurrency: tasks, Queues: map[string]int{"first": 1}, TaskCheckInterval: taskCheck, LogLevel: asynq.FatalLevel})
 		if err := s.Start(asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
 			if !slots.take(ctx) {
 				return errors.New("no request is free")

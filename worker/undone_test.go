@@ -97,10 +97,11 @@ func TestAPersonsWordThatAWriteDidNotHappenIsObeyedWhenItCannotLandAnyMore(t *te
 		kind  ecpay.Kind
 		calls []string
 	}{
-		"nothing lands":                             {"trigger at once", false, ecpay.OK, []string{"TriggerIssue", "GetIssue", "TriggerIssue"}},
-		"it lands after the word":                   {"trigger at once", true, ecpay.AlreadyDone, []string{"TriggerIssue", "GetIssue"}},
-		"nothing can be asked":                      {"trigger, nothing to ask", false, ecpay.OK, []string{"TriggerIssue", "TriggerIssue"}},
-		"the question would tell only in some days": {"trigger with delay", false, ecpay.OK, []string{"TriggerIssue", "GetIssue", "TriggerIssue"}},
+		"nothing lands":           {"trigger at once", false, ecpay.OK, []string{"TriggerIssue", "GetIssue", "TriggerIssue"}},
+		"it lands after the word": {"trigger at once", true, ecpay.AlreadyDone, []string{"TriggerIssue", "GetIssue"}},
+		"nothing can be asked":    {"trigger, nothing to ask", false, ecpay.OK, []string{"TriggerIssue", "TriggerIssue"}},
+		"the question would tell only in some days": {"trigger with delay",
+			false, ecpay.OK, []string{"TriggerIssue", "GetIssue", "TriggerIssue"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,7 +136,8 @@ func TestAPersonsWordThatAWriteDidNotHappenIsObeyedWhenItCannotLandAnyMore(t *te
 func (w *world) word(j job) {
 	w.t.Helper()
 	mark := w.rdb.HGet(w.t.Context(), record.TaskKey(j.id), record.FieldInFlight).Val()
-	if err := w.rdb.HSet(w.t.Context(), record.TaskKey(j.id), record.FieldDenied, fmt.Sprint(mark, " ", w.clock().UnixMilli())).Err(); err != nil {
+	err := w.rdb.HSet(w.t.Context(), record.TaskKey(j.id), record.FieldDenied, fmt.Sprint(mark, " ", w.clock().UnixMilli())).Err()
+	if err != nil {
 		w.t.Fatal(err)
 	}
 }

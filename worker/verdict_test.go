@@ -81,25 +81,44 @@ func TestVerdictByHistory(t *testing.T) {
 		h       gate.History
 		want    Verdict // Reason is not compared
 	}{
-		"unavailable until the age":      {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable}, false, gate.History{Attempts: 500, Age: 71 * time.Hour}, Verdict{Action: Retry, Delay: 450 * time.Second}},
-		"unavailable too old":            {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable}, false, gate.History{Attempts: 2, Age: 72 * time.Hour}, Verdict{Action: Dead}},
-		"first backoff":                  {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable}, false, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
-		"third backoff":                  {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable}, false, gate.History{Attempts: 3}, Verdict{Action: Retry, Delay: 10 * time.Second}},
-		"stale once, at once":            {"b2b:invalid", ecpay.Error{Kind: ecpay.Stale}, false, gate.History{Attempts: 1}, Verdict{Action: Retry}},
-		"stale twice, as unavailable":    {"b2b:invalid", ecpay.Error{Kind: ecpay.Stale}, false, gate.History{Attempts: 2, Stale: 1}, Verdict{Action: Retry, Delay: 5 * time.Second}},
-		"stale too old":                  {"b2b:invalid", ecpay.Error{Kind: ecpay.Stale}, false, gate.History{Attempts: 9, Stale: 1, Age: 72 * time.Hour}, Verdict{Action: Dead}},
-		"trigger not found in grace":     {"b2c:trigger_issue", ecpay.Error{Kind: ecpay.NotFound}, false, gate.History{Attempts: 1, Age: 9 * time.Minute}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
-		"trigger not found after grace":  {"b2c:trigger_issue", ecpay.Error{Kind: ecpay.NotFound}, false, gate.History{Attempts: 9, Age: 10 * time.Minute}, Verdict{Action: Dead}},
-		"denied, pause not known":        {"b2b:invalid", ecpay.Error{Kind: ecpay.Denied}, false, gate.History{Attempts: 1, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: time.Minute, Pauses: true, Held: true}},
-		"denied, with the fleet's pause": {"b2b:invalid", ecpay.Error{Kind: ecpay.Denied, RetryAfter: 8 * time.Minute}, false, gate.History{Attempts: 1, Holds: 1000}, Verdict{Action: Hold, Delay: 8 * time.Minute, Pauses: true, Held: true}},
-		"operator":                       {"b2b:invalid", ecpay.Error{Kind: ecpay.Operator}, false, gate.History{Attempts: 1, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: time.Hour, Pauses: true, Held: true}},
-		"throttled":                      {"b2b:invalid", ecpay.Error{Kind: ecpay.Throttled}, false, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 30 * time.Minute, Pauses: true, Held: true}},
-		"throttled with Retry-After":     {"b2b:invalid", ecpay.Error{Kind: ecpay.Throttled, RetryAfter: 90 * time.Second}, false, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 90 * time.Second, Pauses: true, Held: true}},
-		"ambiguous, can be asked":        {"b2b:invalid", ecpay.Error{Kind: ecpay.Ambiguous}, true, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
-		"ambiguous, attempts used up":    {"b2b:invalid", ecpay.Error{Kind: ecpay.Ambiguous}, true, gate.History{Attempts: 25}, Verdict{Action: Dead}},
-		"unknown, can be asked":          {"b2b:invalid", ecpay.Error{Kind: ecpay.Unknown}, true, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
-		"unknown, attempts used up":      {"b2b:get_allowance_confirm", ecpay.Error{Kind: ecpay.Unknown}, false, gate.History{Attempts: 25}, Verdict{Action: Dead}},
-		"unknown, but proven not to act": {"b2b:invalid", ecpay.Error{Kind: ecpay.Unknown, Execution: ecpay.NotExecuted}, false, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"unavailable until the age": {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable}, false,
+			gate.History{Attempts: 500, Age: 71 * time.Hour}, Verdict{Action: Retry, Delay: 450 * time.Second}},
+		"unavailable too old": {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable},
+			false, gate.History{Attempts: 2, Age: 72 * time.Hour}, Verdict{Action: Dead}},
+		"first backoff": {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable},
+			false, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"third backoff": {"b2b:invalid", ecpay.Error{Kind: ecpay.Unavailable},
+			false, gate.History{Attempts: 3}, Verdict{Action: Retry, Delay: 10 * time.Second}},
+		"stale once, at once": {"b2b:invalid", ecpay.Error{Kind: ecpay.Stale},
+			false, gate.History{Attempts: 1}, Verdict{Action: Retry}},
+		"stale twice, as unavailable": {"b2b:invalid", ecpay.Error{Kind: ecpay.Stale}, false,
+			gate.History{Attempts: 2, Stale: 1}, Verdict{Action: Retry, Delay: 5 * time.Second}},
+		"stale too old": {"b2b:invalid", ecpay.Error{Kind: ecpay.Stale},
+			false, gate.History{Attempts: 9, Stale: 1, Age: 72 * time.Hour}, Verdict{Action: Dead}},
+		"trigger not found in grace": {"b2c:trigger_issue", ecpay.Error{Kind: ecpay.NotFound}, false,
+			gate.History{Attempts: 1, Age: 9 * time.Minute}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"trigger not found after grace": {"b2c:trigger_issue", ecpay.Error{Kind: ecpay.NotFound},
+			false, gate.History{Attempts: 9, Age: 10 * time.Minute}, Verdict{Action: Dead}},
+		"denied, pause not known": {"b2b:invalid", ecpay.Error{Kind: ecpay.Denied}, false,
+			gate.History{Attempts: 1, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: time.Minute, Pauses: true, Held: true}},
+		"denied, with the fleet's pause": {"b2b:invalid", ecpay.Error{Kind: ecpay.Denied, RetryAfter: 8 * time.Minute}, false,
+			gate.History{Attempts: 1, Holds: 1000}, Verdict{Action: Hold, Delay: 8 * time.Minute, Pauses: true, Held: true}},
+		"operator": {"b2b:invalid", ecpay.Error{Kind: ecpay.Operator}, false,
+			gate.History{Attempts: 1, Age: 1000 * time.Hour}, Verdict{Action: Hold, Delay: time.Hour, Pauses: true, Held: true}},
+		"throttled": {"b2b:invalid", ecpay.Error{Kind: ecpay.Throttled}, false,
+			gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 30 * time.Minute, Pauses: true, Held: true}},
+		"throttled with Retry-After": {"b2b:invalid", ecpay.Error{Kind: ecpay.Throttled, RetryAfter: 90 * time.Second},
+			false, gate.History{Attempts: 1}, Verdict{Action: Hold, Delay: 90 * time.Second, Pauses: true, Held: true}},
+		"ambiguous, can be asked": {"b2b:invalid", ecpay.Error{Kind: ecpay.Ambiguous},
+			true, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"ambiguous, attempts used up": {"b2b:invalid", ecpay.Error{Kind: ecpay.Ambiguous},
+			true, gate.History{Attempts: 25}, Verdict{Action: Dead}},
+		"unknown, can be asked": {"b2b:invalid", ecpay.Error{Kind: ecpay.Unknown},
+			true, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
+		"unknown, attempts used up": {"b2b:get_allowance_confirm",
+			ecpay.Error{Kind: ecpay.Unknown}, false, gate.History{Attempts: 25}, Verdict{Action: Dead}},
+		"unknown, but proven not to act": {"b2b:invalid", ecpay.Error{Kind: ecpay.Unknown, Execution: ecpay.NotExecuted},
+			false, gate.History{Attempts: 1}, Verdict{Action: Retry, Delay: 2500 * time.Millisecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,7 +134,8 @@ func TestVerdictByHistory(t *testing.T) {
 func TestVerdictAfterAsking(t *testing.T) {
 	t.Parallel()
 	p := Policy{}.withDefaults()
-	none, known0, known3, unknown := tasks.Delay{}, tasks.Delay{Applies: true, Known: true}, tasks.Delay{Applies: true, Known: true, Days: 3}, tasks.Delay{Applies: true}
+	none, known0, known3, unknown := tasks.Delay{}, tasks.Delay{Applies: true, Known: true},
+		tasks.Delay{Applies: true, Known: true, Days: 3}, tasks.Delay{Applies: true}
 	const day = 24 * time.Hour
 	type want struct {
 		Action         Action
@@ -175,9 +195,11 @@ func TestVerdictAfterALoss(t *testing.T) {
 		want  Verdict // Reason is not compared
 		send  bool
 	}{
-		"shown":                             {shown, none, 0, Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false},
-		"not shown before the fence":        {notShown, none, time.Second, Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: time.Minute}, false},
-		"not shown just before":             {notShown, none, 11*time.Minute - time.Second, Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: time.Second}, false},
+		"shown": {shown, none, 0, Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false},
+		"not shown before the fence": {notShown, none, time.Second,
+			Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: time.Minute}, false},
+		"not shown just before": {notShown, none, 11*time.Minute - time.Second,
+			Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: time.Second}, false},
 		"not shown after the fence":         {notShown, none, 11 * time.Minute, Verdict{}, true},
 		"cannot ask":                        {cannotAsk, none, 0, Verdict{}, true},
 		"scheduled cannot be seen":          {notShown, known3, 0, Verdict{}, true},
@@ -221,7 +243,8 @@ func TestWhatDiesWithAWriteUnaccountedForIsAmbiguous(t *testing.T) {
 				if action != Dead && got != v {
 					t.Errorf("%s(%s), open %t, doubt %t: got %+v, want it unchanged", action, kind, in[0], in[1], got)
 				}
-				if action == Dead && (got.Kind != ecpay.Ambiguous || !strings.HasSuffix(got.Text().En, reasonRejected.Text().En) || !strings.HasSuffix(got.Text().Zh, reasonRejected.Text().Zh)) {
+				if action == Dead && (got.Kind != ecpay.Ambiguous || !strings.HasSuffix(got.Text().En, reasonRejected.Text().En) ||
+					!strings.HasSuffix(got.Text().Zh, reasonRejected.Text().Zh)) {
 					t.Errorf("%s(%s), open %t, doubt %t: got %+v, want Ambiguous with the old reason", action, kind, in[0], in[1], got)
 				}
 			}

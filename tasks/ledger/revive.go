@@ -326,8 +326,11 @@ func (s *Store) correct(ctx context.Context, l Entry, payload []byte, headers ma
 }
 
 // enqueue puts a task into asynq that asynq does not have.
-func (s *Store) enqueue(ctx context.Context, l Entry, p tasks.Payload, payload []byte, headers map[string]string, r *revival) (ActResult, error) {
-	spec := asynqx.Spec{Type: l.Type, Queue: l.Queue, ID: l.ID, Payload: payload, Headers: headers, Retention: s.retention, ProcessAt: r.ProcessAt}
+func (s *Store) enqueue(
+	ctx context.Context, l Entry, p tasks.Payload, payload []byte, headers map[string]string, r *revival,
+) (ActResult, error) {
+	spec := asynqx.Spec{Type: l.Type, Queue: l.Queue, ID: l.ID, Payload: payload,
+		Headers: headers, Retention: s.retention, ProcessAt: r.ProcessAt}
 	now := s.now()
 	if p != nil {
 		spec.Queue, spec.Retention = tasks.TypeOf(p).Queue, tasks.RetentionOf(p, s.retention)

@@ -45,8 +45,10 @@ func TestKeysOfOneMerchantShareASlot(t *testing.T) {
 		}
 		cluster := redis.NewClusterClient(&redis.ClusterOptions{})
 		k := KeysOfTask(in)
-		got := []string{k.ID, k.Owner, k.Task, k.Done, k.Lock, k.Dead, k.Replication(redisx.Topology{}), k.Replication(redisx.TopologyOf(cluster))}
-		want := []string{in, Owner(in), TaskKey(in), DoneKey(in), LockKey(in), DeadKey(in), ReplicationKey(redisx.Topology{}, in), ReplicationKey(redisx.TopologyOf(cluster), in)}
+		got := []string{k.ID, k.Owner, k.Task, k.Done, k.Lock, k.Dead,
+			k.Replication(redisx.Topology{}), k.Replication(redisx.TopologyOf(cluster))}
+		want := []string{in, Owner(in), TaskKey(in), DoneKey(in), LockKey(in), DeadKey(in),
+			ReplicationKey(redisx.Topology{}, in), ReplicationKey(redisx.TopologyOf(cluster), in)}
 		if diff := cmp.Diff(want, got); diff != "" || k.MerchantKeys != KeysOf(Owner(in)) {
 			t.Errorf("keys of %q are %+v (-want +got):\n%s", in, k, diff)
 		}
@@ -103,10 +105,12 @@ func TestReaderFindsWhatAsynqForgot(t *testing.T) {
 	if task, err := r.Get(ctx, id); err != nil || task.State != StateCompleted || task.Kind != nil {
 		t.Errorf("only the finish marker is left: %+v, %v", task, err)
 	}
-	rdb.HSet(ctx, TaskKey(id), FieldState, "dead", FieldAttempts, 3, FieldKind, "Rejected", FieldRtn, 2103005, FieldMsg, "錯", FieldLast, 1_700_000_000_000, FieldResult, `{"a":1}`)
+	rdb.HSet(ctx, TaskKey(id), FieldState, "dead", FieldAttempts, 3, FieldKind, "Rejected",
+		FieldRtn, 2103005, FieldMsg, "錯", FieldLast, 1_700_000_000_000, FieldResult, `{"a":1}`)
 	task, err := r.Get(ctx, id)
 	rejected, last := ecpay.Rejected, time.UnixMilli(1_700_000_000_000)
-	want := Task{ID: id, Type: "b2c:trigger_issue", Queue: "trigger_issue", MerchantID: "2000132", State: StateDead, Attempts: 3, Kind: &rejected, RtnCode: 2103005, RtnMsg: "錯", Result: []byte(`{"a":1}`), LastAt: &last}
+	want := Task{ID: id, Type: "b2c:trigger_issue", Queue: "trigger_issue", MerchantID: "2000132", State: StateDead,
+		Attempts: 3, Kind: &rejected, RtnCode: 2103005, RtnMsg: "錯", Result: []byte(`{"a":1}`), LastAt: &last}
 	if err != nil {
 		t.Fatal(err)
 	}

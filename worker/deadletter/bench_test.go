@@ -99,7 +99,8 @@ func (b *bench) info(id string) *asynq.TaskInfo {
 func (b *bench) judged(id string, res gate.Result) {
 	b.Helper()
 	token := tasks.NewNonce()
-	_, err := b.gate.Begin(b.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
+	_, err := b.gate.Begin(b.Context(),
+		gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
 	if res.State == record.Dead {
 		info := b.info(id)
@@ -109,7 +110,8 @@ func (b *bench) judged(id string, res gate.Result) {
 }
 
 func dead(k ecpay.Kind) gate.Result {
-	return gate.Result{State: record.Dead, Kind: k, RtnCode: 5070450, RtnMsg: "該發票已被折讓過，無法直接作廢發票", Reason: record.Text{En: "mend it", Zh: "請修正"}, Settled: k != ecpay.Ambiguous}
+	return gate.Result{State: record.Dead, Kind: k, RtnCode: 5070450, RtnMsg: "該發票已被折讓過，無法直接作廢發票",
+		Reason: record.Text{En: "mend it", Zh: "請修正"}, Settled: k != ecpay.Ambiguous}
 }
 
 // died is a task that a handler found dead, as asynq then has it.
@@ -145,7 +147,8 @@ func (b *bench) entered(a gate.Attempt) error {
 func (b *bench) crashed(i int, sent bool) string {
 	b.Helper()
 	id := b.enqueued(i)
-	_, err := b.gate.Begin(b.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "crash", Start: time.Now(), LockFor: time.Minute}, time.Now())
+	_, err := b.gate.Begin(b.Context(),
+		gate.Attempt{Keys: record.KeysOfTask(id), Token: "crash", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
 	if sent {
 		b.must(b.entered(gate.Attempt{Keys: record.KeysOfTask(id), Token: "crash"}))
@@ -301,7 +304,9 @@ func (b *bench) everyFault(made func(i int) string, act func(rdb redis.Universal
 	b.faults([]fault{{}, {after: true}}, made, act, check)
 }
 
-func (b *bench) faults(kinds []fault, made func(i int) string, act func(rdb redis.UniversalClient, id string) error, check func(id string)) {
+func (b *bench) faults(
+	kinds []fault, made func(i int) string, act func(rdb redis.UniversalClient, id string) error, check func(id string),
+) {
 	b.Helper()
 	i := 0
 	for k := range kinds {

@@ -68,7 +68,8 @@ func TestOnlyATaskForLaterThatWasNeverBegunIsCancelled(t *testing.T) {
 	}
 	// The mark of a write may be lost: Redis has changed since it was enqueued.
 	lost := b.later(5)
-	b.must(b.rdb.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(b.rdb), lost), record.FieldReplID, "x", record.FieldChanged, time.Now().Add(time.Minute).UnixMilli()).Err())
+	b.must(b.rdb.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(b.rdb), lost),
+		record.FieldReplID, "x", record.FieldChanged, time.Now().Add(time.Minute).UnixMilli()).Err())
 	if out, err := b.ledger.Cancel(t.Context(), lost, "ops", "n"); !errors.Is(err, deadletter.ErrBegun) || !b.inLedger(lost) {
 		t.Errorf("perhaps begun: got %s, %v, want ErrBegun and a letter for a person", out, err)
 	}
@@ -94,7 +95,8 @@ func TestCancelInterruptedAfterAnyCommandLosesNothing(t *testing.T) {
 					t.Errorf("resolve: %s, %v", out, err)
 				}
 			default:
-				if r, err := record.Get(t.Context(), b.rdb, id); err != nil || r.State != record.Done || r.Note != "not wanted" || at != record.AsynqNone {
+				if r, err := record.Get(t.Context(), b.rdb, id); err != nil ||
+					r.State != record.Done || r.Note != "not wanted" || at != record.AsynqNone {
 					t.Errorf("%s is %+v in %s, %v, want it cancelled", id, r, at, err)
 				}
 			}

@@ -58,7 +58,8 @@ func TestTheLedgerWorksOnARedisCluster(t *testing.T) {
 		t.Errorf("%d listed, want %d", listed, n)
 	}
 	got := map[ledger.ActResult]int{}
-	err = l.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{Set: map[string]string{"Reason": "x"}}, func(r deadletter.Result) { got[r.ActResult]++ })
+	err = l.ReplayAll(t.Context(), deadletter.Filter{},
+		deadletter.ReplayOptions{Set: map[string]string{"Reason": "x"}}, func(r deadletter.Result) { got[r.ActResult]++ })
 	if err != nil || got[ledger.Replayed] != n-1 {
 		t.Errorf("%v, %v", got, err)
 	}

@@ -22,7 +22,8 @@ func (b *bench) dies(ran func(id string)) asynq.Handler {
 		ran(id)
 		token := tasks.NewNonce()
 		now := time.Now()
-		if _, err := b.gate.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: now, LockFor: time.Minute}, now); err != nil {
+		_, err := b.gate.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: now, LockFor: time.Minute}, now)
+		if err != nil {
 			return err
 		}
 		res := dead(ecpay.NotFound)
@@ -56,10 +57,12 @@ func (b *bench) finishes(ran func(id string)) asynq.Handler {
 		id, _ := asynq.GetTaskID(ctx)
 		token := tasks.NewNonce()
 		now := time.Now()
-		if _, err := b.gate.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: now, LockFor: time.Minute}, now); err != nil {
+		_, err := b.gate.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: now, LockFor: time.Minute}, now)
+		if err != nil {
 			return err
 		}
-		if err := b.gate.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token}, gate.Result{State: record.Done, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour}); err != nil {
+		if err := b.gate.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: token},
+			gate.Result{State: record.Done, Settled: true, RecordTTL: time.Hour, DoneTTL: time.Hour}); err != nil {
 			return err
 		}
 		ran(id)
@@ -81,7 +84,8 @@ func TestALateRunLeavesADeathAsItWas(t *testing.T) {
 	b.must(b.gate.Leave(ctx, late, gate.Result{State: record.Held, Kind: ecpay.Unavailable, Reason: record.Plain("redis was away")}))
 	after, err := b.ledger.Get(ctx, id)
 	b.must(err)
-	if after.Kind != ecpay.Ambiguous || after.Reason != before.Reason || !after.DiedAt.Equal(before.DiedAt) || after.State != record.StateDead {
+	if after.Kind != ecpay.Ambiguous || after.Reason != before.Reason ||
+		!after.DiedAt.Equal(before.DiedAt) || after.State != record.StateDead {
 		t.Errorf("got %+v, want the death as it was, %+v", after, before)
 	}
 }
@@ -97,7 +101,8 @@ func TestADeathIsAmbiguousWhileALaterWriteIsUnanswered(t *testing.T) {
 	later := gate.Attempt{Keys: record.KeysOfTask(id), Token: "later", Start: time.Now(), LockFor: time.Minute}
 	_, err = b.gate.Begin(ctx, later, time.Now())
 	b.must(err)
-	turn, err := b.gate.Enter(ctx, later, gate.Request{Name: "invalid", InFlight: 8, Life: time.Minute, Now: time.Now(), Write: true, Stamp: time.Now()})
+	turn, err := b.gate.Enter(ctx, later,
+		gate.Request{Name: "invalid", InFlight: 8, Life: time.Minute, Now: time.Now(), Write: true, Stamp: time.Now()})
 	b.must(err)
 	if turn.Wait != 0 {
 		t.Fatalf("the write waits for %s, want that it may go out", turn.Wait)

@@ -15,7 +15,8 @@ func TestALetterIsAmbiguousAfterAFailoverThatNoWorkerHasMet(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	id := b.crashed(1, false)
-	if err := b.rdb.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(b.rdb), id), record.FieldReplID, "another", record.FieldChanged, 0).Err(); err != nil {
+	if err := b.rdb.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(b.rdb), id),
+		record.FieldReplID, "another", record.FieldChanged, 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 	b.sweep()

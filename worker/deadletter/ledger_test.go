@@ -30,7 +30,8 @@ func (b *bench) letterAt(id string, died time.Time, kind ecpay.Kind, typeName st
 	}
 	pipe := b.rdb.Pipeline()
 	pipe.HSet(b.Context(), record.TaskKey(id), record.FieldState, "dead", record.FieldKind, kind.String(), record.FieldType, typeName,
-		record.FieldQueue, queue, record.FieldPayload, "{}", record.FieldHeaders, "{}", record.FieldDied, died.UnixMilli(), record.FieldBy, "worker")
+		record.FieldQueue, queue, record.FieldPayload, "{}", record.FieldHeaders, "{}",
+		record.FieldDied, died.UnixMilli(), record.FieldBy, "worker")
 	pipe.ZAdd(b.Context(), record.DeadKey(id), redis.Z{Score: float64(died.UnixMilli()), Member: id})
 	b.must(redisx.Exec(b.Context(), pipe))
 }
@@ -97,7 +98,9 @@ func TestListIsOrderedByDeathOverAllMerchantsWhateverTheTies(t *testing.T) {
 		if n++; n > 100 {
 			t.Fatal("the list goes round in circles")
 		}
-		b.must(b.rdb.ZAdd(t.Context(), record.DeadKey(l.ID), redis.Z{Score: float64(time.Now().Add(time.Second).UnixMilli()), Member: l.ID}).Err())
+		b.must(
+			b.rdb.ZAdd(t.Context(), record.DeadKey(l.ID), redis.Z{Score: float64(time.Now().Add(time.Second).UnixMilli()), Member: l.ID}).Err(),
+		)
 	}
 }
 
@@ -114,16 +117,19 @@ func TestFiltersAreJoined(t *testing.T) {
 		f    deadletter.Filter
 		want []string
 	}{
-		"all":            {deadletter.Filter{}, []string{"b2b.invalid.1.A.2026-11-01", "b2b.invalid.2.B.2026-11-01", "b2c.trigger_issue.1.C", "by other means"}},
-		"type":           {deadletter.Filter{Type: "b2c:trigger_issue"}, []string{"b2c.trigger_issue.1.C"}},
-		"kind":           {deadletter.Filter{Kind: &rejected}, []string{"b2b.invalid.1.A.2026-11-01", "b2b.invalid.2.B.2026-11-01"}},
-		"merchant":       {deadletter.Filter{MerchantID: "1"}, []string{"b2b.invalid.1.A.2026-11-01", "b2c.trigger_issue.1.C"}},
-		"no merchant":    {deadletter.Filter{MerchantID: record.NoOwner}, []string{"by other means"}},
-		"another":        {deadletter.Filter{MerchantID: "3"}, nil},
-		"age":            {deadletter.Filter{OlderThan: 90 * time.Minute}, []string{"b2b.invalid.1.A.2026-11-01", "b2b.invalid.2.B.2026-11-01"}},
-		"limit":          {deadletter.Filter{Limit: 1, Kind: &rejected, MerchantID: "2"}, []string{"b2b.invalid.2.B.2026-11-01"}},
-		"ids":            {deadletter.Filter{IDs: []string{"by other means", "unknown", "b2b.invalid.1.A.2026-11-01"}}, []string{"by other means", "b2b.invalid.1.A.2026-11-01"}},
-		"ids and a kind": {deadletter.Filter{IDs: []string{"by other means", "b2b.invalid.1.A.2026-11-01"}, Kind: &rejected}, []string{"b2b.invalid.1.A.2026-11-01"}},
+		"all": {deadletter.Filter{},
+			[]string{"b2b.invalid.1.A.2026-11-01", "b2b.invalid.2.B.2026-11-01", "b2c.trigger_issue.1.C", "by other means"}},
+		"type":        {deadletter.Filter{Type: "b2c:trigger_issue"}, []string{"b2c.trigger_issue.1.C"}},
+		"kind":        {deadletter.Filter{Kind: &rejected}, []string{"b2b.invalid.1.A.2026-11-01", "b2b.invalid.2.B.2026-11-01"}},
+		"merchant":    {deadletter.Filter{MerchantID: "1"}, []string{"b2b.invalid.1.A.2026-11-01", "b2c.trigger_issue.1.C"}},
+		"no merchant": {deadletter.Filter{MerchantID: record.NoOwner}, []string{"by other means"}},
+		"another":     {deadletter.Filter{MerchantID: "3"}, nil},
+		"age":         {deadletter.Filter{OlderThan: 90 * time.Minute}, []string{"b2b.invalid.1.A.2026-11-01", "b2b.invalid.2.B.2026-11-01"}},
+		"limit":       {deadletter.Filter{Limit: 1, Kind: &rejected, MerchantID: "2"}, []string{"b2b.invalid.2.B.2026-11-01"}},
+		"ids": {deadletter.Filter{IDs: []string{"by other means", "unknown", "b2b.invalid.1.A.2026-11-01"}},
+			[]string{"by other means", "b2b.invalid.1.A.2026-11-01"}},
+		"ids and a kind": {deadletter.Filter{IDs: []string{"by other means", "b2b.invalid.1.A.2026-11-01"}, Kind: &rejected},
+			[]string{"b2b.invalid.1.A.2026-11-01"}},
 	} {
 		if got := ids(b.list(tc.f)); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
@@ -140,13 +146,15 @@ func TestForeignTasksAndCorruptPayloadsSurviveAsTheyAre(t *testing.T) {
 		payload      []byte
 		json         bool
 	}{
-		"binary":            {"b2b.invalid.2000132.VG1.2026-11-01", "b2b:invalid", []byte{0, 0xff, '{', 0x80, '\n'}, false},
-		"no JSON":           {"some.id", "b2b:invalid", []byte("not JSON {"), false},
-		"empty":             {"{braces} 空白", "their:type", nil, false},
-		"JSON, other type":  {"0190-uuid", "their:type", []byte(`{"a":1}`), true},
-		"another's payload": {"b2b.invalid.2000132.VG2.2026-11-01", "b2b:invalid", []byte(`{"MerchantID":"2000132","InvoiceNumber":"VG00000009","InvoiceDate":"2026-11-01","Reason":"r","Remark":""}`), true},
+		"binary":           {"b2b.invalid.2000132.VG1.2026-11-01", "b2b:invalid", []byte{0, 0xff, '{', 0x80, '\n'}, false},
+		"no JSON":          {"some.id", "b2b:invalid", []byte("not JSON {"), false},
+		"empty":            {"{braces} 空白", "their:type", nil, false},
+		"JSON, other type": {"0190-uuid", "their:type", []byte(`{"a":1}`), true},
+		"another's payload": {"b2b.invalid.2000132.VG2.2026-11-01", "b2b:invalid",
+			[]byte(`{"MerchantID":"2000132","InvoiceNumber":"VG00000009","InvoiceDate":"2026-11-01","Reason":"r","Remark":""}`), true},
 	} {
-		_, err := client.Enqueue(asynq.NewTaskWithHeaders(tc.typeName, tc.payload, map[string]string{"v": "99", "h": "值"}), asynq.TaskID(tc.id), asynq.Queue(queue), asynq.MaxRetry(3))
+		_, err := client.Enqueue(asynq.NewTaskWithHeaders(tc.typeName, tc.payload, map[string]string{"v": "99", "h": "值"}),
+			asynq.TaskID(tc.id), asynq.Queue(queue), asynq.MaxRetry(3))
 		b.must(err)
 		b.must(b.inspector.ArchiveTask(queue, tc.id))
 		if r := b.sweep(); r.Copied != 1 {
@@ -173,7 +181,8 @@ func TestForeignTasksAndCorruptPayloadsSurviveAsTheyAre(t *testing.T) {
 		}
 		b.replay(b.ledger, tc.id, deadletter.ReplayOptions{}, ledger.Replayed)
 		info := b.info(tc.id)
-		if info.Type != tc.typeName || string(info.Payload) != string(tc.payload) || info.Headers["v"] != "99" || info.Headers["h"] != "值" || b.pending(tc.id) != 1 {
+		if info.Type != tc.typeName || string(info.Payload) != string(tc.payload) ||
+			info.Headers["v"] != "99" || info.Headers["h"] != "值" || b.pending(tc.id) != 1 {
 			t.Errorf("%s: runs as %+v", name, info)
 		}
 		b.must(b.inspector.DeleteTask(queue, tc.id))
@@ -197,10 +206,12 @@ func TestResolveEndsATaskForGood(t *testing.T) {
 		t.Errorf("asynq or the ledger still has it: %v", err)
 	}
 	r, err := record.Get(t.Context(), b.rdb, id)
-	if err != nil || r.State != record.Done || r.ResolvedBy != "ops" || r.Note != "voided in the back office" || r.Payload != nil || !r.InFlight.IsZero() {
+	if err != nil || r.State != record.Done || r.ResolvedBy != "ops" ||
+		r.Note != "voided in the back office" || r.Payload != nil || !r.InFlight.IsZero() {
 		t.Errorf("%+v, %v", r, err)
 	}
-	h, err := b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "late", Start: time.Now(), LockFor: time.Minute}, time.Now())
+	h, err := b.gate.Begin(t.Context(),
+		gate.Attempt{Keys: record.KeysOfTask(id), Token: "late", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	if err != nil || !h.Finished {
 		t.Errorf("a run after it: %+v, %v; want finished", h, err)
 	}
@@ -241,7 +252,8 @@ func TestAResolvedQueryMayBeAskedAnew(t *testing.T) {
 	if err != nil || again.Duplicate {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if h, err := b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(r.ID), Token: "x", Start: time.Now(), LockFor: time.Minute}, time.Now()); err != nil || h.Finished {
+	if h, err := b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(r.ID), Token: "x", Start: time.Now(), LockFor: time.Minute},
+		time.Now()); err != nil || h.Finished {
 		t.Errorf("%+v, %v: tomorrow's question is a new one", h, err)
 	}
 }
@@ -266,7 +278,8 @@ func TestResolveInterruptedAfterAnyCommandAndRepeatedEndsTheTask(t *testing.T) {
 					if err != nil || out != ledger.Resolved && out != ledger.AlreadyDone {
 						t.Errorf("again: %s, %v", out, err)
 					}
-					if b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id)).Val() != 1 || b.rdb.Exists(t.Context(), asynqx.TaskKey(queue, id)).Val() != 0 {
+					if b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id)).Val() != 1 ||
+						b.rdb.Exists(t.Context(), asynqx.TaskKey(queue, id)).Val() != 0 {
 						t.Errorf("%s is not at its end", id)
 					}
 				})

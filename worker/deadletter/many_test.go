@@ -34,7 +34,8 @@ func (b *bench) enqueueMany(n int) {
 		}
 		h := tasks.Headers{Enqueued: time.Now(), Nonce: "N" + strconv.Itoa(i)}
 		typ := tasks.TypeOf(&inv)
-		if _, err := client.Enqueue(asynqx.Spec{Type: typ.Name, Queue: typ.Queue, ID: tasks.ID(&inv), Payload: payload, Headers: h.Map()}.Task()); err != nil {
+		spec := asynqx.Spec{Type: typ.Name, Queue: typ.Queue, ID: tasks.ID(&inv), Payload: payload, Headers: h.Map()}
+		if _, err := client.Enqueue(spec.Task()); err != nil {
 			b.Errorf("enqueue: %v", err)
 		}
 	})
@@ -48,7 +49,8 @@ func TestTenThousandAndFiftyDeadTasksAreListedAndReplayed(t *testing.T) {
 	b := newBench(t, quick)
 	b.enqueueMany(many)
 	clock := stopwatch(t)
-	server := asynq.NewServerFromRedisClient(b.srv.Client(), asynq.Config{Concurrency: 16, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
+	server := asynq.NewServerFromRedisClient(b.srv.Client(),
+		asynq.Config{Concurrency: 16, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
 	b.must(server.Start(b.dies(func(string) {})))
 	b.eventually("all are dead", func() bool {
 		n, err := b.ledger.Count(t.Context(), deadletter.Filter{})
@@ -133,7 +135,8 @@ func (b *bench) inLedgerMany(n int) {
 		b.must(err)
 		id := tasks.ID(&inv)
 		pipe.HSet(b.Context(), record.TaskKey(id), record.FieldState, "dead", record.FieldKind, "NotFound", record.FieldType, "b2b:invalid",
-			record.FieldQueue, queue, record.FieldPayload, payload, record.FieldHeaders, "{}", record.FieldDied, now, record.FieldBy, record.ByWorker)
+			record.FieldQueue, queue, record.FieldPayload, payload,
+			record.FieldHeaders, "{}", record.FieldDied, now, record.FieldBy, record.ByWorker)
 		pipe.ZAdd(b.Context(), record.DeadKey(id), redis.Z{Score: float64(now), Member: id})
 		if i%1000 == 999 {
 			b.must(redisx.Exec(b.Context(), pipe))
@@ -170,7 +173,8 @@ func TestNineThousandArchivedTasksThatExpireAtOnceDoNotWedgeTheArchive(t *testin
 			}
 			// A task dies now, by way of asynq.
 			id := b.enqueued(n)
-			server := asynq.NewServerFromRedisClient(b.srv.Client(), asynq.Config{Concurrency: 1, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
+			server := asynq.NewServerFromRedisClient(b.srv.Client(),
+				asynq.Config{Concurrency: 1, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
 			b.must(server.Start(b.dies(func(string) {})))
 			archived := func(want string) func() bool {
 				return func() bool {
@@ -209,7 +213,8 @@ func TestTheListOfManyDoesNotGrowWithThem(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, quick)
 	for i := range 3000 {
-		b.letterAt(fmt.Sprintf("b2b.invalid.%d.VG%08d.2026-11-01", i%1500, i), time.Now().Add(-time.Duration(i)*time.Second), ecpay.NotFound, "b2b:invalid")
+		b.letterAt(fmt.Sprintf("b2b.invalid.%d.VG%08d.2026-11-01", i%1500, i),
+			time.Now().Add(-time.Duration(i)*time.Second), ecpay.NotFound, "b2b:invalid")
 	}
 	stop := errors.New("enough")
 	n := 0

@@ -54,7 +54,10 @@ func (h *between) step() {
 // between runs act on a task with a client before whose first, second and so on command
 // other is done to the same task, until act gets through before it comes to that. check
 // looks at each outcome.
-func (b *bench) between(act func(rdb redis.UniversalClient, i int, id string) string, made func(i int) string, other func(i int, id string) string, check func(i int, id, did, meanwhile string)) {
+func (b *bench) between(
+	act func(rdb redis.UniversalClient, i int, id string) string, made func(i int) string,
+	other func(i int, id string) string, check func(i int, id, did, meanwhile string),
+) {
 	b.Helper()
 	for n := int64(1); ; n++ {
 		made, meanwhile := made(int(n)), ""
@@ -93,7 +96,8 @@ func (b *bench) others() map[string]func(i int, id string) string {
 		"replay": replay,
 		"bare replay": func(int, string) string {
 			s := ""
-			err := second.ReplayAll(b.Context(), deadletter.Filter{}, deadletter.ReplayOptions{By: "x"}, func(r deadletter.Result) { s += fmt.Sprint(r.ID, r.ActResult, r.Err) })
+			err := second.ReplayAll(b.Context(), deadletter.Filter{}, deadletter.ReplayOptions{By: "x"},
+				func(r deadletter.Result) { s += fmt.Sprint(r.ID, r.ActResult, r.Err) })
 			return fmt.Sprint(s, err)
 		},
 		"run":     func(_ int, id string) string { return fmt.Sprint(b.inspector.RunTask(queue, id)) },
@@ -138,25 +142,27 @@ func eachOther(t *testing.T, names []string, f func(b *bench, other func(i int, 
 
 func TestWhatIsAnsweredAsCancelledIsSentByNobodyWhateverHappensMeanwhile(t *testing.T) {
 	t.Parallel()
-	eachOther(t, []string{"replay", "bare replay", "run", "enqueue", "replace", "sweep", "resolve", "cancel"}, func(b *bench, other func(i int, id string) string) {
-		b.between(
-			func(rdb redis.UniversalClient, _ int, id string) string {
-				out, err := deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)}).Cancel(b.Context(), id, "ops", "not wanted")
-				if err != nil {
-					return err.Error()
-				}
-				return string(out)
-			}, b.later, other,
-			func(_ int, id, did, meanwhile string) {
-				at := b.place(id)
-				switch {
-				case did == string(ledger.Cancelled) && (at != record.AsynqNone || b.inLedger(id)):
-					b.Errorf("cancelled, and asynq has it as %s (%s); in the ledger %t", at, meanwhile, b.inLedger(id))
-				case did != string(ledger.Cancelled) && at == record.AsynqNone && !b.inLedger(id) && b.rdb.HGet(b.Context(), record.TaskKey(id), record.FieldState).Val() != string(record.Done):
-					b.Errorf("it is nowhere, and the answer is %s", did)
-				}
-			})
-	})
+	eachOther(t, []string{"replay", "bare replay", "run", "enqueue", "replace", "sweep", "resolve", "cancel"},
+		func(b *bench, other func(i int, id string) string) {
+			b.between(
+				func(rdb redis.UniversalClient, _ int, id string) string {
+					out, err := deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)}).Cancel(b.Context(), id, "ops", "not wanted")
+					if err != nil {
+						return err.Error()
+					}
+					return string(out)
+				}, b.later, other,
+				func(_ int, id, did, meanwhile string) {
+					at := b.place(id)
+					switch {
+					case did == string(ledger.Cancelled) && (at != record.AsynqNone || b.inLedger(id)):
+						b.Errorf("cancelled, and asynq has it as %s (%s); in the ledger %t", at, meanwhile, b.inLedger(id))
+					case did != string(ledger.Cancelled) && at == record.AsynqNone && !b.inLedger(id) &&
+						b.rdb.HGet(b.Context(), record.TaskKey(id), record.FieldState).Val() != string(record.Done):
+						b.Errorf("it is nowhere, and the answer is %s", did)
+					}
+				})
+		})
 }
 
 func TestWhatIsAnsweredAsResolvedIsSentByNobodyWhateverHappensMeanwhile(t *testing.T) {

@@ -49,7 +49,8 @@ func TestReplayWorksWhateverAsynqStillHas(t *testing.T) {
 		b.wantPending(id)
 		info := b.info(id)
 		p, err := tasks.Decode(info.Type, info.Headers, info.Payload)
-		if want := void(number(i)); err != nil || len(tasks.Differs(p, &want)) > 0 || info.MaxRetry != asynqx.MaxRetry || info.Retention != tasks.DefaultRetention {
+		if want := void(number(i)); err != nil || len(tasks.Differs(p, &want)) > 0 ||
+			info.MaxRetry != asynqx.MaxRetry || info.Retention != tasks.DefaultRetention {
 			t.Errorf("case %d: runs %s with %+v, %v", i, info.Payload, info, err)
 		}
 		b.replay(b.ledger, id, deadletter.ReplayOptions{}, ledger.Busy)
@@ -91,14 +92,18 @@ func TestReplayInterruptedAfterAnyCommandAndRepeatedRunsTheTaskOnce(t *testing.T
 		o      deadletter.ReplayOptions
 		reason string
 	}{
-		"asynq has it":       {func(b *bench, i int) string { return b.died(i, ecpay.NotFound) }, deadletter.ReplayOptions{}, "訂單取消"},
-		"asynq forgot it":    {func(b *bench, i int) string { return b.swept(i, ecpay.NotFound) }, deadletter.ReplayOptions{}, "訂單取消"},
-		"a remnant":          {func(b *bench, i int) string { id := b.died(i, ecpay.NotFound); b.orphan(id); return id }, deadletter.ReplayOptions{}, "訂單取消"},
-		"not in the ledger":  {func(b *bench, i int) string { return b.crashed(i, true) }, deadletter.ReplayOptions{}, "訂單取消"},
-		"corrected":          {func(b *bench, i int) string { return b.died(i, ecpay.Rejected) }, deadletter.ReplayOptions{Set: map[string]string{"Reason": "更正"}}, "更正"},
-		"corrected, swept":   {func(b *bench, i int) string { return b.swept(i, ecpay.Rejected) }, deadletter.ReplayOptions{Set: map[string]string{"Reason": "更正"}}, "更正"},
-		"not executed":       {func(b *bench, i int) string { return b.crashed(i, true) }, deadletter.ReplayOptions{NotExecuted: true}, "訂單取消"},
-		"repeated as it was": {func(b *bench, i int) string { return b.died(i, ecpay.Rejected) }, deadletter.ReplayOptions{Set: map[string]string{"Reason": "更正"}}, ""},
+		"asynq has it":    {func(b *bench, i int) string { return b.died(i, ecpay.NotFound) }, deadletter.ReplayOptions{}, "訂單取消"},
+		"asynq forgot it": {func(b *bench, i int) string { return b.swept(i, ecpay.NotFound) }, deadletter.ReplayOptions{}, "訂單取消"},
+		"a remnant": {func(b *bench, i int) string { id := b.died(i, ecpay.NotFound); b.orphan(id); return id },
+			deadletter.ReplayOptions{}, "訂單取消"},
+		"not in the ledger": {func(b *bench, i int) string { return b.crashed(i, true) }, deadletter.ReplayOptions{}, "訂單取消"},
+		"corrected": {func(b *bench, i int) string { return b.died(i, ecpay.Rejected) },
+			deadletter.ReplayOptions{Set: map[string]string{"Reason": "更正"}}, "更正"},
+		"corrected, swept": {func(b *bench, i int) string { return b.swept(i, ecpay.Rejected) },
+			deadletter.ReplayOptions{Set: map[string]string{"Reason": "更正"}}, "更正"},
+		"not executed": {func(b *bench, i int) string { return b.crashed(i, true) }, deadletter.ReplayOptions{NotExecuted: true}, "訂單取消"},
+		"repeated as it was": {func(b *bench, i int) string { return b.died(i, ecpay.Rejected) },
+			deadletter.ReplayOptions{Set: map[string]string{"Reason": "更正"}}, ""},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +149,8 @@ func TestTwoReplaysOfTheSameDeadSetRunEachTaskOnce(t *testing.T) {
 	// A worker that finds every task dead again, at once.
 	var mu sync.Mutex
 	runs := map[string]int{}
-	server := asynq.NewServerFromRedisClient(b.srv.Client(), asynq.Config{Concurrency: 8, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
+	server := asynq.NewServerFromRedisClient(b.srv.Client(),
+		asynq.Config{Concurrency: 8, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
 	b.must(server.Start(b.dies(func(id string) {
 		mu.Lock()
 		runs[id]++
@@ -206,7 +212,8 @@ func TestSetCorrectsThePayloadOrSaysWhyNot(t *testing.T) {
 	if l := b.get(id); l.Corrected || l.Original != nil || b.pending(id) != 0 {
 		t.Errorf("refused corrections changed the letter: %+v", l)
 	}
-	b.replay(b.ledger, id, deadletter.ReplayOptions{Set: map[string]string{"Reason": "=1+1, 更正", "Remark": "備註"}, By: "ops", Note: "ticket 7"}, ledger.Replayed)
+	b.replay(b.ledger, id,
+		deadletter.ReplayOptions{Set: map[string]string{"Reason": "=1+1, 更正", "Remark": "備註"}, By: "ops", Note: "ticket 7"}, ledger.Replayed)
 	p, err := tasks.Decode("b2b:invalid", nil, b.info(id).Payload)
 	if err != nil || p.(*tasks.B2BInvalid).Reason != "=1+1, 更正" || p.(*tasks.B2BInvalid).Remark != "備註" {
 		t.Errorf("runs %+v, %v", p, err)
@@ -220,7 +227,8 @@ func TestSetCorrectsThePayloadOrSaysWhyNot(t *testing.T) {
 		t.Errorf("after it died again: %+v", l)
 	}
 	audit := b.audit(deadletter.AuditFilter{})
-	if len(audit) != 1 || audit[0].Who != "ops" || audit[0].What != "replay,set" || audit[0].ID != id || audit[0].Note != "ticket 7" || strings.Join(audit[0].Fields, " ") != "Reason Remark" || time.Since(audit[0].At) > time.Minute {
+	if len(audit) != 1 || audit[0].Who != "ops" || audit[0].What != "replay,set" || audit[0].ID != id ||
+		audit[0].Note != "ticket 7" || strings.Join(audit[0].Fields, " ") != "Reason Remark" || time.Since(audit[0].At) > time.Minute {
 		t.Errorf("audit %+v", audit)
 	}
 }
@@ -276,7 +284,8 @@ func TestNotExecutedRemovesTheMarkAndOnlyThat(t *testing.T) {
 	if word := b.rdb.HGet(t.Context(), record.TaskKey(id), record.FieldDenied).Val(); mark == "" || !strings.HasPrefix(word, mark+" ") {
 		t.Errorf("got mark %q and a person's word about %q, want both of one write", mark, word)
 	}
-	if audit := b.audit(deadletter.AuditFilter{Limit: 1}); len(audit) != 1 || audit[0].What != "replay,not-executed" || audit[0].Note != "looked it up" {
+	if audit := b.audit(deadletter.AuditFilter{Limit: 1}); len(audit) != 1 ||
+		audit[0].What != "replay,not-executed" || audit[0].Note != "looked it up" {
 		t.Errorf("audit %+v", audit)
 	}
 	// An attempt that still runs could send after the person looked.
@@ -311,7 +320,8 @@ func TestAReplayOfEverythingLeavesRejectedAndAmbiguousAlone(t *testing.T) {
 		"by kind":                         {deadletter.Filter{Kind: &kind}, dry, 1, 0},
 		"by id":                           {deadletter.Filter{IDs: []string{ambiguous, ambiguous}}, dry, 1, 0},
 		"a limit counts what is replayed": {deadletter.Filter{Limit: 1}, dry, 1, 2},
-		"with correction":                 {deadletter.Filter{}, deadletter.ReplayOptions{DryRun: true, Set: map[string]string{"Reason": "x"}}, 2, 1},
+		"with correction": {deadletter.Filter{},
+			deadletter.ReplayOptions{DryRun: true, Set: map[string]string{"Reason": "x"}}, 2, 1},
 	} {
 		if got := run(tc.f, tc.o); got[ledger.WouldReplay] != tc.would || got[ledger.Skipped] != tc.skipped {
 			t.Errorf("%s: %v, want %d and %d skipped", name, got, tc.would, tc.skipped)
@@ -336,7 +346,8 @@ func TestReplayEndsWhenRedisIsAway(t *testing.T) {
 	defer rdb.Close()
 	rdb.AddHook(&fault{n: 60, stays: true})
 	n := 0
-	err := deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)}).ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{}, func(deadletter.Result) { n++ })
+	l := deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)})
+	err := l.ReplayAll(t.Context(), deadletter.Filter{}, deadletter.ReplayOptions{}, func(deadletter.Result) { n++ })
 	// By its text: where the fault strikes asynq's own enqueue, asynq keeps no more of it.
 	if err == nil || !strings.Contains(err.Error(), errFault.Error()) || n >= 20 {
 		t.Errorf("%d results, %v", n, err)
@@ -383,10 +394,12 @@ func TestAReplayOnAPersonsWordTellsWhenItGoes(t *testing.T) {
 	id := b.crashed(1, true)
 	b.sweep()
 	sent := time.Now()
-	b.must(b.rdb.HSet(t.Context(), record.TaskKey(id), record.FieldInFlight, sent.Add(-time.Minute).UnixMilli(), record.FieldSentAt, sent.UnixMilli()).Err())
+	b.must(b.rdb.HSet(t.Context(), record.TaskKey(id),
+		record.FieldInFlight, sent.Add(-time.Minute).UnixMilli(), record.FieldSentAt, sent.UnixMilli()).Err())
 	replay := func(o deadletter.ReplayOptions) (results []deadletter.Result) {
 		t.Helper()
-		b.must(b.ledger.ReplayAll(t.Context(), deadletter.Filter{IDs: []string{id}}, o, func(r deadletter.Result) { results = append(results, r) }))
+		b.must(b.ledger.ReplayAll(t.Context(), deadletter.Filter{IDs: []string{id}},
+			o, func(r deadletter.Result) { results = append(results, r) }))
 		return results
 	}
 	want := func(at *time.Time, fence time.Duration) {

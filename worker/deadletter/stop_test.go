@@ -82,7 +82,8 @@ func (b *bench) earlier(id string) {
 	if !b.info(id).LastFailedAt.IsZero() {
 		msg, err := b.rdb.HGet(b.Context(), key, "msg").Bytes()
 		b.must(err)
-		b.must(b.rdb.HSet(b.Context(), key, "msg", protowire.AppendVarint(protowire.AppendTag(msg, 11, protowire.VarintType), uint64(ago.Unix()))).Err())
+		b.must(b.rdb.HSet(b.Context(), key,
+			"msg", protowire.AppendVarint(protowire.AppendTag(msg, 11, protowire.VarintType), uint64(ago.Unix()))).Err())
 	}
 	died := float64(ago.UnixMilli())
 	b.must(b.rdb.HSet(b.Context(), record.TaskKey(id), record.FieldDied, int64(died)).Err())

@@ -29,7 +29,8 @@ func TestTheLedgerHasATaskBeforeAsynqArchivesIt(t *testing.T) {
 	id := b.enqueued(1)
 	b.judged(id, dead(ecpay.Rejected))
 	// The worker ends here: asynq will run the task again.
-	if l := b.get(id); l.State != record.StatePending || l.Kind != ecpay.Rejected || l.By != record.ByWorker || string(l.Payload) != string(b.info(id).Payload) {
+	if l := b.get(id); l.State != record.StatePending || l.Kind != ecpay.Rejected ||
+		l.By != record.ByWorker || string(l.Payload) != string(b.info(id).Payload) {
 		t.Errorf("%+v", l)
 	}
 	b.judged(id, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour, RecordTTL: time.Hour})
@@ -51,7 +52,8 @@ func TestAVerdictThatTheLedgerDoesNotTakeIsNotRecorded(t *testing.T) {
 	b.must(b.rdb.Set(t.Context(), record.DeadKey(id), "in the way", 0).Err())
 	res := dead(ecpay.Rejected)
 	res.Task = &gate.Task{Type: "b2b:invalid", Queue: queue, Payload: []byte("{}")}
-	if err := b.gate.Leave(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, res); err == nil || errors.Is(err, gate.ErrSuperseded) {
+	if err := b.gate.Leave(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, res); err == nil ||
+		errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("%v; want an error by which the task comes back", err)
 	}
 	if r, err := record.Get(t.Context(), b.rdb, id); err != nil || r.State == record.Dead {
@@ -76,7 +78,8 @@ func TestASweepCopiesWhatAsynqArchivedWithoutAVerdict(t *testing.T) {
 		if id == byHand {
 			by, reason = record.ByHand("unknown"), "由人手動封存"
 		}
-		if l.Kind != kind || l.By != by || !strings.Contains(l.ReasonZh, reason) || l.State != record.StateDead || string(l.Payload) != string(b.info(id).Payload) || len(l.Headers) == 0 {
+		if l.Kind != kind || l.By != by || !strings.Contains(l.ReasonZh, reason) ||
+			l.State != record.StateDead || string(l.Payload) != string(b.info(id).Payload) || len(l.Headers) == 0 {
 			t.Errorf("%s: %+v, want kind %s", id, l, kind)
 		}
 	}
@@ -100,7 +103,8 @@ func TestATaskThatAnOlderWorkerFoundDeadKeepsItsVerdict(t *testing.T) {
 	if r := b.sweep(); r.Copied != 1 {
 		t.Errorf("%+v", r)
 	}
-	if l := b.get(id); l.Kind != ecpay.Rejected || l.By != record.ByWorker || l.Why() != (record.Text{En: "mend it", Zh: "請修正"}) || l.DiedAt.IsZero() {
+	if l := b.get(id); l.Kind != ecpay.Rejected || l.By != record.ByWorker ||
+		l.Why() != (record.Text{En: "mend it", Zh: "請修正"}) || l.DiedAt.IsZero() {
 		t.Errorf("%+v", l)
 	}
 }
@@ -111,7 +115,8 @@ func TestATaskThatCrashesAfterItWasRunAgainIsJudgedAnew(t *testing.T) {
 	id := b.died(1, ecpay.NotFound)
 	before := b.get(id).DiedAt
 	b.must(b.inspector.RunTask(queue, id))
-	_, err := b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "x", Start: time.Now(), LockFor: time.Minute}, time.Now())
+	_, err := b.gate.Begin(t.Context(),
+		gate.Attempt{Keys: record.KeysOfTask(id), Token: "x", Start: time.Now(), LockFor: time.Minute}, time.Now())
 	b.must(err)
 	b.must(b.entered(gate.Attempt{Keys: record.KeysOfTask(id), Token: "x"}))
 	b.givenUp(queue, id)
@@ -294,7 +299,8 @@ func TestAPhantomOfAQueryThatWasRunMeanwhileIsWithdrawn(t *testing.T) {
 	b.must(b.inspector.RunTask("query", r.ID))
 	_, err = b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(r.ID), Token: "q", Start: now, LockFor: time.Minute}, now)
 	b.must(err)
-	b.must(b.gate.Leave(t.Context(), gate.Attempt{Keys: record.KeysOfTask(r.ID), Token: "q"}, gate.Result{State: record.Done, RecordTTL: time.Hour}))
+	b.must(b.gate.Leave(t.Context(), gate.Attempt{Keys: record.KeysOfTask(r.ID), Token: "q"},
+		gate.Result{State: record.Done, RecordTTL: time.Hour}))
 	if ok, err := store.Deposit(t.Context(), "query", r.ID, "sweep"); err != nil || ok || b.inLedger(r.ID) {
 		t.Errorf("%v, %v: a phantom", ok, err)
 	}
@@ -308,7 +314,8 @@ func TestRunningTasksFromTheDashboardWhileTheSweeperRunsLosesNothing(t *testing.
 	b := newBench(t)
 	const n = 400
 	each(n, func(i int) { b.crashed(i, false) })
-	server := asynq.NewServerFromRedisClient(b.srv.Client(), asynq.Config{Concurrency: 8, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
+	server := asynq.NewServerFromRedisClient(b.srv.Client(),
+		asynq.Config{Concurrency: 8, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
 	var mu sync.Mutex
 	runs := map[string]int{}
 	b.must(server.Start(b.finishes(func(id string) {
@@ -503,7 +510,9 @@ func TestMerchantsWithoutDeadLettersAreForgottenOnlyAfterAWhile(t *testing.T) {
 	if n := b.rdb.ZCard(t.Context(), record.OwnersKey).Val(); n != 1 {
 		t.Errorf("%d owners at once, want 1: a letter may be on its way", n)
 	}
-	b.must(b.rdb.ZAdd(t.Context(), record.OwnersKey, redis.Z{Score: float64(time.Now().Add(-2 * time.Hour).UnixMilli()), Member: "2000132"}).Err())
+	b.must(
+		b.rdb.ZAdd(t.Context(), record.OwnersKey, redis.Z{Score: float64(time.Now().Add(-2 * time.Hour).UnixMilli()), Member: "2000132"}).Err(),
+	)
 	b.sweep()
 	if n := b.rdb.ZCard(t.Context(), record.OwnersKey).Val(); n != 0 {
 		t.Errorf("%d owners, want none", n)
@@ -555,7 +564,8 @@ func TestADepositByHandInterruptedAfterAnyCommandIsALetterAfterTheNextSweep(t *t
 			b.sweep()
 			l := b.get(id)
 			by[l.By]++
-			if _, hand := record.ArchivedByHand(l.By); !hand || !strings.Contains(l.Reason, "archived by hand") || l.Kind != ecpay.Stopped || l.State != record.StateDead {
+			if _, hand := record.ArchivedByHand(l.By); !hand || !strings.Contains(l.Reason, "archived by hand") ||
+				l.Kind != ecpay.Stopped || l.State != record.StateDead {
 				t.Errorf("got %+v, want a letter that says by hand", l)
 			}
 			if b.rdb.SCard(t.Context(), record.UnsureKey).Val() != 0 {
@@ -573,10 +583,12 @@ func TestWhatIsRunAgainAfterAPersonArchivedItIsNotCalledDead(t *testing.T) {
 	fresh, before := b.enqueued(1), b.died(2, ecpay.NotFound)
 	b.must(b.inspector.RunTask(queue, before))
 	for _, id := range []string{fresh, before} {
-		_, err := b.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(id), Token: "runs", Start: time.Now(), LockFor: time.Minute}, time.Now())
+		_, err := b.gate.Begin(t.Context(),
+			gate.Attempt{Keys: record.KeysOfTask(id), Token: "runs", Start: time.Now(), LockFor: time.Minute}, time.Now())
 		b.must(err)
 	}
-	for i, d := range ledger.New(b.rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{fresh, before, "gone"}, "ops", time.Now()) {
+	for i, d := range ledger.New(b.rdb, time.Hour, time.Now).DepositByHand(t.Context(),
+		queue, []string{fresh, before, "gone"}, "ops", time.Now()) {
 		if d.Kept || d.Err != nil {
 			t.Errorf("%d: got %+v, want neither a letter nor an error", i, d)
 		}

@@ -108,7 +108,8 @@ func (g *Gate) count(ctx context.Context, a Attempt, now time.Time, first *first
 	defer g.since(stepBegin, time.Now())
 	k := a.Keys
 	keys := beginKeys{
-		Task: k.Task, Done: k.Done, Lock: k.Lock, Replication: k.Replication(g.topology), Held: k.Held, Pace: k.Pace, Flight: k.Flight, UndoneBy: k.Undone,
+		Task: k.Task, Done: k.Done, Lock: k.Lock, Replication: k.Replication(g.topology),
+		Held: k.Held, Pace: k.Pace, Flight: k.Flight, UndoneBy: k.Undone,
 	}
 	since, set := g.clock.since(now)
 	v, err := beginScript.Run(ctx, g.rdb, keys, beginArgs{

@@ -24,7 +24,9 @@ const (
 // is held, for 1 minute, which doubles up to 30, and then one request tries them
 // again. It returns how long the pause is still, and whether it began with this
 // answer. why is stored; it must hold no key.
-func (g *Gate) Answered(ctx context.Context, a Attempt, scope string, says Answer, why string) (pause time.Duration, began bool, err error) {
+func (g *Gate) Answered(
+	ctx context.Context, a Attempt, scope string, says Answer, why string,
+) (pause time.Duration, began bool, err error) {
 	v, err := deniedScript.Run(ctx, g.rdb, deniedKeys{a.Keys.Pace}, deniedArgs{a.Token, scope, says, why})
 	if err != nil {
 		return 0, false, fmt.Errorf("record what became of the keys: %w", err)

@@ -103,7 +103,8 @@ func TestRefusedKeysHoldTheirMerchantWithGrowingPausesAndOneTriesThemAgain(t *te
 		}
 		about(t, "who comes meanwhile", next().ask(with(oldKeys)), pause)
 		about(t, "a question", next().ask(func(q *gate.Request) { with(oldKeys)(q); q.Rank = gate.Ahead }), pause)
-		if d := denied(t, rdb, oldKeys); d.Pauses != i+1 || d.Probing || d.Fingerprint != "0000000a" || d.Service != "B2C" || !strings.Contains(d.Why, "TransCode 110") {
+		if d := denied(t, rdb, oldKeys); d.Pauses != i+1 || d.Probing || d.Fingerprint != "0000000a" ||
+			d.Service != "B2C" || !strings.Contains(d.Why, "TransCode 110") {
 			t.Errorf("listed as %+v", d)
 		}
 		pass(t, rdb, oldKeys, pause)

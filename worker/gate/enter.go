@@ -112,6 +112,7 @@ func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 
 func (r Request) args(a Attempt) requestArgs {
 	return requestArgs{
-		Request: a.Token + ":" + r.Name, Interval: r.Interval, InFlight: r.InFlight, Rank: r.Rank, Life: r.Life, IsWrite: r.Write, Stamp: r.Stamp, Scope: r.Scope,
+		Request: a.Token + ":" + r.Name, Interval: r.Interval, InFlight: r.InFlight,
+		Rank: r.Rank, Life: r.Life, IsWrite: r.Write, Stamp: r.Stamp, Scope: r.Scope,
 	}
 }

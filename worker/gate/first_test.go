@@ -64,7 +64,8 @@ func TestNothingBeginsWhoseTurnComesLater(t *testing.T) {
 		}
 	}
 	rec, err := record.Get(t.Context(), rdb, a.Keys.ID)
-	if err != nil || rec.State != record.Queued || rec.Reason != (record.Text{En: "its turn is later", Zh: "尚未輪到"}) || rec.Attempts != 0 || rec.Next.Before(now.Add(50*time.Second)) || !rec.InFlight.IsZero() {
+	if err != nil || rec.State != record.Queued || rec.Reason != (record.Text{En: "its turn is later", Zh: "尚未輪到"}) ||
+		rec.Attempts != 0 || rec.Next.Before(now.Add(50*time.Second)) || !rec.InFlight.IsZero() {
 		t.Errorf("the record says %+v, %v; want that it waits for its turn", rec, err)
 	}
 	if rdb.Exists(t.Context(), record.LockKey(a.Keys.ID)).Val() != 0 {

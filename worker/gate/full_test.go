@@ -16,7 +16,8 @@ func TestWhileRedisIsFullNothingBeginsAndWhatAnAttemptBringsIsRecorded(t *testin
 	t.Parallel()
 	g, rdb, _ := newGate(t)
 	exits := gate.NewEgress(rdb, "exit", 0)
-	dead, banned, denied, done := attempt(trigger, "DEAD"), attempt("b2b.invalid.2000132.VG1.2026-01-01", "BANNED"), attempt("b2b.invalid.2000132.VG2.2026-01-01", "DENIED"), attempt("b2b.invalid.2000132.VG3.2026-01-01", "DONE")
+	dead, banned, denied, done := attempt(trigger, "DEAD"), attempt("b2b.invalid.2000132.VG1.2026-01-01", "BANNED"),
+		attempt("b2b.invalid.2000132.VG2.2026-01-01", "DENIED"), attempt("b2b.invalid.2000132.VG3.2026-01-01", "DONE")
 	now := time.Now()
 	for _, a := range []gate.Attempt{dead, banned, denied, done} {
 		begin(t, g, a, now)
@@ -53,7 +54,8 @@ func TestWhileRedisIsFullNothingBeginsAndWhatAnAttemptBringsIsRecorded(t *testin
 	leave(t, g, denied, gate.Result{State: record.Held, Held: true, Kind: ecpay.Denied})
 	leave(t, g, done, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour, Kind: ecpay.OK})
 	for merchant := range 3 {
-		if s, err := exits.Forbidden(t.Context(), banned, string(rune('A'+merchant)), time.Minute); err != nil || merchant == 2 && s.Why != gate.ForAddress {
+		if s, err := exits.Forbidden(t.Context(), banned, string(rune('A'+merchant)), time.Minute); err != nil ||
+			merchant == 2 && s.Why != gate.ForAddress {
 			t.Errorf("403 for merchant %d of 3: %+v, %v", merchant, s, err)
 		}
 	}

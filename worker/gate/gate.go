@@ -71,7 +71,8 @@ type Attempt struct {
 // of it; workers call it before their first attempt and every 10 seconds.
 func (g *Gate) Watch(ctx context.Context) error {
 	seen, fence := g.clock.seen()
-	ago, err := lookScript.Run(ctx, g.rdb, lookKeys{record.ClockKey}, lookArgs{!g.topology.Cluster(), time.Duration(seen) * time.Millisecond, fence})
+	ago, err := lookScript.Run(ctx, g.rdb, lookKeys{record.ClockKey},
+		lookArgs{!g.topology.Cluster(), time.Duration(seen) * time.Millisecond, fence})
 	if err != nil {
 		return fmt.Errorf("look at clock and replication: %w", err)
 	}

@@ -258,7 +258,8 @@ func TestTheFenceIsMeasuredByTheClockThatSaysLess(t *testing.T) {
 			begin(t, g, a, now)
 			enter(t, g, a, now)
 			leave(t, g, a, gate.Result{State: record.Retry})
-			if err := rdb.HSet(t.Context(), record.TaskKey(trigger), record.FieldInFlight, ms(now.Add(row.redisThen)), record.FieldSentAt, ms(now.Add(row.stamp))).Err(); err != nil {
+			if err := rdb.HSet(t.Context(), record.TaskKey(trigger), record.FieldInFlight, ms(now.Add(row.redisThen)),
+				record.FieldSentAt, ms(now.Add(row.stamp))).Err(); err != nil {
 				t.Fatal(err)
 			}
 			h := begin(t, g, attempt(trigger, "B"), now.Add(row.callerNow))

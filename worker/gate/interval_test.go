@@ -28,7 +28,8 @@ func TestOfTwoIntervalsForAMerchantTheLongerOneCountsForAll(t *testing.T) {
 	}
 
 	// All workers have a shorter one by now: nobody asks for the minute any more.
-	set(t, rdb, "1", map[string]time.Time{"strict_at": time.Now().Add(-6 * time.Minute), "last": time.Now().Add(-time.Hour), "line": time.Now().Add(-time.Hour)})
+	set(t, rdb, "1", map[string]time.Time{"strict_at": time.Now().Add(-6 * time.Minute),
+		"last": time.Now().Add(-time.Hour), "line": time.Now().Add(-time.Hour)})
 	about(t, "six minutes after the longer one was asked for last", newRunner(t, g, "1", 4).ask(every(time.Second)), 0)
 	about(t, "and the next", newRunner(t, g, "1", 5).ask(every(time.Second)), time.Second)
 	if v := rdb.HGet(t.Context(), record.KeysOf("1").Pace, "strict").Val(); v != "1000000" {

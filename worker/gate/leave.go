@@ -99,7 +99,8 @@ func (a Attempt) leaveKeys() leaveKeys {
 
 func (r Result) args(a Attempt) leaveArgs {
 	return leaveArgs{
-		Token: a.Token, State: r.State, RecordTTL: r.RecordTTL, DoneTTL: r.DoneTTL, Spends: r.Spends, Pauses: r.Pauses, Settled: r.Settled, Stale: r.Stale,
+		Token: a.Token, State: r.State, RecordTTL: r.RecordTTL, DoneTTL: r.DoneTTL,
+		Spends: r.Spends, Pauses: r.Pauses, Settled: r.Settled, Stale: r.Stale,
 		Delay: r.Delay, ID: a.Keys.ID, Mark: r.History.mark, Banned: r.Banned, BanWhy: r.BanWhy, Held: r.Held, Unsure: r.Unsure,
 		Kind: r.Kind.String(), HTTPStatus: r.HTTPStatus, TransCode: r.TransCode, RtnCode: r.RtnCode, RtnMsg: r.RtnMsg,
 		Reason: r.Reason.En, ReasonZh: r.Reason.Zh, Result: r.Answer,

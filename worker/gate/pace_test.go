@@ -198,7 +198,8 @@ func TestWhoseTimeHasJustComeKeepsItsTurnAlthoughTheOneBeforeWasLate(t *testing.
 	next := newRunner(t, g, "1", 1)
 	next.ask(nil)
 	now := time.Now()
-	if err := rdb.HSet(t.Context(), record.TaskKey(next.a.Keys.ID), record.FieldPlace, now.Add(-20*time.Second).UnixMicro()).Err(); err != nil {
+	err := rdb.HSet(t.Context(), record.TaskKey(next.a.Keys.ID), record.FieldPlace, now.Add(-20*time.Second).UnixMicro()).Err()
+	if err != nil {
 		t.Fatal(err)
 	}
 	set(t, rdb, "1", map[string]time.Time{"last": now.Add(-30 * time.Second), "near": now.Add(5 * time.Minute)})
@@ -222,7 +223,8 @@ func TestABanHoldsTheMerchantEverywhereAndOneProbeGoesFirst(t *testing.T) {
 	about(t, "another question", newRunner(t, g, "1", 5).ask(ahead), 31*time.Minute)
 	about(t, "another merchant's", newRunner(t, g, "2", 0).ask(nil), 0)
 
-	set(t, rdb, "1", map[string]time.Time{"ban": time.Now().Add(-time.Second), "line": time.Now().Add(-time.Second), "last": time.Now().Add(-30 * time.Minute)})
+	set(t, rdb, "1", map[string]time.Time{"ban": time.Now().Add(-time.Second),
+		"line": time.Now().Add(-time.Second), "last": time.Now().Add(-30 * time.Minute)})
 	probe, other := newRunner(t, g, "1", 10), newRunner(t, g, "1", 11)
 	quick := func(q *gate.Request) { q.Interval = 0 }
 	if err := rdb.HDel(t.Context(), record.KeysOf("1").Pace, "strict").Err(); err != nil { // or the longer one would count

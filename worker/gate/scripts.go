@@ -29,7 +29,9 @@ var (
 	//go:embed egress.lua
 	egressLua string
 
-	beginScript    = redisx.NewScript[beginKeys, beginArgs, beginAnswer](record.ScriptText(record.ReplicationLua + paceLua + requestLua + beginLua))
+	beginScript = redisx.NewScript[beginKeys, beginArgs, beginAnswer](
+		record.ScriptText(record.ReplicationLua + paceLua + requestLua + beginLua),
+	)
 	enterScript    = redisx.NewScript[enterKeys, enterArgs, enterAnswer](record.ScriptText(paceLua + requestLua + enterLua))
 	leaveScript    = redisx.NewScript[leaveKeys, leaveArgs, int64](record.ScriptText(paceLua + ledger.EndedLua + leaveLua))
 	lookScript     = redisx.NewScript[lookKeys, lookArgs, int64](record.ScriptText(record.ReplicationLua + lookLua))

@@ -49,7 +49,8 @@ func (h *heldTasks) add(r gate.Result, inAsynq bool) string {
 	held := begin(h.t, h.g, fmt.Sprintf("b2c.trigger_issue.1.H%d", h.n), fmt.Sprintf("held-%d", h.n))
 	held.leave(r)
 	if inAsynq {
-		if err := h.rdb.ZAdd(h.t.Context(), retryKey, redis.Z{Score: float64(time.Now().Add(r.Delay).Unix()), Member: held.a.Keys.ID}).Err(); err != nil {
+		err := h.rdb.ZAdd(h.t.Context(), retryKey, redis.Z{Score: float64(time.Now().Add(r.Delay).Unix()), Member: held.a.Keys.ID}).Err()
+		if err != nil {
 			h.t.Fatal(err)
 		}
 	}
@@ -94,11 +95,13 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 	wake = append(wake, cancelled.a.Keys.ID)
 	unanswered := held(ecpay.Ambiguous)
 	unanswered.Held = false
-	leaveAlone = append(leaveAlone, h.add(unanswered, true), h.add(gate.Result{State: record.Retry, Kind: ecpay.Unavailable, Delay: 2 * time.Hour}, true))
+	leaveAlone = append(leaveAlone, h.add(unanswered, true),
+		h.add(gate.Result{State: record.Retry, Kind: ecpay.Unavailable, Delay: 2 * time.Hour}, true))
 	running := h.add(held(ecpay.Denied), false) // asynq has it not back yet
 
 	before, err := m.Get(ctx, "1")
-	if err != nil || before.Held != len(wake)+1 || before.Ban == nil || before.Ban.Until.Sub(before.Ban.Since) < 29*time.Minute || len(before.Denied) != 1 || before.Interval != merchants.Interval(time.Minute) || before.Waiting != 1 {
+	if err != nil || before.Held != len(wake)+1 || before.Ban == nil || before.Ban.Until.Sub(before.Ban.Since) < 29*time.Minute ||
+		len(before.Denied) != 1 || before.Interval != merchants.Interval(time.Minute) || before.Waiting != 1 {
 		t.Errorf("before: %+v, %v", before, err)
 	}
 	for round := range 2 { // interrupted, and run again
@@ -161,7 +164,8 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 		}
 		acts = append(acts, e)
 	}
-	if len(acts) != 3 || acts[2].Who != "ops" || acts[2].What != ledger.ActResume || acts[2].MerchantID != "1" || acts[2].Owner() != "1" || acts[2].Note != "keys are mended" {
+	if len(acts) != 3 || acts[2].Who != "ops" || acts[2].What != ledger.ActResume ||
+		acts[2].MerchantID != "1" || acts[2].Owner() != "1" || acts[2].Note != "keys are mended" {
 		t.Errorf("audit: %+v", acts)
 	}
 	if _, err := m.Resume(ctx, "no-such", "ops", ""); !errors.Is(err, merchants.ErrNotFound) {

@@ -25,7 +25,8 @@ func number(s string) float64 {
 
 // Purposes are the values of the label of ecpayq_redis_memory_bytes.
 func Purposes() []string {
-	return []string{purposeTasks, purposeQueues, purposeRecords, purposeMarkers, purposePace, purposeLedger, purposeAudit, purposeSchedules, purposeAsynq, other}
+	return []string{purposeTasks, purposeQueues, purposeRecords, purposeMarkers,
+		purposePace, purposeLedger, purposeAudit, purposeSchedules, purposeAsynq, other}
 }
 
 const (

@@ -69,11 +69,13 @@ func New(cfg Config) (*Metrics, error) {
 			Name: "ecpayq_holds_total", Help: "Attempts that ended in a hold, by what the task waits for.",
 		}, []string{"reason"}),
 		age: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "ecpayq_retry_age_ratio", Help: "Age of tasks that are to be tried again or wait for the end of an outage, as a part of ECPAYQ_MAX_AGE, at which they die.",
+			Name:    "ecpayq_retry_age_ratio",
+			Help:    "Age of tasks that are to be tried again or wait for the end of an outage, as a part of ECPAYQ_MAX_AGE, at which they die.",
 			Buckets: []float64{.01, .1, .25, .5, .75, .9, 1},
 		}),
 		losses: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ecpayq_unrecorded_attempts_total", Help: "Attempts whose outcome or completion could not be written to Redis, or came too late; the task runs again, and ECPay is asked first.",
+			Name: "ecpayq_unrecorded_attempts_total", Help: "Attempts whose outcome or completion could not be written " +
+				"to Redis, or came too late; the task runs again, and ECPay is asked first.",
 		}, []string{"reason"}),
 		leases: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ecpayq_lost_leases_total", Help: "Tasks that asynq took back from a worker which died or stood still over them, by task type.",
@@ -94,7 +96,8 @@ func New(cfg Config) (*Metrics, error) {
 		}, []string{"result"}),
 		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ecpayq_swept_tasks_total",
-			Help: "Dead tasks by what a sweep did: copied into the ledger (copied, orphaned), removed from asynq's archive because the ledger has them (trimmed), or put right (mended, dangling, settled).",
+			Help: "Dead tasks by what a sweep did: copied into the ledger (copied, orphaned), removed from asynq's " +
+				"archive because the ledger has them (trimmed), or put right (mended, dangling, settled).",
 		}, []string{"action"}),
 		sweptAt: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "ecpayq_last_sweep_timestamp_seconds", Help: "When this process ended a sweep without an error, Unix time; 0 for never.",
@@ -105,7 +108,8 @@ func New(cfg Config) (*Metrics, error) {
 		ConstLabels: prometheus.Labels{"version": cfg.Version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	all := []prometheus.Collector{m.tasks, m.holds, m.age, m.losses, m.leases, m.gate, m.requests, m.duration, m.sweeps, m.swept, m.sweptAt, build}
+	all := []prometheus.Collector{m.tasks, m.holds, m.age, m.losses, m.leases,
+		m.gate, m.requests, m.duration, m.sweeps, m.swept, m.sweptAt, build}
 	if cfg.ByMerchant {
 		m.merchants = prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ecpayq_merchant_task_attempts_total", Help: "Finished attempts by merchant and verdict.",
@@ -250,8 +254,10 @@ func WatchSkew(reg prometheus.Registerer, skew func() ecpay.Skew) error {
 		value      func(ecpay.Skew) float64
 	}{
 		{"ecpayq_clock_skew_ecpay_seconds", "How far ECPay's clock is ahead of ours.", func(s ecpay.Skew) float64 { return s.ECPay.Seconds() }},
-		{"ecpayq_clock_skew_redis_seconds", "How far Redis' clock is ahead of ours.", func(s ecpay.Skew) float64 { return s.Reference.Seconds() }},
-		{"ecpayq_clock_correction_seconds", "What is added to our clock for request timestamps.", func(s ecpay.Skew) float64 { return s.Correction.Seconds() }},
+		{"ecpayq_clock_skew_redis_seconds", "How far Redis' clock is ahead of ours.",
+			func(s ecpay.Skew) float64 { return s.Reference.Seconds() }},
+		{"ecpayq_clock_correction_seconds", "What is added to our clock for request timestamps.",
+			func(s ecpay.Skew) float64 { return s.Correction.Seconds() }},
 	} {
 		gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, func() float64 { return g.value(skew()) })
 		if err := reg.Register(gauge); err != nil {

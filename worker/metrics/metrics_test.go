@@ -111,16 +111,20 @@ func TestAttemptsLossesLeasesAndTheGateAreCounted(t *testing.T) {
 	o.Gate("enter", 3*time.Millisecond)
 	m.Exchange(t.Context(), ecpay.Exchange{Operation: ecpay.Operations()[0], Kind: ecpay.Stale, Duration: time.Second})
 	want := map[string]float64{
-		"ecpayq_task_attempts_total b2b:invalid done": 1, "ecpayq_task_attempts_total b2b:invalid retry": 2, "ecpayq_task_attempts_total other hold": 1,
-		"ecpayq_task_attempts_total b2b:invalid hold": 1, "ecpayq_holds_total denied": 1, "ecpayq_holds_total outage": 1, "ecpayq_retry_age_ratio": 3,
-		"ecpayq_unrecorded_attempts_total not_recorded": 1, "ecpayq_unrecorded_attempts_total superseded": 1, "ecpayq_unrecorded_attempts_total not_completed": 1,
+		"ecpayq_task_attempts_total b2b:invalid done":  1,
+		"ecpayq_task_attempts_total b2b:invalid retry": 2, "ecpayq_task_attempts_total other hold": 1,
+		"ecpayq_task_attempts_total b2b:invalid hold": 1, "ecpayq_holds_total denied": 1,
+		"ecpayq_holds_total outage": 1, "ecpayq_retry_age_ratio": 3,
+		"ecpayq_unrecorded_attempts_total not_recorded": 1,
+		"ecpayq_unrecorded_attempts_total superseded":   1, "ecpayq_unrecorded_attempts_total not_completed": 1,
 		"ecpayq_lost_leases_total b2b:invalid": 1, "ecpayq_lost_leases_total other": 1,
 		"ecpayq_gate_duration_seconds enter":                                      1,
 		"ecpayq_ecpay_requests_total Stale " + ecpay.Operations()[0].String():     1,
 		"ecpayq_ecpay_request_duration_seconds " + ecpay.Operations()[0].String(): 1,
 	}
 	got := map[string]float64{}
-	for name, v := range series(t, reg, "ecpayq_task", "ecpayq_holds", "ecpayq_retry", "ecpayq_unrecorded", "ecpayq_lost", "ecpayq_gate", "ecpayq_ecpay") {
+	for name, v := range series(t, reg, "ecpayq_task", "ecpayq_holds", "ecpayq_retry",
+		"ecpayq_unrecorded", "ecpayq_lost", "ecpayq_gate", "ecpayq_ecpay") {
 		if v != 0 {
 			got[name] = v
 		}
@@ -145,7 +149,8 @@ func TestMerchantsHaveSeriesOnlyWhenAskedForAndSoManyAtMost(t *testing.T) {
 		attempt := m.Observer().Attempt
 		const more = 100
 		for i := range MaxMerchants + more {
-			attempt(t.Context(), worker.Finished{ID: fmt.Sprintf("b2b.invalid.%d.A", 1000000+i), Type: "b2b:invalid", Verdict: worker.Verdict{Action: worker.Dead}})
+			attempt(t.Context(),
+				worker.Finished{ID: fmt.Sprintf("b2b.invalid.%d.A", 1000000+i), Type: "b2b:invalid", Verdict: worker.Verdict{Action: worker.Dead}})
 		}
 		attempt(t.Context(), worker.Finished{ID: "by other means", Verdict: worker.Verdict{Action: worker.Dead}})
 		after, err := testutil.GatherAndCount(reg)

@@ -61,27 +61,35 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	redisUp      = desc("ecpayq_redis_up", "1 when Redis answers, 0 when it does not; then most of what follows is absent.")
-	redisWrites  = desc("ecpayq_redis_writable", "0 for the reason why workers cannot use Redis: a script of theirs, which writes, fails; 1 for every other reason.", "reason")
-	redisDurable = desc("ecpayq_redis_durable", "1 for each condition under which Redis keeps what it was given, 0 where it is not met; of a cluster the worst node. Absent where Redis does not tell.", "condition")
+	redisUp     = desc("ecpayq_redis_up", "1 when Redis answers, 0 when it does not; then most of what follows is absent.")
+	redisWrites = desc("ecpayq_redis_writable",
+		"0 for the reason why workers cannot use Redis: a script of theirs, which writes, fails; 1 for every other reason.", "reason")
+	redisDurable = desc("ecpayq_redis_durable", "1 for each condition under which Redis keeps what it was given, "+
+		"0 where it is not met; of a cluster the worst node. Absent where Redis does not tell.", "condition")
 	redisUsed    = desc("ecpayq_redis_used_memory_bytes", "Memory that Redis uses, of a cluster the sum.")
 	redisMax     = desc("ecpayq_redis_max_memory_bytes", "Redis' maxmemory, of a cluster the sum; 0 for no limit.")
 	redisEvicted = desc("ecpayq_redis_evicted_keys_total", "Keys that Redis dropped for lack of memory since it started.")
 
-	queueTasks    = desc("ecpayq_queue_tasks", "Tasks in asynq by queue and state.", "queue", "state")
-	queueAge      = desc("ecpayq_queue_oldest_age_seconds", "Of the oldest task in the state: since when it could be taken (pending), for how long it is overdue (scheduled, retry) or dead (archived); 0 without one.", "queue", "state")
+	queueTasks = desc("ecpayq_queue_tasks", "Tasks in asynq by queue and state.", "queue", "state")
+	queueAge   = desc("ecpayq_queue_oldest_age_seconds", "Of the oldest task in the state: since when it could "+
+		"be taken (pending), for how long it is overdue (scheduled, retry) or dead (archived); 0 without one.", "queue", "state")
 	queuePaused   = desc("ecpayq_queue_paused", "1 while the queue is paused: nothing is taken from it.", "queue")
-	queueStranded = desc("ecpayq_queue_stranded_tasks", "Tasks that asynq takes for running although no worker answers for them, and which it does not bring back.", "queue")
+	queueStranded = desc("ecpayq_queue_stranded_tasks",
+		"Tasks that asynq takes for running although no worker answers for them, and which it does not bring back.", "queue")
 
 	letters         = desc("ecpayq_dead_letters", "Dead tasks in the ledger that wait for a person or a replay; of the whole Redis.")
 	lettersByKind   = desc("ecpayq_dead_letters_by_kind", "The same by task type and what they died of, as of the last sweep.", "type", "kind")
 	merchantLetters = desc("ecpayq_merchant_dead_letters", "Dead tasks in the ledger by merchant, of those that have some.", "merchant_id")
 
-	merchantStates = desc("ecpayq_merchants", "Merchants that had requests within two days or are held (known), and of those the ones that ECPay wants no requests of (banned) or whose keys it refuses (denied).", "state")
-	egressPaused   = desc("ecpayq_egress_paused", "1 while nothing of any merchant is sent by this address: ECPay bans it (address), or answers nobody (outage).", "reason")
-	overdue        = desc("ecpayq_schedule_overdue_seconds", "For how long a replay schedule should have fired and has not; 0 when it is in time.", "schedule")
+	merchantStates = desc("ecpayq_merchants", "Merchants that had requests within two days or are held (known), "+
+		"and of those the ones that ECPay wants no requests of (banned) or whose keys it refuses (denied).", "state")
+	egressPaused = desc("ecpayq_egress_paused",
+		"1 while nothing of any merchant is sent by this address: ECPay bans it (address), or answers nobody (outage).", "reason")
+	overdue = desc("ecpayq_schedule_overdue_seconds",
+		"For how long a replay schedule should have fired and has not; 0 when it is in time.", "schedule")
 
-	redisMemory = desc("ecpayq_redis_memory_bytes", "Memory of Redis by purpose: estimated from a sample of keys, once a minute at most.", "purpose")
+	redisMemory = desc("ecpayq_redis_memory_bytes",
+		"Memory of Redis by purpose: estimated from a sample of keys, once a minute at most.", "purpose")
 )
 
 // WatchShared registers the series.
@@ -134,7 +142,8 @@ func (s *Shared) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	var parts sync.WaitGroup
-	for _, part := range []func(context.Context, sink){s.server, s.writable, s.letters, s.lettersByKind, s.merchants, s.egress, s.schedules, s.byPurpose} {
+	for _, part := range []func(context.Context, sink){s.server, s.writable,
+		s.letters, s.lettersByKind, s.merchants, s.egress, s.schedules, s.byPurpose} {
 		parts.Go(func() { part(ctx, ch) })
 	}
 	for _, q := range s.cfg.Queues {
@@ -374,7 +383,8 @@ func readServer(ctx context.Context, node redis.Cmdable, askConfig bool) (server
 		}
 	}
 	for condition, want := range map[string][2]string{
-		conditionAOF: {"aof_enabled", "1"}, conditionWritable: {"aof_last_write_status", "ok"}, conditionKeeps: {"maxmemory_policy", "noeviction"},
+		conditionAOF: {"aof_enabled", "1"}, conditionWritable: {"aof_last_write_status", "ok"},
+		conditionKeeps: {"maxmemory_policy", "noeviction"},
 	} {
 		if got, ok := fields[want[0]]; ok {
 			info.durable[condition] = got == want[1]

@@ -57,7 +57,8 @@ func must(t testing.TB, err error) {
 // dead puts a letter into the ledger, as far as reading goes.
 func dead(pipe redis.Pipeliner, id string, kind ecpay.Kind) {
 	ctx := context.Background()
-	pipe.HSet(ctx, record.TaskKey(id), record.FieldState, string(record.Dead), record.FieldKind, kind.String(), record.FieldPayload, "{}", record.FieldQueue, "invalid")
+	pipe.HSet(ctx, record.TaskKey(id), record.FieldState, string(record.Dead),
+		record.FieldKind, kind.String(), record.FieldPayload, "{}", record.FieldQueue, "invalid")
 	pipe.ZAdd(ctx, record.DeadKey(id), redis.Z{Score: float64(time.Now().UnixMilli()), Member: id})
 	pipe.ZAdd(ctx, record.OwnersKey, redis.Z{Score: float64(time.Now().UnixMilli()), Member: record.Owner(id)})
 }
@@ -70,7 +71,8 @@ func addMerchants(t testing.TB, rdb *redis.Client, n int) {
 	for i := range n {
 		id := fmt.Sprintf("b2b.invalid.%d.VG11000001.2026-11-01", 1000000+i)
 		dead(pipe, id, ecpay.Rejected)
-		pipe.HSet(t.Context(), asynqx.TaskKey("trigger_issue", id), "state", "pending", "pending_since", time.Now().UnixNano(), "msg", strings.Repeat("x", 300))
+		pipe.HSet(t.Context(), asynqx.TaskKey("trigger_issue", id), "state", "pending",
+			"pending_since", time.Now().UnixNano(), "msg", strings.Repeat("x", 300))
 		pipe.LPush(t.Context(), asynqx.Key("trigger_issue", "pending"), id)
 		pipe.HSet(t.Context(), record.KeysOfTask(id).Pace, "last", time.Now().UnixMicro())
 		known = append(known, record.Owner(id))
@@ -166,7 +168,8 @@ func TestADepthAndAnAgeAreThoseOfAsynq(t *testing.T) {
 	must(t, inspector.PauseQueue("invalid"))
 	must(t, rdb.HSet(t.Context(), asynqx.TaskKey("invalid", "a"), "pending_since", now.Add(-90*time.Second).UnixNano()).Err())
 	must(t, rdb.ZAdd(t.Context(), asynqx.Key("invalid", "archived"), redis.Z{Score: float64(now.Unix() - 3600), Member: "d"}).Err())
-	must(t, rdb.ZAdd(t.Context(), asynqx.Key("invalid", "retry"), redis.Z{Score: float64(now.Unix() - 5), Member: "e"}, redis.Z{Score: float64(now.Unix() + 5), Member: "f"}).Err())
+	must(t, rdb.ZAdd(t.Context(), asynqx.Key("invalid", "retry"),
+		redis.Z{Score: float64(now.Unix() - 5), Member: "e"}, redis.Z{Score: float64(now.Unix() + 5), Member: "f"}).Err())
 	must(t, rdb.LPush(t.Context(), asynqx.Key("invalid", "active"), "g", "h").Err())
 	must(t, rdb.ZAdd(t.Context(), asynqx.Key("invalid", "lease"), redis.Z{Score: float64(now.Unix()), Member: "g"}).Err())
 	want := map[string]float64{
@@ -189,8 +192,10 @@ func TestABrokenQueueLosesOnlyItsOwnSeries(t *testing.T) {
 		name, key string
 		lost      []string
 	}{
-		{"a list that is a string", asynqx.Key("invalid", "pending"), []string{"ecpayq_queue_tasks invalid pending", "ecpayq_queue_oldest_age_seconds invalid pending"}},
-		{"a set that is a string", asynqx.Key("invalid", "retry"), []string{"ecpayq_queue_tasks invalid retry", "ecpayq_queue_oldest_age_seconds invalid retry"}},
+		{"a list that is a string", asynqx.Key("invalid", "pending"),
+			[]string{"ecpayq_queue_tasks invalid pending", "ecpayq_queue_oldest_age_seconds invalid pending"}},
+		{"a set that is a string", asynqx.Key("invalid", "retry"),
+			[]string{"ecpayq_queue_tasks invalid retry", "ecpayq_queue_oldest_age_seconds invalid retry"}},
 		{"leases that are a string", asynqx.Key("invalid", "lease"), []string{"ecpayq_queue_stranded_tasks invalid"}},
 	} {
 		must(t, rdb.Set(t.Context(), row.key, "x", 0).Err())
@@ -216,7 +221,8 @@ func TestABrokenQueueLosesOnlyItsOwnSeries(t *testing.T) {
 	}
 	got := series(t, reg, "ecpayq_")
 	if got["ecpayq_queue_tasks invalid pending"] != 1 || len(got) != len(whole) {
-		t.Errorf("with a task that has no hash: %d series, want %d; %v pending, want 1", len(got), len(whole), got["ecpayq_queue_tasks invalid pending"])
+		t.Errorf("with a task that has no hash: %d series, want %d; %v pending, want 1",
+			len(got), len(whole), got["ecpayq_queue_tasks invalid pending"])
 	}
 }
 
@@ -274,7 +280,8 @@ func TestWhatMakesRedisForgetIsShown(t *testing.T) {
 		"ecpayq_redis_up": 1, "ecpayq_redis_max_memory_bytes": 0, "ecpayq_redis_durable append_only": 1, "ecpayq_redis_durable fsync_always": 0,
 		"ecpayq_redis_durable disk_writable": 1, "ecpayq_redis_durable evicts_nothing": 1,
 	}
-	for _, set := range [][2]string{{"", ""}, {"appendfsync", "always"}, {"maxmemory", "200mb"}, {"maxmemory-policy", "allkeys-lru"}, {"appendonly", "no"}} {
+	for _, set := range [][2]string{{"", ""}, {"appendfsync", "always"},
+		{"maxmemory", "200mb"}, {"maxmemory-policy", "allkeys-lru"}, {"appendonly", "no"}} {
 		switch set[0] {
 		case "appendfsync":
 			want["ecpayq_redis_durable fsync_always"] = 1
@@ -342,12 +349,17 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 	const id = "b2b.invalid.2000132.VG11000001.2026-11-01"
 	probeKey, _ := record.ProbeKeys(3)
 	for key, want := range map[string]string{
-		record.TaskKey(id): purposeRecords, record.DoneKey(id): purposeMarkers, record.LockKey(id): purposePace, record.KeysOfTask(id).Pace: purposePace,
-		record.KeysOfTask(id).Flight: purposePace, record.KeysOfTask(id).Held: purposePace, record.MerchantsKey: purposePace, record.DeniedKey: purposePace, record.EgressKeys("default")[0]: purposePace, record.DeadKey(id): purposeLedger, record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger,
+		record.TaskKey(id): purposeRecords, record.DoneKey(id): purposeMarkers,
+		record.LockKey(id): purposePace, record.KeysOfTask(id).Pace: purposePace,
+		record.KeysOfTask(id).Flight: purposePace, record.KeysOfTask(id).Held: purposePace, record.MerchantsKey: purposePace,
+		record.DeniedKey: purposePace, record.EgressKeys("default")[0]: purposePace,
+		record.DeadKey(id): purposeLedger, record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger,
 		record.SweepKey: purposeLedger, record.ScanKey: purposeLedger, record.TallyKey: purposeLedger, record.AuditKey: purposeAudit,
-		record.ScheduleKey("night", "spec"): purposeSchedules, record.ScheduleKey("dead", "spec"): purposeSchedules, record.BarrierKey("invalid"): purposePace,
-		record.ReplicationKey(redisx.TopologyOf(&redis.Client{}), id): purposePace, record.ReplicationKey(redisx.TopologyOf(&redis.ClusterClient{}), id): purposePace,
-		asynqx.TaskKey("invalid", id): purposeTasks, asynqx.Key("invalid", "processed"): purposeAsynq, "asynq:queues": purposeAsynq,
+		record.ScheduleKey("night", "spec"): purposeSchedules,
+		record.ScheduleKey("dead", "spec"):  purposeSchedules, record.BarrierKey("invalid"): purposePace,
+		record.ReplicationKey(redisx.TopologyOf(&redis.Client{}), id):        purposePace,
+		record.ReplicationKey(redisx.TopologyOf(&redis.ClusterClient{}), id): purposePace,
+		asynqx.TaskKey("invalid", id):                                        purposeTasks, asynqx.Key("invalid", "processed"): purposeAsynq, "asynq:queues": purposeAsynq,
 		probeKey: purposePace, "somebody else's": other, "ecpayq": other,
 	} {
 		if got := purposeOf(key); got != want {
@@ -366,7 +378,8 @@ func TestMerchantsThatAreHeldAndAPausedEgressAreShown(t *testing.T) {
 		}
 	}
 	want := map[string]float64{
-		"ecpayq_merchants known": 0, "ecpayq_merchants banned": 0, "ecpayq_merchants denied": 0, "ecpayq_egress_paused address": 0, "ecpayq_egress_paused outage": 0,
+		"ecpayq_merchants known": 0, "ecpayq_merchants banned": 0, "ecpayq_merchants denied": 0,
+		"ecpayq_egress_paused address": 0, "ecpayq_egress_paused outage": 0,
 	}
 	show(want)
 	g := gate.New(rdb, redisx.Confirm{})
@@ -392,7 +405,8 @@ func TestMerchantsThatAreHeldAndAPausedEgressAreShown(t *testing.T) {
 	}
 	want["ecpayq_egress_paused address"] = 1
 	show(want)
-	if _, began, err := g.Answered(t.Context(), attempt("1000004", "t4"), gate.Scope("B2B", "F"), gate.KeysRefused, "110"); err != nil || !began {
+	_, began, err := g.Answered(t.Context(), attempt("1000004", "t4"), gate.Scope("B2B", "F"), gate.KeysRefused, "110")
+	if err != nil || !began {
 		t.Fatal(began, err)
 	}
 	want["ecpayq_merchants known"]++

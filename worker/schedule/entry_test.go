@@ -57,7 +57,8 @@ func TestASlotIsInTheTimeZoneOfItsSchedule(t *testing.T) {
 func TestTheLastSlotIsFoundWhereverTheTimesLie(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, expression := range []string{"* * * * *", "*/7 * * * *", "59 23 31 12 *", "*/5 * 1 1 * *", "0 0 1 * *", "13 5,17 * * 2", "* * * * * *", "@yearly"} {
+	for _, expression := range []string{"* * * * *", "*/7 * * * *", "59 23 31 12 *",
+		"*/5 * 1 1 * *", "0 0 1 * *", "13 5,17 * * 2", "* * * * * *", "@yearly"} {
 		e := entry(t, expression, schedule.Filter{})
 		for range 200 {
 			now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(rng.Int64N(int64(3 * 365 * 24 * time.Hour))))

@@ -95,7 +95,8 @@ func (b *bench) dies(id string, at time.Time, kind ecpay.Kind) {
 	pipe := b.rdb.Pipeline()
 	pipe.LRem(ctx, asynqx.Key(typ.Queue, "pending"), 0, id)
 	pipe.Del(ctx, asynqx.TaskKey(typ.Queue, id))
-	pipe.HSet(ctx, record.TaskKey(id), record.FieldState, "dead", record.FieldKind, kind.String(), record.FieldType, typ.Name, record.FieldQueue, typ.Queue,
+	pipe.HSet(ctx, record.TaskKey(id), record.FieldState, "dead",
+		record.FieldKind, kind.String(), record.FieldType, typ.Name, record.FieldQueue, typ.Queue,
 		record.FieldPayload, payload, record.FieldHeaders, "{}", record.FieldDied, at.UnixMilli(), record.FieldBy, "worker")
 	pipe.ZAdd(ctx, record.DeadKey(id), redis.Z{Score: float64(at.UnixMilli()), Member: id})
 	_, err = pipe.Exec(ctx)
@@ -254,8 +255,9 @@ func TestWhatAPersonMustDecideIsReplayedOnlyWhereItIsNamed(t *testing.T) {
 		f    schedule.Filter
 		want []string
 	}{
-		"all":      {schedule.Filter{}, append(of(func(_ int, k ecpay.Kind) bool { return decided(k) }), confirm)},
-		"named":    {schedule.Filter{Kinds: []ecpay.Kind{ecpay.Rejected, ecpay.Ambiguous}}, of(func(_ int, k ecpay.Kind) bool { return !decided(k) })},
+		"all": {schedule.Filter{}, append(of(func(_ int, k ecpay.Kind) bool { return decided(k) }), confirm)},
+		"named": {schedule.Filter{Kinds: []ecpay.Kind{ecpay.Rejected, ecpay.Ambiguous}},
+			of(func(_ int, k ecpay.Kind) bool { return !decided(k) })},
 		"one":      {schedule.Filter{Kinds: []ecpay.Kind{ecpay.NotFound}}, of(func(_ int, k ecpay.Kind) bool { return k == ecpay.NotFound })},
 		"merchant": {schedule.Filter{MerchantID: "2"}, of(func(i int, k ecpay.Kind) bool { return decided(k) && i%2 == 1 })},
 		"type":     {schedule.Filter{Type: "b2b:invalid_confirm"}, []string{confirm}},

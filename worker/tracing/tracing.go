@@ -146,7 +146,8 @@ func (t *Tracing) Exchange(ctx context.Context, x ecpay.Exchange) {
 	if x.Status != 0 {
 		attributes = append(attributes, status.Int(x.Status), transCode.Int(x.TransCode), rtnCode.Int64(x.RtnCode))
 	}
-	_, span := t.tracer.Start(ctx, "POST "+x.Operation.Path(), trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(end.Add(-x.Duration)),
+	_, span := t.tracer.Start(ctx, "POST "+x.Operation.Path(),
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(end.Add(-x.Duration)),
 		trace.WithAttributes(attributes...))
 	if x.Kind != ecpay.OK {
 		span.SetAttributes(errorType.String(x.Kind.String()))

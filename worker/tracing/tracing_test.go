@@ -32,7 +32,8 @@ func TestTracesAreWantedOnlyWhereTheStandardVariablesSaySo(t *testing.T) {
 		{map[string]string{"OTEL_SDK_DISABLED": "1", "OTEL_TRACES_EXPORTER": "otlp"}, true, ""}, // which the specification takes for false
 		{map[string]string{endpoint: "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, true, ""},
 		{map[string]string{endpoint: "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, false, "grpc"},
-		{map[string]string{endpoint: "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"}, true, ""},
+		{map[string]string{endpoint: "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"},
+			true, ""},
 		{map[string]string{"OTEL_TRACES_EXPORTER": "console"}, false, "console"},
 		{map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, false, ""}, // for metrics or logs of something else
 	} {
@@ -59,9 +60,12 @@ func TestASpanOfAnAttemptSaysWhatTheTaskWaitsForAndWhatIsLost(t *testing.T) {
 		status codes.Code
 	}{
 		{worker.Finished{Verdict: denied}, map[string]string{"ecpayq.wait": "denied", "ecpayq.kind": "Denied"}, codes.Unset},
-		{worker.Finished{Verdict: worker.Verdict{Action: worker.Dead, Kind: ecpay.Rejected}}, map[string]string{"ecpayq.verdict": "dead"}, codes.Error},
-		{worker.Finished{Verdict: worker.Verdict{Action: worker.Done}, Loss: worker.NotRecorded}, map[string]string{"ecpayq.loss": "not_recorded"}, codes.Error},
-		{worker.Finished{Verdict: worker.Verdict{Action: worker.Retry}}, map[string]string{"ecpayq.verdict": "retry", "ecpayq.wait": "", "ecpayq.loss": ""}, codes.Unset},
+		{worker.Finished{Verdict: worker.Verdict{Action: worker.Dead, Kind: ecpay.Rejected}},
+			map[string]string{"ecpayq.verdict": "dead"}, codes.Error},
+		{worker.Finished{Verdict: worker.Verdict{Action: worker.Done}, Loss: worker.NotRecorded},
+			map[string]string{"ecpayq.loss": "not_recorded"}, codes.Error},
+		{worker.Finished{Verdict: worker.Verdict{Action: worker.Retry}},
+			map[string]string{"ecpayq.verdict": "retry", "ecpayq.wait": "", "ecpayq.loss": ""}, codes.Unset},
 	} {
 		spans.Reset()
 		// A carrier that is no trace context begins a trace of its own.
