@@ -26,7 +26,8 @@ func benchCommand(out, errw io.Writer) *cli.Command {
 	return &cli.Command{
 		Name: "bench", Usage: "measure every figure side by side with plain asynq",
 		Description: "Each figure is measured on a redis-server and a fake ECPay of its own, whose ledger is checked after each run:\n" +
-			"exit code 1 if anything was done twice or not at all. A goal that is missed is shown and is no failure.\n\nThe figures:" + figures.String(),
+			"exit code 1 if anything was done twice or not at all. A goal that is missed is shown and is no failure.\n\nThe figures:" +
+			figures.String(),
 		Flags: []cli.Flag{
 			&config.BoolFlag{Name: "quick", Usage: "measure little and once: a check that takes about a minute, whose numbers mean nothing"},
 			&cli.StringSliceFlag{Name: "only", Usage: "measure the figure `NAME` alone; may be repeated"},
@@ -109,7 +110,8 @@ func printReport(out io.Writer, r bench.Report) {
 	}
 	t.Render()
 	fmt.Fprintf(out, "medians of %d runs, alternating, with the least and the largest; ratios are medians over neighbouring runs\n", r.Runs)
-	fmt.Fprintf(out, "%s/%s, %d processors, %s, Redis %s, asynq %s\n", r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Machine.Redis, r.Machine.Asynq)
+	fmt.Fprintf(out, "%s/%s, %d processors, %s, Redis %s, asynq %s\n", r.Machine.OS,
+		r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Machine.Redis, r.Machine.Asynq)
 	if r.Quick {
 		fmt.Fprintln(out, "--quick: these numbers mean nothing")
 	}

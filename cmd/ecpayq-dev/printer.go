@@ -127,7 +127,8 @@ func (p *printer) table(results []result) {
 	}
 	p.say("")
 	t.Render()
-	p.say(fmt.Sprintf("%d of %d steps went as they should; %d effects at ECPay, each once; the oldest timestamp was %d ms old on arrival (ECPay's limit: 600000)",
+	p.say(fmt.Sprintf("%d of %d steps went as they should; %d effects at ECPay, each once; the oldest timestamp "+
+		"was %d ms old on arrival (ECPay's limit: 600000)",
 		len(results)-failures(results), len(results), effects, oldest))
 }
 

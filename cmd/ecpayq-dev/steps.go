@@ -82,19 +82,22 @@ func steps() []step {
 		},
 		{
 			title: "three failures, then success", zh: "失敗三次後成功",
-			why:     "The Ministry of Finance is away: ECPay answers 9000001 three times. Each attempt carries a new timestamp and ciphertext, so none is ever too old.",
+			why: "The Ministry of Finance is away: ECPay answers 9000001 three times. Each attempt carries a new " +
+				"timestamp and ciphertext, so none is ever too old.",
 			command: "ecpayq enqueue b2c-trigger-issue --merchant-id 2000132 --tsr TOUR0004 --relate-number TOUR0004 --delay-day 0",
 			payload: triggerOf("TOUR0004", 0),
 			want:    want{state: record.StateCompleted, kind: ecpay.OK, attempts: 4, effect: ecpaytest.EffectIssued, stamps: 4},
 			before: func(_ context.Context, t *tour) error {
 				// The latency keeps two attempts from falling into one second.
-				t.fake.Inject(ecpaytest.Match{Subject: "TOUR0004"}, ecpaytest.Fault{RtnCode: 9000001, RtnMsg: "呼叫財政部API失敗", Times: 3, Latency: 1100 * time.Millisecond})
+				t.fake.Inject(ecpaytest.Match{Subject: "TOUR0004"},
+					ecpaytest.Fault{RtnCode: 9000001, RtnMsg: "呼叫財政部API失敗", Times: 3, Latency: 1100 * time.Millisecond})
 				return nil
 			},
 		},
 		{
 			title: "answer lost", zh: "回覆遺失",
-			why:     "ECPay issues the invoice, but the connection breaks before its answer. The worker does not send again blindly: it asks GetIssue first.",
+			why: "ECPay issues the invoice, but the connection breaks before its answer. The worker does not send " +
+				"again blindly: it asks GetIssue first.",
 			command: "ecpayq enqueue b2c-trigger-issue --merchant-id 2000132 --tsr TOUR0005 --relate-number TOUR0005 --delay-day 0",
 			payload: triggerOf("TOUR0005", 0),
 			want:    want{state: record.StateCompleted, kind: ecpay.AlreadyDone, attempts: 2, effect: ecpaytest.EffectIssued, stamps: 1},
@@ -105,7 +108,8 @@ func steps() []step {
 		},
 		{
 			title: "rejected, mended, run again", zh: "遭拒、修正後重新執行",
-			why:     "ECPay refuses a void, since the invoice has an allowance. The task dies with ECPay's reason and waits for a person. Once the allowance is voided at ECPay, Run on the dashboard carries it out.",
+			why: "ECPay refuses a void, since the invoice has an allowance. The task dies with ECPay's reason and " +
+				"waits for a person. Once the allowance is voided at ECPay, Run on the dashboard carries it out.",
 			command: "ecpayq enqueue b2b-invalid --merchant-id 2000132 --invoice-number VG11000002 --invoice-date " + invoiceDate + " --reason 訂單取消",
 			payload: voidOf("VG11000002"),
 			want:    want{state: record.StateCompleted, kind: ecpay.OK, attempts: 1, effect: ecpaytest.EffectVoided},

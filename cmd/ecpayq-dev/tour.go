@@ -93,7 +93,9 @@ func (t *tour) stage(ctx context.Context) error {
 		_, err := t.ecpay.B2CDelayIssue(ctx, t.merchant, &ecpay.B2CDelayIssueRequest{
 			MerchantID: merchantID, RelateNumber: tsr, Tsr: tsr, CustomerEmail: "buyer@example.com", Print: "0", Donation: "0",
 			TaxType: "1", SalesAmount: 100, InvType: "07", Vat: "1", DelayFlag: ecpay.DelayTriggered, DelayDay: days,
-			Items: []ecpay.B2CDelayIssueItem{{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100"}},
+			Items: []ecpay.B2CDelayIssueItem{
+				{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100"},
+			},
 		})
 		if err != nil {
 			return err

@@ -125,7 +125,8 @@ func TestUsage(t *testing.T) {
 		"fake without a port": {[]string{"fake", "--addr", "127.0.0.1"}, 2, "loopback"},
 	} {
 		var out, errw bytes.Buffer
-		if code := run(t.Context(), append([]string{"ecpayq-dev"}, tc.args...), &out, &errw); code != tc.code || !strings.Contains(errw.String(), tc.says) {
+		if code := run(t.Context(), append([]string{"ecpayq-dev"}, tc.args...), &out, &errw); code != tc.code ||
+			!strings.Contains(errw.String(), tc.says) {
 			t.Errorf("%s: exit code %d\n%s", name, code, errw.String())
 		}
 	}

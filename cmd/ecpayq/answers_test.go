@@ -145,9 +145,12 @@ func TestAWriteThatNobodyCanAskAboutIsSentOnceAndThenLeftToAPerson(t *testing.T)
 		fault               ecpaytest.Fault
 		effects             []string
 	}{
-		{"trigger without a RelateNumber, after its effect", "trigger-issue --tsr BLIND1 --delay-day 0", "BLIND1", 0, ecpaytest.Fault{Garbage: true, AfterEffect: true}, []string{"issued"}},
-		{"trigger without a RelateNumber, before its effect", "trigger-issue --tsr BLIND2 --delay-day 0", "BLIND2", 0, ecpaytest.Fault{Drop: true}, nil},
-		{"trigger whose delay is not known", "trigger-issue --tsr BLIND3 --relate-number RBLIND3", "BLIND3", 7, ecpaytest.Fault{Drop: true, AfterEffect: true}, []string{"scheduled"}},
+		{"trigger without a RelateNumber, after its effect", "trigger-issue --tsr BLIND1 --delay-day 0",
+			"BLIND1", 0, ecpaytest.Fault{Garbage: true, AfterEffect: true}, []string{"issued"}},
+		{"trigger without a RelateNumber, before its effect",
+			"trigger-issue --tsr BLIND2 --delay-day 0", "BLIND2", 0, ecpaytest.Fault{Drop: true}, nil},
+		{"trigger whose delay is not known", "trigger-issue --tsr BLIND3 --relate-number RBLIND3",
+			"BLIND3", 7, ecpaytest.Fault{Drop: true, AfterEffect: true}, []string{"scheduled"}},
 	}
 	ids := make([]string, len(rows))
 	for i, row := range rows {
@@ -199,7 +202,8 @@ func TestABanHoldsTheTaskAndSpendsNoAttempt(t *testing.T) {
 		pause     time.Duration
 	}{
 		{"403", "BAN1", ecpaytest.Fault{HTTPStatus: http.StatusForbidden}, 2 * time.Second},
-		{"429 with Retry-After", "BAN2", ecpaytest.Fault{HTTPStatus: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"3"}}}, 3 * time.Second},
+		{"429 with Retry-After", "BAN2",
+			ecpaytest.Fault{HTTPStatus: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"3"}}}, 3 * time.Second},
 	}
 	ids := make([]string, len(rows))
 	for i, row := range rows {

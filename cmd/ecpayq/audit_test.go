@@ -141,7 +141,8 @@ func TestMistakesOnTheCommandLineOfAuditAreUsageErrors(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	for _, args := range [][]string{{"--what", "eat"}, {"--limit", "-1"}, {"--newer-than", "-1h"}, {"stray"}} {
-		if got := b.run(append([]string{"audit"}, args...)...); got.code != 2 || !strings.Contains(got.stderr, "ecpayq: error: ") || got.stdout != "" {
+		if got := b.run(append([]string{"audit"}, args...)...); got.code != 2 ||
+			!strings.Contains(got.stderr, "ecpayq: error: ") || got.stdout != "" {
 			t.Errorf("audit %v: %+v, want exit code 2", args, got)
 		}
 	}

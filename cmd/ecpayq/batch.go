@@ -98,7 +98,8 @@ func (p *program) enqueueBatch(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer client.Close()
-	b := &batchRun{p: p, table: p.wantsTable(c), okIfDead: c.Bool("ok-if-dead"), out: bufio.NewWriterSize(p.out, 64<<10), stream: size < 0, bar: p.startBytes("enqueue", size)}
+	b := &batchRun{p: p, table: p.wantsTable(c), okIfDead: c.Bool("ok-if-dead"),
+		out: bufio.NewWriterSize(p.out, 64<<10), stream: size < 0, bar: p.startBytes("enqueue", size)}
 	b.in = bufio.NewReaderSize(in, 256<<10)
 	b.json = newEncoder(b.out)
 	// An interruption ends the reading. What was read is stored, and answered:

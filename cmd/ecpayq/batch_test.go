@@ -44,7 +44,8 @@ func batchLines(t *testing.T, text string) (list []batchLine) {
 func triggers(n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"BATCH%07d","RelateNumber":"R%d","DelayDay":0}}`+"\n", i, i)
+		fmt.Fprintf(&b,
+			`{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"BATCH%07d","RelateNumber":"R%d","DelayDay":0}}`+"\n", i, i)
 	}
 	return b.String()
 }
@@ -66,22 +67,31 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 		{"spaced, with a carriage return", " " + fmt.Sprintf(trigger, "B") + " \r", "pending", ""},
 		{"for later", `{"process_at":"2126-01-31T09:00:00+08:00",` + fmt.Sprintf(trigger, "C")[1:], "scheduled", ""},
 		{"enqueued before", fmt.Sprintf(trigger, "BEFORE"), "pending", ""},
-		{"of another queue", `{"data":{"MerchantID":"2000132","InvoiceNumber":"VG11000021","InvoiceDate":"2026-03-02","Reason":"訂單取消"},"type":"b2b:invalid"}`, "pending", ""},
+		{
+			"of another queue",
+			`{"data":{"MerchantID":"2000132","InvoiceNumber":"VG11000021","InvoiceDate":"2026-03-02","Reason":"訂單取消"},"type":"b2b:invalid"}`,
+			"pending", "",
+		},
 		{"no JSON", `{"type":"b2c:trigger_issue","data":{`, "", "is no JSON object"},
 		{"no object", `["b2c:trigger_issue"]`, "", "is no JSON object"},
 		{"two values", fmt.Sprintf(trigger, "D") + "{}", "", "more than one JSON value"},
 		{"an unknown word", `{"typ":"b2c:trigger_issue","data":{}}`, "", `unknown field "typ"`},
-		{"two values after each other", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D"},"data":{"MerchantID":"2000132"}}`, "", `field "data" is there twice`},
-		{"one name in two cases", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"AA","TSR":"BB"}}`, "", `unknown field "TSR": names are exact, it is "Tsr"`},
-		{"one name twice", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"AA","Tsr":"BB"}}`, "", `field "data.Tsr" is there twice`},
+		{"two values after each other", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D"},"data":{"MerchantID":"2000132"}}`,
+			"", `field "data" is there twice`},
+		{"one name in two cases", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"AA","TSR":"BB"}}`,
+			"", `unknown field "TSR": names are exact, it is "Tsr"`},
+		{"one name twice", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"AA","Tsr":"BB"}}`,
+			"", `field "data.Tsr" is there twice`},
 		{"PHP's empty array", `{"type":"b2c:trigger_issue","data":[]}`, "", `field "data" has the wrong JSON type: it must be an object`},
-		{"a power of ten", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D","DelayDay":1e1}}`, "", `field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
+		{"a power of ten", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D","DelayDay":1e1}}`,
+			"", `field "DelayDay" has the wrong JSON type: it must be a whole number in decimal digits`},
 		{"an object that does not end", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D"}`, "", "is no JSON object"},
 		{"no type", `{"data":{}}`, "", "type is required"},
 		{"no data", `{"type":"b2c:trigger_issue"}`, "", "data is required"},
 		{"an unknown type", `{"type":"b2c:trigger","data":{}}`, "", `unknown task type "b2c:trigger"`},
 		{"an unknown field", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","TSR_":"E"}}`, "", `unknown field "TSR_"`},
-		{"a field of another type", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":7}}`, "", `field "Tsr" has the wrong JSON type`},
+		{"a field of another type", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":7}}`,
+			"", `field "Tsr" has the wrong JSON type`},
 		{"a time without a zone", `{"process_at":"2026-01-31 09:00",` + fmt.Sprintf(trigger, "F")[1:], "", "process_at must be RFC 3339"},
 		{"a field out of its limits", fmt.Sprintf(trigger, strings.Repeat("S", 31)), "", "Tsr has 31 characters, at most 30"},
 		{"longer than any", long, "", "is longer than"},
@@ -106,7 +116,8 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 		}
 		got := results[0]
 		results = results[1:]
-		if got.Line != i+1 || got.State != row.state || got.Duplicate != (row.name == "enqueued before") || !strings.Contains(got.Error, row.err) || (row.err == "") != (got.Error == "") {
+		if got.Line != i+1 || got.State != row.state || got.Duplicate != (row.name == "enqueued before") ||
+			!strings.Contains(got.Error, row.err) || (row.err == "") != (got.Error == "") {
 			t.Errorf("%s: %+v, want line %d, state %q and error %q", row.name, got, i+1, row.state, row.err)
 		}
 		if (row.err == "") != (got.ID != "") {
@@ -122,7 +133,8 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 	if len(results) != 0 {
 		t.Errorf("more results: %+v", results)
 	}
-	for _, want := range []string{"line 5: warning: the earlier task, which stands, differs in DelayDay\n", "stored 5, duplicate 1, differing 1, invalid 18\n", "18 of 24 lines were not stored"} {
+	for _, want := range []string{"line 5: warning: the earlier task, which stands, differs in DelayDay\n",
+		"stored 5, duplicate 1, differing 1, invalid 18\n", "18 of 24 lines were not stored"} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("stderr lacks %q:\n%s", want, r.stderr)
 		}
@@ -243,7 +255,8 @@ func TestABatchReplacesDeadTasksWhenAsked(t *testing.T) {
 	w := b.worker()
 	dead := b.rejectedVoid("VG11000091")
 	w.stop()
-	line := `{"type":"b2b:invalid","data":{"MerchantID":"2000132","InvoiceNumber":"VG11000091","InvoiceDate":"` + invoiceDate + `","Reason":"已修正"}}`
+	line := `{"type":"b2b:invalid","data":{"MerchantID":"2000132","InvoiceNumber":"VG11000091","InvoiceDate":"` +
+		invoiceDate + `","Reason":"已修正"}}`
 	for i, row := range []struct {
 		args     []string
 		code     int

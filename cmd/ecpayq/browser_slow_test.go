@@ -63,7 +63,8 @@ func startBrowser(t *testing.T) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
+	cmd := exec.Command(path, "--headless=new", "--no-sandbox", "--disable-gpu",
+		"--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
 		"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost", "--user-data-dir="+filepath.Join(t.TempDir(), "profile"))
 	cmd.ExtraFiles = []*os.File{fromUs, toUs} // its descriptors 3 and 4
@@ -282,7 +283,8 @@ func (t *tab) shows(text string) {
 func (t *tab) point(selector string) (x, y float64) {
 	t.t.Helper()
 	t.until(selector+" is there", "document.querySelector("+quote(selector)+")")
-	v, ok := t.eval("(e => { e.scrollIntoView({block: 'center'}); const r = e.getClientRects()[0]; return [r.x + r.width / 2, r.y + r.height / 2] })(document.querySelector(" + quote(selector) + "))")
+	v, ok := t.eval("(e => { e.scrollIntoView({block: 'center'}); const r = e.getClientRects()[0]; return [r.x + " +
+		"r.width / 2, r.y + r.height / 2] })(document.querySelector(" + quote(selector) + "))")
 	at, isList := v.([]any)
 	if !ok || !isList {
 		t.t.Fatalf("%s is nowhere", selector)

@@ -31,7 +31,9 @@ func TestNoBuyersDataIsOnAPageInAMetricATraceALogOrTheAudit(t *testing.T) {
 	w, d := b.worker(), b.dashboard()
 	void := func(number string, more ...string) string {
 		b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: invoiceDate}))
-		return b.enqueue(append([]string{"invalid", "--invoice-number", number, "--invoice-date", invoiceDate, "--reason", reason, "--remark", remark}, more...)...).ID
+		return b.enqueue(append([]string{
+			"invalid", "--invoice-number", number, "--invoice-date", invoiceDate, "--reason", reason, "--remark", remark,
+		}, more...)...).ID
 	}
 	// sent proves that there was something to be shown.
 	sent := func(call ecpaytest.Call, texts ...string) {
@@ -113,7 +115,8 @@ func TestNoBuyersDataIsOnAPageInAMetricATraceALogOrTheAudit(t *testing.T) {
 	buyer.search(t, "the dashboard's log", d.err.String())
 	traces.mu.Lock()
 	defer traces.mu.Unlock()
-	if len(traces.spans) < 6 || !strings.Contains(w.err.String(), `"level":"debug"`) || !strings.Contains(w.err.String(), dead) || !strings.Contains(metrics, "ecpayq_build_info") {
+	if len(traces.spans) < 6 || !strings.Contains(w.err.String(), `"level":"debug"`) ||
+		!strings.Contains(w.err.String(), dead) || !strings.Contains(metrics, "ecpayq_build_info") {
 		t.Fatalf("too little was gathered: %d spans, %d bytes of logs, %d of metrics", len(traces.spans), len(w.err.String()), len(metrics))
 	}
 	buyer.search(t, "an exported trace", traces.raw.String())

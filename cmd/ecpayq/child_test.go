@@ -79,7 +79,8 @@ func startWith(t *testing.T, in *os.File, e env, args ...string) *child {
 
 func startReading(t *testing.T, path string, in *os.File, e env, args ...string) *child {
 	t.Helper()
-	c := &child{t: t, name: strings.Join(args, " "), cmd: exec.Command(path, args...), stdout: newLines(), err: newLines(), done: make(chan struct{})}
+	c := &child{t: t, name: strings.Join(args, " "), cmd: exec.Command(path, args...),
+		stdout: newLines(), err: newLines(), done: make(chan struct{})}
 	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = e.list(), c.stdout, c.err
 	if in != nil {
 		c.cmd.Stdin = in

@@ -154,7 +154,8 @@ func TestAMistakeInAVariableEndsAsOneInAFlagDoes(t *testing.T) {
 	b := newBenchWithout(t, ecpaytest.Config{}, nil)
 	for _, name := range []string{"ECPAYQ_CONCURRENCY", "ECPAYQ_FENCE", "ECPAYQ_TSR_IS_RELATE_NUMBER", "ECPAYQ_LOG_LEVEL"} {
 		r := b.runWith(env{name: "nonsense"}, "worker")
-		if r.code != 2 || r.stdout != "" || !strings.HasPrefix(r.stderr, "ecpayq: error: ") || !strings.Contains(r.stderr, name) || !strings.Contains(r.stderr, "\nhint: ") {
+		if r.code != 2 || r.stdout != "" || !strings.HasPrefix(r.stderr, "ecpayq: error: ") ||
+			!strings.Contains(r.stderr, name) || !strings.Contains(r.stderr, "\nhint: ") {
 			t.Errorf("%s=nonsense: got exit code %d and %q, want 2, an error that names the variable, and a hint", name, r.code, r.stderr)
 		}
 	}
@@ -165,7 +166,8 @@ func TestTaskShowAndWaitOfAnIDThatNobodyEnqueued(t *testing.T) {
 	b := newBench(t, nil)
 	for _, sub := range []string{"show", "wait"} {
 		r := b.run("task", sub, "b2c.trigger_issue.2000132.NOBODY")
-		if r.code != 1 || r.stdout != "" || !strings.HasPrefix(r.stderr, "ecpayq: error: task b2c.trigger_issue.2000132.NOBODY") || !strings.Contains(r.stderr, "\nhint: ") {
+		if r.code != 1 || r.stdout != "" || !strings.HasPrefix(r.stderr, "ecpayq: error: task b2c.trigger_issue.2000132.NOBODY") ||
+			!strings.Contains(r.stderr, "\nhint: ") {
 			t.Errorf("task %s: got exit code %d, %q on stdout and %q, want 1 and an error with a hint", sub, r.code, r.stdout, r.stderr)
 		}
 	}

@@ -38,7 +38,8 @@ func TestCSVCellsAreNoFormulas(t *testing.T) {
 	}
 	w.Flush()
 	rows, err := csv.NewReader(&buf).ReadAll()
-	if err != nil || len(rows) != 2 || len(rows[1]) != len(csvHeader) || rows[1][0] != `a,"b" c` || !strings.HasPrefix(rows[1][len(csvHeader)-1], "AP8=") {
+	if err != nil || len(rows) != 2 || len(rows[1]) != len(csvHeader) ||
+		rows[1][0] != `a,"b" c` || !strings.HasPrefix(rows[1][len(csvHeader)-1], "AP8=") {
 		t.Errorf("%q, %v", rows, err)
 	}
 }

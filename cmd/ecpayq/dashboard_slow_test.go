@@ -28,7 +28,8 @@ func (t *tab) login(base, user, password string) {
 // show while the mouse is there.
 func (t *tab) action(number string, n int) string {
 	t.t.Helper()
-	t.until("the row of "+number, "(r => r && (r.dataset.row = "+quote(number)+"))([...document.querySelectorAll('tbody tr')].find(r => r.innerText.includes("+quote(number)+")))")
+	t.until("the row of "+number, "(r => r && (r.dataset.row = "+quote(number)+
+		"))([...document.querySelectorAll('tbody tr')].find(r => r.innerText.includes("+quote(number)+")))")
 	cell := fmt.Sprintf("tr[data-row=%q] td:last-child", number)
 	t.point(cell)
 	return fmt.Sprintf("%s button:nth-of-type(%d)", cell, n)
@@ -88,7 +89,9 @@ func TestSlowOpsMendAndRunDeadTasksInABrowser(t *testing.T) {
 	// Find a task by its kind, read why it died, in both languages.
 	olga.until("it chooses a kind", "(s => { s.value = 'Rejected'; return true })(document.querySelector('select[name=kind]'))")
 	olga.click("form.filter button")
-	olga.until("the list is filtered", "location.search.includes('kind=Rejected') && document.readyState === 'complete' && !document.body.innerText.includes("+quote(ambiguous)+")")
+	olga.until("the list is filtered",
+		"location.search.includes('kind=Rejected') && document.readyState === 'complete' && !document.body.innerText.includes("+
+			quote(ambiguous)+")")
 	olga.click(fmt.Sprintf("a[href=%q]", "/dead?id="+onPage))
 	olga.shows("ECPay refuses what is asked for")
 	olga.shows("correct it and send it again")
@@ -131,7 +134,8 @@ func TestSlowOpsMendAndRunDeadTasksInABrowser(t *testing.T) {
 	if strings.Contains(olga.text(), inAsynq) || strings.Contains(olga.text(), onPage) {
 		t.Errorf("tasks that are done are listed:\n%s", olga.text())
 	}
-	for _, page := range []string{"/waiting", "/merchants", "/schedules", "/audit", "/dead?id=" + ambiguous, "/asynq/", "/asynq/queues/trigger_issue?status=retry"} {
+	for _, page := range []string{"/waiting", "/merchants", "/schedules", "/audit",
+		"/dead?id=" + ambiguous, "/asynq/", "/asynq/queues/trigger_issue?status=retry"} {
 		olga.open(d.url + page)
 		olga.until("it is drawn", "document.body.innerText.length > 100")
 		name := "desktop" + strings.NewReplacer("/", "-", "?", "-").Replace(strings.Split(page, "=")[0])
@@ -168,12 +172,16 @@ func TestSlowOpsMendAndRunDeadTasksInABrowser(t *testing.T) {
 	look(vera, "viewer")
 	// By hand, too. The promise of a fetch waits for its status.
 	status := func(tab *tab, path, body string) any {
-		v, _ := tab.eval(fmt.Sprintf("fetch(%s, {method: 'POST', headers: {'Content-Type': 'application/x-www-form-urlencoded'}, body: %s}).then(r => r.status)", quote(path), quote(body)))
+		v, _ := tab.eval(fmt.Sprintf(
+			"fetch(%s, {method: 'POST', headers: {'Content-Type': 'application/x-www-form-urlencoded'}, body: %s}).then(r => r.status)",
+			quote(path), quote(body),
+		))
 		return v
 	}
 	runKept := "/asynq/api/queues/invalid/archived_tasks/" + kept + ":run"
 	vera.open(d.url + "/asynq/") // whose policy lets scripts fetch
-	for path, body := range map[string]string{"/dead/replay": "id=" + kept, "/dead/resolve": "id=" + kept + "&note=n", runKept: "", "/schedules/run": "name=night"} {
+	for path, body := range map[string]string{"/dead/replay": "id=" + kept,
+		"/dead/resolve": "id=" + kept + "&note=n", runKept: "", "/schedules/run": "name=night"} {
 		if got := status(vera, path, body); got != float64(http.StatusForbidden) {
 			t.Errorf("a viewer's POST %s: got status %v, want 403", path, got)
 		}
@@ -183,7 +191,8 @@ func TestSlowOpsMendAndRunDeadTasksInABrowser(t *testing.T) {
 	// cookies are the same, and under another name.
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprintf(w, `<form id=f method=post action="%s%s"><input name=id value="%s"><input name=note value=n></form>`, d.url, r.URL.Query().Get("to"), kept)
+		fmt.Fprintf(w, `<form id=f method=post action="%s%s"><input name=id value="%s"><input name=note value=n></form>`,
+			d.url, r.URL.Query().Get("to"), kept)
 	}))
 	defer evil.Close()
 	for _, site := range []string{evil.URL, strings.Replace(evil.URL, "127.0.0.1", "localhost", 1)} {

@@ -25,7 +25,8 @@ func TestSlowTenThousandAndFiftyArchivedTasksAreListedExportedAndReplayed(t *tes
 		go func() {
 			defer func() { <-slots }()
 			number := fmt.Sprintf("VG%08d", i)
-			payload := fmt.Sprintf(`{"MerchantID":%q,"InvoiceNumber":%q,"InvoiceDate":%q,"Reason":"=1+1","Remark":""}`, merchantID, number, invoiceDate)
+			payload := fmt.Sprintf(`{"MerchantID":%q,"InvoiceNumber":%q,"InvoiceDate":%q,"Reason":"=1+1","Remark":""}`,
+				merchantID, number, invoiceDate)
 			id := "b2b.invalid." + merchantID + "." + number + "." + invoiceDate
 			if _, err := client.Enqueue(asynq.NewTask("b2b:invalid", []byte(payload)), asynq.TaskID(id), asynq.Queue("invalid")); err != nil {
 				t.Error(err)

@@ -69,8 +69,10 @@ func TestARejectedTaskIsCorrectedReplayedAndLeavesTheLedgerOnceItIsDone(t *testi
 	r := b.rejectedVoid("VG11000051")
 
 	list := lettersOf(t, b.dead("list", "--json", "--type", "b2b:invalid", "--kind", "rejected", "--merchant-id", merchantID).stdout)
-	if len(list) != 1 || list[0].ID != r.ID || list[0].Kind != "Rejected" || list[0].RtnCode != 2103005 || list[0].State != "dead" || list[0].Attempts != 1 ||
-		!strings.Contains(list[0].Advice, "--set") || !strings.Contains(list[0].AdviceZh, "修正") || !strings.HasSuffix(list[0].DiedAt, "+08:00") || list[0].Payload != nil {
+	if len(list) != 1 || list[0].ID != r.ID || list[0].Kind != "Rejected" ||
+		list[0].RtnCode != 2103005 || list[0].State != "dead" || list[0].Attempts != 1 ||
+		!strings.Contains(list[0].Advice, "--set") || !strings.Contains(list[0].AdviceZh, "修正") ||
+		!strings.HasSuffix(list[0].DiedAt, "+08:00") || list[0].Payload != nil {
 		t.Errorf("dead list: %+v", list)
 	}
 	for _, none := range [][]string{{"--kind", "NotFound"}, {"--type", "trigger-issue"}, {"--older-than", "1h"}, {"--merchant-id", "1"}} {
@@ -88,7 +90,8 @@ func TestARejectedTaskIsCorrectedReplayedAndLeavesTheLedgerOnceItIsDone(t *testi
 	if got := b.dead("replay", "--dry-run", r.ID).stdout; !strings.Contains(got, `"would_replay"`) {
 		t.Errorf("dry run: %s", got)
 	}
-	if got := b.run("dead", "replay", "--set", "InvoiceNumber=VG99999999", r.ID); got.code != 2 || !strings.Contains(got.stderr, "another intent") {
+	if got := b.run("dead", "replay", "--set", "InvoiceNumber=VG99999999", r.ID); got.code != 2 ||
+		!strings.Contains(got.stderr, "another intent") {
 		t.Errorf("a correction that makes another task: %+v", got)
 	}
 	if n := len(b.callsOn("VG11000051")); n != 1 {
@@ -150,7 +153,8 @@ func TestAnAmbiguousTaskIsReplayedOnAPersonsWordOrResolved(t *testing.T) {
 	}
 	b.wantEffects("WORD2")
 	for _, args := range [][]string{{"show", second}, {"replay", "b2b.invalid.1.VG00000000.2026-01-01"}} {
-		if got := b.run(append([]string{"dead"}, args...)...); got.code != 1 || !strings.Contains(got.stderr, "no dead letter") || !strings.Contains(got.stderr, "hint: ecpayq dead list") {
+		if got := b.run(append([]string{"dead"}, args...)...); got.code != 1 ||
+			!strings.Contains(got.stderr, "no dead letter") || !strings.Contains(got.stderr, "hint: ecpayq dead list") {
 			t.Errorf("%v: %+v", args, got)
 		}
 	}
@@ -211,7 +215,8 @@ func TestReplaceDeadRunsTheNewPayloadInThePlaceOfTheDeadTask(t *testing.T) {
 	if again := oneLine[receipt](t, stands.stdout); stands.code != 3 || !again.Duplicate || again.State != "dead" {
 		t.Errorf("%+v, want exit code 3 and a duplicate of a dead task", stands)
 	}
-	if again := b.enqueue(append(args, "--replace-dead")...); again.Duplicate || !again.Replaced || again.State != "pending" || again.ID != r.ID {
+	if again := b.enqueue(append(args, "--replace-dead")...); again.Duplicate ||
+		!again.Replaced || again.State != "pending" || again.ID != r.ID {
 		t.Errorf("%+v, want it replaced", again)
 	}
 	b.waitFor(r.ID, "completed")
@@ -228,7 +233,8 @@ func TestMistakesOnTheCommandLineOfDeadAreUsageErrors(t *testing.T) {
 		{"list", "--kind", "Fancy"}, {"list", "--type", "nonsense"}, {"list", "--limit", "-1"}, {"list", "stray"}, {"show"}, {"show", "a", "b"},
 		{"replay", "--set", "Reason"}, {"replay", "--set", "=x"}, {"resolve", "--note", "n"}, {"export", "--format", "xml"}, {"nonsense"},
 	} {
-		if got := b.run(append([]string{"dead"}, args...)...); got.code != 2 || !strings.Contains(got.stderr, "ecpayq: error: ") || got.stdout != "" {
+		if got := b.run(append([]string{"dead"}, args...)...); got.code != 2 ||
+			!strings.Contains(got.stderr, "ecpayq: error: ") || got.stdout != "" {
 			t.Errorf("dead %v: %+v, want exit code 2", args, got)
 		}
 	}

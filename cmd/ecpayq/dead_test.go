@@ -28,15 +28,18 @@ func TestARejectedTaskDiesReadablyAndIsRunAgainFromTheDashboard(t *testing.T) {
 			b := &bench{T: t, redis: b.redis, fake: b.fake, env: b.env}
 			r := b.enqueue("invalid", "--invoice-number", row.number, "--invoice-date", invoiceDate, "--reason", "訂單取消")
 			got := b.waitFor(r.ID, "dead")
-			want := task{ID: r.ID, Type: "b2b:invalid", Queue: "invalid", MerchantID: merchantID, State: "dead", Kind: "Rejected", Attempts: 1, RtnCode: 5070450, RtnMsg: allowance}
+			want := task{ID: r.ID, Type: "b2b:invalid", Queue: "invalid", MerchantID: merchantID,
+				State: "dead", Kind: "Rejected", Attempts: 1, RtnCode: 5070450, RtnMsg: allowance}
 			if !strings.Contains(got.Reason, "correct it") || !strings.Contains(got.ReasonZh, "請修正後重新執行") {
 				t.Errorf("got reason %q, want what to do in English and in Chinese", got.Reason)
 			}
 			status, body := d.get(row.prefix + "/api/queues/invalid/archived_tasks")
-			if status != http.StatusOK || !strings.Contains(body, r.ID) || !strings.Contains(body, "Rejected") || !strings.Contains(body, "請修正後重新執行") {
+			if status != http.StatusOK || !strings.Contains(body, r.ID) ||
+				!strings.Contains(body, "Rejected") || !strings.Contains(body, "請修正後重新執行") {
 				t.Errorf("the dashboard's list: got status %d and %s, want the task and why it died", status, body)
 			}
-			got.Reason, got.ReasonZh, got.EnqueuedAt, got.LastAt, got.NextAt, got.TransCode, got.HTTPStatus = "", "", want.EnqueuedAt, want.LastAt, want.NextAt, 0, 0
+			got.Reason, got.ReasonZh, got.TransCode, got.HTTPStatus = "", "", 0, 0
+			got.EnqueuedAt, got.LastAt, got.NextAt = want.EnqueuedAt, want.LastAt, want.NextAt
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("task wait (-want +got):\n%s", diff)
 			}
@@ -73,17 +76,20 @@ func TestATaskAboutAnInvoiceThatECPayDoesNotKnowCompletesOnceItDoes(t *testing.T
 		code                                               int64
 		stage                                              func() error
 	}{
-		{"trigger", "trigger-issue --tsr UNKNOWN1 --relate-number RUNKNOWN1 --delay-day 0", "UNKNOWN1", "NotFound", "不存在此交易單號", "綠界查無資料", "issued", 4000001,
+		{"trigger", "trigger-issue --tsr UNKNOWN1 --relate-number RUNKNOWN1 --delay-day 0",
+			"UNKNOWN1", "NotFound", "不存在此交易單號", "綠界查無資料", "issued", 4000001,
 			func() error {
 				return b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "UNKNOWN1", RelateNumber: "RUNKNOWN1"})
 			}},
 		{"cancel", "cancel-delay-issue --tsr UNKNOWN2", "UNKNOWN2", "NotFound", "查無可更新交易單號", "綠界查無資料", "cancelled", 5070305,
 			func() error { return b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "UNKNOWN2"}) }},
-		{"void", "invalid --invoice-number VG11000043 --invoice-date 2026-03-02 --reason 訂單取消", "VG11000043", "NotFound", "發票號碼或日期錯誤", "綠界查無資料", "voided", 6070004,
+		{"void", "invalid --invoice-number VG11000043 --invoice-date 2026-03-02 --reason 訂單取消",
+			"VG11000043", "NotFound", "發票號碼或日期錯誤", "綠界查無資料", "voided", 6070004,
 			func() error {
 				return b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000043", InvoiceDate: invoiceDate})
 			}},
-		{"void confirm", "invalid-confirm --invoice-number VG11000044 --invoice-date 2026-03-02", "VG11000044", "NotFound", "發票號碼或日期錯誤", "綠界查無資料", "void_confirmed", 6070004,
+		{"void confirm", "invalid-confirm --invoice-number VG11000044 --invoice-date 2026-03-02",
+			"VG11000044", "NotFound", "發票號碼或日期錯誤", "綠界查無資料", "void_confirmed", 6070004,
 			func() error {
 				return b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000044", InvoiceDate: invoiceDate, Voided: true})
 			}},
@@ -93,8 +99,10 @@ func TestATaskAboutAnInvoiceThatECPayDoesNotKnowCompletesOnceItDoes(t *testing.T
 			b := &bench{T: t, redis: b.redis, fake: b.fake, env: b.env}
 			r := b.enqueue(strings.Fields(row.args)...)
 			got := b.waitFor(r.ID, "dead")
-			if got.Kind != row.kind || got.RtnCode != row.code || !strings.Contains(got.RtnMsg, row.message) || !strings.Contains(got.ReasonZh, row.reason) {
-				t.Errorf("got kind %s, rtn_code %d, rtn_msg %q and reason %q, want %s, %d, %q and %q", got.Kind, got.RtnCode, got.RtnMsg, got.ReasonZh, row.kind, row.code, row.message, row.reason)
+			if got.Kind != row.kind || got.RtnCode != row.code ||
+				!strings.Contains(got.RtnMsg, row.message) || !strings.Contains(got.ReasonZh, row.reason) {
+				t.Errorf("got kind %s, rtn_code %d, rtn_msg %q and reason %q, want %s, %d, %q and %q",
+					got.Kind, got.RtnCode, got.RtnMsg, got.ReasonZh, row.kind, row.code, row.message, row.reason)
 			}
 			b.wantEffects(row.subject)
 			b.must(row.stage())

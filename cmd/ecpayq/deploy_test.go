@@ -92,7 +92,8 @@ func TestADeployWithTwoVersionsOnOneQueueLosesNothingAndSendsNothingTwice(t *tes
 		return len(held) == each
 	})
 	got := b.show(newer[0])
-	if got.State != "held" || got.Attempts != 0 || !strings.Contains(got.Reason, "held for a newer worker") || !strings.Contains(got.ReasonZh, "保留給較新版本") {
+	if got.State != "held" || got.Attempts != 0 ||
+		!strings.Contains(got.Reason, "held for a newer worker") || !strings.Contains(got.ReasonZh, "保留給較新版本") {
 		t.Errorf("got %+v, want held for a newer worker, with no attempt spent", got)
 	}
 	if calls := len(b.fake.Calls()); calls != 0 {

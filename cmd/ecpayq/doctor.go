@@ -21,7 +21,8 @@ func (p *program) doctorCommand() *cli.Command {
 		Description: "Each merchant of the configuration is asked one harmless question, GetIssue of a RelateNumber that does\n" +
 			"not exist, along its pace in the fleet: the answer shows whether its keys and the service work. Run it with the\n" +
 			"worker's own environment.",
-		Flags: append(p.cfg.Flags("worker"), jsonFlag(), &config.BoolFlag{Name: "no-ecpay", Usage: "ask ECPay nothing; Redis, configuration and keys are looked at all the same"}),
+		Flags: append(p.cfg.Flags("worker"), jsonFlag(),
+			&config.BoolFlag{Name: "no-ecpay", Usage: "ask ECPay nothing; Redis, configuration and keys are looked at all the same"}),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -56,7 +57,8 @@ func (p *program) doctor(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		report = append(report, finding{Check: "keys", Status: statusFailed, Detail: err.Error(), Hint: hintFor(err)})
 	} else {
-		report = append(report, finding{Check: "keys", Status: statusOK, Detail: fmt.Sprintf("%d merchant(s), every HashKey and HashIV has 16 bytes", dir.Len())})
+		report = append(report,
+			finding{Check: "keys", Status: statusOK, Detail: fmt.Sprintf("%d merchant(s), every HashKey and HashIV has 16 bytes", dir.Len())})
 	}
 	if exposed := config.Exposed(p.cfg.SecretFiles()); len(exposed) > 0 {
 		report = append(report, found("key files", statusWarning, strings.Join(exposed, "; "), record.Text{

@@ -75,7 +75,10 @@ type asker struct {
 // askMerchants asks for each merchant a question that changes nothing and that only
 // works with the right keys and an enabled service. offline means that it would be of no
 // use.
-func (p *program) askMerchants(ctx context.Context, rdb redis.UniversalClient, dir *config.Directory, standing map[string]merchants.Merchant, offline bool) []finding {
+func (p *program) askMerchants(
+	ctx context.Context, rdb redis.UniversalClient,
+	dir *config.Directory, standing map[string]merchants.Merchant, offline bool,
+) []finding {
 	const check = "keys at ecpay"
 	if offline {
 		return []finding{{Check: check, Status: statusWarning, Detail: "not asked: ECPay is not reachable, or would refuse our clock"}}
@@ -166,7 +169,8 @@ func (a *asker) merchant(ctx context.Context, m worker.Merchant) finding {
 		}
 	}
 	return found(check, statusFailed, "ECPay has neither B2C nor B2B enabled for it (TransCode 115)",
-		record.Text{En: "ask ECPay to enable the e-invoice service of this merchant, and compare its MerchantID and keys", Zh: "請綠界為此特店開通電子發票服務，並核對特店編號與金鑰"})
+		record.Text{En: "ask ECPay to enable the e-invoice service of this merchant, and compare its MerchantID and keys",
+			Zh: "請綠界為此特店開通電子發票服務，並核對特店編號與金鑰"})
 }
 
 // refusedBy is the finding about an answer that is none to the question.
@@ -181,7 +185,8 @@ func refusedBy(check string, answer *ecpay.Error) finding {
 	case ecpay.Stale:
 		f.Hint, f.HintZH = "ECPay refuses our timestamp: set up NTP", "綠界拒絕我們的時間戳記：請設定 NTP"
 	case ecpay.Unavailable:
-		f.Hint, f.HintZH = "ECPay did not answer, or its answer cannot be read with these keys: try again later, and compare HashKey and HashIV", "綠界沒有回應，或其回應無法以此金鑰解讀：請稍後再試，並核對 HashKey 與 HashIV"
+		f.Hint, f.HintZH = "ECPay did not answer, or its answer cannot be read with these keys: try again later, and compare HashKey and HashIV",
+			"綠界沒有回應，或其回應無法以此金鑰解讀：請稍後再試，並核對 HashKey 與 HashIV"
 	default:
 		f.Status = statusWarning
 	}
@@ -200,7 +205,8 @@ func (a *asker) once(ctx context.Context, m worker.Merchant, req ecpay.Request, 
 	if m.Interval != nil {
 		interval = *m.Interval
 	}
-	q := gate.Question{MerchantID: m.ID(), Token: "doctor:" + rand.Text(), Interval: interval, InFlight: a.cfg.MerchantInFlight, Life: answerTimeout + time.Second}
+	q := gate.Question{MerchantID: m.ID(), Token: "doctor:" + rand.Text(),
+		Interval: interval, InFlight: a.cfg.MerchantInFlight, Life: answerTimeout + time.Second}
 	if why := a.turn(ctx, q); why != "" {
 		return why
 	}

@@ -20,7 +20,9 @@ import (
 
 // checkFleet reports what workers have left in Redis: refused keys, bans, dead letters,
 // and which of them live. It tells in standing where merchants stand.
-func (p *program) checkFleet(ctx context.Context, rdb redis.UniversalClient, dir *config.Directory, standing *map[string]merchants.Merchant) []finding {
+func (p *program) checkFleet(
+	ctx context.Context, rdb redis.UniversalClient, dir *config.Directory, standing *map[string]merchants.Merchant,
+) []finding {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	unknown := func(check string, err error) finding {
@@ -112,7 +114,8 @@ func bansFinding(standing map[string]merchants.Merchant, egress gate.EgressState
 	}
 	if len(list) > 0 {
 		f.Status, f.Detail = statusWarning, some(list)
-		f.Hint, f.HintZH = "wait: one request goes first when a ban ends; deploy/RUNBOOK.md has EcpayqBanned", "請等候：期滿後會先送出一筆呼叫；參見 deploy/RUNBOOK.md 的 EcpayqBanned"
+		f.Hint, f.HintZH = "wait: one request goes first when a ban ends; deploy/RUNBOOK.md has EcpayqBanned",
+			"請等候：期滿後會先送出一筆呼叫；參見 deploy/RUNBOOK.md 的 EcpayqBanned"
 	}
 	return f
 }

@@ -24,9 +24,10 @@ func TestDoctorFailsWhenRedisAnswersAndCannotBeUsed(t *testing.T) {
 		url      string
 		hint, zh string
 	}{
-		"full":              {commands: []string{"CONFIG SET maxmemory 1"}, hint: "raise maxmemory", zh: "調高 maxmemory"},
-		"read-only":         {commands: []string{"REPLICAOF 127.0.0.1 1"}, hint: "is a replica", zh: "複本"},
-		"no replicas":       {commands: []string{"CONFIG SET min-replicas-to-write 1"}, hint: "min-replicas-to-write", zh: "min-replicas-to-write"},
+		"full":      {commands: []string{"CONFIG SET maxmemory 1"}, hint: "raise maxmemory", zh: "調高 maxmemory"},
+		"read-only": {commands: []string{"REPLICAOF 127.0.0.1 1"}, hint: "is a replica", zh: "複本"},
+		"no replicas": {commands: []string{"CONFIG SET min-replicas-to-write 1"},
+			hint: "min-replicas-to-write", zh: "min-replicas-to-write"},
 		"no EVAL":           {options: user("-eval"), hint: "may not use EVAL:", zh: "無權使用 EVAL"},
 		"no TIME":           {options: user("-time"), hint: "may not use TIME:", zh: "無權使用 TIME"},
 		"no INFO":           {options: user("-info"), hint: "may not use INFO:", zh: "無權使用 INFO"},
@@ -51,7 +52,8 @@ func TestDoctorFailsWhenRedisAnswersAndCannotBeUsed(t *testing.T) {
 					b.must(b.redis.Client().Do(t.Context(), args...).Err())
 				}
 			}
-			if f := b.doctorArgs(1, "--json")["redis"]; f.Status != "failed" || !strings.Contains(f.Hint, row.hint) || !strings.Contains(f.HintZH, row.zh) {
+			if f := b.doctorArgs(1, "--json")["redis"]; f.Status != "failed" ||
+				!strings.Contains(f.Hint, row.hint) || !strings.Contains(f.HintZH, row.zh) {
 				t.Errorf("got %+v, want failed with %q and %q", f, row.hint, row.zh)
 			}
 		})
@@ -75,7 +77,8 @@ func TestDoctorSaysOfEachMerchantWhatECPayAnswers(t *testing.T) {
 		t.Errorf("nothing is enabled: got %+v", f)
 	}
 	b.set(env{"ECPAYQ_HASH_KEY": "0123456789abcdef"})
-	if f := b.doctor(1)[key]; f.Status != "failed" || !strings.Contains(f.Detail, "TransCode 110") || !strings.Contains(f.Hint, "HashKey") || !strings.Contains(f.HintZH, "HashKey") {
+	if f := b.doctor(1)[key]; f.Status != "failed" || !strings.Contains(f.Detail, "TransCode 110") ||
+		!strings.Contains(f.Hint, "HashKey") || !strings.Contains(f.HintZH, "HashKey") {
 		t.Errorf("a wrong key: got %+v, want that ECPay refuses it", f)
 	}
 	b.set(env{"ECPAYQ_HASH_KEY": ecpaytest.StageHashKey})

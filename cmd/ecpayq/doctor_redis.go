@@ -46,7 +46,8 @@ func (p *program) checkRedis(ctx context.Context) (usable redis.UniversalClient,
 		return nil, done, failed(redishealth.Diagnose(ctx, rdb, err))
 	}
 	if d.TooOld() {
-		return nil, done, []finding{{Check: "redis", Status: statusFailed, Detail: "version " + d.Version + " is older than " + app.MinRedis, Hint: "upgrade Redis to " + app.MinRedis + " or newer"}}
+		return nil, done, []finding{{Check: "redis", Status: statusFailed,
+			Detail: "version " + d.Version + " is older than " + app.MinRedis, Hint: "upgrade Redis to " + app.MinRedis + " or newer"}}
 	}
 	if err := redishealth.Ask(ctx, rdb); err != nil {
 		report = []finding{redisFailed(fmt.Errorf("it answers, but workers cannot use it: %w", err))}

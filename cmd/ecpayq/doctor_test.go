@@ -59,7 +59,8 @@ func TestDoctorFindsNothingWrongWithASoundSetup(t *testing.T) {
 	b := newBenchWithout(t, ecpaytest.Config{}, nil)
 	b.useRedis(redistest.Options{Password: "s3cret-word"})
 	got := b.doctor(0)
-	for _, check := range []string{"configuration", "keys", "redis", "redis durability", "redis memory", "clock against redis", "ecpay", "clock against ecpay", "keys at ecpay", "denied keys", "bans", "dead letters"} {
+	for _, check := range []string{"configuration", "keys", "redis", "redis durability", "redis memory",
+		"clock against redis", "ecpay", "clock against ecpay", "keys at ecpay", "denied keys", "bans", "dead letters"} {
 		if f, ok := got[check]; !ok || f.Status != "ok" || f.Detail == "" {
 			t.Errorf("%s: got %+v, want ok with its detail", check, f)
 		}
@@ -85,10 +86,12 @@ func TestDoctorFindsNothingWrongWithASoundSetup(t *testing.T) {
 func TestAFenceShorterThanECPaysWindowIsWarnedAbout(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, env{"ECPAYQ_FENCE": "10m30s"})
-	if f := b.doctor(0)["configuration"]; f.Status != "warning" || !strings.Contains(f.Detail, "10m45s") || !strings.Contains(f.Hint, "ECPAYQ_FENCE") {
+	if f := b.doctor(0)["configuration"]; f.Status != "warning" ||
+		!strings.Contains(f.Detail, "10m45s") || !strings.Contains(f.Hint, "ECPAYQ_FENCE") {
 		t.Errorf("doctor: got %+v, want a warning with the least that is safe", f)
 	}
-	b.worker().awaitLog("ECPAYQ_FENCE 10m30s is less than ECPay's 10 minutes and ECPAYQ_TASK_TIMEOUT, 10m45s: a write that was not answered may land after it was sent again")
+	b.worker().awaitLog("ECPAYQ_FENCE 10m30s is less than ECPay's 10 minutes and ECPAYQ_TASK_TIMEOUT, 10m45s: a " +
+		"write that was not answered may land after it was sent again")
 }
 
 func TestDoctorNamesEverythingThatIsWrong(t *testing.T) {
@@ -112,22 +115,37 @@ func TestDoctorNamesEverythingThatIsWrong(t *testing.T) {
 		want    string
 		hint    bool
 	}{
-		{name: "Redis is away", changes: env{"ECPAYQ_REDIS_URL": "redis://" + freeAddr(t) + "/0"}, code: 1, check: "redis", status: "failed", want: "refused", hint: true},
-		{name: "Redis does not answer", changes: env{"ECPAYQ_REDIS_URL": frozen.URL()}, code: 1, check: "redis", status: "failed", want: "timeout", hint: true},
-		{name: "the Redis URL is wrong", changes: env{"ECPAYQ_REDIS_URL": "http://127.0.0.1"}, code: 1, check: "redis", status: "failed", want: "scheme", hint: true},
-		{name: "no AOF", redis: redistest.Options{AppendFsync: "no"}, check: "redis durability", status: "warning", want: "appendonly is no", hint: true},
-		{name: "AOF synced every second", redis: redistest.Options{AppendFsync: "everysec"}, check: "redis durability", status: "warning", want: "appendfsync is everysec", hint: true},
-		{name: "eviction", redis: redistest.Options{MaxmemoryPolicy: "allkeys-lru"}, check: "redis durability", status: "warning", want: "maxmemory-policy is allkeys-lru", hint: true},
-		{name: "CONFIG GET is not allowed", redis: redistest.Options{Username: "queue", Password: "s3cret-word", ACL: "~* &* +@all -config"}, check: "redis durability", status: "warning", want: "not known", hint: true},
-		{name: "a key of the wrong length", changes: env{"ECPAYQ_HASH_KEY": "tooShort"}, code: 1, check: "keys", status: "failed", want: "HashKey has 8 bytes", hint: true},
+		{name: "Redis is away", changes: env{"ECPAYQ_REDIS_URL": "redis://" + freeAddr(t) + "/0"},
+			code: 1, check: "redis", status: "failed", want: "refused", hint: true},
+		{name: "Redis does not answer", changes: env{"ECPAYQ_REDIS_URL": frozen.URL()},
+			code: 1, check: "redis", status: "failed", want: "timeout", hint: true},
+		{name: "the Redis URL is wrong", changes: env{"ECPAYQ_REDIS_URL": "http://127.0.0.1"},
+			code: 1, check: "redis", status: "failed", want: "scheme", hint: true},
+		{name: "no AOF", redis: redistest.Options{AppendFsync: "no"},
+			check: "redis durability", status: "warning", want: "appendonly is no", hint: true},
+		{name: "AOF synced every second", redis: redistest.Options{AppendFsync: "everysec"},
+			check: "redis durability", status: "warning", want: "appendfsync is everysec", hint: true},
+		{name: "eviction", redis: redistest.Options{MaxmemoryPolicy: "allkeys-lru"},
+			check: "redis durability", status: "warning", want: "maxmemory-policy is allkeys-lru", hint: true},
+		{name: "CONFIG GET is not allowed", redis: redistest.Options{Username: "queue", Password: "s3cret-word", ACL: "~* &* +@all -config"},
+			check: "redis durability", status: "warning", want: "not known", hint: true},
+		{name: "a key of the wrong length", changes: env{"ECPAYQ_HASH_KEY": "tooShort"},
+			code: 1, check: "keys", status: "failed", want: "HashKey has 8 bytes", hint: true},
 		{name: "no merchant", changes: noMerchant, code: 1, check: "keys", status: "failed", want: "no merchant is configured", hint: true},
-		{name: "a key file that is not there", changes: env{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": "/nowhere/iv"}, code: 1, check: "keys", status: "failed", want: "ECPAYQ_HASH_IV_FILE", hint: true},
-		{name: "a key file that everybody can read", changes: env{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": readable}, check: "key files", status: "warning", want: "ECPAYQ_HASH_IV_FILE: " + readable + " can be read by every user of this machine (mode 0644)", hint: true},
-		{name: "a key file that never ends", changes: env{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": "/dev/zero"}, code: 1, check: "keys", status: "failed", want: "/dev/zero is a device", hint: true},
-		{name: "timeouts that do not nest", changes: env{"ECPAYQ_SHUTDOWN_TIMEOUT": "10s"}, code: 1, check: "configuration", status: "failed", want: "ECPAYQ_SHUTDOWN_TIMEOUT 10s"},
-		{name: "ECPay is away", changes: env{"ECPAYQ_ECPAY_URL": "http://" + freeAddr(t)}, code: 1, check: "ecpay", status: "failed", want: "refused", hint: true},
-		{name: "the ECPay URL is wrong", changes: env{"ECPAYQ_ECPAY_URL": "http://192.0.2.1"}, code: 1, check: "ecpay", status: "failed", want: "loopback", hint: true},
-		{name: "the clock is wrong", changes: env{"ECPAYQ_ECPAY_URL": late.URL}, code: 1, check: "clock against ecpay", status: "failed", want: "s behind ours", hint: true},
+		{name: "a key file that is not there", changes: env{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": "/nowhere/iv"},
+			code: 1, check: "keys", status: "failed", want: "ECPAYQ_HASH_IV_FILE", hint: true},
+		{name: "a key file that everybody can read", changes: env{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": readable}, check: "key files",
+			status: "warning", want: "ECPAYQ_HASH_IV_FILE: " + readable + " can be read by every user of this machine (mode 0644)", hint: true},
+		{name: "a key file that never ends", changes: env{"ECPAYQ_HASH_IV": "", "ECPAYQ_HASH_IV_FILE": "/dev/zero"},
+			code: 1, check: "keys", status: "failed", want: "/dev/zero is a device", hint: true},
+		{name: "timeouts that do not nest", changes: env{"ECPAYQ_SHUTDOWN_TIMEOUT": "10s"},
+			code: 1, check: "configuration", status: "failed", want: "ECPAYQ_SHUTDOWN_TIMEOUT 10s"},
+		{name: "ECPay is away", changes: env{"ECPAYQ_ECPAY_URL": "http://" + freeAddr(t)},
+			code: 1, check: "ecpay", status: "failed", want: "refused", hint: true},
+		{name: "the ECPay URL is wrong", changes: env{"ECPAYQ_ECPAY_URL": "http://192.0.2.1"},
+			code: 1, check: "ecpay", status: "failed", want: "loopback", hint: true},
+		{name: "the clock is wrong", changes: env{"ECPAYQ_ECPAY_URL": late.URL}, code: 1,
+			check: "clock against ecpay", status: "failed", want: "s behind ours", hint: true},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

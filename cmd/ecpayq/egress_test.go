@@ -54,7 +54,8 @@ func TestA403ForThreeMerchantsStopsAllOthersInAllWorkersAndOneGoesFirst(t *testi
 	free := b.trigger(merchants[3], "FREE0")
 	b.eventually("a merchant who met no 403 waits for the address", func() bool {
 		for _, l := range append(workers[0].logs(), workers[1].logs()...) {
-			if reason, _ := l["reason"].(string); l["task_id"] == free && l["verdict"] == "hold" && l["kind"] == "Throttled" && strings.Contains(reason, "ECPay bans the address") {
+			if reason, _ := l["reason"].(string); l["task_id"] == free && l["verdict"] == "hold" &&
+				l["kind"] == "Throttled" && strings.Contains(reason, "ECPay bans the address") {
 				return true
 			}
 		}

@@ -28,7 +28,8 @@ func TestAWorkerWithFewOpenFilesSaysSoAndStaysReachable(t *testing.T) {
 		t.Fatalf("batch: %+v", r)
 	}
 	w := b.workerBy([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, limit), binary})
-	w.awaitLog("only 64 files may be open, of which this worker wants 208: it opens at most 14 connections to Redis with each of its two clients, and sends at most 12 requests to ECPay at once; raise the limit (ulimit -n, or LimitNOFILE of systemd)")
+	w.awaitLog("only 64 files may be open, of which this worker wants 208: it opens at most 14 connections to Redis " +
+		"with each of its two clients, and sends at most 12 requests to ECPay at once; raise the limit (ulimit -n, or LimitNOFILE of systemd)")
 
 	// Probes that stay connected, and one that connects anew each time.
 	for range 4 {

@@ -36,15 +36,19 @@ func TestWhatIsNoPayloadDiesWithAClearReason(t *testing.T) {
 		{"null", "P5", `null`, v1, "is required"},
 		{"a field of the wrong type", "P6", `{"MerchantID":"2000132","Tsr":6,"PayType":"2"}`, v1, `Tsr" has the wrong JSON type`},
 		{"a field that is not known", "P7", `{"MerchantID":"2000132","Tsr":"P7","PayType":"2","Tsrr":"P7"}`, v1, "unknown field"},
-		{"a name in two cases", "P16", `{"MerchantID":"2000132","Tsr":"P16","TSR":"P17","PayType":"2"}`, v1, `unknown field "TSR": names are exact`},
+		{"a name in two cases", "P16", `{"MerchantID":"2000132","Tsr":"P16","TSR":"P17","PayType":"2"}`,
+			v1, `unknown field "TSR": names are exact`},
 		{"a name twice", "P18", `{"MerchantID":"2000132","Tsr":"P18","Tsr":"P18","PayType":"2"}`, v1, `field "Tsr" is there twice`},
 		{"two values", "P8", `{"MerchantID":"2000132","Tsr":"P8","PayType":"2"}{}`, v1, "more than one JSON value"},
-		{"a payload of 17 KiB", "P9", `{"MerchantID":"2000132","Tsr":"P9","PayType":"2","RelateNumber":"` + strings.Repeat("x", 17<<10) + `"}`, v1, "bytes, at most"},
+		{"a payload of 17 KiB", "P9",
+			`{"MerchantID":"2000132","Tsr":"P9","PayType":"2","RelateNumber":"` + strings.Repeat("x", 17<<10) + `"}`, v1, "bytes, at most"},
 		{"deeply nested JSON", "P10", strings.Repeat("[", 12000), v1, "corrupt payload"},
-		{"a field that breaks a limit", "P11", `{"MerchantID":"2000132","Tsr":"` + strings.Repeat("T", 31) + `","PayType":"2"}`, v1, "Tsr has 31 characters, at most 30"},
+		{"a field that breaks a limit", "P11", `{"MerchantID":"2000132","Tsr":"` + strings.Repeat("T", 31) + `","PayType":"2"}`,
+			v1, "Tsr has 31 characters, at most 30"},
 		{"a payload of another id", "P12", `{"MerchantID":"2000132","Tsr":"OTHERTSR","PayType":"2"}`, v1, "belongs to another intent"},
 		{"a payload of another merchant", "P13", `{"MerchantID":"3002601","Tsr":"P13","PayType":"2"}`, v1, "belongs to another intent"},
-		{"a schema that is no number", "P14", `{"MerchantID":"2000132","Tsr":"P14","PayType":"2"}`, map[string]string{"v": "one"}, "corrupt payload: schema"},
+		{"a schema that is no number", "P14", `{"MerchantID":"2000132","Tsr":"P14","PayType":"2"}`,
+			map[string]string{"v": "one"}, "corrupt payload: schema"},
 		{"a schema of 0", "P15", `{"MerchantID":"2000132","Tsr":"P15","PayType":"2"}`, map[string]string{"v": "0"}, "corrupt payload: schema"},
 	}
 	for _, row := range rows {
@@ -91,9 +95,11 @@ func TestWhatANewerVersionWroteIsHeldForItsWorkers(t *testing.T) {
 		want                               string
 	}{
 		{"a newer schema", "trigger_issue", "b2c:trigger_issue", "b2c.trigger_issue.2000132.NEW1", payload, v2, "written by a newer version"},
-		{"a newer schema of a shape that nobody knows", "invalid", "b2b:invalid", "b2b.invalid.2000132.VG11000081.2026-03-02", `[{"A":1}]`, v2, "written by a newer version"},
+		{"a newer schema of a shape that nobody knows", "invalid", "b2b:invalid",
+			"b2b.invalid.2000132.VG11000081.2026-03-02", `[{"A":1}]`, v2, "written by a newer version"},
 		{"an unknown type", "trigger_issue", "b2c:edit_delay_issue", "b2c.edit_delay_issue.2000132.NEW2", payload, v1, "unknown task type"},
-		{"an unknown type with an id of its own kind", "query", "other:thing", "123e4567-e89b-12d3-a456-426614174000", "", nil, "unknown task type"},
+		{"an unknown type with an id of its own kind", "query", "other:thing",
+			"123e4567-e89b-12d3-a456-426614174000", "", nil, "unknown task type"},
 	}
 	for _, row := range rows {
 		b.put(row.queue, row.typeName, row.id, row.payload, row.headers)

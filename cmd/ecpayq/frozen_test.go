@@ -43,7 +43,8 @@ func TestSlowAWorkerThatWasFrozenPastItsLockSendsNothingOnWaking(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBenchOf(t, ecpaytest.Config{Window: 8 * time.Second}, env{
-				"ECPAYQ_MERCHANT_INTERVAL": "0s", "ECPAYQ_FENCE": "12s", "ECPAYQ_HTTP_TIMEOUT": "4s", "ECPAYQ_TASK_TIMEOUT": "8s", "ECPAYQ_SHUTDOWN_TIMEOUT": "20s", "ECPAYQ_LOG_LEVEL": "info",
+				"ECPAYQ_MERCHANT_INTERVAL": "0s", "ECPAYQ_FENCE": "12s", "ECPAYQ_HTTP_TIMEOUT": "4s",
+				"ECPAYQ_TASK_TIMEOUT": "8s", "ECPAYQ_SHUTDOWN_TIMEOUT": "20s", "ECPAYQ_LOG_LEVEL": "info",
 			})
 			b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "FROZEN1", RelateNumber: "RFROZEN1"}))
 			if row.failed > 0 {
@@ -80,7 +81,8 @@ func TestSlowAWorkerThatWasFrozenPastItsLockSendsNothingOnWaking(t *testing.T) {
 				t.Errorf("the worker that was frozen has sent %d requests on waking, want none", requests)
 			}
 			b.wantEffects("FROZEN1", "issued")
-			if diff := cmp.Diff(append(slices.Repeat([]string{"TriggerIssue"}, row.failed), row.story...), story(b.fake.Calls(), "FROZEN1", "RFROZEN1")); diff != "" {
+			diff := cmp.Diff(append(slices.Repeat([]string{"TriggerIssue"}, row.failed), row.story...), story(b.fake.Calls(), "FROZEN1", "RFROZEN1"))
+			if diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 			b.wantFresh()

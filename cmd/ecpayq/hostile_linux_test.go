@@ -26,7 +26,10 @@ import (
 
 // badText clears the screen, by ESC and by a control of C1, rings, forges a line, turns the
 // direction, hides and tags.
-var badText = "惡" + string([]rune{0x1b, '[', '2', 'J', 0x9b, '3', '1', 'm', 7, '\n', 'f', 'o', 'r', 'g', 'e', 'd', 0x7f, 0x202e, 0x2028, 0x2066, 0x200b, 0xfeff, 0xe0041}) + "意"
+var badText = "惡" + string([]rune{
+	0x1b, '[', '2', 'J', 0x9b, '3', '1', 'm', 7, '\n', 'f', 'o', 'r', 'g', 'e', 'd', 0x7f, 0x202e, 0x2028,
+	0x2066, 0x200b, 0xfeff, 0xe0041,
+}) + "意"
 
 // showsHidden returns what is in a text that nobody sees, beside line breaks and, on a
 // terminal, the colours of a table.
@@ -48,7 +51,8 @@ func (b *bench) stored() (dead, waits, foreign string) {
 	b.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{RtnCode: 5070450, RtnMsg: badText, Times: -1})
 	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000091", InvoiceDate: invoiceDate}))
 	console := start(b.T, b.env.with(env{"ECPAYQ_LOG_FORMAT": "console"}), "worker")
-	dead = b.enqueue("invalid", "--invoice-number", "VG11000091", "--invoice-date", invoiceDate, "--reason", "訂單取消", "--remark", "a"+string(rune(0x202e))+"b").ID
+	dead = b.enqueue("invalid", "--invoice-number", "VG11000091", "--invoice-date",
+		invoiceDate, "--reason", "訂單取消", "--remark", "a"+string(rune(0x202e))+"b").ID
 	b.waitFor(dead, "dead")
 	console.stop()
 	if log := console.err.String(); showsHidden(log) != "" || !strings.Contains(log, "5070450") {
@@ -57,13 +61,16 @@ func (b *bench) stored() (dead, waits, foreign string) {
 	if shown := b.show(dead); shown.RtnMsg != badText && !strings.Contains(shown.RtnMsg, string(rune(0x202e))) {
 		b.Errorf("nothing hostile is stored: %q", shown.RtnMsg)
 	}
-	b.must(rdb.HSet(ctx, record.TaskKey(dead), "d_reason", badText, "d_reason_zh", badText, "by", record.ByHand(badText), "last_err", badText).Err())
+	b.must(
+		rdb.HSet(ctx, record.TaskKey(dead), "d_reason", badText, "d_reason_zh", badText, "by", record.ByHand(badText), "last_err", badText).Err(),
+	)
 	waits = b.enqueue("trigger-issue", "--tsr", "WAITS", "--process-in", "1h").ID
 	b.must(rdb.HSet(ctx, record.TaskKey(waits), "state", "held", "kind", "Unavailable", "reason", badText, "reason_zh", badText).Err())
 
 	foreign = "x" + badText
 	b.must(ledger.NoteOwner(ctx, rdb, foreign))
-	b.must(rdb.HSet(ctx, record.TaskKey(foreign), "state", "dead", "kind", "Unknown", "type", badText, "queue", badText, "payload", badText, "headers", "{}",
+	b.must(rdb.HSet(ctx, record.TaskKey(foreign), "state", "dead", "kind", "Unknown",
+		"type", badText, "queue", badText, "payload", badText, "headers", "{}",
 		"died", time.Now().UnixMilli(), "by", "worker", "reason", badText, "result", `"`+string(rune(0x202e))+`"`).Err())
 	b.must(rdb.ZAdd(ctx, record.DeadKey(foreign), redis.Z{Score: float64(time.Now().UnixMilli()), Member: foreign}).Err())
 	b.must(ledger.Audit(ctx, rdb, ledger.AuditEntry{Who: badText, What: badText, ID: foreign, Note: badText, Fields: []string{badText}}))
@@ -71,7 +78,8 @@ func (b *bench) stored() (dead, waits, foreign string) {
 	b.must(rdb.HSet(ctx, record.KeysOf(merchantID).Pace, "last", time.Now().UnixMicro(), "ban", until, "ban_since", 1, "ban_why", badText,
 		"denied:B2C:"+badText, fmt.Sprintf("1 %d 1 0 - %s", until, badText)).Err())
 	b.must(rdb.HSet(ctx, record.KeysOf(badText).Pace, "last", time.Now().UnixMicro()).Err())
-	b.must(rdb.ZAdd(ctx, record.MerchantsKey, redis.Z{Score: float64(time.Now().UnixMilli()), Member: merchantID}, redis.Z{Score: float64(time.Now().UnixMilli()), Member: badText}).Err())
+	b.must(rdb.ZAdd(ctx, record.MerchantsKey, redis.Z{Score: float64(time.Now().UnixMilli()), Member: merchantID},
+		redis.Z{Score: float64(time.Now().UnixMilli()), Member: badText}).Err())
 	b.schedules("schedules:\n  - {name: night, cron: '0 3 * * *', time_zone: UTC}\n")
 	return dead, waits, foreign
 }
@@ -81,11 +89,17 @@ func TestNothingThatSomebodyWroteDrivesATerminalAndJSONLosesNothing(t *testing.T
 	b := newBench(t, nil)
 	dead, waits, foreign := b.stored()
 	for _, command := range [][]string{
-		{"task", "show", dead}, {"task", "wait", dead, "--timeout", "1s"}, {"task", "show", foreign}, {"task", "list"}, {"task", "list", "--state", badText}, {"task", "cancel", foreign, "--note", "x"},
-		{"dead", "list"}, {"dead", "list", "--type", badText}, {"dead", "show", dead}, {"dead", "show", foreign}, {"dead", "show", "no" + foreign}, {"dead", "export"}, {"dead", "export", "--format", "csv"},
-		{"dead", "replay", "--dry-run"}, {"dead", "replay", "--dry-run", dead, foreign}, {"dead", "replay", foreign, "--set", badText + "=1"}, {"dead", "resolve", "no" + foreign, "--note", "x"},
-		{"merchant", "list"}, {"merchant", "list", "no" + badText}, {"merchant", "resume", badText}, {"audit"}, {"audit", "--what", badText}, {"schedule", "list"}, {"schedule", "run", badText}, {"schedule", "run", "night", "--dry-run"},
-		{"enqueue", "trigger-issue", "--tsr", badText}, {"enqueue", "batch", inFile(t, `{"type":"`+strings.ReplaceAll(badText, "\n", "")+`","data":{}}`)}, {"doctor"}, {badText}, {"dead", "list", "--" + badText},
+		{"task", "show", dead}, {"task", "wait", dead, "--timeout", "1s"}, {"task", "show", foreign},
+		{"task", "list"}, {"task", "list", "--state", badText}, {"task", "cancel", foreign, "--note", "x"},
+		{"dead", "list"}, {"dead", "list", "--type", badText}, {"dead", "show", dead}, {"dead", "show", foreign},
+		{"dead", "show", "no" + foreign}, {"dead", "export"}, {"dead", "export", "--format", "csv"},
+		{"dead", "replay", "--dry-run"}, {"dead", "replay", "--dry-run", dead, foreign},
+		{"dead", "replay", foreign, "--set", badText + "=1"}, {"dead", "resolve", "no" + foreign, "--note", "x"},
+		{"merchant", "list"}, {"merchant", "list", "no" + badText}, {"merchant", "resume", badText}, {"audit"},
+		{"audit", "--what", badText}, {"schedule", "list"}, {"schedule", "run", badText}, {"schedule", "run", "night", "--dry-run"},
+		{"enqueue", "trigger-issue", "--tsr", badText}, {
+			"enqueue", "batch", inFile(t, `{"type":"`+strings.ReplaceAll(badText, "\n", "")+`","data":{}}`),
+		}, {"doctor"}, {badText}, {"dead", "list", "--" + badText},
 	} {
 		name := strings.ReplaceAll(strings.Join(command, " "), badText, "…")
 		r := b.run(command...)
@@ -176,9 +190,12 @@ func TestTablesFitTheTerminalAndLeaveIDsWhole(t *testing.T) {
 		command []string
 		id      string
 	}{
-		{[]string{"task", "show", dead}, dead}, {[]string{"task", "list"}, waits}, {[]string{"dead", "list"}, dead}, {[]string{"dead", "show", dead}, dead},
-		{[]string{"merchant", "list"}, merchantID}, {[]string{"audit"}, ""}, {[]string{"schedule", "list"}, "night"}, {[]string{"doctor"}, "redis"},
-		{[]string{"enqueue", "trigger-issue", "--tsr", "WAITS"}, waits}, {[]string{"dead", "replay", "b2b.invalid.2000132.VG99999999.2026-01-01"}, "b2b.invalid.2000132.VG99999999.2026-01-01"},
+		{[]string{"task", "show", dead}, dead}, {[]string{"task", "list"}, waits},
+		{[]string{"dead", "list"}, dead}, {[]string{"dead", "show", dead}, dead},
+		{[]string{"merchant", "list"}, merchantID}, {[]string{"audit"}, ""},
+		{[]string{"schedule", "list"}, "night"}, {[]string{"doctor"}, "redis"},
+		{[]string{"enqueue", "trigger-issue", "--tsr", "WAITS"}, waits},
+		{[]string{"dead", "replay", "b2b.invalid.2000132.VG99999999.2026-01-01"}, "b2b.invalid.2000132.VG99999999.2026-01-01"},
 	} {
 		for _, columns := range []uint16{200, 80, 30} {
 			width := func(_ *exec.Cmd, terminal *os.File) { setWidth(t, terminal, columns) }

@@ -34,7 +34,8 @@ func runHere(t *testing.T, env map[string]string, in string, args ...string) sai
 }
 
 // goWords are those of Go and of the libraries that nobody at a shop knows.
-var goWords = []string{"strconv", "time:", "parse error", "invalid syntax", "as int", "unmarshal", "json:", "yaml:", "defined", "UNKNOWN", "failed: ", "duplicate this"}
+var goWords = []string{"strconv", "time:", "parse error", "invalid syntax", "as int",
+	"unmarshal", "json:", "yaml:", "defined", "UNKNOWN", "failed: ", "duplicate this"}
 
 func (s said) wantMistake(t *testing.T, name, want, hint string) {
 	t.Helper()
@@ -42,7 +43,8 @@ func (s said) wantMistake(t *testing.T, name, want, hint string) {
 		t.Errorf("%s: got exit code %d and %q on stdout, want %d and nothing", name, s.code, s.out, exitUsage)
 	}
 	line, rest, _ := strings.Cut(s.errors, "\n")
-	if !strings.HasPrefix(line, "ecpayq: error: ") || !strings.Contains(line, want) || !strings.HasPrefix(rest, "hint: ") || !strings.Contains(rest, hint) {
+	if !strings.HasPrefix(line, "ecpayq: error: ") || !strings.Contains(line, want) ||
+		!strings.HasPrefix(rest, "hint: ") || !strings.Contains(rest, hint) {
 		t.Errorf("%s: got %q, want an error that says %q and a hint with %q", name, s.errors, want, hint)
 	}
 	for _, word := range goWords {
@@ -53,7 +55,8 @@ func (s said) wantMistake(t *testing.T, name, want, hint string) {
 }
 
 // badNumbers are numbers to Go's source, or to nobody.
-var badNumbers = []string{"010", "08", "0x10", "0b1", "0o7", "1_000", "+5", " 5", "5 ", "5.0", "1e1", "-0", "٣", "five", "", "99999999999999999999"}
+var badNumbers = []string{"010", "08", "0x10", "0b1", "0o7", "1_000", "+5",
+	" 5", "5 ", "5.0", "1e1", "-0", "٣", "five", "", "99999999999999999999"}
 
 func TestANumberIsDecimalOnEveryWayIn(t *testing.T) {
 	t.Parallel()
@@ -74,7 +77,8 @@ func TestANumberIsDecimalOnEveryWayIn(t *testing.T) {
 				want = flag + " is a number out of range"
 			}
 			runHere(t, env, "", args...).wantMistake(t, fmt.Sprintf("%s=%q", flag, number), want, "help")
-			if v := variable(flag); number != "" && strings.Contains("ECPAYQ_CONCURRENCY ECPAYQ_EGRESS_RATE ECPAYQ_CONFIRM_REPLICAS ECPAYQ_MAX_ATTEMPTS", v) {
+			if v := variable(flag); number != "" &&
+				strings.Contains("ECPAYQ_CONCURRENCY ECPAYQ_EGRESS_RATE ECPAYQ_CONFIRM_REPLICAS ECPAYQ_MAX_ATTEMPTS", v) {
 				runHere(t, map[string]string{"ECPAYQ_MERCHANT_ID": "1", v: number}, "", strings.Fields(command)...).
 					wantMistake(t, fmt.Sprintf("%s=%q", v, number), strings.Replace(want, flag, v, 1), "help")
 			}
@@ -148,21 +152,25 @@ func TestAMistakeIsToldInWordsForPeople(t *testing.T) {
 		{"dead replay --kind=", "--kind is empty", "help"},
 		{"task list --state=", "--state is empty", "help"},
 		{"enqueue trigger-issue --tsr A --process-at=", "--process-at is empty", "help"},
-		{"enqueue trigger-issue --tsr A --process-in 500ms", "--process-in is 500ms; it must be whole seconds, because asynq drops what is less: set it to 1s", "help"},
+		{"enqueue trigger-issue --tsr A --process-in 500ms",
+			"--process-in is 500ms; it must be whole seconds, because asynq drops what is less: set it to 1s", "help"},
 		{"enqueue trigger-issue --tsr A --process-in 1.9s", "--process-in is 1.9s; it must be whole seconds", "help"},
-		{"enqueue trigger-issue --tsr A --retention 500ms", "ECPAYQ_RETENTION is 500ms; it must be whole seconds, because asynq drops what is less: set it to 1s", "help"},
+		{"enqueue trigger-issue --tsr A --retention 500ms",
+			"ECPAYQ_RETENTION is 500ms; it must be whole seconds, because asynq drops what is less: set it to 1s", "help"},
 		{"enqueue batch --retention 0s -", "ECPAYQ_RETENTION is 0s; it must be more than 0", "help"},
 		{"dead replay --retention 1.9s", "ECPAYQ_RETENTION is 1.9s; it must be whole seconds", "help"},
 		{"dead resolve --note x --finish-ttl 0s b2b.invalid.1.A.B", "ECPAYQ_FINISH_TTL is 0s; it must be more than 0", "help"},
 		{"wroker", `no command "wroker" in ecpayq`, "did you mean worker? ecpayq --help lists its commands"},
-		{"enqueue triger-issue", `no command "triger-issue" in ecpayq enqueue`, "did you mean trigger-issue? ecpayq enqueue --help lists its commands"},
+		{"enqueue triger-issue", `no command "triger-issue" in ecpayq enqueue`,
+			"did you mean trigger-issue? ecpayq enqueue --help lists its commands"},
 		{"help wroker", `no command "wroker" in ecpayq`, "did you mean worker?"},
 		{"help nosuch", `no command "nosuch" in ecpayq`, "ecpayq --help lists its commands"},
 		{"help dead nosuch", `no command "nosuch" in ecpayq dead`, "ecpayq dead --help lists its commands"},
 		{"dead help relpay", `no command "relpay" in ecpayq dead`, "did you mean replay?"},
 		{"nosuch --help", `no command "nosuch" in ecpayq`, "ecpayq --help lists its commands"},
 		{"worker --concurency 3", `ecpayq worker has no flag "--concurency"`, "did you mean --concurrency? ecpayq worker --help lists its flags"},
-		{"enqueue trigger-issue --tsr T --dealy-day 1", `ecpayq enqueue b2c-trigger-issue has no flag "--dealy-day"`, "did you mean --delay-day?"},
+		{"enqueue trigger-issue --tsr T --dealy-day 1",
+			`ecpayq enqueue b2c-trigger-issue has no flag "--dealy-day"`, "did you mean --delay-day?"},
 		{"worker --speed 9", `ecpayq worker has no flag "--speed"`, "ecpayq worker --help lists its flags"},
 		{"--speed 9", `ecpayq has no flag "--speed"`, "ecpayq --help lists"},
 	} {
@@ -172,11 +180,14 @@ func TestAMistakeIsToldInWordsForPeople(t *testing.T) {
 			t.Errorf("%s: got %q, which proposes what nobody meant", row.args, got.errors)
 		}
 	}
-	if got := runHere(t, env, "", "worker", "--help"); !strings.Contains(got.out, "(default: 11m)") || !strings.Contains(got.out, "(default: 1080h)") || strings.Contains(got.out, "m0s") {
+	if got := runHere(t, env, "", "worker", "--help"); !strings.Contains(got.out, "(default: 11m)") ||
+		!strings.Contains(got.out, "(default: 1080h)") || strings.Contains(got.out, "m0s") {
 		t.Errorf("worker --help writes durations as Go does:\n%s", got.out)
 	}
-	for _, args := range []string{"help", "help help", "help enqueue trigger-issue", "enqueue help batch", "enqueue batch --help", "dead help", "version --help"} {
-		if got := runHere(t, env, "", strings.Fields(args)...); got.code != exitOK || got.errors != "" || !strings.HasPrefix(got.out, "NAME:\n   ecpayq") {
+	for _, args := range []string{"help", "help help", "help enqueue trigger-issue",
+		"enqueue help batch", "enqueue batch --help", "dead help", "version --help"} {
+		if got := runHere(t, env, "", strings.Fields(args)...); got.code != exitOK ||
+			got.errors != "" || !strings.HasPrefix(got.out, "NAME:\n   ecpayq") {
 			t.Errorf("%s: got %+v, want help", args, got)
 		}
 	}
@@ -233,16 +244,26 @@ func TestWhatIsNotStoredBecauseTheEarlierOneStandsEndsWithExitCode3(t *testing.T
 		want, hint string // on stderr
 	}{
 		{"a duplicate", "", trigger("LIVE"), exitOK, "this was enqueued before and is pending", ""},
-		{"one that is dead", "", trigger("DEAD"), exitNotStored, "ecpayq: error: nothing was stored: this was enqueued before and is dead\n", "hint: ecpayq dead show " + dead + " says why; --replace-dead"},
-		{"one that differs", "", trigger("LIVE", "--delay-day", "3"), exitNotStored, "nothing was stored: this was enqueued before and is pending, and differs in DelayDay\n", "hint: ecpayq task show b2c.trigger_issue.2000132.LIVE"},
-		{"one that is dead and differs", "", trigger("DEAD", "--delay-day", "3"), exitNotStored, "is dead, and differs in DelayDay\n", "hint: ecpayq dead show " + dead},
+		{"one that is dead", "", trigger("DEAD"), exitNotStored, "ecpayq: error: nothing was stored: this was enqueued before and is dead\n",
+			"hint: ecpayq dead show " + dead + " says why; --replace-dead"},
+		{
+			"one that differs", "", trigger("LIVE", "--delay-day", "3"), exitNotStored,
+			"nothing was stored: this was enqueued before and is pending, and differs in DelayDay\n",
+			"hint: ecpayq task show b2c.trigger_issue.2000132.LIVE",
+		},
+		{"one that is dead and differs", "", trigger("DEAD", "--delay-day", "3"),
+			exitNotStored, "is dead, and differs in DelayDay\n", "hint: ecpayq dead show " + dead},
 		{"one that is dead, which is allowed", "", trigger("DEAD", "--ok-if-dead"), exitOK, "this was enqueued before and is dead", ""},
 		{"one that differs, which is allowed", "", trigger("LIVE", "--delay-day", "3", "--ok-if-dead"), exitOK, "differs in DelayDay", ""},
 		{"a batch of duplicates", line("LIVE", ""), []string{"batch", "-"}, exitOK, "duplicate 1", ""},
-		{"a batch with one that is dead", line("NEW1", "") + line("DEAD", ""), []string{"batch", "-"}, exitNotStored, "nothing was stored of 1 lines, whose earlier tasks are dead or differ\n", "hint: ecpayq dead show ID"},
-		{"a batch with one that differs", line("LIVE", `,"DelayDay":3`), []string{"batch", "-"}, exitNotStored, "line 1: warning: the earlier task, which stands, differs in DelayDay\n", "hint: ecpayq dead show ID"},
-		{"a batch with one that is dead, which is allowed", line("DEAD", ""), []string{"batch", "--ok-if-dead", "-"}, exitOK, "line 1: warning: this was enqueued before and is dead\n", ""},
-		{"a batch with one that is dead and one that is wrong", line("DEAD", "") + "x\n", []string{"batch", "-"}, exitFailure, "1 of 2 lines were not stored", ""},
+		{"a batch with one that is dead", line("NEW1", "") + line("DEAD", ""), []string{"batch", "-"}, exitNotStored,
+			"nothing was stored of 1 lines, whose earlier tasks are dead or differ\n", "hint: ecpayq dead show ID"},
+		{"a batch with one that differs", line("LIVE", `,"DelayDay":3`), []string{"batch", "-"}, exitNotStored,
+			"line 1: warning: the earlier task, which stands, differs in DelayDay\n", "hint: ecpayq dead show ID"},
+		{"a batch with one that is dead, which is allowed", line("DEAD", ""), []string{"batch", "--ok-if-dead", "-"},
+			exitOK, "line 1: warning: this was enqueued before and is dead\n", ""},
+		{"a batch with one that is dead and one that is wrong", line("DEAD", "") + "x\n",
+			[]string{"batch", "-"}, exitFailure, "1 of 2 lines were not stored", ""},
 		{"one put in its place", "", trigger("DEAD", "--replace-dead"), exitOK, "", ""},
 	} {
 		got := enqueue(row.in, row.args...)
@@ -271,12 +292,14 @@ func TestABatchTakesNamesAndNumbersAsTheyAreWritten(t *testing.T) {
 		head + `"Tsr":"AA"},"type":"b2c:cancel_delay_issue"}`:          `\"type\" is there twice`,
 		head + `"Tsr":"AA"},"Process_At":"2126-01-31T09:00:00+08:00"}`: `unknown field \"Process_At\": names are exact, it is \"process_at\"`,
 		head + `"Tsr":"AA","DelayDay":010}}`:                           `not JSON at byte 83, at \"DelayDay\"`,
-		head + `"Tsr":"AA","DelayDay":1e1}}`:                           `\"DelayDay\" has the wrong JSON type: it must be a whole number in decimal digits`,
-		head + `"Tsr":"AA","DelayDay":-0}}`:                            `\"DelayDay\" has the wrong JSON type`,
-		head + `"Tsr":"AA"}}]`:                                         `more than one JSON value`,
-		`{"type":"b2c:trigger_issue","data":[]}`:                       `\"data\" has the wrong JSON type: it must be an object, not a list; PHP writes an empty array as []`,
-		`{"type":"b2c:trigger_issue","data":null}`:                     `\"data\" has the wrong JSON type: it must be an object`,
-		head + "\"Tsr\":\"AA\",\"RelateNumber\":\"\xa7\"}}":            `not UTF-8`,
+		head +
+			`"Tsr":"AA","DelayDay":1e1}}`: `\"DelayDay\" has the wrong JSON type: it must be a whole number in decimal digits`,
+		head + `"Tsr":"AA","DelayDay":-0}}`: `\"DelayDay\" has the wrong JSON type`,
+		head + `"Tsr":"AA"}}]`:              `more than one JSON value`,
+		`{"type":"b2c:trigger_issue","data":[]}`: `\"data\" has the wrong JSON type: it must be an object, not a list; ` +
+			`PHP writes an empty array as []`,
+		`{"type":"b2c:trigger_issue","data":null}`:          `\"data\" has the wrong JSON type: it must be an object`,
+		head + "\"Tsr\":\"AA\",\"RelateNumber\":\"\xa7\"}}": `not UTF-8`,
 	} {
 		got := runHere(t, env, text+"\n", "enqueue", "batch", "-")
 		if got.code != exitFailure || !strings.Contains(got.out, want) || strings.Contains(got.out, `"id"`) {

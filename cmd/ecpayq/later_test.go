@@ -31,14 +31,17 @@ func TestTasksForLaterAreListedAndCancelledAndMayBeEnqueuedAgain(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, two + " " + one}, {[]string{"--state", "scheduled", "--json"}, two + " " + one}, {[]string{"--state", "held"}, ""}, {[]string{"--limit", "1"}, two},
-		{[]string{"--type", "trigger-issue"}, one}, {[]string{"--merchant-id", "1"}, ""}, {[]string{"--merchant-id", merchantID, "--type", "b2b:invalid"}, two},
+		{nil, two + " " + one}, {[]string{"--state", "scheduled", "--json"}, two + " " + one},
+		{[]string{"--state", "held"}, ""}, {[]string{"--limit", "1"}, two},
+		{[]string{"--type", "trigger-issue"}, one}, {[]string{"--merchant-id", "1"}, ""},
+		{[]string{"--merchant-id", merchantID, "--type", "b2b:invalid"}, two},
 	} {
 		if got := strings.Join(list(row.args...), " "); got != row.want {
 			t.Errorf("task list %v: got %q, want %q", row.args, got, row.want)
 		}
 	}
-	for _, args := range [][]string{{"cancel", one}, {"cancel", "--note", "x"}, {"cancel", one, "--note", " "}, {"list", "--state", "dead"}, {"list", "x"}} {
+	for _, args := range [][]string{{"cancel", one}, {"cancel", "--note", "x"},
+		{"cancel", one, "--note", " "}, {"list", "--state", "dead"}, {"list", "x"}} {
 		if r := b.run(append([]string{"task"}, args...)...); r.code != 2 {
 			t.Errorf("task %v: got exit code %d, want 2", args, r.code)
 		}

@@ -67,7 +67,8 @@ func TestAStartWaitsForARedisThatLoadsItsData(t *testing.T) {
 	if status, body := d.get("/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("/readyz of the dashboard while Redis loads: status %d, want 503\n%s", status, body)
 	}
-	if r := impatient.wait(90 * time.Second); r.code != 1 || !strings.Contains(r.stderr, "still loading its data") || !strings.Contains(r.stderr, "LOADING") {
+	if r := impatient.wait(90 * time.Second); r.code != 1 ||
+		!strings.Contains(r.stderr, "still loading its data") || !strings.Contains(r.stderr, "LOADING") {
 		t.Errorf("a worker that must not wait: %+v, want exit code 1", r)
 	}
 

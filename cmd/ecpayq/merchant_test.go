@@ -119,7 +119,8 @@ func TestAWorkerWithOldKeysHoldsWhileOneWithNewKeysGoesOn(t *testing.T) {
 	if len(list) != 1 || list[0].ID != merchantID || list[0].Held != len(ids) || len(list[0].Denied) != 1 {
 		t.Fatalf("got %+v, want the merchant with its %d held tasks and one refusal", list, len(ids))
 	}
-	if d := list[0].Denied[0]; d.Fingerprint != fingerprint || d.Service != "B2C" || d.Pauses != 1 || d.Probing || !strings.Contains(d.Why, "110") || d.NextProbe.Sub(d.Since) != time.Minute {
+	if d := list[0].Denied[0]; d.Fingerprint != fingerprint || d.Service != "B2C" || d.Pauses != 1 ||
+		d.Probing || !strings.Contains(d.Why, "110") || d.NextProbe.Sub(d.Since) != time.Minute {
 		t.Errorf("got %+v, want who is refused, why, and the next probe a minute later", d)
 	}
 
@@ -199,7 +200,8 @@ func TestResumeEndsABanAndHoldsOfAMerchantAndLeavesWhatWaitsForItsFence(t *testi
 		b.await(id, "held")
 	}
 	list := b.merchants("--troubled")
-	if len(list) != 1 || list[0].Ban == nil || list[0].Held != len(ids) || list[0].Waiting != 3 || list[0].Interval != "200ms" || list[0].NextPlace.Before(list[0].Ban.Until) {
+	if len(list) != 1 || list[0].Ban == nil || list[0].Held != len(ids) || list[0].Waiting != 3 ||
+		list[0].Interval != "200ms" || list[0].NextPlace.Before(list[0].Ban.Until) {
 		t.Fatalf("got %+v, want a ban, 5 held and 3 in line behind it", list)
 	}
 	if ban := list[0].Ban; ban.Until.Sub(ban.Since) < 29*time.Minute || !strings.Contains(ban.Why, "403") {
@@ -210,7 +212,8 @@ func TestResumeEndsABanAndHoldsOfAMerchantAndLeavesWhatWaitsForItsFence(t *testi
 	if r.code != 0 || r.stderr != "" {
 		t.Fatalf("exit code %d\n%s", r.code, r.stderr)
 	}
-	if got := linesOf[resumed](b, r.stdout); len(got) != 1 || got[0].ID != merchantID || got[0].Banned == nil || got[0].Woken != len(ids) || got[0].Running != 0 {
+	if got := linesOf[resumed](b, r.stdout); len(got) != 1 || got[0].ID != merchantID ||
+		got[0].Banned == nil || got[0].Woken != len(ids) || got[0].Running != 0 {
 		t.Errorf("got %+v, want a ban that was lifted and %d tasks woken", got, len(ids))
 	}
 	for _, id := range ids {
@@ -227,7 +230,8 @@ func TestResumeEndsABanAndHoldsOfAMerchantAndLeavesWhatWaitsForItsFence(t *testi
 		t.Errorf("got %+v, want the merchant, without trouble", b.merchants())
 	}
 	acts := b.audit("--what", "resume")
-	if len(acts) != 2 || acts[1].MerchantID != merchantID || acts[1].ID != "" || acts[1].Note != "back office says go on" || !strings.HasPrefix(acts[1].Who, "ops@") {
+	if len(acts) != 2 || acts[1].MerchantID != merchantID || acts[1].ID != "" ||
+		acts[1].Note != "back office says go on" || !strings.HasPrefix(acts[1].Who, "ops@") {
 		t.Errorf("audit: %+v", acts)
 	}
 	if got := len(b.audit("--merchant-id", merchantID)); got != 2 {

@@ -16,10 +16,12 @@ import (
 // and dropped here: what is wanted stands at the end, in the words of our own flags.
 var (
 	valueOfFlag     = regexp.MustCompile(`^invalid value "(?:[^"\\]|\\.)*" for flag -([a-z-]+): (.*)$`)
-	valueOfVariable = regexp.MustCompile(`^could not parse "(?:[^"\\]|\\.)*" as \S+ value from environment variable "([A-Z_]+)" for flag [a-z-]+: (.*)$`)
-	unknownFlag     = regexp.MustCompile(`^flag provided but not defined: -(.*)$`)
-	noTopic         = regexp.MustCompile(`^No help topic for '(.*)'`)
-	flagAlone       = regexp.MustCompile(`^flag needs an argument: (--?[a-z-]+)`)
+	valueOfVariable = regexp.MustCompile(
+		`^could not parse "(?:[^"\\]|\\.)*" as \S+ value from environment variable "([A-Z_]+)" for flag [a-z-]+: (.*)$`,
+	)
+	unknownFlag = regexp.MustCompile(`^flag provided but not defined: -(.*)$`)
+	noTopic     = regexp.MustCompile(`^No help topic for '(.*)'`)
+	flagAlone   = regexp.MustCompile(`^flag needs an argument: (--?[a-z-]+)`)
 )
 
 // mistake says in words for people what cli found wrong on the command line of c, or
@@ -39,7 +41,8 @@ func mistake(c *cli.Command, err error) error {
 		return fmt.Errorf("%s needs a value", m[1])
 	}
 	if m := unknownFlag.FindStringSubmatch(text); m != nil && c != nil {
-		return unknown(fmt.Errorf("%s has no flag %s", c.FullName(), quoted(dashed(m[1]))), dashed(m[1]), flagNames(c), c.FullName()+" --help lists its flags")
+		return unknown(fmt.Errorf("%s has no flag %s", c.FullName(), quoted(dashed(m[1]))),
+			dashed(m[1]), flagNames(c), c.FullName()+" --help lists its flags")
 	}
 	if m := noTopic.FindStringSubmatch(text); m != nil {
 		return fmt.Errorf("no help about %s", quoted(m[1]))

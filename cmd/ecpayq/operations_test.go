@@ -23,7 +23,8 @@ func TestEveryOperationGoesFromEnqueueToECPayWithExactlyOneEffect(t *testing.T) 
 		t.Helper()
 		b.must(err)
 	}
-	const allowanceData = `{"MerchantID":"2000132","Seller_Identifier":"23165448","Buyer_Identifier":"","AllowanceDate":"2026-03-01","ConfirmDate":"2026-03-02","Upload_Status":"1","Upload_Date":"2026-03-03","ConfirmRemark":""}`
+	const allowanceData = `{"MerchantID":"2000132","Seller_Identifier":"23165448","Buyer_Identifier":"","AllowanceDate":"2026-03-01",` +
+		`"ConfirmDate":"2026-03-02","Upload_Status":"1","Upload_Date":"2026-03-03","ConfirmRemark":""}`
 	allowance := func(number string, shape ecpaytest.RtnDataShape) {
 		t.Helper()
 		stage(b.fake.StageAllowance(ecpaytest.Allowance{
@@ -72,7 +73,8 @@ func TestEveryOperationGoesFromEnqueueToECPayWithExactlyOneEffect(t *testing.T) 
 			name: "cancel before issue", subject: "CANCEL1",
 			args: "cancel-delay-issue --merchant-id 2000132 --tsr CANCEL1",
 			call: "B2C CancelDelayIssue", effects: []string{"cancelled"},
-			want: task{ID: "b2c.cancel_delay_issue.2000132.CANCEL1", Type: "b2c:cancel_delay_issue", Queue: "cancel_delay_issue", RtnCode: 1, RtnMsg: "取消開立發票成功",
+			want: task{ID: "b2c.cancel_delay_issue.2000132.CANCEL1", Type: "b2c:cancel_delay_issue",
+				Queue: "cancel_delay_issue", RtnCode: 1, RtnMsg: "取消開立發票成功",
 				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"取消開立發票成功"}`)},
 		},
 		{
@@ -86,41 +88,48 @@ func TestEveryOperationGoesFromEnqueueToECPayWithExactlyOneEffect(t *testing.T) 
 			name: "void confirm", subject: "VG11000002",
 			args: "invalid-confirm --merchant-id 2000132 --invoice-number VG11000002 --invoice-date 2026-03-02",
 			call: "B2B InvalidConfirm", effects: []string{"void_confirmed"},
-			want: task{ID: "b2b.invalid_confirm.2000132.VG11000002.2026-03-02", Type: "b2b:invalid_confirm", Queue: "invalid_confirm", RtnCode: 1, RtnMsg: "Success",
+			want: task{ID: "b2b.invalid_confirm.2000132.VG11000002.2026-03-02",
+				Type: "b2b:invalid_confirm", Queue: "invalid_confirm", RtnCode: 1, RtnMsg: "Success",
 				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
 		},
 		{
 			name: "allowance query, RtnData an object", subject: "2603010000000001",
 			args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000001",
 			call: "B2B GetAllowanceConfirm",
-			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000001", Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
+			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000001",
+				Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
 				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":` + allowanceData + `}`)},
 		},
 		{
 			name: "allowance query, RtnData a string", subject: "2603010000000002",
 			args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000002",
 			call: "B2B GetAllowanceConfirm",
-			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000002", Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
+			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000002",
+				Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
 				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":` + allowanceData + `}`)},
 		},
 		{
 			name: "allowance query, RtnData empty", subject: "2603010000000003",
 			args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000003",
 			call: "B2B GetAllowanceConfirm",
-			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000003", Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
+			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000003",
+				Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
 				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":null}`)},
 		},
 		{
 			name: "allowance query, RtnData null", subject: "2603010000000004",
 			args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000004",
 			call: "B2B GetAllowanceConfirm",
-			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000004", Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
+			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000004",
+				Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
 				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":null}`)},
 		},
 	}
 	b.worker()
 	for _, row := range rows {
-		if got, want := b.enqueue(strings.Fields(row.args)...), (receipt{ID: row.want.ID, Type: row.want.Type, Queue: row.want.Queue, State: "pending"}); !cmp.Equal(got, want) {
+		got := b.enqueue(strings.Fields(row.args)...)
+		want := receipt{ID: row.want.ID, Type: row.want.Type, Queue: row.want.Queue, State: "pending"}
+		if !cmp.Equal(got, want) {
 			t.Errorf("%s: receipt (-want +got):\n%s", row.name, cmp.Diff(want, got))
 		}
 	}
@@ -239,7 +248,8 @@ func TestEveryRetryIsStampedAnew(t *testing.T) {
 			effects: []string{"voided"}, wantRqID: true,
 		},
 		{
-			name: "query", operation: "GetAllowanceConfirm", subject: "2603010000000011", args: "get-allowance-confirm --allowance-no 2603010000000011",
+			name: "query", operation: "GetAllowanceConfirm", subject: "2603010000000011",
+			args: "get-allowance-confirm --allowance-no 2603010000000011",
 			stage: func(f *ecpaytest.Server) error {
 				return f.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010000000011"})
 			},

@@ -45,7 +45,8 @@ func TestAWorkerSitsOutAnOutageOfRedisQuietlyAndGoesOnByItself(t *testing.T) {
 	const outage = 8 * time.Second
 	// The fence is short, and the fake's memory shorter, in case that ECPay is asked
 	// after the outage.
-	b := newBenchWithout(t, ecpaytest.Config{Window: 14 * time.Second}, env{"ECPAYQ_LOG_LEVEL": "info", "ECPAYQ_CONCURRENCY": "4", "ECPAYQ_FENCE": "15s"})
+	b := newBenchWithout(t, ecpaytest.Config{Window: 14 * time.Second},
+		env{"ECPAYQ_LOG_LEVEL": "info", "ECPAYQ_CONCURRENCY": "4", "ECPAYQ_FENCE": "15s"})
 	b.useRedis(redistest.Options{AppendFsync: "always"})
 
 	// Four requests are on their way when Redis goes, and more tasks wait.
@@ -85,7 +86,8 @@ func TestAWorkerSitsOutAnOutageOfRedisQuietlyAndGoesOnByItself(t *testing.T) {
 	b.wantRedisHint(r, awayRow{})
 	pauseUntil(t, begin.Add(outage))
 	used, took := w.cpu()-used, time.Since(begin)
-	t.Logf("the worker used %s of CPU in %s without Redis: %.1f %% of a core", used, took.Round(time.Millisecond), 100*used.Seconds()/took.Seconds())
+	t.Logf("the worker used %s of CPU in %s without Redis: %.1f %% of a core",
+		used, took.Round(time.Millisecond), 100*used.Seconds()/took.Seconds())
 	if used > took/5 {
 		t.Errorf("the worker used %s of CPU in %s without Redis, want less than a fifth", used, took)
 	}

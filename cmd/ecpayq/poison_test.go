@@ -199,7 +199,8 @@ func TestSlowATaskThatKillsItsWorkerFiveTimesIsDeadAndTheOthersAreDone(t *testin
 				t.Errorf("the record has %d crashes and %d attempts, want 5 and 6", rec.Crashes, rec.Attempts)
 			}
 			shown := lettersOf(t, b.dead("show", poison).stdout)
-			if len(shown) != 1 || shown[0].Kind != row.kind || shown[0].State != "dead" || shown[0].Attempts != 6 || shown[0].Payload["Tsr"] != "POISON" ||
+			if len(shown) != 1 || shown[0].Kind != row.kind || shown[0].State != "dead" ||
+				shown[0].Attempts != 6 || shown[0].Payload["Tsr"] != "POISON" ||
 				!strings.Contains(shown[0].Reason, "may kill its worker") || !strings.Contains(shown[0].ReasonZh, "當掉") {
 				t.Errorf("dead show: %+v; want a letter of kind %s that says why, with its payload", shown, row.kind)
 			}

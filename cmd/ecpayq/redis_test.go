@@ -216,7 +216,8 @@ func TestARedisThatIsTooOldIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBenchWithout(t, ecpaytest.Config{}, env{"ECPAYQ_REDIS_URL": oldRedis(t, "6.0.16")})
 	r := b.run("worker")
-	if r.code != 1 || !strings.Contains(r.stderr, "redis is older than 6.2: it is 6.0.16") || !strings.Contains(r.stderr, "\nhint: upgrade Redis to 6.2") {
+	if r.code != 1 || !strings.Contains(r.stderr, "redis is older than 6.2: it is 6.0.16") ||
+		!strings.Contains(r.stderr, "\nhint: upgrade Redis to 6.2") {
 		t.Errorf("worker: got exit code %d and %q, want 1, both versions and a hint", r.code, r.stderr)
 	}
 	if got := b.doctor(1)["redis"]; got.Status != "failed" || !strings.Contains(got.Detail, "6.0.16") || !strings.Contains(got.Hint, "6.2") {

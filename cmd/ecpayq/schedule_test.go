@@ -50,11 +50,13 @@ func (b *bench) scheduleList() (all []scheduleStatus) {
 func TestAWorkerReplaysByScheduleWhatNeedsNoPerson(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, env{"ECPAYQ_MAX_AGE": "1s", "ECPAYQ_BACKOFF_BASE": "100ms"})
-	b.schedules("schedules:\n  - {name: often, cron: '*/2 * * * * *', kind: [Unavailable, NotFound, Unknown]}\n  - {name: never, cron: '0 0 29 2 *', type: 'b2b:invalid'}\n")
+	b.schedules("schedules:\n  - {name: often, cron: '*/2 * * * * *', kind: [Unavailable, NotFound, Unknown]}\n  " +
+		"- {name: never, cron: '0 0 29 2 *', type: 'b2b:invalid'}\n")
 	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000081", InvoiceDate: invoiceDate}))
 	b.worker()
 	rejected := b.rejectedVoid("VG11000082").ID
-	b.fake.Inject(ecpaytest.Match{Subject: "VG11000081"}, ecpaytest.Fault{RtnCode: 6070004, RtnMsg: "查無發票"}, ecpaytest.Fault{RtnCode: 6070004, RtnMsg: "查無發票"})
+	b.fake.Inject(ecpaytest.Match{Subject: "VG11000081"},
+		ecpaytest.Fault{RtnCode: 6070004, RtnMsg: "查無發票"}, ecpaytest.Fault{RtnCode: 6070004, RtnMsg: "查無發票"})
 	r := b.enqueue("invalid", "--invoice-number", "VG11000081", "--invoice-date", invoiceDate, "--reason", "訂單取消")
 	// It dies, is replayed, and done: nobody presses anything.
 	b.waitForEffect("VG11000081", "voided")
@@ -67,7 +69,8 @@ func TestAWorkerReplaysByScheduleWhatNeedsNoPerson(t *testing.T) {
 		t.Errorf("audit: %+v, want who replayed it and for which time", a)
 	}
 	list := b.scheduleList()
-	if len(list) != 2 || list[0].Name != "often" || list[0].Runs == 0 || list[0].LastSlot == nil || list[0].LastAt == nil || list[0].TimeZone != "Asia/Taipei" || len(list[0].Kind) != 3 ||
+	if len(list) != 2 || list[0].Name != "often" || list[0].Runs == 0 || list[0].LastSlot == nil ||
+		list[0].LastAt == nil || list[0].TimeZone != "Asia/Taipei" || len(list[0].Kind) != 3 ||
 		list[1].Runs != 0 || list[1].Type != "b2b:invalid" || list[1].NextAt.Month() != time.February {
 		t.Errorf("schedule list: %+v", list)
 	}
@@ -96,7 +99,8 @@ func TestAScheduleIsRunByHand(t *testing.T) {
 	if got := run("rest"); got.code != 0 || got.stdout != `{"name":"rest","replayed":0,"left":1,"failed":0}`+"\n" {
 		t.Errorf("a schedule that leaves Rejected alone: %+v", got)
 	}
-	if got := run("refused", "--dry-run"); got.code != 0 || got.stdout != `{"name":"refused","dry_run":true,"replayed":1,"left":0,"failed":0}`+"\n" || b.show(id).State != "dead" {
+	if got := run("refused", "--dry-run"); got.code != 0 ||
+		got.stdout != `{"name":"refused","dry_run":true,"replayed":1,"left":0,"failed":0}`+"\n" || b.show(id).State != "dead" {
 		t.Errorf("dry run: %+v", got)
 	}
 	if got := run("refused", "--note", "ticket 9"); got.code != 0 || !strings.Contains(got.stdout, `"replayed":1`) {

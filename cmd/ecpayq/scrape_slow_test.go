@@ -24,9 +24,11 @@ func TestSlowAScrapeOfAThousandMerchantsTakesLessThan100Milliseconds(t *testing.
 	file.WriteString("merchants:\n")
 	for i := range n {
 		id := fmt.Sprint(1_000_001 + i)
-		accounts.Merchants = append(accounts.Merchants, ecpaytest.Merchant{MerchantID: id, HashKey: ecpaytest.StageHashKey, HashIV: ecpaytest.StageHashIV})
+		accounts.Merchants = append(accounts.Merchants,
+			ecpaytest.Merchant{MerchantID: id, HashKey: ecpaytest.StageHashKey, HashIV: ecpaytest.StageHashIV})
 		fmt.Fprintf(&file, "  - {merchant_id: %q, hash_key: %s, hash_iv: %s}\n", id, ecpaytest.StageHashKey, ecpaytest.StageHashIV)
-		fmt.Fprintf(&batch, `{"type":"b2b:invalid","data":{"MerchantID":%q,"InvoiceNumber":"VG11000001","InvoiceDate":%q,"Reason":"訂單取消"}}`+"\n", id, invoiceDate)
+		fmt.Fprintf(&batch,
+			`{"type":"b2b:invalid","data":{"MerchantID":%q,"InvoiceNumber":"VG11000001","InvoiceDate":%q,"Reason":"訂單取消"}}`+"\n", id, invoiceDate)
 	}
 	b := newBenchOf(t, accounts, noMerchant)
 	b.set(env{"ECPAYQ_CONFIG": writeFile(t, filepath.Join(t.TempDir(), "ecpayq.yaml"), file.String()), "ECPAYQ_LOG_LEVEL": "info"})

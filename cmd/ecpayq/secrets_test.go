@@ -148,8 +148,11 @@ func TestNoSecretNoCiphertextAndNoRequestIDIsStoredLoggedOrShown(t *testing.T) {
 			opened, refused, len(secret["a RqID"]), len(secret["the ciphertext of a request"]), len(stamps))
 	}
 	logs := worker.err.String() + denied.err.String()
-	if !strings.Contains(logs, "SEC1") || !strings.Contains(metrics, `ecpayq_ecpay_requests_total{kind="Ambiguous",operation="B2C TriggerIssue"} 2`) || len(during) < 20 || len(after) < 100 {
-		t.Fatalf("too little was gathered: %d bytes of logs, %d of metrics, %d and %d values in Redis", len(logs), len(metrics), len(during), len(after))
+	if !strings.Contains(logs, "SEC1") ||
+		!strings.Contains(metrics, `ecpayq_ecpay_requests_total{kind="Ambiguous",operation="B2C TriggerIssue"} 2`) ||
+		len(during) < 20 || len(after) < 100 {
+		t.Fatalf("too little was gathered: %d bytes of logs, %d of metrics, %d and %d values in Redis",
+			len(logs), len(metrics), len(during), len(after))
 	}
 
 	secret.search(t, "a worker's stderr", logs)

@@ -41,13 +41,15 @@ func (p *program) taskCommand() *cli.Command {
 			},
 			{
 				Name: "wait", Usage: "wait until a task has ended, then show it; exit code 1 if it is dead", ArgsUsage: "ID",
-				Flags: append(flags(), &config.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "give up after this time with exit code 1"}),
+				Flags: append(flags(),
+					&config.DurationFlag{Name: "timeout", Value: 30 * time.Second, Usage: "give up after this time with exit code 1"}),
 				Action: func(ctx context.Context, c *cli.Command) error {
 					return p.withTask(ctx, c, func(client *enqueue.Client, id string) error { return p.waitTask(ctx, c, client, id) })
 				},
 			},
 			{
-				Name: "list", Usage: "list tasks that wait: for later, for their turn, held or to be retried, in each queue those whose time comes first in front",
+				Name:  "list",
+				Usage: "list tasks that wait: for later, for their turn, held or to be retried, in each queue those whose time comes first in front",
 				Flags: append(flags(),
 					&cli.StringFlag{Name: "state", Usage: "only one of " + strings.Join(waitingStates, ", ")},
 					&cli.StringFlag{Name: "type", Usage: "only this task type, like b2b:invalid"},
@@ -122,7 +124,8 @@ func (p *program) printTask(c *cli.Command, t record.Task) error {
 	if !p.wantsTable(c) {
 		return p.printJSON(t)
 	}
-	colours := map[string]text.Color{record.StateCompleted: text.FgGreen, record.StateDead: text.FgRed, record.StateHeld: text.FgYellow, record.StateMissing: text.FgRed}
+	colours := map[string]text.Color{record.StateCompleted: text.FgGreen,
+		record.StateDead: text.FgRed, record.StateHeld: text.FgYellow, record.StateMissing: text.FgRed}
 	var state any = t.State
 	if col, ok := colours[t.State]; ok {
 		state = p.colour(col, t.State)

@@ -73,7 +73,9 @@ func TestPeopleAtATerminalGetTablesAndProgramsGetJSON(t *testing.T) {
 			t.Errorf("enqueue on a terminal: got\n%swant a table with %q", enqueued, want)
 		}
 	}
-	if again := b.onTerminal(nil, "enqueue", "invalid", "--invoice-number", "VG11000099", "--invoice-date", invoiceDate, "--reason", "訂單取消", "--json"); !strings.HasPrefix(again, "{") {
+	again := b.onTerminal(nil, "enqueue", "invalid", "--invoice-number", "VG11000099",
+		"--invoice-date", invoiceDate, "--reason", "訂單取消", "--json")
+	if !strings.HasPrefix(again, "{") {
 		t.Errorf("enqueue --json on a terminal: got %q, want JSON", again)
 	}
 	b.worker()
@@ -112,7 +114,8 @@ func TestPeopleAtATerminalGetTablesAndProgramsGetJSON(t *testing.T) {
 	if strings.Contains(merchants, "\x1b[2J") {
 		t.Errorf("ECPay's message drives the terminal: %q", merchants)
 	}
-	if got := b.onTerminal(nil, "merchant", "resume", merchantID); !strings.Contains(got, "│") || !strings.Contains(strings.ToLower(got), "tasks woken") {
+	if got := b.onTerminal(nil, "merchant", "resume", merchantID); !strings.Contains(got, "│") ||
+		!strings.Contains(strings.ToLower(got), "tasks woken") {
 		t.Errorf("merchant resume on a terminal: got\n%swant a table", got)
 	}
 	doctor := b.onTerminal(nil, "doctor")
@@ -128,7 +131,8 @@ func TestABatchOnATerminalShowsABarAndTheCountInTheEnd(t *testing.T) {
 	b := newBench(t, nil)
 	withStderr := func(c *exec.Cmd, terminal *os.File) { c.Stderr = terminal }
 	shown := b.onTerminalToo(withStderr, nil, "enqueue", "batch", inFile(t, triggers(2000)+"{}\n"))
-	for _, want := range []string{"enqueue", "enqueue ... done!", "│ stored  │ 2000 │", "│ invalid │    1 │", "line 2001: type is required", "ecpayq: error: 1 of 2001 lines"} {
+	for _, want := range []string{"enqueue", "enqueue ... done!", "│ stored  │ 2000 │",
+		"│ invalid │    1 │", "line 2001: type is required", "ecpayq: error: 1 of 2001 lines"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("got\n%q\nwant %q in it", shown, want)
 		}

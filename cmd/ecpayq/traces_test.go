@@ -82,7 +82,8 @@ func TestTheStandardVariablesExportOneTraceOfProducerWorkerAndECPay(t *testing.T
 		t.Fatalf("got spans %v", spans)
 	}
 	id := hex.EncodeToString
-	if id(attempt.TraceId) != id(producer.TraceId) || id(attempt.ParentSpanId) != id(producer.SpanId) || len(attempt.Links) != 1 || id(attempt.Links[0].SpanId) != id(producer.SpanId) {
+	if id(attempt.TraceId) != id(producer.TraceId) || id(attempt.ParentSpanId) != id(producer.SpanId) ||
+		len(attempt.Links) != 1 || id(attempt.Links[0].SpanId) != id(producer.SpanId) {
 		t.Errorf("the attempt %v does not follow the producer %v", attempt, producer)
 	}
 	if id(request.TraceId) != id(producer.TraceId) || id(request.ParentSpanId) != id(attempt.SpanId) {
@@ -110,12 +111,14 @@ func TestTracesAreOffUnlessConfiguredAndNeverInTheWay(t *testing.T) {
 	w := b.worker(env{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_BSP_SCHEDULE_DELAY": "50"})
 	off := b.enqueue("trigger-issue", "--tsr", "OTEL2", "--relate-number", "OTEL2")
 	b.waitFor(off.ID, "completed")
-	if msg, err := b.redis.Client().HGet(t.Context(), "asynq:{trigger_issue}:t:"+off.ID, "msg").Result(); err != nil || strings.Contains(msg, "traceparent") {
+	if msg, err := b.redis.Client().HGet(t.Context(), "asynq:{trigger_issue}:t:"+off.ID, "msg").Result(); err != nil ||
+		strings.Contains(msg, "traceparent") {
 		t.Errorf("a task of a producer without traces: %q, %v", msg, err)
 	}
 	// A collector that is away costs a line.
 	w.awaitLog("traces are not exported")
-	r := b.runWith(env{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT": "200"}, "enqueue", "trigger-issue", "--tsr", "OTEL3")
+	r := b.runWith(env{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT": "200"},
+		"enqueue", "trigger-issue", "--tsr", "OTEL3")
 	if r.code != 0 || !strings.Contains(r.stderr, "traces are not exported") {
 		t.Errorf("exit code %d, %s", r.code, r.stderr)
 	}

@@ -13,8 +13,10 @@ func TestATaskInTheWrongStateIsSaidToBeSoWithTheNextStep(t *testing.T) {
 	rdb := b.redis.Client()
 	later := b.enqueue("trigger-issue", "--tsr", "LATER9", "--process-in", "1h").ID
 	pending := b.enqueue("invalid", "--invoice-number", "VG11000071", "--invoice-date", invoiceDate, "--reason", "訂單取消").ID
-	stopped := b.enqueue("invalid", "--invoice-number", "VG11000072", "--invoice-date", invoiceDate, "--reason", "訂單取消", "--process-in", "1h").ID
-	broken := b.enqueue("invalid", "--invoice-number", "VG11000073", "--invoice-date", invoiceDate, "--reason", "訂單取消", "--process-in", "1h").ID
+	stopped := b.enqueue("invalid", "--invoice-number", "VG11000072",
+		"--invoice-date", invoiceDate, "--reason", "訂單取消", "--process-in", "1h").ID
+	broken := b.enqueue("invalid", "--invoice-number", "VG11000073",
+		"--invoice-date", invoiceDate, "--reason", "訂單取消", "--process-in", "1h").ID
 	b.must(rdb.Set(t.Context(), record.TaskKey(broken), "no hash", 0).Err())
 	const none = "b2b.invalid.2000132.VG99999999.2026-01-01"
 	for _, row := range []struct {
@@ -53,7 +55,8 @@ func TestATaskInTheWrongStateIsSaidToBeSoWithTheNextStep(t *testing.T) {
 		t.Errorf("replay --kind Stopped: %+v, want that it needs ids", got)
 	}
 	b.redis.Kill()
-	if got := b.run("dead", "resolve", "--note", "n", pending, later); got.code != 1 || !strings.Contains(got.stderr, pending) || !strings.Contains(got.stderr, "redis is not available") || !strings.Contains(got.stderr, "1 more not tried") {
+	if got := b.run("dead", "resolve", "--note", "n", pending, later); got.code != 1 || !strings.Contains(got.stderr, pending) ||
+		!strings.Contains(got.stderr, "redis is not available") || !strings.Contains(got.stderr, "1 more not tried") {
 		t.Errorf("without Redis: %+v, want that it is away, at which id, and that one was not tried", got)
 	}
 }
