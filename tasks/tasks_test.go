@@ -93,24 +93,6 @@ func TestStoredFormatIsGolden(t *testing.T) {
 	}
 }
 
-func TestTableIsTheDesign(t *testing.T) {
-	t.Parallel()
-	want := [][4]string{
-		{"b2c:trigger_issue", "trigger_issue", "/B2CInvoice/TriggerIssue", "b2c-trigger-issue"},
-		{"b2c:cancel_delay_issue", "cancel_delay_issue", "/B2CInvoice/CancelDelayIssue", "b2c-cancel-delay-issue"},
-		{"b2b:invalid", "invalid", "/B2BInvoice/Invalid", "b2b-invalid"},
-		{"b2b:invalid_confirm", "invalid_confirm", "/B2BInvoice/InvalidConfirm", "b2b-invalid-confirm"},
-		{"b2b:get_allowance_confirm", "query", "/B2BInvoice/GetAllowanceConfirm", "b2b-get-allowance-confirm"},
-	}
-	var got [][4]string
-	for _, typ := range Types() {
-		got = append(got, [4]string{typ.Name, typ.Queue, typ.Operation.Path(), typ.Command()})
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 func TestTriggerAndCancelOfOneTsrAreDifferentIntents(t *testing.T) {
 	t.Parallel()
 	s := samples()

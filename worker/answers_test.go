@@ -37,7 +37,7 @@ func TestVerdictOfEveryAnswer(t *testing.T) {
 
 		// What ECPay answers to a second B2B void is unknown: 5070453 is B2C's.
 		"already voided in B2C": rtn(5070453, ecpay.Unknown, Retry, Retry),
-		"done all the same":      {ecpaytest.Fault{RtnCode: 8888888, AfterEffect: true}, ecpay.AlreadyDone, Done, Retry, kind(ecpay.Unknown)},
+		"done all the same":     {ecpaytest.Fault{RtnCode: 8888888, AfterEffect: true}, ecpay.AlreadyDone, Done, Retry, kind(ecpay.Unknown)},
 
 		"unknown RtnCode": rtn(8888888, ecpay.Unknown, Retry, Retry),
 		"timeout inside":  {ecpaytest.Fault{RtnCode: 10100058}, ecpay.Ambiguous, Retry, Retry, kind(ecpay.Unavailable)},
