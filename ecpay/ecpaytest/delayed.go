@@ -1,6 +1,7 @@
 package ecpaytest
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"strings"
@@ -55,7 +56,7 @@ func (s *Server) issue(d *delayed, created, at time.Time, seq int) {
 // mint is issue without the entry in the ledger. The caller holds mu.
 func (s *Server) mint(d *delayed, created time.Time) *issued {
 	s.minted++
-	i := &issued{delayed: d, number: fmt.Sprintf("FK%08d", s.minted), created: created.In(taipei),
+	i := &issued{delayed: d, number: cmp.Or(d.InvoiceNo, fmt.Sprintf("FK%08d", s.minted)), created: created.In(taipei),
 		random: fmt.Sprintf("%04d", s.minted*7919%10000)}
 	d.state = stateIssued
 	d.invoices = append(d.invoices, i)
@@ -71,7 +72,11 @@ func (s *Server) addDelayed(m *merchant, v Delayed, at time.Time) {
 	m.relate[strings.ToUpper(v.RelateNumber)] = d
 	switch {
 	case v.Issued:
-		i := s.mint(d, s.calendar(at))
+		created := s.calendar(at)
+		if day, err := time.ParseInLocation(time.DateOnly, v.InvoiceDate, taipei); err == nil {
+			created = day
+		}
+		i := s.mint(d, created)
 		if v.Voided {
 			i.voidedAt, i.reason = i.created, "staged"
 		}

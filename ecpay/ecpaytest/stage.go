@@ -18,6 +18,8 @@ type Delayed struct {
 	Issued       bool   // already issued, as from the back office
 	Cancelled    bool   // already cancelled
 	Voided       bool   // the invoice is voided too; needs Issued
+	InvoiceNo    string // needs Issued; empty: the next number
+	InvoiceDate  string // yyyy-mm-dd in Taipei, needs Issued; empty: today
 }
 
 // The sides of Invoice.Side.
@@ -100,6 +102,14 @@ func (s *Server) StageDelayed(d Delayed) error {
 		return fmt.Errorf("tsr %s: Voided without Issued", d.Tsr)
 	case d.Issued && d.Cancelled:
 		return fmt.Errorf("tsr %s: both Issued and Cancelled", d.Tsr)
+	case !d.Issued && d.InvoiceNo+d.InvoiceDate != "":
+		return fmt.Errorf("tsr %s: InvoiceNo or InvoiceDate without Issued", d.Tsr)
+	case d.InvoiceNo != "" && !invoiceNumber.MatchString(d.InvoiceNo):
+		return fmt.Errorf("tsr %s: InvoiceNo %q must be two capitals and eight digits", d.Tsr, d.InvoiceNo)
+	case d.InvoiceNo != "" && m.issued[d.InvoiceNo] != nil:
+		return fmt.Errorf("tsr %s: InvoiceNo %s was used before", d.Tsr, d.InvoiceNo)
+	case d.InvoiceDate != "" && !validDate(d.InvoiceDate):
+		return fmt.Errorf("tsr %s: InvoiceDate %q must be yyyy-mm-dd", d.Tsr, d.InvoiceDate)
 	case m.tsrs[strings.ToUpper(d.Tsr)]:
 		return fmt.Errorf("tsr %s was used before", d.Tsr)
 	case m.relate[strings.ToUpper(d.RelateNumber)] != nil:
