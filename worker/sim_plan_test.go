@@ -107,7 +107,8 @@ func (s *sim) draw() {
 	case 3:
 		s.intents = []*simIntent{trigger("trigger with delay"), cancel(true)}
 	case 4:
-		s.intents = []*simIntent{trigger([]string{"trigger, nothing to ask", "trigger, delay unknown", "trigger with delay"}[s.rng.IntN(3)])}
+		kinds := []string{"trigger, nothing to ask", "trigger, delay unknown", "trigger with delay"}
+		s.intents = []*simIntent{trigger(kinds[s.rng.IntN(len(kinds))])}
 	case 5:
 		s.intents = []*simIntent{cancel(chance(s.rng, 700))}
 	default:

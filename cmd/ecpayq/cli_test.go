@@ -57,7 +57,7 @@ func TestEveryTaskTypeHasAnEnqueueCommandWithItsFlags(t *testing.T) {
 			t.Errorf("%s has the command %q, which is not in this test", typ.Name, typ.Command())
 			continue
 		}
-		if !strings.Contains(list, typ.Command()) || !strings.Contains(list, ", "+typ.Alias+" ") {
+		if !strings.Contains(list, typ.Command()) || typ.Alias != "" && !strings.Contains(list, ", "+typ.Alias+" ") {
 			t.Errorf("enqueue --help does not list %s and its alias", typ.Command())
 		}
 		flags := b.flagsOf("enqueue", typ.Command())

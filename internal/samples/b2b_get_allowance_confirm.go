@@ -8,7 +8,8 @@ import (
 )
 
 var b2bGetAllowanceConfirm = Sample{
-	Type: "b2b:get_allowance_confirm", Queue: "query", Path: "/B2BInvoice/GetAllowanceConfirm", Command: "b2b-get-allowance-confirm",
+	Type: "b2b:get_allowance_confirm", Queue: "query", Path: "/B2BInvoice/GetAllowanceConfirm",
+	Command: "b2b-get-allowance-confirm", Alias: "get-allowance-confirm",
 	Flags:   []string{"merchant-id", "allowance-no", "until-confirmed"},
 	Subject: func(_ string, n int) string { return fmt.Sprintf("26030100%08d", n) },
 	Cases: []Case{{

@@ -6,7 +6,8 @@ import (
 )
 
 var b2bInvalid = Sample{
-	Type: "b2b:invalid", Queue: "invalid", Path: "/B2BInvoice/Invalid", Command: "b2b-invalid",
+	Type: "b2b:invalid", Queue: "invalid", Path: "/B2BInvoice/Invalid",
+	Command: "b2b-invalid", Alias: "invalid",
 	Flags:   []string{"merchant-id", "invoice-number", "invoice-date", "reason", "remark"},
 	Subject: numbers("VG", 11_000_000),
 	Effects: []string{ecpaytest.EffectVoided},

@@ -6,7 +6,8 @@ import (
 )
 
 var b2bInvalidConfirm = Sample{
-	Type: "b2b:invalid_confirm", Queue: "invalid_confirm", Path: "/B2BInvoice/InvalidConfirm", Command: "b2b-invalid-confirm",
+	Type: "b2b:invalid_confirm", Queue: "invalid_confirm", Path: "/B2BInvoice/InvalidConfirm",
+	Command: "b2b-invalid-confirm", Alias: "invalid-confirm",
 	Flags:   []string{"merchant-id", "invoice-number", "invoice-date", "remark"},
 	Subject: numbers("VG", 12_000_000),
 	Effects: []string{ecpaytest.EffectVoidConfirmed},

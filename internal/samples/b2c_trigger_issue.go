@@ -6,7 +6,8 @@ import (
 )
 
 var b2cTriggerIssue = Sample{
-	Type: "b2c:trigger_issue", Queue: "trigger_issue", Path: "/B2CInvoice/TriggerIssue", Command: "b2c-trigger-issue",
+	Type: "b2c:trigger_issue", Queue: "trigger_issue", Path: "/B2CInvoice/TriggerIssue",
+	Command: "b2c-trigger-issue", Alias: "trigger-issue",
 	Flags:        []string{"merchant-id", "tsr", "pay-type", "relate-number", "delay-day"},
 	Subject:      tsr,
 	Effects:      []string{ecpaytest.EffectIssued, ecpaytest.EffectScheduled, ecpaytest.EffectDelayReset},

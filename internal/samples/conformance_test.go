@@ -116,8 +116,9 @@ func TestASampleSaysAllThatPlacesAsk(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range table() {
 		typ, ok := tasks.ByName(s.Type)
-		if got := [4]string{typ.Name, typ.Queue, typ.Operation.Path(), typ.Command()}; !ok || got != [4]string{s.Type, s.Queue, s.Path, s.Command} {
-			t.Errorf("%s: the row has %q, the sample %q", s.Type, got, [4]string{s.Type, s.Queue, s.Path, s.Command})
+		got := [5]string{typ.Name, typ.Queue, typ.Operation.Path(), typ.Command(), typ.Alias}
+		if want := [5]string{s.Type, s.Queue, s.Path, s.Command, s.Alias}; !ok || got != want {
+			t.Errorf("%s: the row has %q, the sample %q", s.Type, got, want)
 		}
 		if seen[s.Type] {
 			t.Errorf("%s has two samples", s.Type)

@@ -27,10 +27,10 @@ func table() []Sample {
 
 // Sample is one operation.
 type Sample struct {
-	// Type, Queue, Path and Command are what the row of the type has to come to, typed by
-	// hand, and Flags are the fields that its command takes.
-	Type, Queue, Path, Command string
-	Flags                      []string
+	// Type, Queue, Path, Command and Alias are what the row of the type has to come to,
+	// typed by hand, and Flags are the fields that its command takes.
+	Type, Queue, Path, Command, Alias string
+	Flags                             []string
 	// Subject is the nth subject of this operation, and another than the nth of others
 	// where the word is.
 	Subject func(word string, n int) string
