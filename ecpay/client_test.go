@@ -75,6 +75,7 @@ func sample(op Operation) Request {
 		trigger(), allowance(), goodDelayIssue(),
 		&B2CCancelDelayIssueRequest{stageID, "201909170001"},
 		&B2CGetIssueRequest{MerchantID: stageID, RelateNumber: "R1"},
+		&B2CInvalidRequest{stageID, "JU11082064", "2019-09-23", "r"},
 		&B2BInvalidRequest{stageID, "VG11000002", "2019-09-23", "r", ""},
 		&B2BInvalidConfirmRequest{stageID, "VG11000002", "2019-09-23", ""},
 		&B2BGetIssueRequest{key}, &B2BGetInvalidRequest{key}, &B2BGetInvalidConfirmRequest{key},

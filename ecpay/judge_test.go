@@ -191,7 +191,7 @@ func TestCodeOfAnOperationGoesFirst(t *testing.T) {
 func TestTheOperationOfACodeMayBeANameThatIsUnique(t *testing.T) {
 	t.Parallel()
 	for written, want := range map[string]string{
-		"B2B Invalid": "B2B Invalid", "Invalid": "B2B Invalid", "TriggerIssue": "B2C TriggerIssue",
+		"B2B Invalid": "B2B Invalid", "InvalidConfirm": "B2B InvalidConfirm", "TriggerIssue": "B2C TriggerIssue",
 		"B2C GetIssue": "B2C GetIssue", "B2B GetIssue": "B2B GetIssue",
 	} {
 		if id, err := ParseOperationID(written); err != nil || id.String() != want {
@@ -199,7 +199,7 @@ func TestTheOperationOfACodeMayBeANameThatIsUnique(t *testing.T) {
 		}
 	}
 	for written, want := range map[string]string{
-		"GetIssue": "write B2C GetIssue or B2B GetIssue", "Nope": `write it like "B2B Invalid"`,
+		"GetIssue": "write B2C GetIssue or B2B GetIssue", "Invalid": "write B2C Invalid or B2B Invalid", "Nope": `write it like "B2B Invalid"`,
 		"B2B TriggerIssue": `no operation "B2B TriggerIssue"`, "": "no operation",
 	} {
 		if _, err := ParseOperationID(written); err == nil || !strings.Contains(err.Error(), want) {

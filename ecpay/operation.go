@@ -121,6 +121,7 @@ func Operations() []Operation {
 		opB2CTriggerIssue,
 		opB2CCancelDelayIssue,
 		opB2CDelayIssue,
+		opB2CInvalid,
 		opB2CGetIssue,
 		opB2BInvalid,
 		opB2BInvalidConfirm,

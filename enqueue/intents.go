@@ -11,6 +11,7 @@ import (
 type (
 	B2CTriggerIssue        = tasks.B2CTriggerIssue
 	B2CCancelDelayIssue    = tasks.B2CCancelDelayIssue
+	B2CInvalid             = tasks.B2CInvalid
 	B2BInvalid             = tasks.B2BInvalid
 	B2BInvalidConfirm      = tasks.B2BInvalidConfirm
 	B2BGetAllowanceConfirm = tasks.B2BGetAllowanceConfirm

@@ -30,6 +30,7 @@ func samples() map[string]Payload {
 		"invalid": &B2BInvalid{
 			MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23", Reason: "訂單取消 <3", Remark: "Seller_Invalid_Remark",
 		},
+		"b2c_invalid":           &B2CInvalid{MerchantID: "2000132", InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17", Reason: "訂單取消 <3"},
 		"invalid_confirm":       &B2BInvalidConfirm{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22"},
 		"query":                 &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030"},
 		"query_until_confirmed": &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030", UntilConfirmed: true},

@@ -98,6 +98,7 @@ func typeList() []Type {
 	return []Type{
 		b2cTriggerIssue,
 		b2cCancelDelayIssue,
+		b2cInvalid,
 		b2bInvalid,
 		b2bInvalidConfirm,
 		b2bGetAllowanceConfirm,

@@ -22,6 +22,7 @@ func table() []Sample {
 		b2bInvalid,
 		b2bInvalidConfirm,
 		b2bGetAllowanceConfirm,
+		b2cInvalid,
 	}
 }
 
