@@ -226,63 +226,10 @@ func TestABatchSaysOfEachItemWhatEnqueueWouldSay(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = c.Close() })
 			insp, store := asynq.NewInspectorFromRedisClient(rdb), ledger.New(rdb, time.Hour, time.Now)
-			kill := func(number string, sweep bool) {
-				t.Helper()
-				r, err := c.Invalid(t.Context(), void(number, "typo"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := insp.ArchiveTask("invalid", r.ID); err != nil {
-					t.Fatal(err)
-				}
-				if ok, err := store.Deposit(t.Context(), "invalid", r.ID, "test"); err != nil || !ok {
-					t.Fatalf("%v, %v", ok, err)
-				}
-				if sweep {
-					if p, err := store.Drop(t.Context(), "invalid", r.ID); err != nil || p != ledger.Dropped {
-						t.Fatalf("%s, %v", p, err)
-					}
-				}
-			}
-			kill("VG00000001", false)
-			kill("VG00000002", true)
-			kill("VG00000003", true)
-			other := void("VG00000001", "typo")
-			other.MerchantID = "3000000" // a ledger of its own, in another slot
-			finished := trigger("FINISHED")
-			if err := rdb.Set(t.Context(), record.DoneKey(tasks.ID(&finished)), 1, time.Hour).Err(); err != nil {
-				t.Fatal(err)
-			}
-			asked := oneOfEach()[4]
-			if err := rdb.Set(t.Context(), record.DoneKey(tasks.ID(asked)), 1, time.Hour).Err(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := c.TriggerIssue(t.Context(), trigger("PENDING")); err != nil {
-				t.Fatal(err)
-			}
-			rows := []struct {
-				name string
-				item Item
-				want outcome
-			}{
-				{"new", Item{Payload: ptrTo(trigger("NEW"))}, outcome{state: "pending"}},
-				{"new, of another queue", Item{Payload: ptrTo(void("VG00000009", "r"))}, outcome{state: "pending"}},
-				{"new, for later", Item{Payload: ptrTo(trigger("LATER")), Options: []Option{ProcessIn(time.Hour)}}, outcome{state: "scheduled"}},
-				{"the same twice in one batch", Item{Payload: ptrTo(trigger("NEW"))}, outcome{state: "pending", duplicate: true}},
-				{"pending", Item{Payload: ptrTo(trigger("PENDING"))}, outcome{state: "pending", duplicate: true}},
-				{"pending, and differs", Item{Payload: &tasks.B2CTriggerIssue{MerchantID: "2000132", Tsr: "PENDING", DelayDay: ptrTo(3)}},
-					outcome{state: "pending", duplicate: true, differs: "DelayDay"}},
-				{"dead", Item{Payload: ptrTo(void("VG00000001", "mended"))}, outcome{state: "dead", duplicate: true, differs: "Reason"}},
-				{"dead and swept", Item{Payload: ptrTo(void("VG00000002", "mended"))}, outcome{state: "dead", duplicate: true, differs: "Reason"}},
-				{"dead, to be replaced", Item{Payload: ptrTo(void("VG00000003", "mended")), Options: []Option{ReplaceDead()}},
-					outcome{state: "pending", replace: true}},
-				{"of another merchant", Item{Payload: &other}, outcome{state: "pending"}},
-				{"done, and forgotten by asynq", Item{Payload: &finished}, outcome{state: "completed", duplicate: true}},
-				{"done, but a question", Item{Payload: asked}, outcome{state: "pending"}},
-				{"invalid", Item{Payload: ptrTo(trigger(""))}, outcome{err: "enqueue: B2C TriggerIssue: invalid request: Tsr is required"}},
-				{"nothing", Item{}, outcome{err: "enqueue: no payload"}},
-				{"new, after all that", Item{Payload: ptrTo(trigger("LAST"))}, outcome{state: "pending"}},
-			}
+			killVoid(t, c, insp, store, "VG00000001", false)
+			killVoid(t, c, insp, store, "VG00000002", true)
+			killVoid(t, c, insp, store, "VG00000003", true)
+			rows := batchItems(t, c, rdb)
 			i := 0
 			for r := range c.Batch(t.Context(), func(yield func(Item) bool) {
 				for _, row := range rows {
@@ -303,18 +250,89 @@ func TestABatchSaysOfEachItemWhatEnqueueWouldSay(t *testing.T) {
 			if i != len(rows) {
 				t.Fatalf("%d results, want %d", i, len(rows))
 			}
-			if info, err := insp.GetTaskInfo("invalid", tasks.ID(ptrTo(void("VG00000001", "")))); err != nil ||
-				info.State != asynq.TaskStateArchived {
-				t.Errorf("a dead task that stands: %+v, %v", info, err)
-			}
-			for _, id := range []string{tasks.ID(ptrTo(void("VG00000002", ""))), tasks.ID(&finished)} {
-				for _, queue := range []string{"invalid", "trigger_issue"} {
-					if n := rdb.Exists(t.Context(), asynqx.TaskKey(queue, id)).Val(); n != 0 {
-						t.Errorf("%s was stored again", id)
-					}
-				}
-			}
+			wantNotStoredAgain(t, insp, rdb)
 		})
+	}
+}
+
+// killVoid enqueues a void that dies; swept, only the ledger has it.
+func killVoid(t *testing.T, c *Client, insp *asynq.Inspector, store *ledger.Store, number string, sweep bool) {
+	t.Helper()
+	r, err := c.Invalid(t.Context(), void(number, "typo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := insp.ArchiveTask("invalid", r.ID); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := store.Deposit(t.Context(), "invalid", r.ID, "test"); err != nil || !ok {
+		t.Fatalf("%v, %v", ok, err)
+	}
+	if sweep {
+		if p, err := store.Drop(t.Context(), "invalid", r.ID); err != nil || p != ledger.Dropped {
+			t.Fatalf("%s, %v", p, err)
+		}
+	}
+}
+
+// batchItem is an item of a batch and what is said of it.
+type batchItem struct {
+	name string
+	item Item
+	want outcome
+}
+
+// batchItems are items of every kind, of which some are known before.
+func batchItems(t *testing.T, c *Client, rdb redis.UniversalClient) []batchItem {
+	t.Helper()
+	other := void("VG00000001", "typo")
+	other.MerchantID = "3000000" // a ledger of its own, in another slot
+	finished := trigger("FINISHED")
+	if err := rdb.Set(t.Context(), record.DoneKey(tasks.ID(&finished)), 1, time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	asked := oneOfEach()[4]
+	if err := rdb.Set(t.Context(), record.DoneKey(tasks.ID(asked)), 1, time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.TriggerIssue(t.Context(), trigger("PENDING")); err != nil {
+		t.Fatal(err)
+	}
+	return []batchItem{
+		{"new", Item{Payload: ptrTo(trigger("NEW"))}, outcome{state: "pending"}},
+		{"new, of another queue", Item{Payload: ptrTo(void("VG00000009", "r"))}, outcome{state: "pending"}},
+		{"new, for later", Item{Payload: ptrTo(trigger("LATER")), Options: []Option{ProcessIn(time.Hour)}}, outcome{state: "scheduled"}},
+		{"the same twice in one batch", Item{Payload: ptrTo(trigger("NEW"))}, outcome{state: "pending", duplicate: true}},
+		{"pending", Item{Payload: ptrTo(trigger("PENDING"))}, outcome{state: "pending", duplicate: true}},
+		{"pending, and differs", Item{Payload: &tasks.B2CTriggerIssue{MerchantID: "2000132", Tsr: "PENDING", DelayDay: ptrTo(3)}},
+			outcome{state: "pending", duplicate: true, differs: "DelayDay"}},
+		{"dead", Item{Payload: ptrTo(void("VG00000001", "mended"))}, outcome{state: "dead", duplicate: true, differs: "Reason"}},
+		{"dead and swept", Item{Payload: ptrTo(void("VG00000002", "mended"))}, outcome{state: "dead", duplicate: true, differs: "Reason"}},
+		{"dead, to be replaced", Item{Payload: ptrTo(void("VG00000003", "mended")), Options: []Option{ReplaceDead()}},
+			outcome{state: "pending", replace: true}},
+		{"of another merchant", Item{Payload: &other}, outcome{state: "pending"}},
+		{"done, and forgotten by asynq", Item{Payload: &finished}, outcome{state: "completed", duplicate: true}},
+		{"done, but a question", Item{Payload: asked}, outcome{state: "pending"}},
+		{"invalid", Item{Payload: ptrTo(trigger(""))}, outcome{err: "enqueue: B2C TriggerIssue: invalid request: Tsr is required"}},
+		{"nothing", Item{}, outcome{err: "enqueue: no payload"}},
+		{"new, after all that", Item{Payload: ptrTo(trigger("LAST"))}, outcome{state: "pending"}},
+	}
+}
+
+// wantNotStoredAgain: a dead task that stands is as it was, and what is in the ledger or done is in no queue.
+func wantNotStoredAgain(t *testing.T, insp *asynq.Inspector, rdb redis.UniversalClient) {
+	t.Helper()
+	finished := trigger("FINISHED")
+	if info, err := insp.GetTaskInfo("invalid", tasks.ID(ptrTo(void("VG00000001", "")))); err != nil ||
+		info.State != asynq.TaskStateArchived {
+		t.Errorf("a dead task that stands: %+v, %v", info, err)
+	}
+	for _, id := range []string{tasks.ID(ptrTo(void("VG00000002", ""))), tasks.ID(&finished)} {
+		for _, queue := range []string{"invalid", "trigger_issue"} {
+			if n := rdb.Exists(t.Context(), asynqx.TaskKey(queue, id)).Val(); n != 0 {
+				t.Errorf("%s was stored again", id)
+			}
+		}
 	}
 }
 

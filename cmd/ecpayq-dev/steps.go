@@ -23,10 +23,14 @@ func voidOf(number string) *tasks.B2BInvalid {
 }
 
 // steps is the tour.
-func steps() []step {
-	done := func(effect string) want {
-		return want{state: record.StateCompleted, kind: ecpay.OK, attempts: 1, effect: effect}
-	}
+func steps() []step { return append(operations(), troubles()...) }
+
+func done(effect string) want {
+	return want{state: record.StateCompleted, kind: ecpay.OK, attempts: 1, effect: effect}
+}
+
+// operations are carried out at the first attempt.
+func operations() []step {
 	return []step{
 		{
 			title: "trigger at once", zh: "觸發後立即開立",
@@ -80,6 +84,12 @@ func steps() []step {
 			payload: &tasks.B2BGetAllowanceConfirm{MerchantID: merchantID, AllowanceNo: allowanceNo},
 			want:    done(""),
 		},
+	}
+}
+
+// troubles are what ECPay and the network do to a task.
+func troubles() []step {
+	return []step{
 		{
 			title: "three failures, then success", zh: "失敗三次後成功",
 			why: "The Ministry of Finance is away: ECPay answers 9000001 three times. Each attempt carries a new " +

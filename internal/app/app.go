@@ -103,15 +103,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	observer, exchange := m.Observer(), m.Exchange
-	if cfg.Traces != nil {
-		t := tracing.New(cfg.Traces, cfg.BaseURL)
-		observer = t.Observer(observer)
-		exchange = func(ctx context.Context, x ecpay.Exchange) {
-			m.Exchange(ctx, x)
-			t.Exchange(ctx, x)
-		}
-	}
+	observer, exchange := observers(cfg, m)
 	client, err := ecpay.New(ecpay.Config{
 		BaseURL: cfg.BaseURL, Timeout: cfg.HTTPTimeout, Codes: cfg.Codes, Observe: exchange,
 		MaxConns: min(max(64, cfg.Worker.Concurrency), 2*share.ecpay), Now: cfg.Worker.Now,
@@ -125,13 +117,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	}
 
 	probe := redishealth.NewProbe(clients.gate)
-	shared := metrics.SharedConfig{Redis: clients.gate, Probe: probe, ByMerchant: cfg.MetricsByMerchant, Egress: cfg.Worker.Egress}
-	if len(cfg.Schedules) > 0 {
-		shared.Overdue = func(ctx context.Context) (map[string]time.Duration, error) {
-			return schedule.Overdue(ctx, clients.gate, cfg.Schedules)
-		}
-	}
-	if err := metrics.WatchShared(reg, shared); err != nil {
+	if err := watchShared(reg, cfg, clients.gate, probe); err != nil {
 		return nil, err
 	}
 
@@ -144,11 +130,6 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	w.onStop("admin server", w.admin.stop)
 
 	if err := w.awaitRedis(cfg, clients.gate); err != nil {
-		return nil, err
-	}
-	checkCtx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := checkRedis(checkCtx, clients.gate, cfg.Logger); err != nil {
 		return nil, err
 	}
 
@@ -173,7 +154,30 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	return w, nil
 }
 
-// awaitRedis waits while Redis loads its data.
+// observers are told of every attempt and of every request: the metrics, and traces where there are some.
+func observers(cfg WorkerConfig, m *metrics.Metrics) (worker.Observer, func(context.Context, ecpay.Exchange)) {
+	if cfg.Traces == nil {
+		return m.Observer(), m.Exchange
+	}
+	t := tracing.New(cfg.Traces, cfg.BaseURL)
+	return t.Observer(m.Observer()), func(ctx context.Context, x ecpay.Exchange) {
+		m.Exchange(ctx, x)
+		t.Exchange(ctx, x)
+	}
+}
+
+// watchShared registers what is read from Redis, the same for every worker.
+func watchShared(reg *prometheus.Registry, cfg WorkerConfig, rdb redis.UniversalClient, probe *redishealth.Probe) error {
+	shared := metrics.SharedConfig{Redis: rdb, Probe: probe, ByMerchant: cfg.MetricsByMerchant, Egress: cfg.Worker.Egress}
+	if len(cfg.Schedules) > 0 {
+		shared.Overdue = func(ctx context.Context) (map[string]time.Duration, error) {
+			return schedule.Overdue(ctx, rdb, cfg.Schedules)
+		}
+	}
+	return metrics.WatchShared(reg, shared)
+}
+
+// awaitRedis waits while Redis loads its data, and then looks whether it is one that a worker can use.
 func (w *Worker) awaitRedis(cfg WorkerConfig, rdb redis.UniversalClient) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -186,7 +190,13 @@ func (w *Worker) awaitRedis(cfg WorkerConfig, rdb redis.UniversalClient) error {
 			}
 		}()
 	}
-	return AwaitLoaded(ctx, rdb, cfg.LoadingTimeout, loggedLoading(cfg.Logger.With().Str("admin", w.AdminAddr()).Logger(), cfg.LoadingTimeout))
+	log := loggedLoading(cfg.Logger.With().Str("admin", w.AdminAddr()).Logger(), cfg.LoadingTimeout)
+	if err := AwaitLoaded(ctx, rdb, cfg.LoadingTimeout, log); err != nil {
+		return err
+	}
+	check, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return checkRedis(check, rdb, cfg.Logger)
 }
 
 func (w *Worker) startSchedules(cfg WorkerConfig, rdb redis.UniversalClient) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -42,6 +43,8 @@ func trigger(tsr string) tasks.B2CTriggerIssue {
 	return tasks.B2CTriggerIssue{MerchantID: ecpaytest.StageMerchantID, Tsr: tsr}
 }
 
+const triggerPath = "/B2CInvoice/TriggerIssue"
+
 func TestATraceLeadsFromTheProducerOverTheAttemptsToECPay(t *testing.T) {
 	t.Parallel()
 	cfg, fake, rdb := setup(t)
@@ -67,8 +70,7 @@ func TestATraceLeadsFromTheProducerOverTheAttemptsToECPay(t *testing.T) {
 	for _, s := range spans.GetSpans() {
 		byName[s.Name] = append(byName[s.Name], s)
 	}
-	const path = "/B2CInvoice/TriggerIssue"
-	producers, attempts, requests := byName["send trigger_issue"], byName["process trigger_issue"], byName["POST "+path]
+	producers, attempts, requests := byName["send trigger_issue"], byName["process trigger_issue"], byName["POST "+triggerPath]
 	if len(producers) != 1 || len(attempts) != 2 || len(requests) != 2 {
 		t.Fatalf("got spans %v", byName)
 	}
@@ -84,51 +86,63 @@ func TestATraceLeadsFromTheProducerOverTheAttemptsToECPay(t *testing.T) {
 	if diff := cmp.Diff(want, attributes(producer)); diff != "" {
 		t.Errorf("producer (-want +got):\n%s", diff)
 	}
-	for i, row := range []struct {
-		verdict, kind, rtnCode string
-		status                 codes.Code
-	}{{"retry", "Unavailable", "9000001", codes.Error}, {"done", "OK", "4000004", codes.Unset}} {
-		attempt, request := attempts[i], requests[i]
-		if attempt.SpanKind != trace.SpanKindConsumer || attempt.SpanContext.TraceID() != producer.SpanContext.TraceID() ||
-			attempt.Parent.SpanID() != producer.SpanContext.SpanID() {
-			t.Errorf("attempt %d: a %s in the trace %s below %s", i+1, attempt.SpanKind, attempt.SpanContext.TraceID(), attempt.Parent.SpanID())
-		}
-		if len(attempt.Links) != 1 || attempt.Links[0].SpanContext.SpanID() != producer.SpanContext.SpanID() ||
-			attempt.Links[0].SpanContext.TraceID() != producer.SpanContext.TraceID() {
-			t.Errorf("attempt %d: links %v, want one to the producer", i+1, attempt.Links)
-		}
-		want := map[string]string{
-			"messaging.system": "asynq", "messaging.destination.name": "trigger_issue",
-			"messaging.operation.name": "process", "messaging.operation.type": "process",
-			"messaging.message.id": r.ID, "ecpayq.task.type": "b2c:trigger_issue",
-			"ecpayq.attempt": fmt.Sprint(i + 1), "ecpayq.verdict": row.verdict, "ecpayq.kind": row.kind,
-		}
-		got := attributes(attempt)
-		if got["ecpayq.age_ratio"] == "" {
-			t.Errorf("attempt %d has no age", i+1)
-		}
-		delete(got, "ecpayq.age_ratio")
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("attempt %d (-want +got):\n%s", i+1, diff)
-		}
-		if request.SpanKind != trace.SpanKindClient || request.Parent.SpanID() != attempt.SpanContext.SpanID() ||
-			request.SpanContext.TraceID() != attempt.SpanContext.TraceID() {
-			t.Errorf("request %d: a %s below %s", i+1, request.SpanKind, request.Parent.SpanID())
-		}
-		if request.StartTime.Before(attempt.StartTime) || request.EndTime.After(attempt.EndTime) || !request.EndTime.After(request.StartTime) {
-			t.Errorf("request %d from %s to %s, attempt from %s to %s", i+1, request.StartTime, request.EndTime, attempt.StartTime, attempt.EndTime)
-		}
-		want = map[string]string{
-			"http.request.method": "POST", "http.response.status_code": "200", "url.full": cfg.BaseURL.String() + path,
-			"server.address": cfg.BaseURL.Hostname(), "server.port": cfg.BaseURL.Port(),
-			"ecpay.operation": "B2C TriggerIssue", "ecpay.trans_code": "1", "ecpay.rtn_code": row.rtnCode, "ecpayq.kind": row.kind,
-		}
-		if row.status == codes.Error {
-			want["error.type"] = row.kind
-		}
-		if diff := cmp.Diff(want, attributes(request)); diff != "" || request.Status.Code != row.status {
-			t.Errorf("request %d, status %v (-want +got):\n%s", i+1, request.Status, diff)
-		}
+	for i, row := range []tracedAttempt{{"retry", "Unavailable", "9000001", codes.Error}, {"done", "OK", "4000004", codes.Unset}} {
+		checkAttempt(t, i+1, attempts[i], producer, r.ID, row)
+		checkRequest(t, i+1, requests[i], attempts[i], cfg.BaseURL, row)
+	}
+}
+
+// tracedAttempt is what the spans of an attempt have to say.
+type tracedAttempt struct {
+	verdict, kind, rtnCode string
+	status                 codes.Code
+}
+
+func checkAttempt(t *testing.T, n int, attempt, producer tracetest.SpanStub, id string, row tracedAttempt) {
+	t.Helper()
+	if attempt.SpanKind != trace.SpanKindConsumer || attempt.SpanContext.TraceID() != producer.SpanContext.TraceID() ||
+		attempt.Parent.SpanID() != producer.SpanContext.SpanID() {
+		t.Errorf("attempt %d: a %s in the trace %s below %s", n, attempt.SpanKind, attempt.SpanContext.TraceID(), attempt.Parent.SpanID())
+	}
+	if len(attempt.Links) != 1 || attempt.Links[0].SpanContext.SpanID() != producer.SpanContext.SpanID() ||
+		attempt.Links[0].SpanContext.TraceID() != producer.SpanContext.TraceID() {
+		t.Errorf("attempt %d: links %v, want one to the producer", n, attempt.Links)
+	}
+	want := map[string]string{
+		"messaging.system": "asynq", "messaging.destination.name": "trigger_issue",
+		"messaging.operation.name": "process", "messaging.operation.type": "process",
+		"messaging.message.id": id, "ecpayq.task.type": "b2c:trigger_issue",
+		"ecpayq.attempt": fmt.Sprint(n), "ecpayq.verdict": row.verdict, "ecpayq.kind": row.kind,
+	}
+	got := attributes(attempt)
+	if got["ecpayq.age_ratio"] == "" {
+		t.Errorf("attempt %d has no age", n)
+	}
+	delete(got, "ecpayq.age_ratio")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("attempt %d (-want +got):\n%s", n, diff)
+	}
+}
+
+func checkRequest(t *testing.T, n int, request, attempt tracetest.SpanStub, base *url.URL, row tracedAttempt) {
+	t.Helper()
+	if request.SpanKind != trace.SpanKindClient || request.Parent.SpanID() != attempt.SpanContext.SpanID() ||
+		request.SpanContext.TraceID() != attempt.SpanContext.TraceID() {
+		t.Errorf("request %d: a %s below %s", n, request.SpanKind, request.Parent.SpanID())
+	}
+	if request.StartTime.Before(attempt.StartTime) || request.EndTime.After(attempt.EndTime) || !request.EndTime.After(request.StartTime) {
+		t.Errorf("request %d from %s to %s, attempt from %s to %s", n, request.StartTime, request.EndTime, attempt.StartTime, attempt.EndTime)
+	}
+	want := map[string]string{
+		"http.request.method": "POST", "http.response.status_code": "200", "url.full": base.String() + triggerPath,
+		"server.address": base.Hostname(), "server.port": base.Port(),
+		"ecpay.operation": "B2C TriggerIssue", "ecpay.trans_code": "1", "ecpay.rtn_code": row.rtnCode, "ecpayq.kind": row.kind,
+	}
+	if row.status == codes.Error {
+		want["error.type"] = row.kind
+	}
+	if diff := cmp.Diff(want, attributes(request)); diff != "" || request.Status.Code != row.status {
+		t.Errorf("request %d, status %v (-want +got):\n%s", n, request.Status, diff)
 	}
 }
 

@@ -95,6 +95,24 @@ func TestEveryChangeOnAsynqsPagesIsInTheAuditAndNothingIsDeleted(t *testing.T) {
 	}
 }
 
+// begin lets an attempt at a task begin that nobody ends.
+func (w *world) begin(id, token string) {
+	w.Helper()
+	_, err := gate.New(w.redis.Client(), redisx.Confirm{}).Begin(w.Context(),
+		gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
+	w.must(err)
+}
+
+// letter is what the ledger has of a task.
+func (w *world) letter(id string) deadletter.Letter {
+	w.Helper()
+	l, err := w.ledger.Get(w.Context(), id)
+	if err != nil {
+		w.Errorf("%s: %v", id, err)
+	}
+	return l
+}
+
 func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, withUsers(t))
@@ -105,20 +123,6 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 		if a := w.doBody(request{method: "POST", path: "/asynq/api/queues/" + path, cookie: c}, body); a.Code >= 300 {
 			t.Fatalf("%s: got status %d\n%s", path, a.Code, a.Body)
 		}
-	}
-	begin := func(id, token string) {
-		t.Helper()
-		_, err := gate.New(rdb, redisx.Confirm{}).Begin(t.Context(),
-			gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: time.Now(), LockFor: time.Minute}, time.Now())
-		w.must(err)
-	}
-	get := func(id string) deadletter.Letter {
-		t.Helper()
-		l, err := w.ledger.Get(t.Context(), id)
-		if err != nil {
-			t.Errorf("%s: %v", id, err)
-		}
-		return l
 	}
 	inspector := asynq.NewInspectorFromRedisClient(rdb)
 
@@ -137,14 +141,14 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.must(inspector.RunTask("invalid", byHand["refused before"]))
-	begin(byHand["refused before"], "earlier")
+	w.begin(byHand["refused before"], "earlier")
 
 	press("invalid/pending_tasks/"+byHand["one"]+":archive", "")
 	press("invalid/pending_tasks:batch_archive", `{"task_ids":["`+byHand["batch"]+`","gone"]}`)
 	press("invalid/scheduled_tasks:archive_all", "")
 	press("invalid/pending_tasks:archive_all", "")
 	for how, id := range byHand {
-		l := get(id)
+		l := w.letter(id)
 		if l.By != "by hand: dashboard:olga" || !strings.Contains(l.Reason, "archived by hand") || !strings.Contains(l.ReasonZh, "由人手動封存") ||
 			l.Kind != ecpay.Stopped || l.State != record.StateDead || time.Since(l.DiedAt) > time.Minute {
 			t.Errorf("%s: got %+v, want a letter that says by hand, and who", how, l)
@@ -158,7 +162,7 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	// A worker that died is told from it. What had died before, was run again and was
 	// archived before it was begun, a person stopped.
 	crashed := w.enqueued("VG00000005")
-	begin(crashed, "crash")
+	w.begin(crashed, "crash")
 	w.must(asynqxtest.GiveUp(t.Context(), rdb, "invalid", crashed))
 	refused := w.died("VG00000006", map[string]any{"state": "dead", "d_kind": "Rejected", "by": "worker", "d_reason": "no"})
 	w.must(inspector.RunTask("invalid", refused))
@@ -166,13 +170,13 @@ func TestWhatIsArchivedByHandIsInTheLedgerAtOnceAsSuch(t *testing.T) {
 	if _, err := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: rdb}).Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if l := get(crashed); l.By != record.BySweeper || strings.Contains(l.Reason, "archived by hand") {
+	if l := w.letter(crashed); l.By != record.BySweeper || strings.Contains(l.Reason, "archived by hand") {
 		t.Errorf("crashed: got %+v, want a letter of the sweeper's", l)
 	}
-	if l := get(refused); l.By != "by hand: dashboard:olga" || l.Kind != ecpay.Stopped {
+	if l := w.letter(refused); l.By != "by hand: dashboard:olga" || l.Kind != ecpay.Stopped {
 		t.Errorf("refused, run and archived before it was begun: got %+v, want it stopped", l)
 	}
-	if l := get(byHand["one"]); l.By != "by hand: dashboard:olga" {
+	if l := w.letter(byHand["one"]); l.By != "by hand: dashboard:olga" {
 		t.Errorf("after a sweep: got %+v, want it as it was", l)
 	}
 

@@ -121,23 +121,7 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("round %d (-want +got):\n%s", round, diff)
 		}
-		seen := map[time.Duration]bool{}
-		for _, id := range wake {
-			seen[h.in(id).Round(time.Minute)] = true
-		}
-		if len(seen) != len(wake) {
-			t.Errorf("round %d: %d tasks run at %v, want one interval apart", round, len(wake), seen)
-		}
-		for in := range seen {
-			if in > time.Duration(len(wake)+2)*time.Minute {
-				t.Errorf("round %d: one runs only in %s", round, in)
-			}
-		}
-		for _, id := range leaveAlone {
-			if in := h.in(id); in < time.Hour {
-				t.Errorf("round %d: %s runs in %s, want that it is left alone", round, id, in)
-			}
-		}
+		h.wantApart(round, wake, leaveAlone)
 	}
 	h.rdb.ZAdd(ctx, retryKey, redis.Z{Score: float64(time.Now().Add(2 * time.Hour).Unix()), Member: running})
 	if got, err := m.Resume(ctx, "1", "ops", ""); err != nil || got.Tasks != 1 || got.Running != 0 {
@@ -157,19 +141,49 @@ func TestResumeWakesWhatIsHeldForTheMerchantAlongItsPaceAndNothingElse(t *testin
 		t.Errorf("a woken task that goes ahead waits %s, want that nothing of the ban is left", wait)
 	}
 
+	h.wantOneResume("keys are mended")
+	if _, err := m.Resume(ctx, "no-such", "ops", ""); !errors.Is(err, merchants.ErrNotFound) {
+		t.Errorf("of a merchant of which nothing is known: %v", err)
+	}
+}
+
+// wantApart: what is woken runs one interval apart, and what is left alone not before its time.
+func (h *heldTasks) wantApart(round int, wake, leaveAlone []string) {
+	t := h.t
+	t.Helper()
+	seen := map[time.Duration]bool{}
+	for _, id := range wake {
+		seen[h.in(id).Round(time.Minute)] = true
+	}
+	if len(seen) != len(wake) {
+		t.Errorf("round %d: %d tasks run at %v, want one interval apart", round, len(wake), seen)
+	}
+	for in := range seen {
+		if in > time.Duration(len(wake)+2)*time.Minute {
+			t.Errorf("round %d: one runs only in %s", round, in)
+		}
+	}
+	for _, id := range leaveAlone {
+		if in := h.in(id); in < time.Hour {
+			t.Errorf("round %d: %s runs in %s, want that it is left alone", round, id, in)
+		}
+	}
+}
+
+// wantOneResume: the last of three entries of the audit says who resumed the merchant, and why.
+func (h *heldTasks) wantOneResume(note string) {
+	t := h.t
+	t.Helper()
 	var acts []ledger.AuditEntry
-	for e, err := range ledger.New(h.rdb, time.Hour, time.Now).Audits(ctx, time.Time{}) {
+	for e, err := range ledger.New(h.rdb, time.Hour, time.Now).Audits(t.Context(), time.Time{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		acts = append(acts, e)
 	}
 	if len(acts) != 3 || acts[2].Who != "ops" || acts[2].What != ledger.ActResume ||
-		acts[2].MerchantID != "1" || acts[2].Owner() != "1" || acts[2].Note != "keys are mended" {
+		acts[2].MerchantID != "1" || acts[2].Owner() != "1" || acts[2].Note != note {
 		t.Errorf("audit: %+v", acts)
-	}
-	if _, err := m.Resume(ctx, "no-such", "ops", ""); !errors.Is(err, merchants.ErrNotFound) {
-		t.Errorf("of a merchant of which nothing is known: %v", err)
 	}
 }
 

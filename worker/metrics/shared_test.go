@@ -359,7 +359,8 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 		record.ScheduleKey("dead", "spec"):  purposeSchedules, record.BarrierKey("invalid"): purposePace,
 		record.ReplicationKey(redisx.TopologyOf(&redis.Client{}), id):        purposePace,
 		record.ReplicationKey(redisx.TopologyOf(&redis.ClusterClient{}), id): purposePace,
-		asynqx.TaskKey("invalid", id):                                        purposeTasks, asynqx.Key("invalid", "processed"): purposeAsynq, "asynq:queues": purposeAsynq,
+		asynqx.TaskKey("invalid", id):                                        purposeTasks,
+		asynqx.Key("invalid", "processed"):                                   purposeAsynq, "asynq:queues": purposeAsynq,
 		probeKey: purposePace, "somebody else's": other, "ecpayq": other,
 	} {
 		if got := purposeOf(key); got != want {
