@@ -55,18 +55,20 @@ func inFile(t *testing.T, text string) string {
 	return writeFile(t, filepath.Join(t.TempDir(), "batch.ndjson"), text)
 }
 
-func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, nil)
-	b.enqueue("trigger-issue", "--tsr", "BEFORE", "--delay-day", "0")
-	const trigger = `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":%q}}`
+// batchTrigger is a line of a batch, with a place for the Tsr.
+const batchTrigger = `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":%q}}`
+
+// batchRow is a line and what becomes of it: its state, or a part of its error.
+type batchRow struct{ name, text, state, err string }
+
+func batchRows() []batchRow {
 	long := fmt.Sprintf(`{"type":"b2b:invalid","data":{"Reason":%q}}`, strings.Repeat("長", tasks.MaxPayload()))
-	rows := []struct{ name, text, state, err string }{
-		{"the first, after a byte order mark", "\ufeff" + fmt.Sprintf(trigger, "A"), "pending", ""},
+	return []batchRow{
+		{"the first, after a byte order mark", "\ufeff" + fmt.Sprintf(batchTrigger, "A"), "pending", ""},
 		{"blank", "   ", "", ""},
-		{"spaced, with a carriage return", " " + fmt.Sprintf(trigger, "B") + " \r", "pending", ""},
-		{"for later", `{"process_at":"2126-01-31T09:00:00+08:00",` + fmt.Sprintf(trigger, "C")[1:], "scheduled", ""},
-		{"enqueued before", fmt.Sprintf(trigger, "BEFORE"), "pending", ""},
+		{"spaced, with a carriage return", " " + fmt.Sprintf(batchTrigger, "B") + " \r", "pending", ""},
+		{"for later", `{"process_at":"2126-01-31T09:00:00+08:00",` + fmt.Sprintf(batchTrigger, "C")[1:], "scheduled", ""},
+		{"enqueued before", fmt.Sprintf(batchTrigger, "BEFORE"), "pending", ""},
 		{
 			"of another queue",
 			`{"data":{"MerchantID":"2000132","InvoiceNumber":"VG11000021","InvoiceDate":"2026-03-02","Reason":"訂單取消"},"type":"b2b:invalid"}`,
@@ -74,7 +76,7 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 		},
 		{"no JSON", `{"type":"b2c:trigger_issue","data":{`, "", "is no JSON object"},
 		{"no object", `["b2c:trigger_issue"]`, "", "is no JSON object"},
-		{"two values", fmt.Sprintf(trigger, "D") + "{}", "", "more than one JSON value"},
+		{"two values", fmt.Sprintf(batchTrigger, "D") + "{}", "", "more than one JSON value"},
 		{"an unknown word", `{"typ":"b2c:trigger_issue","data":{}}`, "", `unknown field "typ"`},
 		{"two values after each other", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D"},"data":{"MerchantID":"2000132"}}`,
 			"", `field "data" is there twice`},
@@ -92,11 +94,18 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 		{"an unknown field", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","TSR_":"E"}}`, "", `unknown field "TSR_"`},
 		{"a field of another type", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":7}}`,
 			"", `field "Tsr" has the wrong JSON type`},
-		{"a time without a zone", `{"process_at":"2026-01-31 09:00",` + fmt.Sprintf(trigger, "F")[1:], "", "process_at must be RFC 3339"},
-		{"a field out of its limits", fmt.Sprintf(trigger, strings.Repeat("S", 31)), "", "Tsr has 31 characters, at most 30"},
+		{"a time without a zone", `{"process_at":"2026-01-31 09:00",` + fmt.Sprintf(batchTrigger, "F")[1:], "", "process_at must be RFC 3339"},
+		{"a field out of its limits", fmt.Sprintf(batchTrigger, strings.Repeat("S", 31)), "", "Tsr has 31 characters, at most 30"},
 		{"longer than any", long, "", "is longer than"},
-		{"the last, without a line break", fmt.Sprintf(trigger, "Z"), "pending", ""},
+		{"the last, without a line break", fmt.Sprintf(batchTrigger, "Z"), "pending", ""},
 	}
+}
+
+func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.enqueue("trigger-issue", "--tsr", "BEFORE", "--delay-day", "0")
+	rows := batchRows()
 	var text []string
 	for _, row := range rows {
 		text = append(text, row.text)
@@ -143,7 +152,7 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 		t.Errorf("stderr quotes a value:\n%s", r.stderr)
 	}
 
-	again := b.run("enqueue", "batch", inFile(t, fmt.Sprintf(trigger, "A")+"\n"))
+	again := b.run("enqueue", "batch", inFile(t, fmt.Sprintf(batchTrigger, "A")+"\n"))
 	if got := batchLines(t, again.stdout); again.code != 0 || len(got) != 1 || !got[0].Duplicate {
 		t.Errorf("%+v, want a duplicate and exit code 0", again)
 	}

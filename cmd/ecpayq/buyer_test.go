@@ -35,22 +35,13 @@ func TestNoBuyersDataIsOnAPageInAMetricATraceALogOrTheAudit(t *testing.T) {
 			"invalid", "--invoice-number", number, "--invoice-date", invoiceDate, "--reason", reason, "--remark", remark,
 		}, more...)...).ID
 	}
-	// sent proves that there was something to be shown.
-	sent := func(call ecpaytest.Call, texts ...string) {
-		t.Helper()
-		for _, text := range texts {
-			if !strings.Contains(string(call.Data), text) {
-				t.Fatalf("ECPay was not sent %s: this shows nothing", text)
-			}
-		}
-	}
 	b.fake.Inject(ecpaytest.Match{Subject: "VG11000091"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤"})
 	b.fake.Inject(ecpaytest.Match{Subject: "VG11000092"}, ecpaytest.Fault{RtnCode: 9000001, RtnMsg: "呼叫財政部API失敗"})
 	dead, done := void("VG11000091"), void("VG11000092")
 	b.waitFor(dead, "dead")
 	b.waitFor(done, "completed")
-	sent(b.callsOn("VG11000091")[0], remark, reason)
-	sent(b.callsOn("VG11000092")[0], remark, reason)
+	wantSent(t, b.callsOn("VG11000091")[0], remark, reason)
+	wantSent(t, b.callsOn("VG11000092")[0], remark, reason)
 	later := void("VG11000093", "--process-in", "24h")
 	if exported := b.dead("export").stdout; !strings.Contains(exported, remark) || !strings.Contains(exported, reason) {
 		t.Fatalf("there is nothing to be shown: %s", exported)
@@ -74,35 +65,23 @@ func TestNoBuyersDataIsOnAPageInAMetricATraceALogOrTheAudit(t *testing.T) {
 	b.fake.Inject(ecpaytest.Match{Subject: "VG11000091"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤"})
 	b.dead("replay", dead, "--set", "Remark="+corrected, "--note", "by phone")
 	b.eventually("it dies again", func() bool { return len(b.callsOn("VG11000091")) == 2 && b.look(dead).State == "dead" })
-	sent(b.callsOn("VG11000091")[1], corrected)
+	wantSent(t, b.callsOn("VG11000091")[1], corrected)
 	pages()
 
 	// asynqmon's other lists, each while the task is in it.
-	inList := func(list, id string) {
-		t.Helper()
-		var body string
-		b.eventually(id+" is among "+list, func() bool {
-			_, body = d.get("/asynq/api/queues/invalid/" + list)
-			buyer.search(t, list, body)
-			return strings.Contains(body, id)
-		})
-		if !strings.Contains(body, "InvoiceNumber") {
-			t.Errorf("%s shows no payload at all: %s", list, body)
-		}
-	}
 	b.fake.Inject(ecpaytest.Match{Subject: "VG11000094"}, slices.Repeat([]ecpaytest.Fault{{RtnCode: 9000001, RtnMsg: "呼叫財政部API失敗"}}, 30)...)
-	inList("retry_tasks", void("VG11000094"))
-	sent(b.callsOn("VG11000094")[0], remark, reason)
+	wantInList(b, d, buyer, "retry_tasks", void("VG11000094"))
+	wantSent(t, b.callsOn("VG11000094")[0], remark, reason)
 	release := b.bodies.hold("/B2BInvoice/Invalid")
 	defer release()
-	inList("active_tasks", void("VG11000095"))
+	wantInList(b, d, buyer, "active_tasks", void("VG11000095"))
 	if status, body := d.post("/asynq/api/queues/invalid:pause", nil); status != http.StatusNoContent {
 		t.Fatalf("pause: got status %d\n%s", status, body)
 	}
-	inList("pending_tasks", void("VG11000096"))
+	wantInList(b, d, buyer, "pending_tasks", void("VG11000096"))
 	release()
 	b.eventually("the void that was on its way arrives", func() bool { return len(b.callsOn("VG11000095")) > 0 })
-	sent(b.callsOn("VG11000095")[0], remark, reason)
+	wantSent(t, b.callsOn("VG11000095")[0], remark, reason)
 	audit := b.run("audit").stdout
 	if !strings.Contains(audit, "Remark") || !strings.Contains(audit, "by phone") {
 		t.Errorf("the audit does not say what was corrected: %s", audit)
@@ -120,6 +99,30 @@ func TestNoBuyersDataIsOnAPageInAMetricATraceALogOrTheAudit(t *testing.T) {
 		t.Fatalf("too little was gathered: %d spans, %d bytes of logs, %d of metrics", len(traces.spans), len(w.err.String()), len(metrics))
 	}
 	buyer.search(t, "an exported trace", traces.raw.String())
+}
+
+// wantSent proves that there was something to be shown.
+func wantSent(t *testing.T, call ecpaytest.Call, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(string(call.Data), text) {
+			t.Fatalf("ECPay was not sent %s: this shows nothing", text)
+		}
+	}
+}
+
+// wantInList looks at a list of asynq's pages once the task is in it.
+func wantInList(b *bench, d *child, buyer forbidden, list, id string) {
+	b.Helper()
+	var body string
+	b.eventually(id+" is among "+list, func() bool {
+		_, body = d.get("/asynq/api/queues/invalid/" + list)
+		buyer.search(b.T, list, body)
+		return strings.Contains(body, id)
+	})
+	if !strings.Contains(body, "InvoiceNumber") {
+		b.Errorf("%s shows no payload at all: %s", list, body)
+	}
 }
 
 // ECPay's message is kept as it came, and shown, whatever it repeats: the README says

@@ -172,71 +172,75 @@ func TestAQuestionAskedUntilConfirmedWaitsWithoutSpendingAttempts(t *testing.T) 
 	}
 }
 
+// longReason is one character longer than ECPay takes.
+var longReason = strings.Repeat("作", 21)
+
+// invalidInputs are refused before anything is stored.
+var invalidInputs = []struct {
+	name string
+	args []string
+	want []string // on the line of the error
+	hint string   // on the line of the hint
+}{
+	{"Tsr too long", []string{"trigger-issue", "--tsr", strings.Repeat("A", 31)}, []string{"Tsr has 31 characters, at most 30"}, "--tsr"},
+	{"Tsr missing", []string{"trigger-issue"}, []string{"Tsr is required"}, "--tsr"},
+	{"Tsr of spaces", []string{"trigger-issue", "--tsr", "  "}, []string{"Tsr is required"}, "--tsr"},
+	{"Tsr with a space in it", []string{"cancel-delay-issue", "--tsr", "A B"}, []string{"Tsr may hold letters, digits"}, "--tsr"},
+	{"Tsr in Chinese", []string{"cancel-delay-issue", "--tsr", "訂單1"}, []string{"Tsr may hold letters, digits"}, "--tsr"},
+	{"MerchantID too long", []string{"trigger-issue", "--merchant-id", "20001320000", "--tsr", "T"},
+		[]string{"MerchantID has 11 characters, at most 10"}, "--merchant-id"},
+	{"RelateNumber too long", []string{"trigger-issue", "--tsr", "T", "--relate-number", strings.Repeat("R", 51)},
+		[]string{"RelateNumber has 51 characters, at most 50"}, "--relate-number"},
+	{"DelayDay too large", []string{"trigger-issue", "--tsr", "T", "--delay-day", "16"}, []string{"DelayDay is 16, 0 to 15"}, "--delay-day"},
+	{"DelayDay negative", []string{"trigger-issue", "--tsr", "T", "--delay-day=-1"}, []string{"DelayDay is -1, 0 to 15"}, "--delay-day"},
+	{"DelayDay no number", []string{"trigger-issue", "--tsr", "T", "--delay-day", "two"}, []string{"delay-day"}, "help"},
+	{"PayType other than 2", []string{"trigger-issue", "--tsr", "T", "--pay-type", "3"},
+		[]string{`PayType must be one of "2"`}, "--pay-type"},
+	{"invoice number in lower case", []string{"invalid", "--invoice-number", "vg11000001", "--invoice-date", invoiceDate, "--reason", "x"},
+		[]string{"InvoiceNumber must be two capital letters and eight digits"}, "--invoice-number"},
+	{"invoice number too long", []string{"invalid-confirm", "--invoice-number", "VG110000011", "--invoice-date", invoiceDate},
+		[]string{"InvoiceNumber must be two capital letters and eight digits"}, "--invoice-number"},
+	{"a day that is not in the calendar", []string{"invalid-confirm", "--invoice-number", "VG11000001", "--invoice-date", "2026-02-30"},
+		[]string{"InvoiceDate must be a calendar day"}, "--invoice-date"},
+	{"a year of the Republic of China", []string{"invalid-confirm", "--invoice-number", "VG11000001", "--invoice-date", "0115-03-02"},
+		[]string{"InvoiceDate must be in the years 2000 to 2099"}, "--invoice-date"},
+	{"a day without leading zeros", []string{"invalid-confirm", "--invoice-number", "VG11000001", "--invoice-date", "2026-3-2"},
+		[]string{"InvoiceDate must be a calendar day"}, "--invoice-date"},
+	{"a day with its hour", []string{"invalid-confirm", "--invoice-number", "VG11000001", "--invoice-date", "2026-03-02 10:00:00"},
+		[]string{"InvoiceDate must be a calendar day"}, "--invoice-date"},
+	{"day missing", []string{"invalid-confirm", "--invoice-number", "VG11000001"}, []string{"InvoiceDate is required"}, "--invoice-date"},
+	{"reason too long", []string{"invalid", "--invoice-number", "VG11000001", "--invoice-date", invoiceDate, "--reason", longReason},
+		[]string{"Reason has 21 characters, at most 20"}, "--reason"},
+	{"reason missing", []string{"invalid", "--invoice-number", "VG11000001", "--invoice-date", invoiceDate},
+		[]string{"Reason is required"}, "--reason"},
+	{"reason like a tag", []string{"invalid", "--invoice-number", "VG11000001", "--invoice-date", invoiceDate, "--reason", "<script>"},
+		[]string{"Reason may not hold anything like an HTML tag"}, "--reason"},
+	{"reason with a line break", []string{"invalid", "--invoice-number", "VG11000001", "--invoice-date", invoiceDate, "--reason", "a\nb"},
+		[]string{"Reason may not hold control characters"}, "--reason"},
+	{"remark too long", []string{
+		"invalid", "--invoice-number", "VG11000001", "--invoice-date", invoiceDate, "--reason", "x", "--remark",
+		strings.Repeat("備", 201),
+	}, []string{"Remark has 201 characters, at most 200"}, "--remark"},
+	{"allowance number too long", []string{"get-allowance-confirm", "--allowance-no", "26030100000000001"},
+		[]string{"AllowanceNo has 17 characters, at most 16"}, "--allowance-no"},
+	{"several at once", []string{"invalid", "--invoice-number", "X", "--invoice-date", "X", "--reason", longReason},
+		[]string{"InvoiceNumber must", "InvoiceDate must", "Reason has 21"}, "--invoice-number, --invoice-date, --reason"},
+	{"process-in negative", []string{"trigger-issue", "--tsr", "T", "--process-in=-1s"}, []string{"--process-in is -1s"}, "help"},
+	{"interval negative", []string{"trigger-issue", "--tsr", "T", "--merchant-interval=-1s"},
+		[]string{"ECPAYQ_MERCHANT_INTERVAL is -1s; it must not be negative"}, "help"},
+	{"process-in no duration", []string{"trigger-issue", "--tsr", "T", "--process-in", "10"}, []string{"process-in"}, "help"},
+	{"process-at without a zone", []string{"trigger-issue", "--tsr", "T", "--process-at", "2026-01-31 09:00:00"},
+		[]string{"--process-at", "RFC 3339"}, "help"},
+	{"process-in and process-at", []string{"trigger-issue", "--tsr", "T", "--process-in", "1s", "--process-at", "2026-01-31T09:00:00+08:00"},
+		[]string{"not both"}, "help"},
+	{"a forgotten flag name", []string{"trigger-issue", "--tsr", "T", "T2"}, []string{`unexpected argument "T2"`}, "help"},
+	{"an unknown flag", []string{"trigger-issue", "--tsr", "T", "--dealy-day", "1"}, []string{"dealy-day"}, "help"},
+}
+
 func TestInvalidInputIsRefusedAndNothingIsStored(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	long := strings.Repeat("作", 21)
-	rows := []struct {
-		name string
-		args []string
-		want []string // on the line of the error
-		hint string   // on the line of the hint
-	}{
-		{"Tsr too long", []string{"trigger-issue", "--tsr", strings.Repeat("A", 31)}, []string{"Tsr has 31 characters, at most 30"}, "--tsr"},
-		{"Tsr missing", []string{"trigger-issue"}, []string{"Tsr is required"}, "--tsr"},
-		{"Tsr of spaces", []string{"trigger-issue", "--tsr", "  "}, []string{"Tsr is required"}, "--tsr"},
-		{"Tsr with a space in it", []string{"cancel-delay-issue", "--tsr", "A B"}, []string{"Tsr may hold letters, digits"}, "--tsr"},
-		{"Tsr in Chinese", []string{"cancel-delay-issue", "--tsr", "訂單1"}, []string{"Tsr may hold letters, digits"}, "--tsr"},
-		{"MerchantID too long", []string{"trigger-issue", "--merchant-id", "20001320000", "--tsr", "T"},
-			[]string{"MerchantID has 11 characters, at most 10"}, "--merchant-id"},
-		{"RelateNumber too long", []string{"trigger-issue", "--tsr", "T", "--relate-number", strings.Repeat("R", 51)},
-			[]string{"RelateNumber has 51 characters, at most 50"}, "--relate-number"},
-		{"DelayDay too large", []string{"trigger-issue", "--tsr", "T", "--delay-day", "16"}, []string{"DelayDay is 16, 0 to 15"}, "--delay-day"},
-		{"DelayDay negative", []string{"trigger-issue", "--tsr", "T", "--delay-day=-1"}, []string{"DelayDay is -1, 0 to 15"}, "--delay-day"},
-		{"DelayDay no number", []string{"trigger-issue", "--tsr", "T", "--delay-day", "two"}, []string{"delay-day"}, "help"},
-		{"PayType other than 2", []string{"trigger-issue", "--tsr", "T", "--pay-type", "3"},
-			[]string{`PayType must be one of "2"`}, "--pay-type"},
-		{"invoice number in lower case", []string{"invalid", "--invoice-number", "vg11000001", "--invoice-date", invoiceDate, "--reason", "x"},
-			[]string{"InvoiceNumber must be two capital letters and eight digits"}, "--invoice-number"},
-		{"invoice number too long", []string{"invalid-confirm", "--invoice-number", "VG110000011", "--invoice-date", invoiceDate},
-			[]string{"InvoiceNumber must be two capital letters and eight digits"}, "--invoice-number"},
-		{"a day that is not in the calendar", []string{"invalid-confirm", "--invoice-number", "VG11000001", "--invoice-date", "2026-02-30"},
-			[]string{"InvoiceDate must be a calendar day"}, "--invoice-date"},
-		{"a year of the Republic of China", []string{"invalid-confirm", "--invoice-number", "VG11000001", "--invoice-date", "0115-03-02"},
-			[]string{"InvoiceDate must be in the years 2000 to 2099"}, "--invoice-date"},
-		{"a day without leading zeros", []string{"invalid-confirm", "--invoice-number", "VG11000001", "--invoice-date", "2026-3-2"},
-			[]string{"InvoiceDate must be a calendar day"}, "--invoice-date"},
-		{"a day with its hour", []string{"invalid-confirm", "--invoice-number", "VG11000001", "--invoice-date", "2026-03-02 10:00:00"},
-			[]string{"InvoiceDate must be a calendar day"}, "--invoice-date"},
-		{"day missing", []string{"invalid-confirm", "--invoice-number", "VG11000001"}, []string{"InvoiceDate is required"}, "--invoice-date"},
-		{"reason too long", []string{"invalid", "--invoice-number", "VG11000001", "--invoice-date", invoiceDate, "--reason", long},
-			[]string{"Reason has 21 characters, at most 20"}, "--reason"},
-		{"reason missing", []string{"invalid", "--invoice-number", "VG11000001", "--invoice-date", invoiceDate},
-			[]string{"Reason is required"}, "--reason"},
-		{"reason like a tag", []string{"invalid", "--invoice-number", "VG11000001", "--invoice-date", invoiceDate, "--reason", "<script>"},
-			[]string{"Reason may not hold anything like an HTML tag"}, "--reason"},
-		{"reason with a line break", []string{"invalid", "--invoice-number", "VG11000001", "--invoice-date", invoiceDate, "--reason", "a\nb"},
-			[]string{"Reason may not hold control characters"}, "--reason"},
-		{"remark too long", []string{
-			"invalid", "--invoice-number", "VG11000001", "--invoice-date", invoiceDate, "--reason", "x", "--remark",
-			strings.Repeat("備", 201),
-		}, []string{"Remark has 201 characters, at most 200"}, "--remark"},
-		{"allowance number too long", []string{"get-allowance-confirm", "--allowance-no", "26030100000000001"},
-			[]string{"AllowanceNo has 17 characters, at most 16"}, "--allowance-no"},
-		{"several at once", []string{"invalid", "--invoice-number", "X", "--invoice-date", "X", "--reason", long},
-			[]string{"InvoiceNumber must", "InvoiceDate must", "Reason has 21"}, "--invoice-number, --invoice-date, --reason"},
-		{"process-in negative", []string{"trigger-issue", "--tsr", "T", "--process-in=-1s"}, []string{"--process-in is -1s"}, "help"},
-		{"interval negative", []string{"trigger-issue", "--tsr", "T", "--merchant-interval=-1s"},
-			[]string{"ECPAYQ_MERCHANT_INTERVAL is -1s; it must not be negative"}, "help"},
-		{"process-in no duration", []string{"trigger-issue", "--tsr", "T", "--process-in", "10"}, []string{"process-in"}, "help"},
-		{"process-at without a zone", []string{"trigger-issue", "--tsr", "T", "--process-at", "2026-01-31 09:00:00"},
-			[]string{"--process-at", "RFC 3339"}, "help"},
-		{"process-in and process-at", []string{"trigger-issue", "--tsr", "T", "--process-in", "1s", "--process-at", "2026-01-31T09:00:00+08:00"},
-			[]string{"not both"}, "help"},
-		{"a forgotten flag name", []string{"trigger-issue", "--tsr", "T", "T2"}, []string{`unexpected argument "T2"`}, "help"},
-		{"an unknown flag", []string{"trigger-issue", "--tsr", "T", "--dealy-day", "1"}, []string{"dealy-day"}, "help"},
-	}
-	for _, row := range rows {
+	for _, row := range invalidInputs {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			r := runIn(t, b.env, append([]string{"enqueue"}, row.args...)...)
@@ -255,7 +259,7 @@ func TestInvalidInputIsRefusedAndNothingIsStored(t *testing.T) {
 			if !strings.HasPrefix(hint, "hint: ") || !strings.Contains(hint, row.hint) || strings.Count(hint, "\n") != 1 {
 				t.Errorf("got %q after the error, want one line of hint that names %q", hint, row.hint)
 			}
-			if strings.Contains(r.stderr, long) || strings.Contains(r.stderr, "<script>") {
+			if strings.Contains(r.stderr, longReason) || strings.Contains(r.stderr, "<script>") {
 				t.Errorf("the error quotes a value: %q", r.stderr)
 			}
 		})

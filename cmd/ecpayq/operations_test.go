@@ -16,6 +16,96 @@ import (
 // The day of issue of every B2B invoice in these tests.
 const invoiceDate = "2026-03-02"
 
+const allowanceData = `{"MerchantID":"2000132","Seller_Identifier":"23165448","Buyer_Identifier":"","AllowanceDate":"2026-03-01",` +
+	`"ConfirmDate":"2026-03-02","Upload_Status":"1","Upload_Date":"2026-03-03","ConfirmRemark":""}`
+
+// operationRow is a command that enqueues, and what becomes of it.
+type operationRow struct {
+	name, subject, args string
+	call                string
+	effects             []string
+	want                task
+}
+
+var operationRows = []operationRow{
+	{
+		name: "trigger with a delay of 0 days", subject: "NOW1",
+		args: "trigger-issue --merchant-id 2000132 --tsr NOW1 --relate-number RNOW1 --delay-day 0",
+		call: "B2C TriggerIssue", effects: []string{"issued"},
+		want: task{ID: "b2c.trigger_issue.2000132.NOW1", Type: "b2c:trigger_issue", Queue: "trigger_issue", RtnCode: 4000004, RtnMsg: "開立發票成功",
+			Result: json.RawMessage(`{"RtnCode":4000004,"RtnMsg":"開立發票成功","Tsr":"NOW1"}`)},
+	},
+	{
+		name: "trigger with a delay of 7 days", subject: "LATER1",
+		args: "trigger-issue --merchant-id 2000132 --tsr LATER1 --delay-day 7",
+		call: "B2C TriggerIssue", effects: []string{"scheduled"},
+		want: task{ID: "b2c.trigger_issue.2000132.LATER1", Type: "b2c:trigger_issue", Queue: "trigger_issue", RtnCode: 4000003, RtnMsg: "延後開立成功",
+			Result: json.RawMessage(`{"RtnCode":4000003,"RtnMsg":"延後開立成功","Tsr":"LATER1"}`)},
+	},
+	{
+		name: "trigger of which nothing but the Tsr is known", subject: "BARE1",
+		args: "trigger-issue --tsr BARE1", // the MerchantID comes from the environment
+		call: "B2C TriggerIssue", effects: []string{"issued"},
+		want: task{ID: "b2c.trigger_issue.2000132.BARE1", Type: "b2c:trigger_issue", Queue: "trigger_issue", RtnCode: 4000004, RtnMsg: "開立發票成功",
+			Result: json.RawMessage(`{"RtnCode":4000004,"RtnMsg":"開立發票成功","Tsr":"BARE1"}`)},
+	},
+	{
+		name: "cancel before issue", subject: "CANCEL1",
+		args: "cancel-delay-issue --merchant-id 2000132 --tsr CANCEL1",
+		call: "B2C CancelDelayIssue", effects: []string{"cancelled"},
+		want: task{ID: "b2c.cancel_delay_issue.2000132.CANCEL1", Type: "b2c:cancel_delay_issue",
+			Queue: "cancel_delay_issue", RtnCode: 1, RtnMsg: "取消開立發票成功",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"取消開立發票成功"}`)},
+	},
+	{
+		name: "void", subject: "VG11000001",
+		args: "invalid --merchant-id 2000132 --invoice-number VG11000001 --invoice-date 2026-03-02 --reason 訂單取消 --remark 客戶要求",
+		call: "B2B Invalid", effects: []string{"voided"},
+		want: task{ID: "b2b.invalid.2000132.VG11000001.2026-03-02", Type: "b2b:invalid", Queue: "invalid", RtnCode: 1, RtnMsg: "Success",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
+	},
+	{
+		name: "void confirm", subject: "VG11000002",
+		args: "invalid-confirm --merchant-id 2000132 --invoice-number VG11000002 --invoice-date 2026-03-02",
+		call: "B2B InvalidConfirm", effects: []string{"void_confirmed"},
+		want: task{ID: "b2b.invalid_confirm.2000132.VG11000002.2026-03-02",
+			Type: "b2b:invalid_confirm", Queue: "invalid_confirm", RtnCode: 1, RtnMsg: "Success",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
+	},
+	{
+		name: "allowance query, RtnData an object", subject: "2603010000000001",
+		args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000001",
+		call: "B2B GetAllowanceConfirm",
+		want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000001",
+			Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":` + allowanceData + `}`)},
+	},
+	{
+		name: "allowance query, RtnData a string", subject: "2603010000000002",
+		args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000002",
+		call: "B2B GetAllowanceConfirm",
+		want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000002",
+			Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":` + allowanceData + `}`)},
+	},
+	{
+		name: "allowance query, RtnData empty", subject: "2603010000000003",
+		args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000003",
+		call: "B2B GetAllowanceConfirm",
+		want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000003",
+			Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":null}`)},
+	},
+	{
+		name: "allowance query, RtnData null", subject: "2603010000000004",
+		args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000004",
+		call: "B2B GetAllowanceConfirm",
+		want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000004",
+			Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":null}`)},
+	},
+}
+
 func TestEveryOperationGoesFromEnqueueToECPayWithExactlyOneEffect(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
@@ -23,8 +113,6 @@ func TestEveryOperationGoesFromEnqueueToECPayWithExactlyOneEffect(t *testing.T) 
 		t.Helper()
 		b.must(err)
 	}
-	const allowanceData = `{"MerchantID":"2000132","Seller_Identifier":"23165448","Buyer_Identifier":"","AllowanceDate":"2026-03-01",` +
-		`"ConfirmDate":"2026-03-02","Upload_Status":"1","Upload_Date":"2026-03-03","ConfirmRemark":""}`
 	allowance := func(number string, shape ecpaytest.RtnDataShape) {
 		t.Helper()
 		stage(b.fake.StageAllowance(ecpaytest.Allowance{
@@ -42,98 +130,15 @@ func TestEveryOperationGoesFromEnqueueToECPayWithExactlyOneEffect(t *testing.T) 
 	allowance("2603010000000003", ecpaytest.ShapeEmpty)
 	allowance("2603010000000004", ecpaytest.ShapeNull)
 
-	rows := []struct {
-		name, subject, args string
-		call                string
-		effects             []string
-		want                task
-	}{
-		{
-			name: "trigger with a delay of 0 days", subject: "NOW1",
-			args: "trigger-issue --merchant-id 2000132 --tsr NOW1 --relate-number RNOW1 --delay-day 0",
-			call: "B2C TriggerIssue", effects: []string{"issued"},
-			want: task{ID: "b2c.trigger_issue.2000132.NOW1", Type: "b2c:trigger_issue", Queue: "trigger_issue", RtnCode: 4000004, RtnMsg: "開立發票成功",
-				Result: json.RawMessage(`{"RtnCode":4000004,"RtnMsg":"開立發票成功","Tsr":"NOW1"}`)},
-		},
-		{
-			name: "trigger with a delay of 7 days", subject: "LATER1",
-			args: "trigger-issue --merchant-id 2000132 --tsr LATER1 --delay-day 7",
-			call: "B2C TriggerIssue", effects: []string{"scheduled"},
-			want: task{ID: "b2c.trigger_issue.2000132.LATER1", Type: "b2c:trigger_issue", Queue: "trigger_issue", RtnCode: 4000003, RtnMsg: "延後開立成功",
-				Result: json.RawMessage(`{"RtnCode":4000003,"RtnMsg":"延後開立成功","Tsr":"LATER1"}`)},
-		},
-		{
-			name: "trigger of which nothing but the Tsr is known", subject: "BARE1",
-			args: "trigger-issue --tsr BARE1", // the MerchantID comes from the environment
-			call: "B2C TriggerIssue", effects: []string{"issued"},
-			want: task{ID: "b2c.trigger_issue.2000132.BARE1", Type: "b2c:trigger_issue", Queue: "trigger_issue", RtnCode: 4000004, RtnMsg: "開立發票成功",
-				Result: json.RawMessage(`{"RtnCode":4000004,"RtnMsg":"開立發票成功","Tsr":"BARE1"}`)},
-		},
-		{
-			name: "cancel before issue", subject: "CANCEL1",
-			args: "cancel-delay-issue --merchant-id 2000132 --tsr CANCEL1",
-			call: "B2C CancelDelayIssue", effects: []string{"cancelled"},
-			want: task{ID: "b2c.cancel_delay_issue.2000132.CANCEL1", Type: "b2c:cancel_delay_issue",
-				Queue: "cancel_delay_issue", RtnCode: 1, RtnMsg: "取消開立發票成功",
-				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"取消開立發票成功"}`)},
-		},
-		{
-			name: "void", subject: "VG11000001",
-			args: "invalid --merchant-id 2000132 --invoice-number VG11000001 --invoice-date 2026-03-02 --reason 訂單取消 --remark 客戶要求",
-			call: "B2B Invalid", effects: []string{"voided"},
-			want: task{ID: "b2b.invalid.2000132.VG11000001.2026-03-02", Type: "b2b:invalid", Queue: "invalid", RtnCode: 1, RtnMsg: "Success",
-				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
-		},
-		{
-			name: "void confirm", subject: "VG11000002",
-			args: "invalid-confirm --merchant-id 2000132 --invoice-number VG11000002 --invoice-date 2026-03-02",
-			call: "B2B InvalidConfirm", effects: []string{"void_confirmed"},
-			want: task{ID: "b2b.invalid_confirm.2000132.VG11000002.2026-03-02",
-				Type: "b2b:invalid_confirm", Queue: "invalid_confirm", RtnCode: 1, RtnMsg: "Success",
-				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
-		},
-		{
-			name: "allowance query, RtnData an object", subject: "2603010000000001",
-			args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000001",
-			call: "B2B GetAllowanceConfirm",
-			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000001",
-				Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
-				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":` + allowanceData + `}`)},
-		},
-		{
-			name: "allowance query, RtnData a string", subject: "2603010000000002",
-			args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000002",
-			call: "B2B GetAllowanceConfirm",
-			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000002",
-				Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
-				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":` + allowanceData + `}`)},
-		},
-		{
-			name: "allowance query, RtnData empty", subject: "2603010000000003",
-			args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000003",
-			call: "B2B GetAllowanceConfirm",
-			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000003",
-				Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
-				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":null}`)},
-		},
-		{
-			name: "allowance query, RtnData null", subject: "2603010000000004",
-			args: "get-allowance-confirm --merchant-id 2000132 --allowance-no 2603010000000004",
-			call: "B2B GetAllowanceConfirm",
-			want: task{ID: "b2b.get_allowance_confirm.2000132.2603010000000004",
-				Type: "b2b:get_allowance_confirm", Queue: "query", RtnCode: 1, RtnMsg: "查詢成功",
-				Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"查詢成功","RtnData":null}`)},
-		},
-	}
 	b.worker()
-	for _, row := range rows {
+	for _, row := range operationRows {
 		got := b.enqueue(strings.Fields(row.args)...)
 		want := receipt{ID: row.want.ID, Type: row.want.Type, Queue: row.want.Queue, State: "pending"}
 		if !cmp.Equal(got, want) {
 			t.Errorf("%s: receipt (-want +got):\n%s", row.name, cmp.Diff(want, got))
 		}
 	}
-	for _, row := range rows {
+	for _, row := range operationRows {
 		got := b.waitFor(row.want.ID, "completed")
 		if got.EnqueuedAt.IsZero() || got.LastAt.Before(got.EnqueuedAt.Add(-time.Second)) {
 			t.Errorf("%s: got enqueued_at %s and last_at %s", row.name, got.EnqueuedAt, got.LastAt)

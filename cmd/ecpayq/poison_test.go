@@ -134,109 +134,127 @@ func letLeasesEnd(b *bench, rdb *redis.Client) {
 	}
 }
 
+type poisonRow struct {
+	name, poison string
+	kind         string
+	effects      []string // of the poisonous task
+}
+
 func TestSlowATaskThatKillsItsWorkerFiveTimesIsDeadAndTheOthersAreDone(t *testing.T) {
-	for _, row := range []struct {
-		name, poison string
-		kind         string
-		effects      []string // of the poisonous task
-	}{
+	for _, row := range []poisonRow{
 		{"before anything is sent", "keys", "Unknown", nil},
 		{"with a write on its way", "answer", "Ambiguous", []string{ecpaytest.EffectIssued}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBenchOf(t, ecpaytest.Config{Merchants: severalMerchants().Merchants, Window: 10 * time.Second}, nil)
-			rdb := b.redis.Client()
-			self, err := os.Executable()
-			b.must(err)
-			newWorker := func() *child {
-				w := startProgram(t, self, b.env.with(env{helperVariable: "worker that can be poisoned", poisonVariable: row.poison}))
-				w.awaitLog("worker is running")
-				return w
-			}
-			trigger := func(merchant, tsr string) string {
-				b.must(b.fake.StageDelayed(ecpaytest.Delayed{MerchantID: merchant, Tsr: tsr, RelateNumber: "R" + tsr}))
-				return b.enqueue("trigger-issue", "--merchant-id", merchant, "--tsr", tsr, "--relate-number", "R"+tsr, "--delay-day", "0").ID
-			}
-			type other struct{ id, merchant, tsr string }
-			var others []other
-			addOthers := func(round int) {
-				for i, merchant := range []string{merchantID, otherID} {
-					tsr := fmt.Sprintf("OTHER%d%d", round, i)
-					others = append(others, other{trigger(merchant, tsr), merchant, tsr})
-				}
-			}
-
-			poison := trigger(poisonID, "POISON")
-			addOthers(0)
-			crashes := 0
-			w := newWorker()
-			for begin := time.Now(); b.show(poison).State != "dead"; {
-				if time.Since(begin) > 6*time.Minute {
-					t.Fatalf("not dead after %d crashes: %+v", crashes, b.show(poison))
-				}
-				select {
-				case <-w.done:
-					if signal := w.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(); signal != syscall.SIGKILL {
-						t.Fatalf("the worker ended by %s with exit code %d, want by SIGKILL", signal, w.cmd.ProcessState.ExitCode())
-					}
-					crashes++
-					t.Logf("crash %d after %s", crashes, time.Since(begin).Round(time.Second))
-					addOthers(crashes)
-					letLeasesEnd(b, rdb)
-					w = newWorker()
-				case <-time.After(200 * time.Millisecond):
-				}
-			}
-			if crashes != worker.MaxCrashes {
-				t.Errorf("%d crashes, want %d", crashes, worker.MaxCrashes)
-			}
-
-			rec, err := record.Get(t.Context(), rdb, poison)
-			b.must(err)
-			// The sixth attempt is the one that found five crashes.
-			if rec.Crashes != 5 || rec.Attempts != 6 {
-				t.Errorf("the record has %d crashes and %d attempts, want 5 and 6", rec.Crashes, rec.Attempts)
-			}
-			shown := lettersOf(t, b.dead("show", poison).stdout)
-			if len(shown) != 1 || shown[0].Kind != row.kind || shown[0].State != "dead" ||
-				shown[0].Attempts != 6 || shown[0].Payload["Tsr"] != "POISON" ||
-				!strings.Contains(shown[0].Reason, "may kill its worker") || !strings.Contains(shown[0].ReasonZh, "當掉") {
-				t.Errorf("dead show: %+v; want a letter of kind %s that says why, with its payload", shown, row.kind)
-			}
-			if list := lettersOf(t, b.dead("list").stdout); len(list) != 1 || list[0].ID != poison {
-				t.Errorf("dead list: %+v, want the one task", list)
-			}
-
-			// It stays dead over a restart, and nothing crashes any more.
-			w.stop()
-			addOthers(6)
-			w = newWorker()
-			for _, o := range others {
-				b.waitFor(o.id, "completed")
-				if got := b.fake.EffectsOn(o.merchant, o.tsr); len(got) != 1 || got[0].Name != ecpaytest.EffectIssued {
-					t.Errorf("%s: effects %+v, want one, issued", o.id, got)
-				}
-			}
-			select {
-			case <-w.done:
-				t.Error("the worker crashed again")
-			default:
-				w.stop()
-			}
-			var effects []string
-			for _, e := range b.fake.EffectsOn(poisonID, "POISON") {
-				effects = append(effects, e.Name)
-			}
-			if diff := cmp.Diff(row.effects, effects); diff != "" {
-				t.Errorf("effects of the poisonous task (-want +got):\n%s", diff)
-			}
-
-			// A person ends it.
-			b.dead("resolve", poison, "--note", "done by hand")
-			if got := b.dead("list").stdout; got != "" {
-				t.Errorf("resolved, and still listed: %s", got)
-			}
+			killsItsWorker(t, row)
 		})
+	}
+}
+
+func killsItsWorker(t *testing.T, row poisonRow) {
+	t.Helper()
+	b := newBenchOf(t, ecpaytest.Config{Merchants: severalMerchants().Merchants, Window: 10 * time.Second}, nil)
+	rdb := b.redis.Client()
+	self, err := os.Executable()
+	b.must(err)
+	newWorker := func() *child {
+		w := startProgram(t, self, b.env.with(env{helperVariable: "worker that can be poisoned", poisonVariable: row.poison}))
+		w.awaitLog("worker is running")
+		return w
+	}
+	trigger := func(merchant, tsr string) string {
+		b.must(b.fake.StageDelayed(ecpaytest.Delayed{MerchantID: merchant, Tsr: tsr, RelateNumber: "R" + tsr}))
+		return b.enqueue("trigger-issue", "--merchant-id", merchant, "--tsr", tsr, "--relate-number", "R"+tsr, "--delay-day", "0").ID
+	}
+	type other struct{ id, merchant, tsr string }
+	var others []other
+	addOthers := func(round int) {
+		for i, merchant := range []string{merchantID, otherID} {
+			tsr := fmt.Sprintf("OTHER%d%d", round, i)
+			others = append(others, other{trigger(merchant, tsr), merchant, tsr})
+		}
+	}
+
+	poison := trigger(poisonID, "POISON")
+	addOthers(0)
+	crashes := 0
+	w := newWorker()
+	for begin := time.Now(); b.show(poison).State != "dead"; {
+		if time.Since(begin) > 6*time.Minute {
+			t.Fatalf("not dead after %d crashes: %+v", crashes, b.show(poison))
+		}
+		select {
+		case <-w.done:
+			if signal := w.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(); signal != syscall.SIGKILL {
+				t.Fatalf("the worker ended by %s with exit code %d, want by SIGKILL", signal, w.cmd.ProcessState.ExitCode())
+			}
+			crashes++
+			t.Logf("crash %d after %s", crashes, time.Since(begin).Round(time.Second))
+			addOthers(crashes)
+			letLeasesEnd(b, rdb)
+			w = newWorker()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	if crashes != worker.MaxCrashes {
+		t.Errorf("%d crashes, want %d", crashes, worker.MaxCrashes)
+	}
+
+	b.wantPoisonLetter(poison, row.kind)
+
+	// It stays dead over a restart, and nothing crashes any more.
+	w.stop()
+	addOthers(6)
+	w = newWorker()
+	for _, o := range others {
+		b.waitFor(o.id, "completed")
+		if got := b.fake.EffectsOn(o.merchant, o.tsr); len(got) != 1 || got[0].Name != ecpaytest.EffectIssued {
+			t.Errorf("%s: effects %+v, want one, issued", o.id, got)
+		}
+	}
+	select {
+	case <-w.done:
+		t.Error("the worker crashed again")
+	default:
+		w.stop()
+	}
+	b.wantPoisonEffects(row.effects)
+
+	// A person ends it.
+	b.dead("resolve", poison, "--note", "done by hand")
+	if got := b.dead("list").stdout; got != "" {
+		t.Errorf("resolved, and still listed: %s", got)
+	}
+}
+
+func (b *bench) wantPoisonEffects(want []string) {
+	b.Helper()
+	var effects []string
+	for _, e := range b.fake.EffectsOn(poisonID, "POISON") {
+		effects = append(effects, e.Name)
+	}
+	if diff := cmp.Diff(want, effects); diff != "" {
+		b.Errorf("effects of the poisonous task (-want +got):\n%s", diff)
+	}
+}
+
+// wantPoisonLetter: the letter of a task that killed its workers says so, and has its payload.
+func (b *bench) wantPoisonLetter(poison, kind string) {
+	b.Helper()
+	rec, err := record.Get(b.Context(), b.redis.Client(), poison)
+	b.must(err)
+	// The sixth attempt is the one that found five crashes.
+	if rec.Crashes != 5 || rec.Attempts != 6 {
+		b.Errorf("the record has %d crashes and %d attempts, want 5 and 6", rec.Crashes, rec.Attempts)
+	}
+	shown := lettersOf(b.T, b.dead("show", poison).stdout)
+	if len(shown) != 1 || shown[0].Kind != kind || shown[0].State != "dead" ||
+		shown[0].Attempts != 6 || shown[0].Payload["Tsr"] != "POISON" ||
+		!strings.Contains(shown[0].Reason, "may kill its worker") || !strings.Contains(shown[0].ReasonZh, "當掉") {
+		b.Errorf("dead show: %+v; want a letter of kind %s that says why, with its payload", shown, kind)
+	}
+	if list := lettersOf(b.T, b.dead("list").stdout); len(list) != 1 || list[0].ID != poison {
+		b.Errorf("dead list: %+v, want the one task", list)
 	}
 }
