@@ -52,6 +52,7 @@ func TestTenThousandAndFiftyDeadTasksAreListedAndReplayed(t *testing.T) {
 	server := asynq.NewServerFromRedisClient(b.srv.Client(),
 		asynq.Config{Concurrency: 16, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
 	b.must(server.Start(b.dies(func(string) {})))
+	defer server.Shutdown() // asynq's subscriber panics when the client is closed before it has ended
 	b.eventually("all are dead", func() bool {
 		n, err := b.ledger.Count(t.Context(), deadletter.Filter{})
 		return err == nil && n == many
@@ -176,6 +177,7 @@ func TestNineThousandArchivedTasksThatExpireAtOnceDoNotWedgeTheArchive(t *testin
 			server := asynq.NewServerFromRedisClient(b.srv.Client(),
 				asynq.Config{Concurrency: 1, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
 			b.must(server.Start(b.dies(func(string) {})))
+			defer server.Shutdown()
 			archived := func(want string) func() bool {
 				return func() bool {
 					score := b.rdb.ZScore(t.Context(), asynqx.Key(queue, "archived"), id).Err()
