@@ -4,6 +4,7 @@ package main_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -117,6 +118,7 @@ func newWorld(t *testing.T, x trouble, p plot) *world {
 	w.bench = newBenchWithout(t, ecpaytest.Config{Window: 8 * time.Second}, env{
 		"ECPAYQ_MERCHANT_INTERVAL": "0s", "ECPAYQ_MERCHANT_IN_FLIGHT": "100", "ECPAYQ_FENCE": "12s", "ECPAYQ_NOT_FOUND_GRACE": "1s", "ECPAYQ_HTTP_TIMEOUT": "5s", "ECPAYQ_TASK_TIMEOUT": "10s",
 		"ECPAYQ_SHUTDOWN_TIMEOUT": "20s", "ECPAYQ_LOG_LEVEL": "info",
+		"ECPAYQ_CONCURRENCY": strconv.Itoa(len(columns())), // some troubles strike all writes at once
 	}.with(p.env))
 	o := redistest.Options{AppendFsync: "no"}
 	if p.durable {
