@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Capture says by which script asynq would store a task, and does not store it: asynq v0.26
-// has no batch, and this way its own code makes every byte of one.
+// Capture returns the script call by which asynq would store a task, and does not make it: asynq
+// v0.26 has no batch, and with Capture asynq's own code still makes every byte of one.
 //
 // It is for one goroutine at a time.
 type Capture struct {
@@ -54,9 +54,9 @@ type Command struct {
 }
 
 // captureClient is the Redis client of a [Client] that keeps what is sent by it instead of
-// sending it. asynq stores a task by one script, of which it sends the SHA-1 first and the
-// text when Redis does not know that. All else, which is the name of a queue once per
-// client, goes to Redis at once.
+// sending it. asynq stores a task by one script, of which it sends the SHA-1 first and the text
+// when Redis does not know that. The one other command of asynq's client, which notes the name
+// of a queue once per client, goes to Redis at once.
 type captureClient struct {
 	redis.UniversalClient
 	scripts map[string]*script // by SHA-1

@@ -10,10 +10,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// CompleteClient is the Redis client of asynq's Servers by which the outcome of a task that
-// is done is recorded by the same script as asynq completes it: that saves a round trip, and
-// nothing can come between. The handler leaves the outcome here and returns, and the next
-// script of asynq's about the task takes it along.
+// CompleteClient is the Redis client of asynq's Servers by which the outcome of a task that is
+// done is recorded by the same script as asynq completes it: that saves a round trip, and Redis
+// does both or neither. The handler leaves the outcome here and returns, and the next script of
+// asynq's about the task takes it along.
 //
 // It takes one server that has all keys. On a cluster, and where Redis refuses such a
 // script, the outcome is recorded by itself, before asynq completes the task.
@@ -22,12 +22,12 @@ type CompleteClient struct {
 
 	before  Before      // records an outcome
 	scripts sync.Map    // *spliced by the SHA-1 of asynq's
-	off     atomic.Bool // Redis refuses them
+	off     atomic.Bool // Redis refuses such scripts
 
 	mu      sync.Mutex
 	open    map[string]*Completion // by task id
 	stopped bool
-	wg      sync.WaitGroup // of those that are open
+	wg      sync.WaitGroup // counts the open ones
 }
 
 // Completion is an outcome that is to be recorded.
@@ -36,7 +36,8 @@ type Completion struct {
 	ID string
 	// Call is that of the script that records the outcome.
 	Call Call
-	// Alone records it by itself, trying again; After is told what became of it.
+	// Alone records the outcome without asynq's completion, trying again; After is told the
+	// result.
 	Alone func() error
 	After func(error)
 
@@ -53,15 +54,15 @@ func NewCompleteClient(rdb redis.UniversalClient, before Before) *CompleteClient
 	return &CompleteClient{UniversalClient: rdb, before: before, open: map[string]*Completion{}}
 }
 
-// Take takes an outcome over. It reports false where that has to be recorded now, as it
-// always does where c is nil.
+// Take takes over the recording of an outcome. It reports false where the caller has to record
+// it now, as always where c is nil.
 func (c *CompleteClient) Take(p *Completion) bool {
 	if c == nil || c.off.Load() {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stopped || c.open[p.ID] != nil { // by an attempt whose lease is over
+	if c.stopped || c.open[p.ID] != nil { // left by another attempt, whose lease is over
 		return false
 	}
 	c.open[p.ID] = p
@@ -74,7 +75,8 @@ func (c *CompleteClient) Take(p *Completion) bool {
 	return true
 }
 
-// claim takes an outcome out. Whoever gets it records it.
+// claim removes an outcome from the open ones and reports whether it was there: the one caller
+// that is told so records it.
 func (c *CompleteClient) claim(p *Completion) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,7 +151,7 @@ func (c *CompleteClient) EvalSha(ctx context.Context, sha string, keys []string,
 	if err := c.alone(p); err != nil || !errors.As(cmd.Err(), &answer) {
 		return cmd // asynq must not complete what is not recorded
 	}
-	for _, word := range []string{"CROSSSLOT", "MOVED", "NOPERM", "ERR"} { // not for a moment, like READONLY
+	for _, word := range []string{"CROSSSLOT", "MOVED", "NOPERM", "ERR"} { // refusals that last, unlike READONLY
 		if redis.HasErrorPrefix(cmd.Err(), word) {
 			c.off.Store(true)
 		}

@@ -8,13 +8,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ConditionalClient is the Redis client of a [Client] that puts a condition before the script
-// by which asynq stores a task. What the condition looks at is looked at and the task is
-// stored in one round trip, and nothing can come between. What is written is asynq's doing
-// alone.
+// ConditionalClient is the Redis client of a [Client] that puts a condition before the script by
+// which asynq stores a task. One script checks the condition and stores the task, so that no
+// other command can come between. Only asynq's part of it writes.
 //
-// It takes one server that has all keys; on a cluster ours are elsewhere. Each call needs a
-// [Condition] in its context.
+// It takes one server that has all keys: on a cluster ecpayq's keys and asynq's may be on
+// different ones. Each call needs a [Condition] in its context.
 type ConditionalClient struct {
 	redis.UniversalClient
 	condition Before
@@ -27,11 +26,11 @@ func NewConditionalClient(rdb redis.UniversalClient, condition Before) *Conditio
 	return &ConditionalClient{UniversalClient: rdb, condition: condition}
 }
 
-// Condition is the condition of one call, and what it brought.
+// Condition is the condition of one call, and its result.
 type Condition struct {
 	Call Call
-	// Answer is the number below 0 that the condition answered, where the task was not stored
-	// for it: asynq then believes that it has one with the id, and [Client.Enqueue] returns
+	// Answer is the number below 0 by which the condition kept the task from being stored, else
+	// 0. asynq is then told that a task with the id exists, and [Client.Enqueue] returns
 	// [ErrExists].
 	Answer int64
 	// Refused means that Redis, which was reached, refused the script.

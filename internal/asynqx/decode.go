@@ -39,11 +39,12 @@ func DecodeMessage(msg []byte) (*Task, error) {
 	return told{task: []any{msg, Active, int64(0), nil}}.get("any", "any")
 }
 
-// told is the Redis client of an [asynq.Inspector] that is told what was read of a task:
-// to read one it asks whether the queue exists, and runs one script, which answers the
-// message, the state, when the task runs next (Unix seconds, 0 for never) and the result.
+// told is a Redis client that answers an [asynq.Inspector] from what was read of a task before.
+// To read a task, the Inspector asks whether the queue exists, and runs one script, which
+// answers the message, the state, when the task runs next (Unix seconds, 0 for never) and the
+// result.
 type told struct {
-	redis.UniversalClient // nil: nothing else is asked
+	redis.UniversalClient // nil: the Inspector sends nothing else
 	task                  []any
 }
 
@@ -65,10 +66,10 @@ func (t told) EvalSha(context.Context, string, []string, ...any) *redis.Cmd {
 	return redis.NewCmdResult(t.task, nil)
 }
 
-// ArchivedByHand reports whether a person archived a task, by when asynq's archive
-// says that it was (Unix seconds, 0 when it does not). asynq archives by itself
-// what failed, when its retries are used up or [asynq.SkipRetry] is in the error, and
-// stores the time of that failure; by hand it changes nothing but the place.
+// ArchivedByHand reports whether a person archived a task, by when asynq's archive says that it
+// was (Unix seconds, 0 when it does not). asynq archives by itself what failed, when its retries
+// are used up or [asynq.SkipRetry] is in the error, and stores the time of that failure; by hand
+// it only moves the task to another list.
 func (t *Task) ArchivedByHand(at float64) bool {
 	if t.State != Archived {
 		return false

@@ -10,18 +10,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// DequeueClient is the Redis client of asynq's Servers as far as they ask for tasks. asynq asks every queue for
-// a task, one round trip after the other, and sleeps when all are empty: the more
-// often it looks, the sooner a task begins and the more an idle worker costs.
-// Here a queue that was found empty is not asked again before something is in
-// it, which one blocked command for each queue and process tells at once; while
-// all are empty, a Server waits inside its question. So an idle worker asks
-// next to nothing, a task begins at once, and a busy worker needs one round trip
-// for a task rather than one for each queue.
+// DequeueClient is the Redis client of asynq's Servers as far as they ask for tasks. asynq asks
+// every queue for a task, one round trip after the other, and sleeps when all are empty: the
+// more often it looks, the sooner a task begins and the more an idle worker costs. DequeueClient
+// does not ask a queue that was found empty again before it has a task, for which one blocked
+// command of each queue and process waits. While all queues are empty, asynq's call does not
+// return. So an idle worker sends almost no commands, a task begins at once, and a busy worker
+// needs one round trip for a task rather than one for each queue.
 //
-// The blocked command is BLMOVE of the oldest element onto its own place, which
-// changes nothing and works in asynq's own list. Should a wake be lost, or Redis
-// not know the command, the queues are asked from time to time as well.
+// The blocked command is BLMOVE of the oldest element onto its own place, which changes nothing
+// and works in asynq's own list. In case the blocked command misses a task, or Redis does not
+// know it, the queues are asked from time to time as well.
 type DequeueClient struct {
 	redis.UniversalClient
 
@@ -42,7 +41,7 @@ type DequeueClient struct {
 type watchedQueue struct {
 	pending    string        // asynq's list of tasks that wait
 	emptyUntil time.Time     // it is taken for empty until then; zero: ask
-	deaf       bool          // nothing tells when something is in it
+	deaf       bool          // its blocked command failed
 	fruitless  int           // wakes in a row that brought no task
 	emptied    chan struct{} // tells its watcher; holds one
 }
@@ -50,18 +49,19 @@ type watchedQueue struct {
 const (
 	// wakeRecheck is the default of recheck.
 	wakeRecheck = time.Second
-	// deafRecheck takes its place while nothing can wake us.
+	// deafRecheck takes its place while the blocked command fails.
 	deafRecheck = 50 * time.Millisecond
 	// wakeBlock is how long one blocked command waits. It bounds for how long it
 	// outlives Stop.
 	wakeBlock = time.Second
-	// wakeAtOnce is how soon a wake comes at most that does not tell of a new task:
-	// the queue is paused, or others take its tasks.
+	// wakeAtOnce is within what time the blocked command returns for a list that was not empty
+	// when it began. That tells of no new task: the queue is paused, or other processes take its
+	// tasks.
 	wakeAtOnce = 20 * time.Millisecond
 	// refusedPause is how long a Server pauses when Redis gives it no task and does not say that
 	// there is none, for example while it is full: asynq asks again at once.
 	refusedPause = 200 * time.Millisecond
-	// maxWakePause bounds the pause after many of those.
+	// maxWakePause bounds the pause after many wakes in a row that brought no task.
 	maxWakePause = time.Second
 )
 
@@ -88,8 +88,9 @@ func (c *DequeueClient) Start() {
 	}
 }
 
-// Stop lets the Servers go that wait for a task, so that they can be shut down. What Start
-// began ends soon after, at the latest when the client is closed; nobody needs to wait for it.
+// Stop ends the calls of Servers that wait for a task, so that these can be shut down. What
+// Start began ends soon after, at the latest when the client is closed; nobody needs to wait for
+// it.
 func (c *DequeueClient) Stop() { c.cancel() }
 
 // EvalSha answers asynq's question for a task of a queue that is empty.
@@ -269,7 +270,7 @@ func (c *DequeueClient) block(q *watchedQueue) time.Duration {
 	case err != nil:
 		q.deaf = true
 		q.emptyUntil = time.Now().Add(min(deafRecheck, max(0, time.Until(q.emptyUntil))))
-		c.tell() // to those that wait for longer
+		c.tell() // to Servers that wait for longer
 		return wakeRecheck
 	}
 	q.deaf = false

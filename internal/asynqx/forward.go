@@ -10,13 +10,14 @@ import (
 )
 
 // ForwardClient is the Redis client of asynq's Servers as far as they make delayed tasks
-// pending: it knows when the next one of each queue is due. asynq runs one script after the other for each queue, for its
-// scheduled tasks and for those to be tried again, as often as it looks whether their time has
-// come: that is most of what an idle worker does. Here one pipeline says for all of
-// them when the first is due, and only where one is asynq's script is run.
+// pending: it knows when the next one of each queue is due. asynq runs one script after the
+// other for each queue, for its scheduled tasks and for those to be tried again, as often as it
+// looks whether their time has come: those are most of the commands of an idle worker.
+// ForwardClient reads by one pipeline when the first task of each is due, and lets asynq's
+// script run only where one is.
 //
-// What is added between two looks is found by the next one. Where Redis does not say, asynq's
-// script is run as ever.
+// A task that is added between two reads is found by the next one. Where the read fails, asynq's
+// script runs as it would without ForwardClient.
 type ForwardClient struct {
 	redis.UniversalClient
 
@@ -28,8 +29,8 @@ type ForwardClient struct {
 	due    map[string]float64 // when the first of a set is, in seconds; absent for none
 }
 
-// NewForwardClient returns a client over rdb for Servers of these queues. old is how long what
-// Redis has said counts.
+// NewForwardClient returns a client over rdb for Servers of these queues. old is how long a read
+// counts.
 func NewForwardClient(rdb redis.UniversalClient, queues map[string]int, old time.Duration) *ForwardClient {
 	c := &ForwardClient{UniversalClient: rdb, old: old}
 	for name := range queues {
@@ -38,8 +39,8 @@ func NewForwardClient(rdb redis.UniversalClient, queues map[string]int, old time
 	return c
 }
 
-// EvalSha answers asynq's script that makes delayed tasks pending, where no task is due: that
-// it has found none.
+// EvalSha answers in the place of asynq's script that makes delayed tasks pending, where no task
+// is due, that it has found none.
 func (c *ForwardClient) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	if now, ok := c.forwards(keys, args); ok && !c.ready(ctx, keys[0], now) {
 		return redis.NewCmdResult(int64(0), nil)
@@ -47,8 +48,8 @@ func (c *ForwardClient) EvalSha(ctx context.Context, sha string, keys []string, 
 	return c.UniversalClient.EvalSha(ctx, sha, keys, args...)
 }
 
-// forwards reports whether it is that script, and returns its first argument, the second at
-// which it is: that script alone has these two keys.
+// forwards recognises that script by its two keys, which no other of asynq's has, and returns
+// its first argument, the second that it takes for now.
 func (c *ForwardClient) forwards(keys []string, args []any) (now int64, ok bool) {
 	if len(keys) != 2 || len(args) == 0 || !is(keys[1], Pending) || !slices.Contains(c.sets, keys[0]) {
 		return 0, false

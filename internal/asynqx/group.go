@@ -13,11 +13,10 @@ import (
 // or two milliseconds.
 const GroupSize = 256
 
-// groupLua makes one script of asynq's, by which it stores a task, into one that
-// stores many tasks of a queue: calls of scripts are much of what tasks cost
-// Redis, and with appendfsync always it waits for the disk after each few.
-// asynq's text is in it as it is, and finds the keys and arguments that asynq
-// gave.
+// groupLua wraps the script by which asynq stores a task into one that stores many tasks of a
+// queue: the calls themselves are much of what tasks cost Redis, and with appendfsync always
+// Redis waits for the disk after every few. asynq's text is in it unchanged, and sees the keys
+// and arguments that asynq gave.
 const groupLua = `
 local function ecpayq_one(KEYS, ARGV)
 %s
@@ -43,7 +42,7 @@ func newScript(text string, numKeys, numArgs int) *script {
 	return s
 }
 
-// form is what commands have in common that one call can execute.
+// form is what commands must have in common for one call to execute them.
 type form struct {
 	*script
 	queue string

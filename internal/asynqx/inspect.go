@@ -11,8 +11,8 @@ import (
 	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
-// Inspector is asynq's, which takes no context; here each call ends with its context all the
-// same. Where that has no end, no goroutine is started.
+// Inspector is asynq's, with contexts: each call returns when its context ends, which asynq's
+// own methods do not take. For a context that never ends, no goroutine is started.
 type Inspector struct{ asynq *asynq.Inspector }
 
 // NewInspector returns an Inspector that uses rdb and never closes it.

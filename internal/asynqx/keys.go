@@ -17,7 +17,7 @@ const prefix = "asynq:"
 // last; lease has for each active task the second at which its lease ends; the others
 // have the second at which the task is due or expires, or was archived.
 //
-// Those but lease are names of states as well.
+// All of these names but lease are names of states as well.
 const (
 	Pending   = "pending"
 	Active    = "active"

@@ -41,10 +41,10 @@ func (c *LeaseClient) told(cmd *redis.Cmd, keys []string, args []any) *redis.Cmd
 	return cmd
 }
 
-// takesBack reports whether a script of asynq's takes a task back since its lease is over, and
-// of which type that is: those by which a task is to be tried again or archived
-// have the list of active tasks and the leases as their second and third key, and the task with the
-// error as their second argument.
+// takesBack reports whether a script of asynq's takes a task back because its lease is over, and
+// the task's type. Two scripts may: the one that lets a task be tried again and the one that
+// archives it. Both have the list of active tasks and the leases as their second and third key,
+// and the task with the error as their second argument.
 func takesBack(keys []string, args []any) (taskType string, ok bool) {
 	if len(keys) < 4 || len(args) < 2 || !is(keys[1], Active) || !is(keys[2], Lease) || !is(keys[3], Retry) && !is(keys[3], Archived) {
 		return "", false
@@ -57,9 +57,9 @@ func takesBack(keys []string, args []any) (taskType string, ok bool) {
 	return task.Type, true
 }
 
-// ZAddXX extends leases. Redis takes it for a command that needs memory, though it adds
-// nothing, and refuses it while it is full; a lease that is not extended is lost after 30 seconds,
-// with it the attempt, and the task runs once more.
+// ZAddXX extends leases. Redis refuses ZADD while its memory is full, although with XX it adds
+// nothing. A lease that is not extended is lost after 30 seconds, and the attempt with it; the
+// task then runs once more.
 func (c *LeaseClient) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
 	cmd := c.UniversalClient.ZAddXX(ctx, key, members...)
 	if !redis.HasErrorPrefix(cmd.Err(), "OOM") {
@@ -73,8 +73,8 @@ func (c *LeaseClient) ZAddXX(ctx context.Context, key string, members ...redis.Z
 	return redis.NewIntResult(n, err)
 }
 
-// extend is ZADD XX of many. A script that has removed something, be it nothing, may write
-// while Redis is full.
+// extend is ZADD XX of many. After a command that removes, even one that removed nothing, a
+// script may write while Redis is full.
 var extend = redis.NewScript(`
 redis.call('ZREM', KEYS[1], '')
 local n = 0

@@ -11,10 +11,11 @@ import (
 // asNoScript makes asynq, which sends the SHA-1 of a script first, send its text.
 var asNoScript = redis.NewCmdResult(nil, redis.ErrNoScript)
 
-// Before is the text of a script of ours that goes before one of asynq's, by how many keys and
-// arguments that has: ours come after them, as the text says, so that Redis fills no tables
-// for it. What ours returns is the answer, and asynq's is not executed then; when it returns
-// nothing, asynq's is. go-redis may send it twice.
+// Before returns the text of a script of ours that is executed before one of asynq's, which has
+// so many keys and arguments. In the call ours come after asynq's, and the text counts from
+// there, so that Redis copies no tables. If our script returns something, that is the answer of
+// the call and asynq's script is not executed; if it returns nothing, asynq's script is.
+// go-redis may send the call twice.
 type Before func(keys, args int) string
 
 // Call is what such a script is called with.
@@ -38,9 +39,9 @@ do
 end
 %s`
 
-// splice puts a script of ours before one of asynq's that has so many keys and arguments:
-// both are executed or none, and nothing can come between. asynq's text is in it as it is,
-// and finds its keys and arguments as it gave them; ours come after them.
+// splice puts a script of ours before one of asynq's that has so many keys and arguments: both
+// are executed or none, and no other command comes between. asynq's text is in it unchanged, and
+// finds its keys and arguments where asynq put them; ours come after them.
 func splice(ours Before, asynqs string, numKeys, numArgs int) *spliced {
 	return &spliced{redis.NewScript(fmt.Sprintf(spliceLua, ours(numKeys, numArgs), asynqs)), numKeys, numArgs}
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// SubscribeClient is the Redis client of asynq's Servers where SUBSCRIBE may be refused, by
-// an ACL or by a proxy. Each Server subscribes to the tasks that are to be cancelled while
-// they run, tries again after 5 seconds, and leaves the connection of a
-// subscription that failed open for ever. Here a Server gets none that was not confirmed.
+// SubscribeClient is the Redis client of asynq's Servers where SUBSCRIBE may be refused, by an
+// ACL or by a proxy. Each Server subscribes to the tasks that are to be cancelled while they
+// run, tries again after 5 seconds, and leaves the connection of a subscription that failed open
+// for ever. SubscribeClient gives a Server only a subscription that Redis has confirmed.
 type SubscribeClient struct {
 	redis.UniversalClient
 
 	tell    func(error)
-	refused atomic.Int64 // when Redis did so last, in nanoseconds
+	refused atomic.Int64 // when Redis last refused SUBSCRIBE, in nanoseconds
 }
 
 // NewSubscribeClient returns a client over rdb. refused is told of Redis' refusal, once
@@ -59,7 +59,7 @@ func (c *SubscribeClient) Subscribe(ctx context.Context, channels ...string) *re
 }
 
 func (c *SubscribeClient) closed(ctx context.Context) *redis.PubSub {
-	s := c.UniversalClient.Subscribe(ctx) // to nothing, by no connection
+	s := c.UniversalClient.Subscribe(ctx) // without channels it opens no connection
 	_ = s.Close()
 	return s
 }

@@ -50,11 +50,11 @@ func (c Confirm) timeout() time.Duration {
 // or disks as asked for.
 var ErrNotConfirmed = errors.New("stored but not confirmed")
 
-// RunConfirmed runs a script and waits on the same connection until replicas and disk
-// have what it wrote: on another one of the pool, WAIT would return at once and prove
-// nothing. The script must write something for that, return a list, and be one that may be
-// executed twice. The answer is valid also beside [ErrNotConfirmed]; where its first value
-// is 0, nothing is waited for. The first key says on which server of a cluster.
+// RunConfirmed runs a script and waits on the same connection until replicas and disk have what
+// it wrote: on another one of the pool, WAIT would return at once and prove nothing. The script
+// must write something for that, return a list, and be one that may be executed twice. The
+// answer is valid also beside [ErrNotConfirmed]; where its first value is 0, nothing is waited
+// for. On a cluster, the first key decides which server runs it.
 func (s Script[K, A, R]) RunConfirmed(ctx context.Context, rdb redis.UniversalClient, c Confirm, k K, a A) (answer R, err error) {
 	if !c.Wanted() {
 		return s.Run(ctx, rdb, k, a)

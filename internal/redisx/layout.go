@@ -24,7 +24,7 @@ type field struct {
 	// absent is the index of the embedded pointer that the field is behind, nil for none.
 	absent []int
 	unit   time.Duration // of times and durations
-	none   string        // in an answer that says nothing
+	none   string        // its value in an answer that does not name it
 }
 
 var layouts sync.Map // *layout by reflect.Type
@@ -148,7 +148,7 @@ func (l *layout) values(of any) []any {
 			all = append(all, x)
 			continue
 		}
-		switch { // of types of their own too, which go-redis does not take
+		switch { // also of named types, which go-redis does not take
 		case field.CanInt():
 			all = append(all, field.Int())
 		case field.CanUint():

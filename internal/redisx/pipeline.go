@@ -38,8 +38,7 @@ func ExecEach(ctx context.Context, pipe redis.Pipeliner) {
 	}
 }
 
-// Missing reports whether the error of a command says no more than that there is
-// no such value, as [Exec] reads it.
+// Missing reports whether the error of a command is one that [Exec] reads as a missing value.
 func Missing(err error) bool {
 	return err == nil || errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "WRONGTYPE")
 }

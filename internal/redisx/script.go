@@ -7,9 +7,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Script is a Lua script whose keys, arguments and answer are declared once, as structs of
-// Go. Its text names them, and [NewScript] puts the positions in their place, so that Redis
-// is sent what it would be sent anyway:
+// Script is a Lua script whose keys, arguments and answer are declared once, as structs of Go.
+// Its text names them, and [NewScript] puts the positions in their place, so that Redis is sent
+// no more than it would be for a script that counts positions:
 //
 //	KEYS.lock     the key of the field Lock of K: KEYS[2]
 //	ARGV.life     the argument of the field Life of A: ARGV[5]
@@ -18,12 +18,12 @@ import (
 //	                  what its tag none says
 //	ANSWER.wait   where in that list the field stands: 3
 //
-// The fields of K are strings; empty ones are left out at the end only. Those of A are
-// strings, bytes, integers, booleans (1 or 0), times and durations, whose tag `unit:"ms"`
-// or `unit:"us"` says in what they are sent, 0 for the zero time. An embedded struct stands
-// for its fields; of an embedded pointer that is nil, nothing is sent, nor of what follows.
-// R is a struct of integers, booleans, durations and strings for a script that returns a
-// list, an int64, a string, a []int64, a []string or a []any.
+// The fields of K are strings; empty ones are left out at the end only. Those of A are strings,
+// bytes, integers, booleans (1 or 0), times and durations, whose tag `unit:"ms"` or `unit:"us"`
+// says in what they are sent, 0 for the zero time. An embedded struct stands for its fields;
+// where an embedded pointer is nil, neither its fields nor those after it are sent. R is a
+// struct of integers, booleans, durations and strings for a script that returns a list, an
+// int64, a string, a []int64, a []string or a []any.
 type Script[K, A, R any] struct {
 	text   text
 	script *redis.Script
@@ -42,8 +42,9 @@ func (s Script[K, A, R]) Run(ctx context.Context, rdb redis.Scripter, k K, a A) 
 	return answerOf[R](s.script.Run(ctx, rdb, s.keys(k), s.args(a)...))
 }
 
-// After returns the text for a place behind other text that has so many keys and arguments
-// of its own, and [Script.Appended] the keys and arguments of both.
+// After returns the text for use behind another script's text in one call, where the other
+// script has so many keys and arguments. [Script.Appended] returns the keys and arguments of
+// both.
 func (s Script[K, A, R]) After(keys, args int) string { return s.text.at(keys, args) }
 
 // Appended adds the keys and arguments to those of another script.
@@ -62,10 +63,10 @@ type Call[R any] struct {
 	cmd  *redis.Cmd
 }
 
-// Answer returns what the call brought.
+// Answer returns the answer of a call that was made.
 func (c *Call[R]) Answer() (R, error) { return answerOf[R](c.cmd) }
 
-// Call returns one that has not been made.
+// Call returns a call that [Script.RunAll] can make.
 func (s Script[K, A, R]) Call(k K, a A) *Call[R] { return &Call[R]{keys: s.keys(k), args: s.args(a)} }
 
 // ByText adds a call to a pipeline that sends the script's text.

@@ -38,7 +38,7 @@ func newText[K, A, R any](parts []string) text {
 	return t
 }
 
-// at is the text for a place after so many keys and arguments of other text.
+// at is the text for use behind another script that has so many keys and arguments.
 func (t text) at(keys, args int) string {
 	return named.ReplaceAllStringFunc(t.lua, func(word string) string {
 		table, name, _ := strings.Cut(word, ".")

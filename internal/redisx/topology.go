@@ -7,8 +7,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Topology is how the keys of a client are spread over servers. Its zero value is that of a
-// client of which this is not known: only what works everywhere may be done with it.
+// Topology is how the keys of a client are spread over servers. Its zero value means that it is
+// not known: with such a client only that may be done which works on all.
 type Topology struct {
 	single  *redis.Client
 	cluster *redis.ClusterClient
@@ -59,8 +59,8 @@ func ForEachMaster(ctx context.Context, rdb redis.Cmdable, f func(context.Contex
 	return f(ctx, rdb)
 }
 
-// Wrapped is a client for types that change some commands of another: embedded, it has the
-// others, and [TopologyOf] knows what is wrapped.
+// Wrapped is for embedding in types that change some commands of a client: it has the client's
+// other commands, and [TopologyOf] finds the client in it.
 type Wrapped struct{ redis.UniversalClient }
 
 // Unwrap returns the wrapped client.

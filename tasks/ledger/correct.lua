@@ -1,10 +1,11 @@
--- Claims a letter for being run again, so that nobody withdraws it from then on, and
--- stores what a person wants changed before: a corrected payload, or their word that a
--- write did not happen. That write may land all the same for as long as ECPay takes it, so
--- that its mark stays: a worker sends again after the fence.
+-- Claims a letter that is to be run again, so that it cannot be withdrawn from then on, and
+-- stores what a person wants changed first: a corrected payload, or their word that a write did
+-- not happen. ECPay may still carry out that write until the fence ends, so its mark stays, and
+-- a worker sends again after the fence.
 --
--- What the payload was before the correction stays beside it, so that a correction that
--- comes to nothing can be taken back (uncorrect.lua): of several the one before the first.
+-- The payload before the correction is kept beside it, so that a correction that is not run can
+-- be taken back (uncorrect.lua). Where there were several corrections, it is the payload before
+-- the first.
 --
 -- Keys and arguments: correctKeys and correctArgs in revive.go.
 -- Returns: gone, changed (it died again), running, ok

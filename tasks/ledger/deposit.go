@@ -43,8 +43,9 @@ type depositArgs struct {
 	Enqueued time.Time `unit:"ms"` // zero for unknown
 	By       string    // the sweeper, or a person who archived it
 	ReasonZh string
-	// Since is when that person archived it at the latest, or when it was seen not to be
-	// archived: what died after it was not archived by that person.
+	// Since is either the latest time at which that person can have archived it, or a time at
+	// which it was not archived yet. A task that died of a verdict after Since was not stopped
+	// by that person.
 	Since time.Time `unit:"ms"`
 }
 
@@ -65,8 +66,8 @@ var reasonSwept = record.Text{
 	Zh: "未經判定即封存：工作程序中斷，若曾送出請至綠界查詢",
 }
 
-// reasonByHand is stored with a task that a person archived, also when it had died
-// before: to have it run again was somebody's word, and to stop it is the newer one.
+// reasonByHand is stored with a task that a person archived, also when it had died before and
+// was run again: the person who stopped it decided later than the one who had it run again.
 var reasonByHand = record.Text{
 	En: "archived by hand; replay it by its id to let it go on, or resolve it; if it was sent, look it up at ECPay first",
 	Zh: "由人手動封存；要繼續請指定任務編號重送，不需要則結案；若曾送出，請先至綠界查詢",
@@ -102,10 +103,10 @@ func (s *Store) Deposit(ctx context.Context, queue, id, token string) (bool, err
 // ledger, as far as they are not there, with a few round trips for all of them.
 // An error of one does not keep the others.
 //
-// asynq and the ledger are in different slots, so that this takes steps, after
-// and amid any of which the process may end: the letters are noted as unsure,
-// written, compared with asynq again, and then kept or withdrawn. What is noted
-// is finished by the next sweep.
+// asynq and the ledger are in different slots, so that this takes several steps, and the process
+// may end at any point of them: the letters are noted as unsure, written, compared with asynq
+// again, and then kept or withdrawn. Letters that are still noted are finished by the next
+// sweep.
 func (s *Store) DepositAll(ctx context.Context, queue string, ids []string, token string) []Deposited {
 	return s.depositAll(ctx, queue, ids, token, record.BySweeper, time.Time{})
 }
@@ -119,11 +120,10 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	return now, nil
 }
 
-// DepositByHand is [Store.DepositAll] of tasks that a person has just archived in
-// asynq, as far as asynq still has them so. since is a time by Redis' clock at which
-// they were not archived yet: what a verdict killed after it was not stopped by that
-// person. What this does not come to is known to the next sweep as archived by a
-// person, but not by whom.
+// DepositByHand is [Store.DepositAll] of tasks that a person has just archived in asynq, as far
+// as asynq still has them so. since is a time by Redis' clock at which they were not archived
+// yet: what a verdict killed after it was not stopped by that person. A task that this did not
+// reach is found by the next sweep as archived by a person, of whom the sweep has no name.
 func (s *Store) DepositByHand(ctx context.Context, queue string, ids []string, who string, since time.Time) []Deposited {
 	answer := make([]Deposited, len(ids))
 	var dead []string
@@ -183,7 +183,7 @@ func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) 
 			there = append(there, d)
 			continue
 		}
-		// What is gone or was run meanwhile is no concern of the ledger's.
+		// A task that is gone, or was run meanwhile, does not belong into the ledger.
 		if state, perr := s.Look(ctx, d.queue, d.id); perr != nil || state.Dead() {
 			d.fail("read task "+d.id, err)
 		}
@@ -241,8 +241,8 @@ func (s *Store) noteAll(ctx context.Context, all []*deposit) (noted []*deposit) 
 	return noted
 }
 
-// writeAll writes the letters. Some are known to the ledger or done: then there is
-// no doubt about them.
+// writeAll writes the letters. Of a task that is in the ledger already, or done, the letter is
+// not unsure.
 func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*deposit) {
 	calls := make([]*redisx.Call[string], len(all))
 	for i, d := range all {
@@ -269,7 +269,7 @@ func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*
 	return unsure, known
 }
 
-// settleAll ends the doubt about letters.
+// settleAll keeps or withdraws letters that are unsure.
 func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*deposit) {
 	tasks := make([]record.AsynqTask, len(all))
 	for i, d := range all {
@@ -306,7 +306,7 @@ func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*depos
 	return settled
 }
 
-// forgetAll removes the notes of letters about which there is no doubt.
+// forgetAll removes the notes of letters that are not unsure any more.
 func (s *Store) forgetAll(ctx context.Context, all []*deposit) {
 	if len(all) == 0 {
 		return

@@ -14,7 +14,7 @@ if died == 0 or died > now then died = now end
 local r = redis.call('HMGET', KEYS.task, 'payload', 'unsure', 'died', 'fix', 'state', 'in_flight', 'd_kind', 'by', 'unbegun', 'first')
 local hand, by = by_hand(ARGV.by), ARGV.by
 local nameless = by == 'by hand: unknown'
-if nameless and r[2] and by_hand(r[8]) then by = r[8] end -- the sweep goes on with what was begun
+if nameless and r[2] and by_hand(r[8]) then by = r[8] end -- an earlier deposit, which did not end, had the name
 -- What died as Ambiguous stays so: a late run proves nothing.
 local kind = (r[7] == 'Ambiguous' or unaccounted(r[6], KEYS.replication, ARGV.enqueued, r[10])) and 'Ambiguous' or hand and 'Stopped' or 'Unknown'
 if redis.call('ZSCORE', KEYS.dead, ARGV.id) and r[1] and not r[2] then

@@ -1,4 +1,4 @@
--- What scripts have in common that end a task.
+-- Shared by the scripts that end a task.
 --
 -- Removes what only a letter has from a record.
 local function forget_letter(key)
@@ -12,8 +12,9 @@ local function forget_write(key)
 end
 -- Every end of a task goes through ended: of a verdict (leave.lua in worker/gate), of what asynq
 -- archived without one and of what a person stopped (deposit.lua, settle.lua), and by a person's
--- word (resolve.lua). It puts the task into the index of the ledger or takes it out, and adds
--- to fields what the record says of the end. The caller writes fields, with its own, at once.
+-- word (resolve.lua). It puts the task into the index of the ledger or takes it out, and adds to
+-- fields what the record says of the end. The caller then writes fields, its own among them, by
+-- one command.
 --
 -- fields: names and values of the record
 -- key, index: the record, and the index of the ledger
@@ -26,9 +27,9 @@ end
 -- reason, reason_zh: why it is dead or stopped
 -- rtn_code, rtn_msg, http_status, trans_code: of the last answer; nil for what no answer ended
 --
--- A script may be executed twice. The second execution ends nothing again, but for one that
--- brings a proof of the effect (leave.lua): that counts whoever brings it, also when the
--- task is done by then.
+-- A script may be executed twice. The second execution ends nothing again, except where it
+-- brings a proof of the effect (leave.lua): a proof is recorded whichever attempt brings it,
+-- also when the task is done by then.
 local function ended(fields, key, index, id, as, at, died, kind, reason, reason_zh, rtn_code, rtn_msg, http_status, trans_code)
   local n = #fields
   if as ~= 'dead' and as ~= 'stopped' then

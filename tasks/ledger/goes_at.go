@@ -12,12 +12,13 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// DefaultFence is how long an unanswered write may still land, while no worker has told.
+// DefaultFence is how long an unanswered write may still land, as long as no worker has stored
+// its own fence.
 const DefaultFence = 11 * time.Minute
 
-// GoesAt returns when a write is sent again of which a person said that it did not happen:
-// when it cannot land any more, by the fence of the worker that looked last; later, if the
-// clocks are set meanwhile. It is zero when there is no such write, or nothing to wait for.
+// GoesAt returns when a write that did not happen, by a person's word, is sent again: when it
+// cannot land any more, by the fence of the worker that looked last, or later if the clocks are
+// set meanwhile. It is zero when there is no such write, or nothing to wait for.
 func GoesAt(ctx context.Context, rdb redis.UniversalClient, id string) (time.Time, error) {
 	pipe := rdb.Pipeline()
 	mark := pipe.HMGet(ctx, record.TaskKey(id), record.FieldInFlight, record.FieldSentAt, record.FieldDenied)

@@ -5,7 +5,7 @@
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 if ARGV.unseen_for == '0' then
-  redis.call('ZREM', KEYS.names, '') -- which lets the rest be written although Redis is full
+  redis.call('ZREM', KEYS.names, '') -- after a command that removes, a script may write although Redis is full
   redis.call('ZADD', KEYS.names, now, ARGV.name)
   return 1
 end

@@ -21,7 +21,7 @@ if r[2] and r[2] ~= '' and holder == r[2] and lock_left(by_redis, by_sender, now
   return 'running'
 end
 if ARGV.if_unbegun == '1' then
-  -- No finish marker will keep it from being sent: it must be nowhere but here.
+  -- No finish marker will keep the task from being sent: only the ledger may have it.
   if r[3] ~= 'dead' or r[4] or r[5] ~= r[1] then return 'begun' end
   if r[6] == r[1] then return 'replayed' end
 end

@@ -67,7 +67,7 @@ type Revival struct {
 // ErrOtherID means that a correction would make another task.
 var ErrOtherID = errors.New("the correction changes the task's id: it is another intent, enqueue it as such")
 
-// ErrNoPayload means that nobody has what the task was.
+// ErrNoPayload means that neither asynq nor the ledger has the task's payload.
 var ErrNoPayload = errors.New("the dead letter has no payload, and asynq has no task")
 
 // Revive runs a dead task again: it drops what asynq has of it and enqueues what
@@ -78,12 +78,12 @@ var ErrNoPayload = errors.New("the dead letter has no payload, and asynq has no 
 //   - The letter stays in the ledger until the task is done. After a drop without
 //     an enqueue the task is dead as before, and the next call enqueues it.
 //   - asynq refuses to enqueue an id that exists. Of two calls one wins; the other
-//     sees the task pending, or run and dead again, which is not its death.
-//   - What is dropped is the very message that was read before the letter: not one
-//     that was enqueued, run and archived since.
+//     sees the task pending, or run and dead again, which is another death than its own.
+//   - Only the message that was read before the letter is dropped: not one that was
+//     enqueued, run and archived since.
 //   - A correction is in the ledger before the archived task is dropped, so that
-//     whoever comes next enqueues the correction. It is taken back when somebody else
-//     was faster.
+//     the next caller enqueues the correction if this one is interrupted. It is taken
+//     back when another caller enqueued the task first.
 //   - Before anything of it is dropped or enqueued the letter is claimed, so that
 //     [Store.Withdraw] leaves it alone.
 //   - A task that asynq archived without a verdict is copied into the ledger first.
@@ -98,8 +98,8 @@ func (s *Store) Revive(ctx context.Context, id string, r Revival) (ActResult, er
 	return out, err
 }
 
-// reviveIn takes some rounds, each of which looks anew: it is repeated when somebody
-// else was faster.
+// reviveIn makes a few rounds, each of which reads the task anew: a round that another caller
+// was faster than is followed by another.
 func (s *Store) reviveIn(ctx context.Context, id string, rv *revival) (ActResult, error) {
 	for range reviveRounds {
 		if err := ctx.Err(); err != nil {
@@ -121,12 +121,13 @@ type revival struct {
 	nonce     string
 	deposited bool
 	claimed   bool // and corrected, where that is wanted
-	// archived is when asynq archived the task, in its seconds, where it is Unnamed: one
-	// that was run and archived since has the same message.
+	// archived is when asynq archived the task, in asynq's seconds, of a Revival that is
+	// Unnamed: a task that was run and archived again since has the same message, and differs in
+	// this time only.
 	archived string
 }
 
-// reviveOnce is one round. Without an outcome it is to be looked at again.
+// reviveOnce is one round. An empty result asks for another round.
 func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (ActResult, error) {
 	queue, err := s.queueOf(ctx, id)
 	switch {
@@ -177,8 +178,8 @@ func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (ActResul
 	case r.Unnamed && l.Stopped():
 		return Skipped, nil
 	case r.Unnamed && at.Dead():
-		// It died, was run again, and is perhaps stopped since, which the ledger would not
-		// know yet.
+		// It died, was run again, and may have been stopped since: the ledger would not know of
+		// that yet.
 		var hand bool
 		switch hand, r.archived, err = s.byHand(ctx, queue, id); {
 		case err != nil:
@@ -282,8 +283,8 @@ func ignoreGone(err error) error {
 	return err
 }
 
-// content returns what to run: the payload when it can be read, and the bytes.
-// What cannot be read goes back as it was.
+// content returns what to run: the payload when it can be read, and the bytes. Bytes that cannot
+// be read go back unchanged.
 func (s *Store) content(l Entry, r *revival) (tasks.Payload, []byte, map[string]string, error) {
 	payload := l.Payload
 	p, err := tasks.Decode(l.Type, l.Headers, payload)

@@ -1,5 +1,5 @@
--- Ends the doubt about a letter. Whatever was decided about the task meanwhile
--- has removed the token, so that this changes nothing then.
+-- Keeps or withdraws a letter that is unsure. A script that decided about the task meanwhile has
+-- removed the token, and then this changes nothing.
 --
 -- Keys and arguments: settleKeys and settleArgs in deposit.go.
 local r = redis.call('HMGET', KEYS.task, 'unsure', 'state', 'in_flight', 'prior_ttl', 'by', 'd_kind', 'first', 'died')

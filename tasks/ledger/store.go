@@ -1,7 +1,7 @@
-// Package ledger has the steps by which a dead task gets into the ledger and back into
-// asynq, and by which it ends ([Store]), and the audit of them. Those who enqueue and
-// those who replay take the same steps. What is stored, and how it is read, is in
-// tasks/record; whoever lists the ledger, and acts on it for people, is worker/deadletter.
+// Package ledger has the steps by which a dead task gets into the ledger and back into asynq,
+// and by which it ends ([Store]), and the audit of them. enqueue and worker/deadletter take the
+// same steps. What is stored, and how it is read, is in tasks/record; worker/deadletter lists
+// the ledger and acts on it for people.
 package ledger
 
 import (

@@ -1,5 +1,5 @@
--- Takes back a correction that came to nothing: somebody else was faster to have the
--- task run again. Another correction made since stays. Safe to execute twice.
+-- Takes back a correction that is not run, because another caller had the task run again first.
+-- A correction that was made later stays. Safe to execute twice.
 --
 -- Keys and arguments: uncorrectKeys and uncorrectArgs in revive.go.
 local r = redis.call('HMGET', KEYS.task, 'fixed_by', 'base_payload', 'base_headers', 'base_fix', 'base_original')

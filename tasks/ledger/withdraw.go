@@ -8,10 +8,10 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// Withdrawal is what became of a wish that a task be never sent.
+// Withdrawal is the result of [Store.Withdraw], by which a task is never sent.
 type Withdrawal string
 
-// What may become of it.
+// The results.
 const (
 	Withdrawn Withdrawal = "withdrawn"
 	// Elsewhere: it is no letter, or somebody has it run again.
@@ -24,11 +24,11 @@ const (
 // finish marker: the same intent may be enqueued again. Once it answers Withdrawn,
 // nothing sends the task:
 //
-//   - asynq does not have it any more: its archived message is dropped first, and where
-//     somebody has it run again, it is not there to be dropped.
-//   - Whoever has a letter run again claims it before, and enqueues it after. Either the
-//     claim is there when the letter ends, which then stays; or the letter has ended, and
-//     there is none to claim.
+//   - asynq does not have it any more: its archived message is dropped first. If
+//     another caller had the task run again, that message is not there.
+//   - A caller who has a letter run again claims it before it enqueues the task. Either the
+//     claim comes first, and the letter stays; or the letter is ended first, and cannot be
+//     claimed.
 //
 // It may be called again after it was interrupted anywhere.
 func (s *Store) Withdraw(ctx context.Context, queue, id, who, note string, recordTTL time.Duration) (Withdrawal, error) {

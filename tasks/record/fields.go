@@ -24,8 +24,8 @@ const (
 	FieldLast       = "last"         // last attempt
 	FieldNext       = "next"         // when it runs again
 	FieldPlace      = "place"        // when its turn is in the merchant's line, in microseconds
-	FieldPlaceAhead = "place_ahead"  // the same, of those who go ahead of the line
-	FieldWoken      = "woken"        // that place, if it was given by waking the task
+	FieldPlaceAhead = "place_ahead"  // the same, where the task goes ahead of the line
+	FieldWoken      = "woken"        // the place, if waking the task gave it
 	FieldKind       = "kind"
 	FieldHTTP       = "http_status"
 	FieldTrans      = "trans_code"
@@ -56,7 +56,7 @@ const (
 	FieldUnsure   = "unsure"   // token of a sweep that is not finished with the letter
 	FieldPriorTTL = "prior_ttl"
 	FieldUnbegun  = "unbegun" // the death of a task that a person stopped before it was ever begun
-	FieldRevived  = "revived" // the death of which somebody began to run the task again
+	FieldRevived  = "revived" // the death after which a replay of the task was begun
 )
 
 // FieldSweeps counts the sweeps in the hash at [ScanKey]; nothing else has that name.

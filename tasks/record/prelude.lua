@@ -1,4 +1,4 @@
--- What several scripts need.
+-- Shared by most scripts.
 --
 -- The lock of a subject is "TOKEN REDIS SENDER": the attempt that holds it, and
 -- when it ends by Redis' clock and by the clock of the worker that took it, in
@@ -37,11 +37,11 @@ local function changed_to(fields, name, value, was)
     fields[#fields + 1], fields[#fields + 2] = name, digits(value)
   end
 end
--- Reports whether marks of a task may have been lost when Redis changed at that time (ms, 0
--- for never). What was lost may be the task itself, and a shop that was not answered calls
--- again: whatever was enqueued within an hour after counts as well. When it was is by
--- the producer's clock, which may be ahead; by Redis' clock, what was seen first at some
--- time was enqueued before.
+-- Reports whether marks of a task may have been lost when Redis changed at that time (ms, 0 for
+-- never). They may of every task that was enqueued before the change or within an hour after it:
+-- the task itself may have been lost, and a shop that got no answer enqueues it again. The time
+-- of the enqueue is by the producer's clock, which may be ahead, so that the task's first
+-- attempt by Redis' clock counts where it is earlier.
 local function older_than_loss(changed, enqueued, seen)
   return changed > 0 and math.min(tonumber(enqueued) or 0, seen) < changed + 3600000
 end

@@ -62,15 +62,15 @@ type Record struct {
 	// there is none.
 	InFlight time.Time
 
-	// Type and what follows is known of dead letters only.
+	// The fields from Type to Original are known of dead letters only.
 	Type    string
 	Queue   string
 	Payload []byte // nil when it is not stored
 	Headers map[string]string
 	Died    time.Time
-	// Death is how the attempt ended of which the task died, and Ambiguous while
-	// InFlight says that a write is not accounted for; Stopped when a person archived it
-	// and every write is. Of a task that is not dead it says no more than End.
+	// Death is how the attempt ended of which the task died. Its Kind is Ambiguous while a write
+	// is not accounted for, see InFlight, and else Stopped when a person archived the task. Of a
+	// task that is not dead it says no more than End.
 	Death   End
 	By      string
 	LastErr string

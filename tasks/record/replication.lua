@@ -3,8 +3,8 @@
 -- and so has a server that was restarted; both may lack the last writes. A user
 -- who may not ask INFO has no such check.
 --
--- A restarted server tells when it was started. When a replica was promoted is
--- not told: what is known is when that was noticed first, so workers look often.
+-- A restarted server tells when it was started. A promoted replica does not tell when it was
+-- promoted: what counts is when a worker first noticed it, so workers look often.
 local function lost_writes(key, now)
   local info = redis.pcall('INFO', 'replication')
   local id = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
@@ -29,9 +29,9 @@ local function lost_writes(key, now)
   redis.call('HSET', key, 'replid', id, 'changed', changed)
   return changed
 end
--- Reports whether a write of a task may have happened: it is marked, or the mark may
--- be lost. first is when its first attempt was, false for none. Whoever asks notices a
--- change by itself: perhaps no worker runs that would.
+-- Reports whether a write of a task may have happened: it is marked, or the mark may be lost.
+-- first is when its first attempt was, false for none. The script that asks notices a change by
+-- itself, since there may be no worker that would.
 local function unaccounted(in_flight, replication, enqueued, first)
   return in_flight or older_than_loss(lost_writes(replication, redis_now()), enqueued, tonumber(first) or redis_now())
 end
