@@ -9,7 +9,7 @@ import (
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
-// asking is how the attempt finds out about a write of which nobody knows.
+// asking is how the attempt can find out what became of a write that is not accounted for.
 type asking struct {
 	query *tasks.Ask // nil when nothing can be asked
 	// mayRepeat allows one more trigger with an earlier one unanswered, see
@@ -27,7 +27,7 @@ const (
 	askFailed
 )
 
-// ask finds out about an earlier write while one is not accounted for. over means that
+// ask finds out what became of an earlier write where one is not accounted for. over means that
 // nothing is sent now, and that the attempt ends with the verdict.
 func (h *handler) ask(ctx context.Context, a *attempt) (v Verdict, over bool) {
 	a.doubt = a.doubt && a.op.Write
@@ -81,7 +81,7 @@ func (h *handler) askFirst(ctx context.Context, a *attempt) (v Verdict, send boo
 		a.err = err
 		return h.verdict(a, err), false
 	}
-	if word && found != shown { // nor can it land any more
+	if word && found != shown { // and its fence is over
 		a.open, a.doubt = false, false
 		return Verdict{}, true
 	}
@@ -96,11 +96,12 @@ func (h *handler) askFirst(ctx context.Context, a *attempt) (v Verdict, send boo
 	return v, send
 }
 
-// fenceLeft is how much longer the write that went unanswered may still land. All that
-// could have ended it too soon begins it anew.
+// fenceLeft is how much longer the write that went unanswered may still land. The fence begins
+// anew when marks may be lost, since a later write's may be among them, and when the clocks were
+// set, since less time may have passed than they say.
 func fenceLeft(h gate.History, p Policy) time.Duration {
 	since := h.SinceSent
-	if h.MarksLost { // perhaps the mark of a later one
+	if h.MarksLost {
 		since = min(since, h.SinceLost)
 	}
 	if h.ClockSet {
@@ -109,8 +110,8 @@ func fenceLeft(h gate.History, p Policy) time.Duration {
 	return p.Fence - since
 }
 
-// wordProves reports whether a person's word says that a write did not happen, and not only
-// that it had not yet: it was given when that could not land any more.
+// wordProves reports whether a person's word proves that a write did not happen: it does when it
+// was given after the fence. Before that it says only that the write had not happened yet.
 func wordProves(h gate.History, p Policy) bool {
 	return h.NotExecuted && fenceLeft(h, p)+h.SinceWord <= 0
 }
@@ -154,10 +155,9 @@ func afterAsk(found finding, d tasks.Delay, retrigger bool, h gate.History, p Po
 	return v, false, false
 }
 
-// afterLoss decides about a write of which nothing says that it was ever sent,
-// while Redis may have lost what would say so. Where ECPay cannot tell, it is
-// sent: most likely it is the first time, and holding all of them for ever
-// would be worse.
+// afterLoss decides about a write without a mark while Redis may have lost marks. Where ECPay
+// cannot tell, the write is sent: most likely it was never sent, and holding all such tasks for
+// ever would be worse.
 func afterLoss(found finding, d tasks.Delay, _ bool, h gate.History, p Policy) (v Verdict, send, resolved bool) {
 	if found == shown {
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false, true

@@ -72,10 +72,10 @@ func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 	}
 }
 
-// A task that kills its worker takes with it whatever runs beside it at that
-// moment. All of them come back when their leases and locks have ended, which is at
-// the same time: they would run beside it again, and be taken for its like after
-// five times. So they come back apart from each other.
+// A task that kills its worker ends the attempts that run beside it as well. All of these tasks
+// come back when their leases and locks have ended, which is at the same time: they would run
+// beside it again, and after five times each would be taken for one that kills its worker. So
+// they come back at different times.
 const (
 	apartAfterDeath = 10 * time.Second
 	apartWhileBusy  = 5 * time.Second

@@ -14,13 +14,13 @@ import (
 // stage finds out is a type of its own, in the stage's file; the stages after it read that.
 type attempt struct {
 	job   job
-	gate  gate.Attempt // by what the gate knows it
+	gate  gate.Attempt // the attempt as the gate knows it
 	start time.Time    // by the wall clock
 
 	wanted   // by decode, in decode.go
 	sealing  // by findKeys, in keys.go
 	counted  // by count, in count.go
-	unproven // by count, then by whatever proves more
+	unproven // by count, then by each stage that proves more
 	asking   // by ask, in ask.go
 	sending  // by send and find, in send.go
 	answer   // by send, in send.go
@@ -46,8 +46,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// unproven is what nobody can tell of writes that went out for the task. It begins with the
-// history, and changes with each answer.
+// unproven is what is not accounted for of the writes that went out for the task. It begins with
+// the history, and changes with each answer.
 type unproven struct {
 	// open means that a write went out, by this attempt or an earlier one, and
 	// nothing proves what became of it. The mark in Redis stays as long.
@@ -60,9 +60,10 @@ type unproven struct {
 // carry takes an attempt through its stages and returns the verdict. [handler.finish]
 // records it.
 //
-// A crash has to be counted before anything of the task is looked at that may cause it. A task
-// that never failed is looked at first all the same, so that its first request is permitted
-// on beginning, by one round trip: asynq counts the crash.
+// An attempt is counted before the task is decoded, since a task may crash its worker when it is
+// decoded. A task that never failed is decoded first all the same, so that one round trip counts
+// the attempt and permits its first request: if it crashes the worker, asynq counts a failure,
+// and the next attempt is counted first.
 func (h *handler) carry(ctx context.Context, a *attempt) Verdict {
 	early := a.job.failed == 0
 	var unready error

@@ -47,8 +47,8 @@ func (h *handler) count(ctx context.Context, a *attempt, ready bool) (v Verdict,
 	return Verdict{}, false
 }
 
-// begin counts the attempt, and asks for its first request with it when nothing is known
-// that the request would have to wait for.
+// begin counts the attempt and, when nothing is known that its first request would have to wait
+// for, asks for the permission of that request by the same script.
 func (h *handler) begin(ctx context.Context, a *attempt, ready bool) (err error) {
 	first, ok := gate.First{}, false
 	if ready {
@@ -78,7 +78,7 @@ func (h *handler) first(ctx context.Context, a *attempt) (gate.First, bool) {
 	}
 	first := gate.First{Request: h.request(a, w), Longest: h.longest(a), Reason: reasonQueued.Text()}
 	if h.slots.full() {
-		first.Longest = 0 // it could not wait in place
+		first.Longest = 0 // too many attempts wait in place already
 	}
 	return first, true
 }

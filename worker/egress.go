@@ -13,12 +13,12 @@ import (
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
-// egress is what a process knows of the address by which its requests leave, so that
-// nobody is asked for each of them. A nil egress is always open.
+// egress is what a process knows of the address by which its requests leave, so that Redis is
+// not asked for each of them. A nil egress is always open.
 type egress struct {
 	gate     *gate.Egress
 	log      zerolog.Logger
-	answered atomic.Bool // since it was told last
+	answered atomic.Bool // ECPay answered since Redis was told last
 
 	mu    sync.Mutex
 	state gate.EgressState
@@ -26,9 +26,9 @@ type egress struct {
 }
 
 const (
-	// egressLook is how often the state is read while the process runs, and egressOld how
-	// old it may be when something is sent: so long may a process go on that does not
-	// know of a ban yet.
+	// egressLook is how often the state is read while the process runs, and egressOld how old it
+	// may be when something is sent: a process that does not know of a ban yet may send for that
+	// long.
 	egressLook = time.Second
 	egressOld  = 3 * time.Second
 	// egressSpread keeps merchants apart from each other after a pause.
@@ -48,8 +48,8 @@ func (e *egress) look(ctx context.Context) (gate.EgressState, error) {
 	return e.set(start, s), nil
 }
 
-// set takes over a state that was asked for at a time, and returns the one that counts:
-// that it is open is no news when something was learnt since it was asked for.
+// set takes over a state that was asked for at a time, and returns the one that counts: an open
+// one does not when another state was taken over after this one was asked for.
 func (e *egress) set(asked time.Time, s gate.EgressState) gate.EgressState {
 	e.mu.Lock()
 	defer e.mu.Unlock()

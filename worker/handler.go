@@ -43,9 +43,9 @@ type handler struct {
 	completions *asynqx.CompleteClient
 }
 
-// run makes one attempt. It returns the verdict, what to tell people about it, and an error
-// when the outcome could not be recorded. That of a done task may be recorded with asynq's,
-// after this has returned.
+// run makes one attempt. It returns the verdict, what to tell people about it, and an error when
+// the outcome could not be recorded. The outcome of a done task may be recorded after run has
+// returned, together with asynq's completion.
 func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	start := time.Now()
 	if h.observer.Start != nil {

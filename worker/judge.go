@@ -34,7 +34,7 @@ func (h *handler) judge(ctx context.Context, a *attempt) Verdict {
 	found, askErr := h.find(ctx, a)
 	switch {
 	case found == askFailed && !a.earlier && a.err.Execution == ecpay.NotExecuted && refused(askErr):
-		return h.verdict(a, a.err) // ECPay refused this, and answers nothing that would show it done by other means
+		return h.verdict(a, a.err) // ECPay refuses the write and the question alike: nothing shows that it was done by other means
 	case found == askFailed: // not known yet: the next attempt asks again
 		return h.verdict(a, askErr)
 	case found == shown && conflict:
@@ -56,12 +56,12 @@ func (h *handler) judge(ctx context.Context, a *attempt) Verdict {
 	return h.verdict(a, a.err)
 }
 
-// lateOnDayOfIssue is how long an answer that there is nothing to cancel, with no
-// invoice shown, proves nothing; 0 when it does. On the day of issue ECPay takes no
-// cancel after 10:00 in Taipei, and issues at an hour that it does not tell. Nobody
-// here knows that day, so any may be it for a cancel that began before 10:00 and is
-// answered after it, each with a margin for clocks and for what was on its way: when the
-// day is over, what is issued on it shows. began is zero where it is not known.
+// lateOnDayOfIssue is how long an answer that there is nothing to cancel, with no invoice shown,
+// proves nothing; 0 when it does. On the day of issue ECPay takes no cancel after 10:00 in
+// Taipei, and issues at an hour that it does not tell. The worker does not know the day of
+// issue. So today may be it for a cancel that began before 10:00 and is answered after 10:00,
+// each with a margin for clocks and for requests on their way: when the day is over, GetIssue
+// shows an invoice that was issued on it. began is zero where it is not known.
 //
 // A cancel that begins later comes too late if this is the day; see README.
 func lateOnDayOfIssue(now, began time.Time, margin time.Duration) time.Duration {
@@ -73,7 +73,7 @@ func lateOnDayOfIssue(now, began time.Time, margin time.Duration) time.Duration 
 	return hour(24).Add(margin).Sub(now)
 }
 
-// askLate is how often is asked about such a cancel.
+// askLate is how often ECPay is asked about such a cancel.
 const askLate = time.Hour
 
 // succeeded is the verdict on a code of the success set.
@@ -103,8 +103,8 @@ const (
 	confirmMaxAge   = 30 * 24 * time.Hour
 )
 
-// unconfirmed is the verdict on a query that was asked to wait for a confirmation, and
-// whether there is none yet, nor will be.
+// unconfirmed is the verdict on a query that was told to wait for a confirmation, where the
+// answer has none; false where it has one, or where nothing is waited for.
 func unconfirmed(a *attempt) (Verdict, bool) {
 	progress := tasks.ProgressOf(a.payload, a.resp)
 	switch {

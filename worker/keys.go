@@ -49,7 +49,7 @@ func (m Merchant) interval(p Policy) time.Duration {
 // that merchant are held until there are.
 var ErrUnknownMerchant = errors.New("no keys for this merchant")
 
-// sealing is by what the requests of an attempt are sealed.
+// sealing has the keys by which the requests of an attempt are sealed.
 type sealing struct {
 	merchant Merchant
 	// fingerprint is that of the merchant's keys, [gate.NoKeys] where there are none, and scope
@@ -78,8 +78,8 @@ func (h *handler) keyless(ctx context.Context, a *attempt, err error) Verdict {
 	return h.verdict(a, a.err)
 }
 
-// tellOfKeys tells the others of the merchant what an answer says about its keys, where
-// that is news.
+// tellOfKeys tells the gate, and with it the merchant's other tasks, what an answer says about
+// the merchant's keys, where that is news.
 func (h *handler) tellOfKeys(ctx context.Context, a *attempt, e *ecpay.Error) {
 	var says gate.Answer
 	var why string

@@ -2,8 +2,8 @@ package worker
 
 import "github.com/ecpayq/ecpayq/tasks/record"
 
-// Reason says why a task is held or dead. It is a closed set, and what decides:
-// metrics, delays and the level of a log line. [Verdict.Text] says it to people.
+// Reason says why a task is held or dead. It is a closed set: metrics, delays and the level of a
+// log line depend on it. [Verdict.Text] says it to people.
 type Reason uint8
 
 // The reasons. The zero value is none.

@@ -14,11 +14,10 @@ import (
 	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
-// resumer gives tasks that are held for refused keys back to their queues, beside the
-// attempts: all of a merchant whose keys work, also when others found that out or the keys
-// are new to this process, and one of a merchant whose pause is over, which tries the keys
-// again. Every process has one; what two of them do at once does no harm. A nil resumer does
-// nothing.
+// resumer wakes tasks that are held because their keys were refused: all tasks of a merchant
+// whose keys work, also when another process found that out or the keys are new to this process;
+// and one task of a merchant whose pause is over, which tries the keys again. Every process has
+// one, which runs beside the attempts; two may do the same at once. A nil resumer does nothing.
 type resumer struct {
 	merchants *merchants.Inspector
 	keys      KeyProvider
@@ -29,7 +28,7 @@ type resumer struct {
 	seen map[string]bool // merchants for which something was sent since the last look
 }
 
-// resumePause is how often is looked for keys that are new to a process.
+// resumePause is how often a process looks for keys that are new to it.
 const resumePause = 2 * time.Second
 
 func newResumer(m *merchants.Inspector, keys KeyProvider, log zerolog.Logger) *resumer {

@@ -93,7 +93,7 @@ func (h *handler) do(ctx context.Context, a *attempt, req ecpay.Request, w wish)
 // is a hold, from which asynq wakes it [merchants.WakeEarly].
 const longestNap = 3 * time.Second
 
-// noTurnError means that it is not the turn of a request, and what it waits for.
+// noTurnError means that a request has to wait, and for what.
 type noTurnError struct{ why gate.Why }
 
 func (noTurnError) Error() string { return "waits for its turn" }
@@ -139,8 +139,8 @@ func (a *attempt) notSent(kind ecpay.Kind, wait time.Duration, err error) *ecpay
 	return &ecpay.Error{Op: a.op.String(), Kind: kind, Execution: ecpay.NotSent, RetryAfter: wait, Err: err}
 }
 
-// longest is how long an attempt waits in place for its turn. One that sent something before
-// waits as long as it can: the next attempt would have to send that again.
+// longest is how long an attempt waits in place for its turn. An attempt that sent a request
+// before waits for as long as it can: the next attempt would have to send that request again.
 func (h *handler) longest(a *attempt) time.Duration {
 	if a.requests > 1 {
 		return h.left(a) / 2
@@ -163,8 +163,9 @@ func (h *handler) request(a *attempt, w wish) gate.Request {
 	return r
 }
 
-// permission asks the gate, and the egress before it where that is needed: its permission
-// is asked for once the merchant's could be had, since it would be lost otherwise.
+// permission asks the gate for the permission of a request and, where the egress has to permit
+// it too, the egress before. The egress is asked only when the gate would permit the request: a
+// permission of the egress that is not used at once is lost.
 func (h *handler) permission(ctx context.Context, a *attempt, w wish) (gate.Turn, error) {
 	state, ask, err := h.egress.current(ctx, a.merchant.ID())
 	if err != nil {

@@ -12,8 +12,8 @@ type slots struct {
 	requests, sleepers chan struct{}
 	stopping           chan struct{} // closed when the worker stops: nobody waits any longer
 
-	waiting atomic.Int64  // attempts that wait for one of the requests
-	room    chan struct{} // tells that one of them does no longer; holds one
+	waiting atomic.Int64  // attempts that wait for a slot of requests
+	room    chan struct{} // tells admit that an attempt does not wait any longer; holds one
 }
 
 func newSlots(requests, sleepers int) *slots {
@@ -23,10 +23,10 @@ func newSlots(requests, sleepers int) *slots {
 	}
 }
 
-// slotWait is how long an attempt waits for one of the process' requests.
+// slotWait is how long an attempt waits for one of the process' slots for requests.
 const slotWait = 5 * time.Second
 
-// take takes one of the process' requests.
+// take takes one of the process' slots for requests; false when there was none in time.
 func (s *slots) take(ctx context.Context) bool {
 	select {
 	case s.requests <- struct{}{}:
@@ -52,10 +52,10 @@ func (s *slots) take(ctx context.Context) bool {
 
 func (s *slots) release() { <-s.requests }
 
-// admit waits as long as many attempts wait for a request already, so that asynq takes no
-// more tasks than can be sent soon: others are better off in the queue, where another
-// process finds them, and asynq's scripts take the longer the more tasks are active. There
-// is room again at the latest when those who wait have given up, after [slotWait].
+// admit waits while as many attempts wait for a slot as there are slots, so that asynq takes no
+// more tasks than can be sent soon: a task in the queue can be taken by another process, and
+// asynq's scripts take the longer the more tasks are active. It ends at the latest when the
+// attempts that wait have given up, after [slotWait].
 func (s *slots) admit(ctx context.Context) {
 	for s.waiting.Load() >= int64(cap(s.requests)) {
 		select {
@@ -76,7 +76,7 @@ func (s *slots) tell() {
 	}
 }
 
-// nap sleeps in place. It does not when too many do already.
+// nap sleeps in place. It returns false at once when too many attempts do already.
 func (s *slots) nap(ctx context.Context, d time.Duration) bool {
 	select {
 	case s.sleepers <- struct{}{}:

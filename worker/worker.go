@@ -206,8 +206,8 @@ func (w *Worker) cannotSubscribe(err error) {
 	w.quiet.Warn().Err(err).Msg("redis refuses SUBSCRIBE: a task that runs cannot be cancelled on asynq's pages; all else works")
 }
 
-// newServer returns the i-th of the Servers, with its share of the attempts. The
-// first alone does often what is enough to be done once in a process.
+// newServer returns the i-th of the Servers, with its share of the attempts. Only the first does
+// often what one of them has to do for the whole process.
 func (w *Worker) newServer(i int, log asynq.Logger) *asynq.Server {
 	attempts := w.cfg.Concurrency + w.cfg.Sleepers
 	c := asynq.Config{
@@ -230,9 +230,9 @@ func (w *Worker) newServer(i int, log asynq.Logger) *asynq.Server {
 	return asynq.NewServerFromRedisClient(w.redis, c)
 }
 
-// How often asynq looks for work. It asks for tasks by way of [asynqx.DequeueClient],
-// which knows when there is none. Tasks whose time has come have nothing like it:
-// asynq's default lets one wait for five seconds.
+// How often asynq looks for work. It asks for tasks by way of [asynqx.DequeueClient], which
+// knows when there is none. Tasks whose time has come are found by looking alone: asynq's
+// default lets one wait for five seconds.
 const (
 	taskCheck        = 2 * time.Millisecond
 	delayedTaskCheck = 200 * time.Millisecond
@@ -282,8 +282,9 @@ func (w *Worker) Stop() {
 	})
 }
 
-// longestSilence is far more than Servers are silent that work: one attempt, while as many run as
-// may, and 21 tries of five dials of 5 s each, while Redis is out of reach.
+// longestSilence is far longer than Servers that work do not ask for a task: while as many
+// attempts run as may, and during 21 tries of five dials of 5 s each while Redis is out of
+// reach.
 const longestSilence = 15 * time.Minute
 
 // Alive returns an error when no Server has asked for a task for longer than load and

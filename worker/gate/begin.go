@@ -61,8 +61,8 @@ type BusyError struct {
 // Error implements error.
 func (e *BusyError) Error() string { return "another attempt on the same subject is running" }
 
-// LaterError means that the turn of a task's first request comes later than it is waited
-// for in place: nothing of an attempt has begun, and the task keeps its place in line.
+// LaterError means that the turn of a task's first request comes later than [First.Longest]:
+// nothing of an attempt has begun, and the task keeps its place in line.
 type LaterError struct{ Turn Turn }
 
 // Error implements error.
@@ -71,8 +71,8 @@ func (e *LaterError) Error() string { return "its turn comes later" }
 // First is the first request of an attempt.
 type First struct {
 	Request
-	// Longest is how long its turn is waited for in place, and Reason why it waits else;
-	// it is stored.
+	// Longest is how long the attempt waits in place for the request's turn. Reason is stored as
+	// why the task waits where that is not enough.
 	Longest time.Duration
 	Reason  record.Text
 }
@@ -84,10 +84,10 @@ func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, er
 	return h, err
 }
 
-// BeginWith is [Gate.Begin], and [Gate.Enter] for the first request of the attempt if
-// nothing of the history stands against it: no crash, no write of which nothing is
-// known. Else it returns no turn. It returns a [*LaterError] when nothing was begun
-// since the turn comes later. After an error that is [Unsure] the attempt has to leave.
+// BeginWith is [Gate.Begin], and [Gate.Enter] for the first request of the attempt if the
+// history has no crash, no write in flight, no lost mark and no task that undid this one. Else
+// it returns no turn. It returns a [*LaterError] when nothing was begun since the turn comes
+// later. After an error that is [Unsure] the attempt has to leave.
 func (g *Gate) BeginWith(ctx context.Context, a Attempt, now time.Time, first First) (History, *Turn, error) {
 	return g.count(ctx, a, now, &firstArgs{first.args(a), first.Longest, first.Reason.En, first.Reason.Zh})
 }

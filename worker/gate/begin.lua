@@ -1,9 +1,9 @@
--- Takes the lock of the subject and counts an attempt; returns the history by which the
--- verdict is made. Where the attempt's first request is told and nothing of the history
--- stands against it, permits it as well: that saves a round trip for nearly every task. Where
--- its turn comes later than it is waited for, nothing begins. Safe to execute twice:
--- the second execution finds its own token and changes nothing, also when it comes after
--- the attempt has left.
+-- Takes the lock of the subject and counts an attempt; returns the history by which the verdict
+-- is made. If the call tells the attempt's first request, and the history has no crash, no write
+-- in flight, no lost mark and no task that undid this one, permits the request as well: that
+-- saves a round trip for nearly every task. If the request's turn comes later than the attempt
+-- waits for in place, nothing begins. Safe to execute twice: the second execution finds its own
+-- token and changes nothing, also when it comes after the attempt has left.
 --
 -- Keys, arguments and answer: beginKeys, beginArgs and beginAnswer in scripts.go.
 local GO_ON, FINISHED, LOCKED, LATER = 0, 1, 2, 3 -- the constants there
@@ -50,7 +50,7 @@ if not again then
   elseif token ~= '' then
     crashes = crashes + 1 -- the attempt before this one never left
   elseif state == '' and ARGV.failed ~= '0' then
-    attempts, crashes = attempts + 1, crashes + 1 -- it never came here
+    attempts, crashes = attempts + 1, crashes + 1 -- an earlier run failed before it was counted here
   end
   if since == 0 then
     since = tonumber(ARGV.start)
@@ -62,7 +62,7 @@ if older_than_loss(changed, ARGV.enqueued, tonumber(r[16]) or now) then
   lost = math.max(0, now - changed)
 end
 local answered, wait, place, why, probes, keeps, strict = false, 0, 0, 0, false, false, 0
--- What comes late is no request any more: nobody would send it.
+-- A call that arrives ten seconds late permits nothing: nobody waits for it any more.
 if ARGV.request and crashes == 0 and not marked and lost < 0 and not undone and math.abs(now - caller) < 10000 then
   answered = true
   wait, place, why, probes, strict = permission_of(tonumber(r[15]) or 0, 0)

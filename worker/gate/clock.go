@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// clock notices that the wall clock was set, which a monotonic clock is not. A fence and a
-// lock are guarded by two clocks, Redis' and the worker's; where both are set at once,
-// neither tells, and less time has passed than they say. So they begin anew.
+// clock notices that the wall clock was set, which a monotonic clock is not. A fence and a lock
+// are guarded by two clocks, Redis' and the worker's; where both are set at once, neither tells,
+// and less time has passed than they say. So fences and locks begin anew then.
 //
-// What nobody of this process could notice is told by Redis, see look.lua; until it was
-// asked once, the process' start counts.
+// Of a clock that was set before this process ran Redis tells, see look.lua. Until Redis was
+// asked once, the process' start counts as such a moment.
 type clock struct {
 	now     func() time.Time     // the wall clock
 	elapsed func() time.Duration // by the monotonic one
@@ -21,14 +21,14 @@ type clock struct {
 	at       time.Duration
 	set      bool
 	setAt    time.Duration // by elapsed, when the clocks were set last
-	here     bool          // it was noticed here
+	here     bool          // this process noticed it
 	hereAt   time.Duration
 	informed bool
 }
 
 const (
-	// clockTolerance is how far the clocks may drift apart within clockAnchor, as when NTP
-	// slews one. It is small against what a fence is longer than ECPay's window.
+	// clockTolerance is how far the clocks may drift apart within clockAnchor, as when NTP slews
+	// one. It is small against the margin of a fence over ECPay's window.
 	clockTolerance = 5 * time.Second
 	clockAnchor    = time.Minute
 )

@@ -10,8 +10,8 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// Egress is what all requests of the fleet have in common that leave by one address. It
-// is safe for concurrent use.
+// Egress is the state that all requests of the fleet share which leave by one address. It is
+// safe for concurrent use.
 //
 // Its keys are in a slot of their own, so that asking it costs a round trip. While there
 // is no rate and nothing is wrong, workers do not ask for each request: they look once a
@@ -40,8 +40,8 @@ func (e *Egress) Limited() bool { return e.apart > 0 }
 type EgressState struct {
 	// Why says what pauses it, [ForAddress] or [ForOutage]; 0 for nothing.
 	Why Why
-	// Until is when the pause ends, by Redis' clock. It may have passed: then one request
-	// goes first, and who that is has to be asked.
+	// Until is when the pause ends, by Redis' clock. It may have passed: then one request goes
+	// first, and [Egress.Ask] decides which.
 	Until time.Time
 }
 
@@ -65,10 +65,10 @@ func (e *Egress) Forbidden(ctx context.Context, a Attempt, merchantID string, pa
 	return s, err
 }
 
-// Unavailable tells that a request of a merchant was not answered, or answered by nothing
-// but that ECPay cannot. Three merchants within a minute pause the egress, when nobody
-// was answered for 10 seconds; so does a request that went first after a pause. The
-// pause is 15 seconds, and doubles up to 5 minutes. answered is as for Look.
+// Unavailable tells that a request of a merchant was not answered, or answered only that ECPay
+// is not available. Three merchants within a minute pause the egress, when nobody was answered
+// for 10 seconds; so does a request that went first after a pause. The pause is 15 seconds, and
+// doubles up to 5 minutes. answered is as for Look.
 func (e *Egress) Unavailable(ctx context.Context, a Attempt, merchantID string, answered bool) (EgressState, error) {
 	_, s, err := e.run(ctx, egressArgs{Op: "unavailable", IsAnswered: answered, Token: a.Token, MerchantID: merchantID})
 	return s, err

@@ -9,7 +9,7 @@
 -- Two sorted sets have the merchants whose last requests met a 403, or no answer.
 --
 -- Keys, arguments and answer: egressKeys, egressArgs and egressAnswer in scripts.go.
-local FREE, ADDRESS, OUTAGE, RATE = 0, 4, 5, 6 -- see Why in gate.go
+local FREE, ADDRESS, OUTAGE, RATE = 0, 4, 5, 6 -- see Why in enter.go
 local MANY, LATELY, SILENCE, DAY = 3, 60000000, 10000000, 86400000
 local now, op, me = micros(), ARGV.op, ARGV.token
 local s = redis.call('HMGET', KEYS.state, 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end', 'answered', 'rate_at', 'rate_line')
@@ -17,13 +17,13 @@ local kind, ends, since, answered = tonumber(s[1]) or FREE, tonumber(s[2]) or 0,
 local rate_at, rate_line = tonumber(s[8]) or 0, tonumber(s[9]) or 0
 local back = math.max(answered, since or 0) - now
 if back > 0 then
-  -- Redis' clock was set back, by as much at least: what it had told of later times comes as much sooner.
+  -- Redis' clock was set back, by at least so much: the times stored by it move back by as much.
   ends, answered, rate_at, rate_line = math.max(0, ends - back), math.min(answered, now), math.max(0, rate_at - back), math.max(0, rate_line - back)
   since = since and math.min(since, now)
   redis.call('HSET', KEYS.state, 'ends', ends, 'answered', answered, 'rate_at', rate_at, 'rate_line', rate_line)
   if since then redis.call('HSET', KEYS.state, 'since', since) end
 end
-if op ~= 'ask' then redis.call('HDEL', KEYS.state, '') end -- which lets the rest be written although Redis is full
+if op ~= 'ask' then redis.call('HDEL', KEYS.state, '') end -- after a command that removes, a script may write although Redis is full
 local probing = s[5] and (tonumber(s[6]) or 0) > now
 if ARGV.is_answered == '1' then
   answered = now
@@ -42,7 +42,7 @@ end
 local function answer(wait, why, is_probe)
   return ANSWER{kind = kind, ends = ends, wait = wait, why = why, is_probe = is_probe}
 end
--- Counts merchants that met the same within a minute.
+-- Counts the merchants that met the same trouble within a minute.
 local function met(key)
   redis.call('ZADD', key, now, ARGV.merchant_id)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - LATELY)
@@ -58,7 +58,7 @@ if op == 'ask' then
   end
   local apart, at = tonumber(ARGV.apart), rate_at
   if apart > 0 then
-    local slack = math.max(apart, 100000) -- what was not used for a moment may be used after it
+    local slack = math.max(apart, 100000) -- requests that the rate allowed in this time, and that were not sent, may be sent after it
     if at > now + slack then at, rate_line = now, now end -- the clock was set back, and nobody had answered before
     if at - slack + apart > now then
       local line = math.max(rate_line, now, at - slack) + apart

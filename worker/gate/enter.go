@@ -17,7 +17,7 @@ type Request struct {
 	// InFlight how many there may be at once.
 	Interval time.Duration
 	InFlight int
-	// Rank says whom it goes before.
+	// Rank orders it among the merchant's requests.
 	Rank Rank
 	// Life is how long it may take at most.
 	Life time.Duration
@@ -25,8 +25,8 @@ type Request struct {
 	Now time.Time
 	// Scope names the keys that seal it, see [Scope].
 	Scope string
-	// Egress is how the egress is known to be: nothing goes out before the end of its
-	// pause.
+	// Egress is the state of the egress as the process knows it: nothing goes out before the end
+	// of its pause.
 	Egress EgressState
 	// Peek asks how long to wait, and takes no permission.
 	Peek bool
@@ -38,16 +38,16 @@ type Request struct {
 	Repeats bool
 }
 
-// Rank is how requests of a merchant go before one another.
+// Rank orders the requests of a merchant.
 type Rank uint8
 
 // The ranks, as pace.lua has them.
 const (
 	InLine Rank = iota // one after the other, in the order in which they first wanted to go
 	Ahead              // likewise, and before those in line
-	// Next is the next one to go. It is for attempts that sent something before: they are
-	// few, since what they sent before had to wait for its turn, and what they know would
-	// be out of date after a long wait.
+	// Next goes before all others. It is for the second and later requests of an attempt: these
+	// are few, since the first had to wait for its turn, and its answer would be out of date
+	// after a long wait.
 	Next
 )
 

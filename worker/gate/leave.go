@@ -32,8 +32,8 @@ type Result struct {
 	// kind.
 	Banned time.Duration
 	BanWhy string // in its words
-	// Held means that the task waits because of its merchant and not of its own, so that
-	// it is woken when that is over.
+	// Held means that the task waits for trouble of its merchant to end, and not for anything of
+	// its own: it is woken when the trouble ends.
 	Held bool
 	// Unsure means that the attempt may not have begun, see [Unsure].
 	Unsure bool
@@ -126,9 +126,9 @@ func LeaveAfter(keys, args int) string {
 	return "local function ecpayq_leave()\n" + leaveScript.After(keys, args) + "\nend\necpayq_leave()"
 }
 
-// LeaveWith is what that script is called with for an attempt whose task is done, and that
-// ECPay does not ban. After an error nobody knows what was executed: [Gate.Leave] then
-// tells, or does it.
+// LeaveWith is what that script is called with for an attempt whose task is done, and that ECPay
+// does not ban. After an error it is not known whether the script was executed: [Gate.Leave]
+// then records the outcome unless it is recorded.
 func (g *Gate) LeaveWith(a Attempt, r Result) asynqx.Call {
 	return asynqx.Call{
 		Append: func(keys []string, args []any) ([]string, []any) {

@@ -10,7 +10,7 @@ if lock_of(KEYS.lock) == ARGV.token then
 end
 request_over(KEYS.pace, KEYS.flight, ARGV.token, tonumber(ARGV.banned), ARGV.ban_why)
 if (r[1] or '') ~= ARGV.token and ARGV.state ~= 'done' then
-  if ARGV.unsure == '1' then redis.call('HSET', KEYS.task, 'left', ARGV.token) end -- nor may it begin any more, should that come late
+  if ARGV.unsure == '1' then redis.call('HSET', KEYS.task, 'left', ARGV.token) end -- a begin.lua that comes late must not begin it
   return r[2] == ARGV.token and 1 or 0
 end
 local holds = tonumber(r[4]) or 0
@@ -46,7 +46,7 @@ else
   fields[#fields + 1], fields[#fields + 2] = 'state', ARGV.state
 end
 for i = 1, #told, 2 do
-  if r[11] or told[i + 1] ~= '' and told[i + 1] ~= '0' then -- at first, nothing is as good as no field
+  if r[11] or told[i + 1] ~= '' and told[i + 1] ~= '0' then -- a record that never had an outcome needs no field for an empty value
     fields[#fields + 1], fields[#fields + 2] = told[i], told[i + 1]
   end
 end
@@ -55,8 +55,8 @@ if ARGV.held == '1' then
   redis.call('ZADD', KEYS.held_tasks, now + ARGV.delay, ARGV.id)
 end
 if ARGV.settled == '1' then
-  -- What settles a write that this attempt sent, or found, settles no later one: an
-  -- attempt may come a second time, late.
+  -- This settles a write that this attempt sent, or found, and no later one: the script may be
+  -- executed a second time, late.
   if ARGV.state == 'done' or r[6] == ARGV.token or r[7] == ARGV.mark then
     forget_write(KEYS.task)
   end

@@ -1,9 +1,9 @@
--- Notes that a worker looked, and tells when the clocks were set last. All of them may be set
--- at once, as on one machine, and then neither Redis' clock nor a worker's tells that less
--- time has passed than they say. A worker that runs meanwhile notices it by its monotonic
--- clock; for one that begins later, workers look every 10 seconds: when by Redis' clock
--- nobody did for longer, it was set, or nobody was there to notice. Where those that run
--- notice the same, the later time stands. Safe to execute twice.
+-- Notes that a worker looked, and returns when the clocks were set last. All clocks may be set
+-- at once, as on one machine, and then neither Redis' clock nor a worker's shows that less time
+-- has passed than they say. A worker that runs at that moment notices it by its monotonic clock.
+-- For workers that begin later, each worker looks every 10 seconds: where by Redis' clock none
+-- looked for longer than 30, that clock was set, or no worker ran that could notice it. Where
+-- several workers notice one change, the latest time stands. Safe to execute twice.
 --
 -- Keys and arguments: lookKeys and lookArgs in scripts.go.
 -- Returns: how long ago the clocks were set, as far as anybody knows (ms, -1 for never)

@@ -2,20 +2,21 @@
 -- ECPay wants some time between the calls of a merchant, and none at all for a
 -- while after a 403. Times are in microseconds, by Redis' clock.
 --
--- A merchant's pace is a hash: last, when the last permission was given, to, to whom,
--- and interval, by which interval; strict, the longest interval that anybody asked for lately, and strict_at,
--- when; prolonged, when its life was; ban, when the pause that ECPay asked for ends,
--- ban_since and ban_why; probe, who tries first after it, and probe_end. A place only
--- says when to wake: line is the last one that was given to newcomers, near the last
--- one to those whose time had come and who found somebody else before them, and ahead the
--- last one of those who go ahead of both. So nothing is lost when those who wait go away,
--- and nothing fires at once when all of them are late. The set of a merchant's requests in flight has the attempts, by when they end
--- at the latest.
+-- A merchant's pace is a hash: last, when the last permission was given, to, to whom, and
+-- interval, by which interval; strict, the longest interval that anybody asked for lately, and
+-- strict_at, when; prolonged, when its expiry was last set; ban, when the pause that ECPay asked
+-- for ends, ban_since and ban_why; probe, the attempt that tries first after it, and probe_end.
+-- A place is the time at which a request asks again, and no permission: line is the last place
+-- that was given to a request without one, near the last that was given to a request whose place
+-- had come while another went first, and ahead the last that was given to a request of rank
+-- AHEAD. So a place that nobody uses delays no other request, and requests whose places are all
+-- over are still permitted one after the other. The set of a merchant's requests in flight has
+-- the attempts, by when they end at the latest.
 --
--- What ECPay refuses of a merchant for its keys is in the same hash, in one field for
--- each scope, which is a service (B2C, B2B) and the fingerprint of a key pair:
--- "SINCE UNTIL PAUSES PROBE_END PROBE WHY". Probe is who tries first after the pause, or,
--- with a probe_end of 0, whose refusal began it.
+-- What ECPay refuses of a merchant for its keys is in the same hash, in one field for each
+-- scope, which is a service (B2C, B2B) and the fingerprint of a key pair: "SINCE UNTIL PAUSES
+-- PROBE_END PROBE WHY". PROBE is the attempt that tries first after the pause or, with a
+-- PROBE_END of 0, the one whose refusal began it.
 local function denial_of(v)
   if not v then return nil end
   local since, ends, pauses, probe_end, probe, why = string.match(v, '^(%d+) (%d+) (%d+) (%d+) (%S+) (.*)$')
@@ -27,9 +28,9 @@ local function set_denial(pace, scope, d)
   redis.call('HSET', pace, 'denied:' .. scope, string.format('%.0f %.0f %.0f %.0f %s %s', d.since, d.ends, d.pauses, d.probe_end, d.probe, d.why))
 end
 
-local GO, TURN, BANNED, DENIED = 0, 1, 2, 3 -- why to wait; see Why in gate.go
+local GO, TURN, BANNED, DENIED = 0, 1, 2, 3 -- why to wait; see Why in enter.go
 
-local IN_LINE, AHEAD, NEXT = '0', '1', '2' -- see Rank in gate.go
+local IN_LINE, AHEAD, NEXT = '0', '1', '2' -- see Rank in enter.go
 
 local DAY = 86400000 -- ms
 
@@ -53,7 +54,7 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   local now = micros()
   local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope, 'interval', 'prolonged', 'ahead', 'strict', 'strict_at')
   local denied = denial_of(p[8])
-  if p[2] == request then return 0, 0, GO, denied ~= nil end -- given, and the answer was lost
+  if p[2] == request then return 0, 0, GO, denied ~= nil end -- permitted before: this is the second execution
   if denied and denied.since > now then -- by a clock that was set back since
     local by = denied.since - now
     denied.since, denied.ends, denied.probe_end = now, denied.ends - by, math.max(0, denied.probe_end - by)
@@ -63,8 +64,8 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   local line, near, ahead = tonumber(p[3]) or 0, tonumber(p[4]) or 0, tonumber(p[11]) or 0
   local back = last - now
   if back > 0 then
-    -- Redis' clock was set back, by as much at least: without this, the merchant would wait as
-    -- long as it was set back. What it had told of later times comes as much sooner.
+    -- Redis' clock was set back, by at least so much: without this, the merchant would wait for
+    -- as long. The times that were stored by it move back by as much.
     last, ban, line, near, ahead = now, ban - back, line - back, near - back, ahead - back
     if not peek then
       redis.call('HSET', pace, 'last', digits(last), 'line', digits(math.max(0, line)), 'near', digits(math.max(0, near)), 'ahead', digits(math.max(0, ahead)))
@@ -84,7 +85,7 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   local waits = BANNED
   if closed > now and closed > ban then ban, waits = closed, shut end
   if ban <= now and last + 2 * interval + 3000000 < now then
-    line, near, ahead = math.min(line, now), math.min(near, now), math.min(ahead, now) -- nobody came: those who waited are gone
+    line, near, ahead = math.min(line, now), math.min(near, now), math.min(ahead, now) -- no request came at its place: all are gone
   end
   local free = last + interval
   if rank == IN_LINE and ahead > now then free = math.max(free, ahead + interval) end
@@ -107,14 +108,14 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   end
   local flying = redis.call('ZCARD', flight)
   if flying >= cap and not redis.call('ZSCORE', flight, me) then
-    redis.call('ZREMRANGEBYSCORE', flight, '-inf', now) -- of workers that are gone
+    redis.call('ZREMRANGEBYSCORE', flight, '-inf', now) -- requests of workers that died
     flying = redis.call('ZCARD', flight)
     if flying >= cap then return 1000000, place, TURN end
   end
   if rank ~= NEXT then
     if place > now then return place - now, place, TURN end
-    -- Whose time has only just come keeps its turn: the one before it was a little late,
-    -- and with a place behind all others nobody would use this one.
+    -- A request whose place has only just come keeps its turn: the one before it was a little
+    -- late, and with a new place behind all others nobody would use this turn.
     if free > now and place > now - interval and free - now < 2 * interval then return free - now, place, TURN end
     if rank == AHEAD then
       if free > now or place == 0 and ahead > now then return wait_in('ahead', math.max(ahead, last) + interval) end
@@ -170,6 +171,6 @@ local function request_over(pace, flight, me, banned, why)
     redis.call('HDEL', pace, 'probe', 'probe_end')
     redis.call('PEXPIRE', pace, math.floor(banned / 1000) + DAY)
   elseif redis.call('HGET', pace, 'probe') == me then
-    redis.call('HDEL', pace, 'ban', 'ban_since', 'ban_why', 'probe', 'probe_end') -- it was answered: the others may go, at their pace
+    redis.call('HDEL', pace, 'ban', 'ban_since', 'ban_why', 'probe', 'probe_end') -- the first one was answered: the pause is over
   end
 end

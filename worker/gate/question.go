@@ -29,8 +29,8 @@ type Question struct {
 	Life     time.Duration
 }
 
-// Ask permits the request, or says how long to wait before asking again. Keys that are
-// refused do not stand against it: it may be asked to find out whether they still are.
+// Ask permits the request, or says how long to wait before asking again. It is permitted also
+// while the keys are refused: it may be asked to find out whether they still are.
 func (q *Questions) Ask(ctx context.Context, r Question) (Turn, error) {
 	k := record.KeysOf(r.MerchantID)
 	v, err := questionScript.Run(ctx, q.rdb, paceKeys{k.Pace, k.Flight}, questionArgs{r.Token, r.Interval, r.InFlight, r.Life})

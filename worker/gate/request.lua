@@ -1,4 +1,4 @@
--- What the scripts have in common that permit a request.
+-- Shared by the scripts that permit a request.
 local function permission_of(place, closed, shut, peek)
   local wait, at, why, probes = permission(KEYS.pace, KEYS.flight, ARGV.token, ARGV.request, tonumber(ARGV.interval), tonumber(ARGV.in_flight),
     ARGV.rank, place, tonumber(ARGV.life), ARGV.scope, closed, shut, peek)

@@ -74,11 +74,11 @@ type beginArgs struct {
 	*firstArgs
 }
 
-// firstArgs are those of the first request, where it is told.
+// firstArgs are those of the first request, where begin is to permit it.
 type firstArgs struct {
 	requestArgs
 	Longest          time.Duration `unit:"us"` // for which its turn is waited for
-	Reason, ReasonZh string        // why it waits else
+	Reason, ReasonZh string        // why it waits for longer
 }
 
 type beginAnswer struct {
@@ -146,7 +146,7 @@ type leaveArgs struct {
 	DoneTTL   time.Duration `unit:"ms"` // of the finish marker, 0 for none
 	Spends    bool          // budget
 	Pauses    bool          // the age clock stands still
-	Settled   bool          // the write is
+	Settled   bool          // the write is accounted for
 	Stale     bool
 	Delay     time.Duration `unit:"ms"`
 	ID        string
@@ -216,7 +216,7 @@ type egressKeys struct{ State, Forbidden, Unavailable string }
 
 type egressArgs struct {
 	Op         string // ask, forbidden, unavailable, answered, unused or look
-	IsAnswered bool   // somebody was lately
+	IsAnswered bool   // ECPay answered somebody lately
 	Token      string
 	Life       time.Duration `unit:"us"` // of the request that is asked for
 	Apart      time.Duration `unit:"us"` // time between two at the rate, 0 for no rate

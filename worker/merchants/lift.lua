@@ -1,6 +1,6 @@
--- Ends the pauses of a merchant that a person saw, on their word. Places behind them are no
--- more: those who wait are given new ones by waking them. A pause that began since stays,
--- also when this comes late.
+-- Ends, on a person's word, the pauses of a merchant that this person saw. The places behind
+-- them are dropped: waking gives the tasks that wait new ones. A pause that began later stays,
+-- also when the script is executed late.
 --
 -- Keys and arguments: liftKeys and liftArgs in resume.go.
 -- Returns: when the ban would have ended (µs, 0 without one), then the scopes whose pauses are ended

@@ -19,7 +19,7 @@ func (i Interval) MarshalText() ([]byte, error) { return []byte(time.Duration(i)
 // Merchant is where a merchant stands. Times are by Redis' clock, in Asia/Taipei.
 type Merchant struct {
 	ID string `json:"merchant_id"`
-	// Interval is by which a request was permitted last, and LastAt when.
+	// Interval is the one by which a request was last permitted, and LastAt when that was.
 	Interval Interval   `json:"interval"`
 	LastAt   *time.Time `json:"last_at,omitempty"`
 	// Waiting is about how many have a place in line. NextPlace is the place that a task
@@ -32,8 +32,8 @@ type Merchant struct {
 	InFlight int      `json:"in_flight"`
 	Ban      *Ban     `json:"ban,omitempty"`
 	Denied   []Denial `json:"denied,omitempty"`
-	// Broken is the first of its keys that cannot be read, and why: what is above lacks
-	// what is there.
+	// Broken is the first of its keys that cannot be read, and why: the fields above lack what
+	// that key has.
 	Broken string `json:"broken,omitempty"`
 }
 
@@ -53,8 +53,8 @@ type Denial struct {
 	Fingerprint string    `json:"fingerprint"`
 	Since       time.Time `json:"since"`
 	Why         string    `json:"why"`
-	// Pauses counts them; NextProbe is when the keys are tried again. It may have passed:
-	// then they are, by Probing now.
+	// Pauses counts them; NextProbe is when the keys are tried again. It may have passed;
+	// Probing says whether a request tries them at this moment.
 	Pauses    int       `json:"pauses"`
 	NextProbe time.Time `json:"next_probe"`
 	Probing   bool      `json:"probing"`

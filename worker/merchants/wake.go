@@ -51,9 +51,9 @@ type Woken struct {
 	Running int `json:"running"`
 }
 
-// Wake lets held tasks of a merchant run along its pace, at most limit (0 for all),
-// those of some kinds and for which want, when not nil, says so. Nobody runs later
-// than before. It may be interrupted and run twice.
+// Wake lets held tasks of a merchant run along its pace, at most limit (0 for all): those of the
+// kinds for which want, when not nil, returns true. No task runs later than it would have. It
+// may be interrupted and run twice.
 func (m *Inspector) Wake(ctx context.Context, id string, limit int, want func(taskID string) bool, kinds ...string) (Woken, error) {
 	var sum Woken
 	held := record.KeysOf(id).Held
@@ -143,7 +143,7 @@ func (m *Inspector) wakePage(ctx context.Context, id string, page []heldTask, mo
 		case !there && gone: // deleted, or run by other means
 			over = append(over, t.id, t.at.UnixMilli())
 		case places[i] > 0:
-			w.Running++ // it goes into that entry in a moment, and is woken the next time
+			w.Running++ // asynq is about to store the entry: the next call wakes it
 		}
 	}
 	if len(over) > 0 {

@@ -1,6 +1,5 @@
--- Gives held tasks of a merchant places in its line, those of which the caller wants to
--- wake. Safe to execute twice, and after an interruption: a place that waking gave is
--- given again.
+-- Gives places in a merchant's line to those of its held tasks that the caller wants to wake.
+-- Safe to execute twice, and after an interruption: a place that waking gave is given again.
 --
 -- Keys and arguments: wakeKeys and wakeArgs in wake.go.
 -- Returns: the place of each (µs), 0 for one that does not wait for the merchant
