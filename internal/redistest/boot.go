@@ -25,8 +25,6 @@ func (s *Server) confPath() string { return filepath.Join(s.opts.Dir, "redis.con
 // startOnFreePort writes the configuration and boots the server, on another
 // port if somebody took the first one between our look and the child's bind.
 func (s *Server) startOnFreePort(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
 	for try := 1; ; try++ {
 		port := s.opts.Port
 		if port == 0 {
@@ -79,10 +77,19 @@ func (s *Server) boot(ctx context.Context, port int) error {
 		MaintNotificationsConfig: noNotifications(),
 	})
 	defer probe.Close()
-	var last error
+	limit := time.NewTimer(startLimit)
+	defer limit.Stop()
+	gaveUp := func(why, last error) error {
+		s.kill()
+		return fmt.Errorf("redistest: redis-server did not answer: %w: last seen: %w\n%s", why, last, s.Log())
+	}
 	for {
-		if last = serves(ctx, probe, p.pid); last == nil && !p.exited() {
+		last := serves(ctx, probe, p.pid)
+		if last == nil && !p.exited() {
 			return nil
+		}
+		if redis.HasErrorPrefix(last, "LOADING") { // it answers, and takes as long as its data does
+			limit.Reset(startLimit)
 		}
 		wait := time.NewTimer(pollEvery)
 		select {
@@ -97,10 +104,12 @@ func (s *Server) boot(ctx context.Context, port int) error {
 				return fmt.Errorf("redistest: %d: %w", port, errPortTaken)
 			}
 			return fmt.Errorf("redistest: redis-server ended while it started (%v):\n%s", p.err, text)
+		case <-limit.C:
+			wait.Stop()
+			return gaveUp(context.DeadlineExceeded, last)
 		case <-ctx.Done():
 			wait.Stop()
-			s.kill()
-			return fmt.Errorf("redistest: redis-server did not answer: %w: last seen: %w\n%s", ctx.Err(), last, s.Log())
+			return gaveUp(ctx.Err(), last)
 		}
 	}
 }

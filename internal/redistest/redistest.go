@@ -25,7 +25,7 @@ import (
 var ErrNotInstalled = errors.New("redis-server is not on PATH")
 
 const (
-	startLimit = 20 * time.Second      // for one server to answer, beside the caller's ctx
+	startLimit = 20 * time.Second      // for one server to answer, if only that it loads its data; beside the caller's ctx
 	groupLimit = 60 * time.Second      // for a whole group to be in working order, likewise
 	stopGrace  = 5 * time.Second       // between SIGTERM and SIGKILL
 	pollEvery  = 10 * time.Millisecond // between two looks at anything we wait for
@@ -260,11 +260,9 @@ func (s *Server) Restart(ctx context.Context) error {
 	if err := s.terminate(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	for {
+	for until := time.Now().Add(startLimit); ; {
 		err := s.boot(ctx, s.Port())
-		if !errors.Is(err, errPortTaken) {
+		if !errors.Is(err, errPortTaken) || time.Now().After(until) {
 			return err
 		}
 		// Somebody holds our port, perhaps only as the near end of a
