@@ -15,12 +15,15 @@ import (
 	"time"
 )
 
+// DefaultTimeout bounds one exchange where nothing else is set: ECPay's own integrations use it.
+const DefaultTimeout = 20 * time.Second
+
 // Config configures a [Client]. The zero value talks to ECPay's stage host.
 type Config struct {
 	// BaseURL is where ECPay is, see [ParseBaseURL]. Defaults to stage.
 	BaseURL *url.URL
 	// Timeout bounds one exchange from connecting to the last byte of the answer.
-	// Defaults to 20 s, which ECPay's own integrations use.
+	// Defaults to [DefaultTimeout].
 	Timeout time.Duration
 	// MaxConns is how many idle connections are kept. Defaults to 64.
 	MaxConns int
@@ -71,7 +74,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	if cfg.Timeout == 0 {
-		cfg.Timeout = 20 * time.Second
+		cfg.Timeout = DefaultTimeout
 	}
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 64

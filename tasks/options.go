@@ -11,6 +11,9 @@ const (
 	DefaultRetention = 24 * time.Hour
 )
 
+// DefaultFinishTTL is how long a finished write is recognised: 45 days.
+const DefaultFinishTTL = 1080 * time.Hour
+
 // RetentionOf is how long asynq keeps the task of a payload once it is done: as long as
 // is asked for, but for a plain query, of which it is [QueryRetention].
 func RetentionOf(p Payload, retention time.Duration) time.Duration {

@@ -72,7 +72,7 @@ type Policy struct {
 	// MaxAge limits all others, from the later of enqueue, process-at and replay.
 	MaxAge time.Duration
 	// NotFoundGrace is how long a trigger waits for its staging to show up. Defaults to
-	// 10 minutes; negative is not at all.
+	// [DefaultNotFoundGrace]; negative is not at all.
 	NotFoundGrace time.Duration
 	// Fence is how long after a write was sent a query that does not show its
 	// effect proves nothing: ECPay's 10-minute window with a margin.

@@ -52,7 +52,8 @@ type Config struct {
 	EgressRate float64
 	// Policy is the budget and the pauses; zero fields get their defaults.
 	Policy Policy
-	// Concurrency is how many requests to ECPay there are at once. Defaults to 32.
+	// Concurrency is how many requests to ECPay there are at once. Defaults to
+	// [DefaultConcurrency].
 	Concurrency int
 	// Sleepers is how many attempts may wait in place for their turn, beside those
 	// that send. A merchant with a backlog has some ten, at 200 ms between its requests.
@@ -63,15 +64,16 @@ type Config struct {
 	// [DefaultServers].
 	Servers int
 	// TaskTimeout bounds one attempt; asynq may start a second run only long
-	// after. Defaults to 45 s, at most 60 s.
+	// after. Defaults to [DefaultTaskTimeout], at most 60 s.
 	TaskTimeout time.Duration
-	// ShutdownTimeout is how long Stop waits for attempts. Defaults to 60 s and
-	// must be more than TaskTimeout.
+	// ShutdownTimeout is how long Stop waits for attempts. Defaults to
+	// [DefaultShutdownTimeout] and must be more than TaskTimeout.
 	ShutdownTimeout time.Duration
 	// Retention is how long the record of a finished task stays, its result with it.
-	// Defaults to 24 h.
+	// Defaults to [tasks.DefaultRetention].
 	Retention time.Duration
-	// FinishTTL is how long a finished write is recognised. Defaults to 1080 h (45 days).
+	// FinishTTL is how long a finished write is recognised. Defaults to
+	// [tasks.DefaultFinishTTL].
 	FinishTTL time.Duration
 	// ClockCheck is how often Redis' clock is compared with ours. Defaults to 1 min.
 	ClockCheck time.Duration
@@ -81,32 +83,46 @@ type Config struct {
 	Observer Observer
 }
 
-// DefaultEgress is the name of the egress of all processes that give no other.
-const DefaultEgress = "default"
+// What a field of [Config] or [Policy] is where it is zero.
+const (
+	// DefaultEgress is the name of the egress of all processes that give no other.
+	DefaultEgress          = "default"
+	DefaultConcurrency     = 32
+	DefaultTaskTimeout     = 45 * time.Second
+	DefaultShutdownTimeout = 60 * time.Second
 
-// Defaults of [Policy].
+	DefaultBackoffBase   = 5 * time.Second
+	DefaultBackoffMax    = 15 * time.Minute
+	DefaultMaxAttempts   = 25
+	DefaultMaxAge        = 72 * time.Hour
+	DefaultNotFoundGrace = 10 * time.Minute
+	DefaultFence         = 11 * time.Minute
+	DefaultBanPause      = 30 * time.Minute
+	DefaultInFlight      = 8
+)
+
 func (p Policy) withDefaults() Policy {
-	p.BackoffBase = cmp.Or(p.BackoffBase, 5*time.Second)
-	p.BackoffMax = cmp.Or(p.BackoffMax, 15*time.Minute)
-	p.MaxAttempts = cmp.Or(p.MaxAttempts, 25)
-	p.MaxAge = cmp.Or(p.MaxAge, 72*time.Hour)
-	p.NotFoundGrace = cmp.Or(p.NotFoundGrace, 10*time.Minute)
-	p.Fence = cmp.Or(p.Fence, 11*time.Minute)
-	p.BanPause = cmp.Or(p.BanPause, 30*time.Minute)
-	p.InFlight = cmp.Or(p.InFlight, 8)
+	p.BackoffBase = cmp.Or(p.BackoffBase, DefaultBackoffBase)
+	p.BackoffMax = cmp.Or(p.BackoffMax, DefaultBackoffMax)
+	p.MaxAttempts = cmp.Or(p.MaxAttempts, DefaultMaxAttempts)
+	p.MaxAge = cmp.Or(p.MaxAge, DefaultMaxAge)
+	p.NotFoundGrace = cmp.Or(p.NotFoundGrace, DefaultNotFoundGrace)
+	p.Fence = cmp.Or(p.Fence, DefaultFence)
+	p.BanPause = cmp.Or(p.BanPause, DefaultBanPause)
+	p.InFlight = cmp.Or(p.InFlight, DefaultInFlight)
 	return p
 }
 
 func (c Config) withDefaults() Config {
 	c.Policy = c.Policy.withDefaults()
 	c.Egress = cmp.Or(c.Egress, DefaultEgress)
-	c.Concurrency = cmp.Or(c.Concurrency, 32)
+	c.Concurrency = cmp.Or(c.Concurrency, DefaultConcurrency)
 	c.Sleepers = cmp.Or(c.Sleepers, 2048)
 	c.Servers = cmp.Or(c.Servers, DefaultServers(c.Concurrency))
-	c.TaskTimeout = cmp.Or(c.TaskTimeout, 45*time.Second)
-	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 60*time.Second)
+	c.TaskTimeout = cmp.Or(c.TaskTimeout, DefaultTaskTimeout)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
 	c.Retention = cmp.Or(c.Retention, tasks.DefaultRetention)
-	c.FinishTTL = cmp.Or(c.FinishTTL, 1080*time.Hour)
+	c.FinishTTL = cmp.Or(c.FinishTTL, tasks.DefaultFinishTTL)
 	c.ClockCheck = cmp.Or(c.ClockCheck, time.Minute)
 	if c.Now == nil {
 		c.Now = time.Now

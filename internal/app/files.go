@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/worker"
 )
 
 // files is how the files that a process may open are shared. Each connection is one.
@@ -22,9 +24,6 @@ const (
 	// fewAdmin is how many connections of probes and scrapers there is always room for.
 	fewAdmin = 8
 )
-
-// The defaults of [worker.Config] and [Connections].
-const defaultConcurrency, defaultPool = 32, 64
 
 // total is how many files are open at most.
 func (f files) total() int { return 2*f.redis + f.ecpay + f.admin + otherFiles }
@@ -77,12 +76,12 @@ func (f files) pool(redisURL string) int { return max(4, f.redis/nodes(redisURL)
 // workerFiles are those that a worker wants.
 func workerFiles(cfg WorkerConfig) files {
 	return files{
-		redis: cmp.Or(cfg.Connections.Pool, defaultPool) * nodes(cfg.RedisURL),
-		ecpay: cmp.Or(cfg.Worker.Concurrency, defaultConcurrency), admin: adminConns,
+		redis: cmp.Or(cfg.Connections.Pool, redisx.DefaultPool) * nodes(cfg.RedisURL),
+		ecpay: cmp.Or(cfg.Worker.Concurrency, worker.DefaultConcurrency), admin: adminConns,
 	}
 }
 
 // dashboardFiles are those that a dashboard wants.
 func dashboardFiles(cfg DashboardConfig) files {
-	return files{redis: cmp.Or(cfg.Connections.Pool, defaultPool) * nodes(cfg.RedisURL), admin: dashboardConns}
+	return files{redis: cmp.Or(cfg.Connections.Pool, redisx.DefaultPool) * nodes(cfg.RedisURL), admin: dashboardConns}
 }

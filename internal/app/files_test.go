@@ -5,12 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/worker"
 )
 
 func TestConnectionsFitIntoTheFilesThatMayBeOpen(t *testing.T) {
 	t.Parallel()
-	want := files{redis: defaultPool, ecpay: defaultConcurrency, admin: adminConns}
+	want := files{redis: redisx.DefaultPool, ecpay: worker.DefaultConcurrency, admin: adminConns}
 	for _, limit := range []int{want.total(), 1024, math.MaxInt32} {
 		if got := want.fit(limit); got != want || want.complain(limit) != "" {
 			t.Errorf("%d files: got %+v and %q, want all of it and no complaint", limit, got, want.complain(limit))
@@ -28,7 +29,7 @@ func TestConnectionsFitIntoTheFilesThatMayBeOpen(t *testing.T) {
 	if got := want.fit(0); got.redis != 8 || got.ecpay != 4 {
 		t.Errorf("no files: got %+v, want the least", got)
 	}
-	page := files{redis: defaultPool, admin: dashboardConns}
+	page := files{redis: redisx.DefaultPool, admin: dashboardConns}
 	for limit := 32; limit < page.total(); limit++ {
 		if got := page.fitDashboard(limit); got.redis+got.admin+otherFiles > limit || got.admin < fewAdmin || got.redis < 4 {
 			t.Errorf("a dashboard of %d files: got %+v", limit, got)

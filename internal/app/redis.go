@@ -31,21 +31,21 @@ type redisClients struct {
 // Connections bound those of one client to one Redis node, beside one for each subscription. A zero field
 // is its default.
 type Connections struct {
-	// Pool is how many there are at most. Defaults to 64.
+	// Pool is how many there are at most. Defaults to [redisx.DefaultPool].
 	Pool int
-	// Idle is how many stay open while none is used. Defaults to 32.
+	// Idle is how many stay open while none is used. Defaults to [redisx.DefaultIdle].
 	Idle int
 	// IdleTimeout is how long one is idle at most before it is used again; it is closed instead.
-	// Defaults to 5 min, less than firewalls and NAT gateways commonly keep a silent one.
+	// Defaults to [redisx.DefaultIdleTimeout].
 	IdleTimeout time.Duration
 }
 
 // set gives them to a client.
 func (c Connections) set(o *redis.UniversalOptions) {
-	o.PoolSize = cmp.Or(c.Pool, defaultPool)
+	o.PoolSize = cmp.Or(c.Pool, redisx.DefaultPool)
 	o.PipelinePoolSize = -1 // by default pipelines have 10 connections more, with 256 KiB of buffers each
-	o.MaxIdleConns = min(cmp.Or(c.Idle, 32), o.PoolSize)
-	o.ConnMaxIdleTime = cmp.Or(c.IdleTimeout, 5*time.Minute)
+	o.MaxIdleConns = min(cmp.Or(c.Idle, redisx.DefaultIdle), o.PoolSize)
+	o.ConnMaxIdleTime = cmp.Or(c.IdleTimeout, redisx.DefaultIdleTimeout)
 }
 
 // openRedis opens the clients; confirm is what the gate waits for.

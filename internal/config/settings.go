@@ -2,10 +2,16 @@ package config
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/clean"
+	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/worker"
 )
 
@@ -38,12 +44,17 @@ type Setting struct {
 // Settings is the configuration table: every variable, in the order of the
 // documentation.
 func Settings() []Setting {
+	return slices.Concat(producerSettings(), connectionSettings(), merchantSettings(), paceSettings(), attemptSettings(), processSettings())
+}
+
+// producerSettings are what a producer reads too: where Redis is, and how tasks are stored.
+func producerSettings() []Setting {
 	return []Setting{
 		{"redis-url", "ECPAYQ_REDIS_URL", "redis://127.0.0.1:6379/0", Producer,
 			"where Redis is: redis://, rediss://, unix://, redis-sentinel://, redis-cluster://", func(c *Config) any { return &c.RedisURL }},
 		{"redis-url-file", "ECPAYQ_REDIS_URL_FILE", "", Producer,
 			"file that holds the Redis URL, for one with a password", func(c *Config) any { return &c.RedisURLFile }},
-		{"retention", "ECPAYQ_RETENTION", "24h", Producer,
+		{"retention", "ECPAYQ_RETENTION", clean.Duration(tasks.DefaultRetention), Producer,
 			"how long asynq keeps a finished task, in whole seconds", func(c *Config) any { return &c.Retention }},
 		{
 			"confirm-replicas", "ECPAYQ_CONFIRM_REPLICAS", "0", Producer,
@@ -56,18 +67,30 @@ func Settings() []Setting {
 			func(c *Config) any { return &c.ConfirmDisk },
 		},
 		{
-			"merchant-interval", "ECPAYQ_MERCHANT_INTERVAL", "200ms", Producer,
+			"merchant-interval", "ECPAYQ_MERCHANT_INTERVAL", clean.Duration(tasks.DefaultInterval), Producer,
 			"least time between two requests of a merchant, by all workers together; a backlog is spread along it (0s: none)",
 			func(c *Config) any { return &c.MerchantInterval },
 		},
-		{"redis-pool", "ECPAYQ_REDIS_POOL", "64", Worker,
+	}
+}
+
+// connectionSettings bound a worker's connections to Redis.
+func connectionSettings() []Setting {
+	return []Setting{
+		{"redis-pool", "ECPAYQ_REDIS_POOL", strconv.Itoa(redisx.DefaultPool), Worker,
 			"connections to Redis at most, of each of a worker's two clients; of the dashboard's one", func(c *Config) any { return &c.RedisPool }},
-		{"redis-idle", "ECPAYQ_REDIS_IDLE", "32", Worker,
+		{"redis-idle", "ECPAYQ_REDIS_IDLE", strconv.Itoa(redisx.DefaultIdle), Worker,
 			"connections of each that stay open while they are not used", func(c *Config) any { return &c.RedisIdle }},
-		{"redis-idle-timeout", "ECPAYQ_REDIS_IDLE_TIMEOUT", "5m", Worker,
+		{"redis-idle-timeout", "ECPAYQ_REDIS_IDLE_TIMEOUT", clean.Duration(redisx.DefaultIdleTimeout), Worker,
 			"a connection that was idle for longer is closed rather than used again", func(c *Config) any { return &c.RedisIdleTimeout }},
 		{"redis-loading-timeout", "ECPAYQ_REDIS_LOADING_TIMEOUT", "10m", Worker,
 			"how long the start waits for a Redis that is loading its data (0s: not at all)", func(c *Config) any { return &c.RedisLoadingTimeout }},
+	}
+}
+
+// merchantSettings say where ECPay is, and whose invoices these are.
+func merchantSettings() []Setting {
+	return []Setting{
 		{"ecpay-url", "ECPAYQ_ECPAY_URL", "stage", Worker,
 			"stage, production or a base URL (plain http to loopback only)", func(c *Config) any { return &c.ECPayURL }},
 		{"merchant-id", "ECPAYQ_MERCHANT_ID", "", Worker, "MerchantID of the one merchant", func(c *Config) any { return &c.MerchantID }},
@@ -87,9 +110,15 @@ func Settings() []Setting {
 			"the shop uses one number as Tsr and RelateNumber, so ask by it", func(c *Config) any { return &c.TsrIsRelateNumber }},
 		{"retrigger-scheduled", "ECPAYQ_RETRIGGER_SCHEDULED", "false", Worker,
 			"trigger once more when nothing can tell whether an invoice is scheduled", func(c *Config) any { return &c.RetriggerScheduled }},
-		{"concurrency", "ECPAYQ_CONCURRENCY", "32", Worker,
+	}
+}
+
+// paceSettings bound what is sent to ECPay at once, and by which address.
+func paceSettings() []Setting {
+	return []Setting{
+		{"concurrency", "ECPAYQ_CONCURRENCY", strconv.Itoa(worker.DefaultConcurrency), Worker,
 			"requests to ECPay at once, per process", func(c *Config) any { return &c.Concurrency }},
-		{"merchant-in-flight", "ECPAYQ_MERCHANT_IN_FLIGHT", "8", Worker,
+		{"merchant-in-flight", "ECPAYQ_MERCHANT_IN_FLIGHT", strconv.Itoa(worker.DefaultInFlight), Worker,
 			"requests of a merchant at once, by all workers together", func(c *Config) any { return &c.MerchantInFlight }},
 		{
 			"egress", "ECPAYQ_EGRESS", worker.DefaultEgress, Worker,
@@ -98,24 +127,40 @@ func Settings() []Setting {
 		},
 		{"egress-rate", "ECPAYQ_EGRESS_RATE", "0", Worker,
 			"requests in a second by that address, by all workers together (0: no limit)", func(c *Config) any { return &c.EgressRate }},
-		{"ban-pause", "ECPAYQ_BAN_PAUSE", "30m", Worker,
+		{"ban-pause", "ECPAYQ_BAN_PAUSE", clean.Duration(worker.DefaultBanPause), Worker,
 			"pause after HTTP 403 when ECPay names none", func(c *Config) any { return &c.BanPause }},
-		{"backoff-base", "ECPAYQ_BACKOFF_BASE", "5s", Worker,
+	}
+}
+
+// attemptSettings are a task's budget, its pauses and its timeouts.
+func attemptSettings() []Setting {
+	return []Setting{
+		{"backoff-base", "ECPAYQ_BACKOFF_BASE", clean.Duration(worker.DefaultBackoffBase), Worker,
 			"ceiling of the first random pause between attempts; doubles", func(c *Config) any { return &c.BackoffBase }},
-		{"backoff-max", "ECPAYQ_BACKOFF_MAX", "15m", Worker, "longest ceiling of that pause", func(c *Config) any { return &c.BackoffMax }},
-		{"max-attempts", "ECPAYQ_MAX_ATTEMPTS", "25", Worker, "attempts whose outcome is unknown", func(c *Config) any { return &c.MaxAttempts }},
-		{"max-age", "ECPAYQ_MAX_AGE", "72h", Worker, "age at which all other retries end", func(c *Config) any { return &c.MaxAge }},
-		{"fence", "ECPAYQ_FENCE", "11m", Worker, "how long an unanswered write may still land at ECPay", func(c *Config) any { return &c.Fence }},
-		{"not-found-grace", "ECPAYQ_NOT_FOUND_GRACE", "10m", Worker,
+		{"backoff-max", "ECPAYQ_BACKOFF_MAX", clean.Duration(worker.DefaultBackoffMax),
+			Worker, "longest ceiling of that pause", func(c *Config) any { return &c.BackoffMax }},
+		{"max-attempts", "ECPAYQ_MAX_ATTEMPTS", strconv.Itoa(worker.DefaultMaxAttempts), Worker,
+			"attempts whose outcome is unknown", func(c *Config) any { return &c.MaxAttempts }},
+		{"max-age", "ECPAYQ_MAX_AGE", clean.Duration(worker.DefaultMaxAge), Worker,
+			"age at which all other retries end", func(c *Config) any { return &c.MaxAge }},
+		{"fence", "ECPAYQ_FENCE", clean.Duration(worker.DefaultFence), Worker,
+			"how long an unanswered write may still land at ECPay", func(c *Config) any { return &c.Fence }},
+		{"not-found-grace", "ECPAYQ_NOT_FOUND_GRACE", clean.Duration(worker.DefaultNotFoundGrace), Worker,
 			"how long a trigger waits for its staging (0s: not at all)", func(c *Config) any { return &c.NotFoundGrace }},
-		{"http-timeout", "ECPAYQ_HTTP_TIMEOUT", "20s", Worker,
+		{"http-timeout", "ECPAYQ_HTTP_TIMEOUT", clean.Duration(ecpay.DefaultTimeout), Worker,
 			"one HTTP exchange; less than the task timeout", func(c *Config) any { return &c.HTTPTimeout }},
-		{"task-timeout", "ECPAYQ_TASK_TIMEOUT", "45s", Worker,
+		{"task-timeout", "ECPAYQ_TASK_TIMEOUT", clean.Duration(worker.DefaultTaskTimeout), Worker,
 			"one attempt; less than the shutdown timeout, at most 60s", func(c *Config) any { return &c.TaskTimeout }},
-		{"shutdown-timeout", "ECPAYQ_SHUTDOWN_TIMEOUT", "60s", Worker,
+		{"shutdown-timeout", "ECPAYQ_SHUTDOWN_TIMEOUT", fmt.Sprintf("%.0fs", worker.DefaultShutdownTimeout.Seconds()), Worker,
 			"wait for attempts on SIGTERM; the process ends 10s later at the latest", func(c *Config) any { return &c.ShutdownMax }},
-		{"finish-ttl", "ECPAYQ_FINISH_TTL", "1080h", Worker,
+		{"finish-ttl", "ECPAYQ_FINISH_TTL", clean.Duration(tasks.DefaultFinishTTL), Worker,
 			"how long a finished write is recognised", func(c *Config) any { return &c.FinishTTL }},
+	}
+}
+
+// processSettings are about the process itself.
+func processSettings() []Setting {
+	return []Setting{
 		{"admin-addr", "ECPAYQ_ADMIN_ADDR", "127.0.0.1:8989", Worker,
 			"address of /livez, /readyz and /metrics", func(c *Config) any { return &c.AdminAddr }},
 		{"metrics-by-merchant", "ECPAYQ_METRICS_BY_MERCHANT", "false", Worker,

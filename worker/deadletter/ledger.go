@@ -34,7 +34,7 @@ type Config struct {
 	// Retention is how long asynq keeps a replayed task once it is done. Defaults
 	// to 24 h.
 	Retention time.Duration
-	// FinishTTL is how long a resolved task is recognised. Defaults to 1080 h.
+	// FinishTTL is how long a resolved task is recognised. Defaults to [tasks.DefaultFinishTTL].
 	FinishTTL time.Duration
 	// Interval is the spacing of a merchant's requests, along which replayed tasks are
 	// given times. Defaults to 200 ms for all; 0 is none.
@@ -57,7 +57,7 @@ func New(cfg Config) *Ledger {
 		cfg.Retention = tasks.DefaultRetention
 	}
 	if cfg.FinishTTL == 0 {
-		cfg.FinishTTL = 1080 * time.Hour
+		cfg.FinishTTL = tasks.DefaultFinishTTL
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
