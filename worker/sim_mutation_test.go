@@ -56,7 +56,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 		{
 			"a fence that is too short", "worker.go",
-			"p.Fence = cmp.Or(p.Fence, 11*time.Minute)", "p.Fence = cmp.Or(p.Fence, 8*time.Minute)",
+			"p.Fence = cmp.Or(p.Fence, DefaultFence)", "p.Fence = cmp.Or(p.Fence, 8*time.Minute)",
 			`has [2-9] effects`,
 		},
 		{
