@@ -50,12 +50,15 @@ func TestVerdictOfEveryAnswer(t *testing.T) {
 		"HTTP 429":        {ecpaytest.Fault{HTTPStatus: 429}, ecpay.Throttled, Hold, Hold, nil},
 	}
 	for code, k := range map[int]ecpay.Kind{
-		4000001: ecpay.NotFound, 2000018: ecpay.NotFound, 5070305: ecpay.NotFound, 1600003: ecpay.NotFound, 6070004: ecpay.NotFound, 7: ecpay.NotFound, 2000039: ecpay.NotFound,
+		4000001: ecpay.NotFound, 2000018: ecpay.NotFound, 5070305: ecpay.NotFound,
+		1600003: ecpay.NotFound, 6070004: ecpay.NotFound, 7: ecpay.NotFound, 2000039: ecpay.NotFound,
 		5070357: ecpay.Conflict, 2000042: ecpay.Conflict,
 		5070450: ecpay.Rejected, 5070250: ecpay.Rejected, 2103005: ecpay.Rejected, 2009005: ecpay.Rejected, 2013001: ecpay.Rejected,
 		2014001: ecpay.Rejected, 2014003: ecpay.Rejected, 2001019: ecpay.Rejected, 2001096: ecpay.Rejected, 2019001: ecpay.Rejected,
-		2020001: ecpay.Rejected, 1200125: ecpay.Rejected, 5000022: ecpay.Rejected, 1200031: ecpay.Rejected, 6000015: ecpay.Rejected, 10400011: ecpay.Rejected,
-		1200119: ecpay.Rejected, 2001003: ecpay.Rejected, 2001010: ecpay.Rejected, 5000007: ecpay.Rejected, 5000015: ecpay.Rejected, 5000028: ecpay.Rejected,
+		2020001: ecpay.Rejected, 1200125: ecpay.Rejected, 5000022: ecpay.Rejected,
+		1200031: ecpay.Rejected, 6000015: ecpay.Rejected, 10400011: ecpay.Rejected,
+		1200119: ecpay.Rejected, 2001003: ecpay.Rejected, 2001010: ecpay.Rejected,
+		5000007: ecpay.Rejected, 5000015: ecpay.Rejected, 5000028: ecpay.Rejected,
 		2027000: ecpay.Rejected, 2000034: ecpay.Rejected,
 	} {
 		rows[fmt.Sprint("RtnCode ", code)] = rtn(code, k, Dead, Dead)

@@ -232,8 +232,10 @@ func TestThrottledHoldsAndSpendsNothing(t *testing.T) {
 		// Whoever runs it before its time, asynq or a person: nothing is sent.
 		calls := len(w.fake.Calls())
 		w.advance(10 * time.Minute)
-		if early := w.once(j); early.Action != Hold || early.Kind != ecpay.Throttled || early.Delay != 20*time.Minute-merchants.WakeEarly || len(w.fake.Calls()) != calls {
-			t.Fatalf("run early: %s(%s) for %s with %d calls more, want hold for the rest", early.Action, early.Kind, early.Delay, len(w.fake.Calls())-calls)
+		if early := w.once(j); early.Action != Hold || early.Kind != ecpay.Throttled ||
+			early.Delay != 20*time.Minute-merchants.WakeEarly || len(w.fake.Calls()) != calls {
+			t.Fatalf("run early: %s(%s) for %s with %d calls more, want hold for the rest",
+				early.Action, early.Kind, early.Delay, len(w.fake.Calls())-calls)
 		}
 		w.advance(20 * time.Minute)
 	}
@@ -262,7 +264,8 @@ func TestAnAttemptWhoseMachineSleptSendsNothingMore(t *testing.T) {
 	w.mu.Lock()
 	w.now = w.now.Add(time.Hour)
 	w.mu.Unlock()
-	if _, err := w.h.do(t.Context(), a, x.payload.Request(), wish{write: true}); err == nil || err.Execution != ecpay.NotSent || len(w.fake.Calls()) != 0 {
+	if _, err := w.h.do(t.Context(), a, x.payload.Request(), wish{write: true}); err == nil ||
+		err.Execution != ecpay.NotSent || len(w.fake.Calls()) != 0 {
 		t.Errorf("%v with %d calls, want nothing sent", err, len(w.fake.Calls()))
 	}
 }
@@ -278,7 +281,8 @@ func TestMissingKeysHoldUntilTheyCome(t *testing.T) {
 	w.keys.err = fmt.Errorf("%w: %s", ErrUnknownMerchant, testMerchant)
 	for _, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
 		pause *= time.Minute
-		if v := w.once(j); v.Action != Hold || v.Kind != ecpay.Denied || v.Delay != pause || !strings.Contains(v.Text().En, "; key fingerprint none") {
+		if v := w.once(j); v.Action != Hold || v.Kind != ecpay.Denied ||
+			v.Delay != pause || !strings.Contains(v.Text().En, "; key fingerprint none") {
 			t.Errorf("%s(%s) for %s: %s, want hold(Denied) for %s", v.Action, v.Kind, v.Delay, v.Reason, pause)
 		}
 		// Whoever comes meanwhile asks nobody, and waits for being woken.
@@ -307,8 +311,9 @@ func TestStoredBytesThatAreNoTask(t *testing.T) {
 		action Action
 		kind   ecpay.Kind
 	}{
-		"corrupt":             {func(j *job) { j.payload = []byte("\x00\xff") }, Dead, ecpay.Rejected},
-		"invalid field":       {func(j *job) { j.payload = []byte(strings.Replace(string(j.payload), testDate, "2026-13-01", 1)) }, Dead, ecpay.Rejected},
+		"corrupt": {func(j *job) { j.payload = []byte("\x00\xff") }, Dead, ecpay.Rejected},
+		"invalid field": {func(j *job) { j.payload = []byte(strings.Replace(string(j.payload), testDate, "2026-13-01", 1)) },
+			Dead, ecpay.Rejected},
 		"id of another":       {func(j *job) { j.id += "x" }, Dead, ecpay.Rejected},
 		"id of no task":       {func(j *job) { j.id = "hello {world}" }, Dead, ecpay.Rejected},
 		"unknown type":        {func(j *job) { j.typeName = "b2c:issue" }, Hold, ecpay.Unknown},
@@ -340,7 +345,11 @@ func TestACrashBeforeTheFirstAttemptBeganIsCounted(t *testing.T) {
 	w, _, j := staged(t, "void")
 	j.failed = 1
 	for i := range MaxCrashes - 1 {
-		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id), Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute, Failed: j.failed}, w.clock()); err != nil {
+		if _, err := w.h.gate.Begin(
+			t.Context(),
+			gate.Attempt{Keys: record.KeysOfTask(j.id), Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute, Failed: j.failed},
+			w.clock(),
+		); err != nil {
 			t.Fatal(err)
 		}
 		j.failed++
@@ -361,7 +370,9 @@ func TestFiveCrashesAreDeadBeforeThePayloadIsLookedAt(t *testing.T) {
 	j.payload = []byte("kills the worker")
 	for i := range MaxCrashes {
 		j.failed++ // asynq notes that their leases ended
-		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id), Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil {
+		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{
+			Keys: record.KeysOfTask(j.id), Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute,
+		}, w.clock()); err != nil {
 			t.Fatal(err)
 		}
 		w.advance(90 * time.Second)
@@ -384,7 +395,8 @@ func TestRunningADeadTaskAgainStartsAFreshBudget(t *testing.T) {
 		t.Fatalf("%s(%s)", v.Action, v.Kind)
 	}
 	r := w.record(j)
-	end := record.End{Kind: ecpay.Rejected, HTTPStatus: 200, TransCode: 1, RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤", Reason: reasonRejected.Text()}
+	end := record.End{Kind: ecpay.Rejected, HTTPStatus: 200, TransCode: 1,
+		RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤", Reason: reasonRejected.Text()}
 	want := record.Record{State: record.Dead, Attempts: 1, End: end, Death: end, First: r.First, Last: r.Last,
 		Type: j.typeName, Queue: j.queue, Payload: j.payload, Headers: j.headers, Died: r.Last, By: record.ByWorker}
 	if diff := cmp.Diff(want, r); diff != "" {
@@ -454,7 +466,8 @@ func TestRedisAwayHoldsAndSendsNothing(t *testing.T) {
 	w.h.timeout = time.Second // so long is tried whether the attempt began
 	v, text, err := w.h.run(t.Context(), j)
 	var wait *waitError
-	if v.Action != Hold || v.Delay < time.Second || !errors.Is(err, errNotRecorded) || !errors.As(toAsynq(v, text, err), &wait) || !wait.hold || wait.delay < time.Second {
+	if v.Action != Hold || v.Delay < time.Second || !errors.Is(err, errNotRecorded) ||
+		!errors.As(toAsynq(v, text, err), &wait) || !wait.hold || wait.delay < time.Second {
 		t.Errorf("%s for %s, %v", v.Action, v.Delay, err)
 	}
 	if len(w.fake.Calls()) != 0 {
@@ -510,7 +523,8 @@ func TestScriptsMayRunTwice(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if _, err := g.Enter(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); err != nil {
+		if _, err := g.Enter(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"},
+			gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -524,24 +538,33 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	if err != nil || r.Attempts != 0 || r.Holds != 1 || r.InFlight.IsZero() {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if h, err := g.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "b", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
+	if h, err := g.Begin(
+		ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "b", Start: w.clock(), LockFor: time.Minute}, w.clock(),
+	); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
 		t.Errorf("next attempt: %+v, %v", h, err)
 	}
 	// A repetition of a leave that has landed changes nothing any more.
-	if err := g.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, gate.Result{State: record.Dead, Task: &gate.Task{Type: "b2b:invalid", Queue: "invalid"}}); err != nil {
+	if err := g.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"},
+		gate.Result{State: record.Dead, Task: &gate.Task{Type: "b2b:invalid", Queue: "invalid"}}); err != nil {
 		t.Error(err)
 	}
 	if r, err := record.Get(ctx, w.rdb, id); err != nil || r.State != record.Active {
 		t.Errorf("state %s, %v, want active", r.State, err)
 	}
-	if _, err := g.Enter(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := g.Enter(
+		ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"},
+		gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute},
+	); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("an attempt that is over may enter: %v", err)
 	}
 	// Proof of an effect is recorded whatever attempt brings it.
-	if err := g.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
+	if err := g.Leave(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"},
+		gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
 		t.Error(err)
 	}
-	if h, err := g.Begin(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "c", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil || !h.Finished {
+	if h, err := g.Begin(
+		ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "c", Start: w.clock(), LockFor: time.Minute}, w.clock(),
+	); err != nil || !h.Finished {
 		t.Errorf("%+v, %v", h, err)
 	}
 }

@@ -126,7 +126,8 @@ func TestRule2ABeginWhoseAnswerIsLostLeavesNoMark(t *testing.T) {
 			t.Parallel()
 			w, _, j := staged(t, "trigger, nothing to ask")
 			client := w.rdb.(*redis.Client)
-			if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id + "0"), Token: "loads the script", LockFor: time.Minute}, w.clock()); err != nil {
+			if _, err := w.h.gate.Begin(t.Context(),
+				gate.Attempt{Keys: record.KeysOfTask(j.id + "0"), Token: "loads the script", LockFor: time.Minute}, w.clock()); err != nil {
 				t.Fatal(err)
 			}
 			var begin []any
@@ -316,7 +317,10 @@ func TestRule8ALockExcludesARunOfTheSameTaskAndNothingIsSentAfterIt(t *testing.T
 	}
 	w.wantVerdict(w.once(j), Hold, ecpay.Unavailable)
 	w.advance(time.Minute + time.Millisecond)
-	if _, err := w.h.gate.Enter(t.Context(), first, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := w.h.gate.Enter(
+		t.Context(), first,
+		gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute},
+	); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("the first run, after its lock: got %v, want ErrSuperseded", err)
 	}
 	w.wantCalls()
@@ -334,7 +338,8 @@ func TestRule10TheMarkIsTheLastThingBeforeTheBytes(t *testing.T) {
 	w, _, j := staged(t, "void")
 	var order []string
 	w.rdb.(*redis.Client).AddHook(beforeScript(func() error { order = append(order, "redis"); return nil }))
-	client, err := ecpay.New(ecpay.Config{BaseURL: w.base, Now: w.clock, Observe: func(context.Context, ecpay.Exchange) { order = append(order, "ecpay") }})
+	client, err := ecpay.New(ecpay.Config{BaseURL: w.base, Now: w.clock,
+		Observe: func(context.Context, ecpay.Exchange) { order = append(order, "ecpay") }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +367,9 @@ func TestRule11ProofIsRecordedWhateverAttemptBringsItAndNothingElseIs(t *testing
 	t.Parallel()
 	w, _, j := staged(t, "void")
 	g, ctx := w.h.gate, t.Context()
-	old, current := gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "old", LockFor: time.Minute}, gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "current", LockFor: time.Minute}
+	old, current := gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "old", LockFor: time.Minute}, gate.Attempt{
+		Keys: record.KeysOfTask(j.id), Token: "current", LockFor: time.Minute,
+	}
 	if _, err := g.Begin(ctx, old, w.clock()); err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +386,10 @@ func TestRule11ProofIsRecordedWhateverAttemptBringsItAndNothingElseIs(t *testing
 	if err := g.Leave(ctx, old, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
 		t.Errorf("done by an old attempt: %v", err)
 	}
-	if _, err := g.Enter(ctx, current, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); !errors.Is(err, gate.ErrSuperseded) {
+	if _, err := g.Enter(
+		ctx, current,
+		gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute},
+	); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("the current attempt may still send: %v", err)
 	}
 	w.wantVerdict(w.once(j), Done, ecpay.AlreadyDone)
@@ -388,7 +398,8 @@ func TestRule11ProofIsRecordedWhateverAttemptBringsItAndNothingElseIs(t *testing
 func TestRule12ReceivedWithUnreadableDataIsAmbiguousForAWrite(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]ecpaytest.Fault{
-		"no blocks": {UnreadableData: true, AfterEffect: true}, "another key": {WrongKey: true, AfterEffect: true}, "null": {NullData: true, AfterEffect: true},
+		"no blocks":   {UnreadableData: true, AfterEffect: true},
+		"another key": {WrongKey: true, AfterEffect: true}, "null": {NullData: true, AfterEffect: true},
 	} {
 		w, x, j := staged(t, "void")
 		w.fake.Inject(ecpaytest.Match{Operation: x.op}, fault)

@@ -198,7 +198,8 @@ func (a simAsynq) archive(m message, text string) bool {
 		return false
 	}
 	a.r.direct("ZADD", asynqKey(m.queue, "archived"), time.Now().Unix(), m.id)
-	a.r.direct("HSET", asynqKey(m.queue, "t:"+m.id), "msg", m.with(map[protowire.Number]any{fieldError: text, fieldFailedAt: time.Now().Unix()}), "state", "archived")
+	a.r.direct("HSET", asynqKey(m.queue, "t:"+m.id), "msg",
+		m.with(map[protowire.Number]any{fieldError: text, fieldFailedAt: time.Now().Unix()}), "state", "archived")
 	return true
 }
 

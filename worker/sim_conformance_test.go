@@ -187,7 +187,8 @@ func (w *asynqWorld) seen() map[string]string {
 		id := strings.TrimPrefix(key, asynqKey(asynqQueue, "t:"))
 		h := w.s.redis.hash(key)
 		m := decodeMessage(h["msg"])
-		text := fmt.Sprintf("%s type=%s payload=%q headers=%v retried=%d retry=%d retention=%d", h["state"], m.typeName, m.payload, m.headers, m.retried, m.retry, m.retention)
+		text := fmt.Sprintf("%s type=%s payload=%q headers=%v retried=%d retry=%d retention=%d",
+			h["state"], m.typeName, m.payload, m.headers, m.retried, m.retry, m.retention)
 		if info, err := w.inspect.GetTaskInfo(asynqQueue, id); err == nil {
 			text += fmt.Sprintf(" error=%q failed=%t completed=%t", info.LastErr, !info.LastFailedAt.IsZero(), !info.CompletedAt.IsZero())
 		}

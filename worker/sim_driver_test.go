@@ -215,7 +215,8 @@ func (s *sim) deliver(p *simProc, m message) {
 			return
 		}
 		key := p.keys.key(record.Owner(m.id))
-		v, text, err := p.h.run(context.Background(), job{id: m.id, typeName: m.typeName, queue: m.queue, payload: m.payload, headers: m.headers, failed: int(m.retried)})
+		v, text, err := p.h.run(context.Background(),
+			job{id: m.id, typeName: m.typeName, queue: m.queue, payload: m.payload, headers: m.headers, failed: int(m.retried)})
 		s.logf("%s: %s is %s(%s) next in %s: %s %v", p.name, m.id, v.Action, v.Kind, v.Delay, text, err)
 		if v.Action == Hold && !v.Queued && err == nil {
 			s.paused(m, v, key)
@@ -345,7 +346,9 @@ func (s *sim) ledger(p *simProc) *deadletter.Ledger {
 }
 
 func (s *sim) sweep(p *simProc) error {
-	_, err := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: p.rdb, Queues: s.queues, ScanEvery: time.Nanosecond, Logger: zerolog.Nop()}).Sweep(context.Background())
+	_, err := deadletter.NewSweeper(
+		deadletter.SweeperConfig{Redis: p.rdb, Queues: s.queues, ScanEvery: time.Nanosecond, Logger: zerolog.Nop()},
+	).Sweep(context.Background())
 	return err
 }
 

@@ -155,7 +155,8 @@ func (s *sim) judgeCalls(c *simCounts) {
 				c.closed.Add(1)
 			}
 			if from.at.After(b.from.Add(slowest)) && from.at.Before(b.until) {
-				s.violated("%s on %s at %s, inside a ban %s that lasts until %s", call.Operation, call.Subject, from.at.Sub(s.start), b.scope, b.until.Sub(s.start))
+				s.violated("%s on %s at %s, inside a ban %s that lasts until %s",
+					call.Operation, call.Subject, from.at.Sub(s.start), b.scope, b.until.Sub(s.start))
 			}
 		}
 		// Of two intervals the longer one counts, as long as somebody has used it lately.

@@ -71,7 +71,8 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 		{
 			"a refusal speaks for an earlier write too (rule 4)", "send.go",
-			"a.err != nil && a.err.Execution == ecpay.MaybeExecuted || a.err != nil && a.earlier", "a.err != nil && a.err.Execution == ecpay.MaybeExecuted",
+			"a.err != nil && a.err.Execution == ecpay.MaybeExecuted || a.err != nil && a.earlier",
+			"a.err != nil && a.err.Execution == ecpay.MaybeExecuted",
 			`is dead\(\w+\), and ECPay shows its effect`,
 		},
 		{
@@ -166,7 +167,8 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 	}
 	// Seeds from which what is rare is found early. When schedules are drawn in another way, it is found elsewhere.
-	near := map[string]int{"a replay claims no letter": 6500, "a person's word counts whenever it was given": 8500, "a person's word is obeyed at once": 2800}
+	near := map[string]int{"a replay claims no letter": 6500,
+		"a person's word counts whenever it was given": 8500, "a person's word is obeyed at once": 2800}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -204,12 +206,14 @@ func simulateBroken(t *testing.T, file, old, new string, seed int) (string, erro
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, b := range map[string][]byte{broken: []byte(strings.Replace(string(source), old, new, 1)), filepath.Join(dir, "overlay.json"): overlay} {
+	for name, b := range map[string][]byte{broken: []byte(strings.Replace(string(source), old, new, 1)),
+		filepath.Join(dir, "overlay.json"): overlay} {
 		if err := os.WriteFile(name, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-ldflags=-s -w", "-run", "^TestSimulation$", "-sim.seed", strconv.Itoa(seed), "-sim.schedules", "30000", "-sim.failures", "1", ".")
+	cmd := exec.Command("go", "test", "-overlay", filepath.Join(dir, "overlay.json"), "-vet=off", "-ldflags=-s -w",
+		"-run", "^TestSimulation$", "-sim.seed", strconv.Itoa(seed), "-sim.schedules", "30000", "-sim.failures", "1", ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	return string(out), err

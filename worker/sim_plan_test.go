@@ -138,7 +138,8 @@ func (s *sim) troubles() []ecpaytest.Fault {
 	slow := within(s.rng, 0, 25*time.Second)
 	return []ecpaytest.Fault{
 		{Drop: true}, {Drop: true, AfterEffect: true}, {EffectAfter: late}, {EffectAfter: late}, {Hang: true}, {Hang: true, AfterEffect: true},
-		{Garbage: true}, {Garbage: true, AfterEffect: true}, {UnreadableData: true, AfterEffect: true}, {NullData: true}, {WrongKey: true, AfterEffect: true},
+		{Garbage: true}, {Garbage: true, AfterEffect: true}, {UnreadableData: true, AfterEffect: true},
+		{NullData: true}, {WrongKey: true, AfterEffect: true},
 		{Truncate: true}, {HTTPStatus: 500, Body: "<html>", AfterEffect: true}, {HTTPStatus: 502, Body: "<html>"},
 		{Latency: slow}, {Latency: slow, AfterEffect: true},
 		{RtnCode: 9000001}, {TransCode: 104}, {TransCode: 110}, {RtnCode: 5070350}, {RtnCode: 2103005},

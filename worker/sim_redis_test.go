@@ -61,7 +61,8 @@ func newSimRedis() *simRedis {
 			offset = "100"
 		}
 		up := int(time.Since(r.start) / time.Second)
-		c.WriteBulk(fmt.Sprintf("redis_version:7.0.15\r\nuptime_in_seconds:%d\r\nmaster_replid:%040d\r\nsecond_repl_offset:%s\r\n", up, r.replID.Load(), offset))
+		c.WriteBulk(fmt.Sprintf("redis_version:7.0.15\r\nuptime_in_seconds:%d\r\nmaster_replid:%040d\r\nsecond_repl_offset:%s\r\n",
+			up, r.replID.Load(), offset))
 		return true
 	})
 	r.peer = server.NewPeer(bufio.NewWriter(&r.out))
@@ -254,7 +255,8 @@ type simConn struct {
 // asynq's server 20 times.
 func newSimClient(p *simProc, retries int) *redis.Client {
 	return redis.NewClient(&redis.Options{
-		Addr: "127.0.0.1:1", Protocol: 2, DisableIdentity: true, MaxRetries: retries, MinRetryBackoff: -1, MaxRetryBackoff: -1, // its jitter has no seed
+		// its jitter has no seed
+		Addr: "127.0.0.1:1", Protocol: 2, DisableIdentity: true, MaxRetries: retries, MinRetryBackoff: -1, MaxRetryBackoff: -1,
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
 			c := &simConn{proc: p}
 			c.peer = server.NewPeer(bufio.NewWriterSize(&c.in, lineSize))

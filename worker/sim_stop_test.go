@@ -39,7 +39,8 @@ type act struct {
 const latest = 3 * time.Minute
 
 func newStops() *stops {
-	return &stops{stopped: map[string]time.Time{}, ended: map[string]time.Time{}, acts: map[string]*act{}, calls: map[string]*act{}, tried: map[string]bool{}}
+	return &stops{stopped: map[string]time.Time{}, ended: map[string]time.Time{},
+		acts: map[string]*act{}, calls: map[string]*act{}, tried: map[string]bool{}}
 }
 
 // begin notes an act on a task, until the func it returns is called.

@@ -85,7 +85,8 @@ type simCounts struct {
 func (c *simCounts) add(o *simCounts) {
 	for _, f := range []struct{ to, from *atomic.Int64 }{
 		{&c.intents, &o.intents}, {&c.done, &o.done}, {&c.dead, &o.dead}, {&c.ambiguous, &o.ambiguous}, {&c.runs, &o.runs},
-		{&c.calls, &o.calls}, {&c.unanswered, &o.unanswered}, {&c.crashes, &o.crashes}, {&c.asked, &o.asked}, {&c.twice, &o.twice}, {&c.refused, &o.refused}, {&c.closed, &o.closed},
+		{&c.calls, &o.calls}, {&c.unanswered, &o.unanswered}, {&c.crashes, &o.crashes},
+		{&c.asked, &o.asked}, {&c.twice, &o.twice}, {&c.refused, &o.refused}, {&c.closed, &o.closed},
 		{&c.stopped, &o.stopped}, {&c.cancelled, &o.cancelled},
 		{&c.words, &o.words}, {&c.again, &o.again}, {&c.steps, &o.steps},
 		{&c.joint, &o.joint}, {&c.alone, &o.alone},
@@ -95,8 +96,11 @@ func (c *simCounts) add(o *simCounts) {
 }
 
 func (c *simCounts) String() string {
-	return fmt.Sprintf("%d intents: %d done, %d dead(Ambiguous), %d dead otherwise; %d runs, %d crashes, %d outcomes recorded with asynq's and %d by themselves, %d requests, %d of them questions, %d unanswered, %d with wrong keys; %d effects twice that a failover may cost",
-		c.intents.Load(), c.done.Load(), c.ambiguous.Load(), c.dead.Load(), c.runs.Load(), c.crashes.Load(), c.joint.Load(), c.alone.Load(), c.calls.Load(), c.asked.Load(), c.unanswered.Load(), c.refused.Load(), c.twice.Load())
+	return fmt.Sprintf("%d intents: %d done, %d dead(Ambiguous), %d dead otherwise; %d runs, %d crashes, %d outcomes "+
+		"recorded with asynq's and %d by themselves, %d requests, %d of them questions, %d unanswered, %d with wrong "+
+		"keys; %d effects twice that a failover may cost",
+		c.intents.Load(), c.done.Load(), c.ambiguous.Load(), c.dead.Load(), c.runs.Load(), c.crashes.Load(), c.joint.Load(),
+		c.alone.Load(), c.calls.Load(), c.asked.Load(), c.unanswered.Load(), c.refused.Load(), c.twice.Load())
 }
 
 // mustHaveSeen demands that the simulation was about something.
@@ -104,7 +108,8 @@ func (c *simCounts) mustHaveSeen(t *testing.T) {
 	t.Helper()
 	for name, n := range map[string]int64{
 		"intents that are done": c.done.Load(), "ambiguous ends": c.ambiguous.Load(), "other dead ends": c.dead.Load(),
-		"crashes": c.crashes.Load(), "questions": c.asked.Load(), "unanswered requests": c.unanswered.Load(), "requests with wrong keys": c.refused.Load(), "requests after a pause of the egress": c.closed.Load(),
+		"crashes": c.crashes.Load(), "questions": c.asked.Load(), "unanswered requests": c.unanswered.Load(),
+		"requests with wrong keys": c.refused.Load(), "requests after a pause of the egress": c.closed.Load(),
 		"tasks that a person stopped": c.stopped.Load(), "cancelled tasks": c.cancelled.Load(),
 		"words of a person": c.words.Load(), "second calls after a failover": c.again.Load(), "clocks that are set": c.steps.Load(),
 		"outcomes recorded with asynq's": c.joint.Load(), "outcomes recorded by themselves": c.alone.Load(),

@@ -199,7 +199,8 @@ func newSim(t *testing.T, seed uint64, trace io.Writer) *sim {
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), start: time.Now(), trace: trace,
 		redis: newSimRedis(), stops: newStops(), poked: make(chan struct{}, 1),
 		listener: &simListener{conns: make(chan net.Conn), closed: make(chan struct{})},
-		sent:     map[string]simRequest{}, tokens: map[string]*simProc{}, joint: map[string]bool{}, alone: map[string]bool{}, runs: map[string]int{}, policy: Policy{}.withDefaults(),
+		sent:     map[string]simRequest{}, tokens: map[string]*simProc{}, joint: map[string]bool{},
+		alone: map[string]bool{}, runs: map[string]int{}, policy: Policy{}.withDefaults(),
 	}
 	s.faulty.Store(true)
 	s.asynq = simAsynq{s.redis}

@@ -125,10 +125,12 @@ func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
 					t.Fatal(err)
 				}
 				j := w.job(x.payload)
-				if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "dead-worker", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil {
+				if _, err := w.h.gate.Begin(t.Context(),
+					gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "dead-worker", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := w.h.gate.Enter(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "dead-worker"}, gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); err != nil {
+				if _, err := w.h.gate.Enter(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "dead-worker"},
+					gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); err != nil {
 					t.Fatal(err)
 				}
 				if landed {

@@ -100,7 +100,8 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "ACLWORD", DelayDay: 3}))
 	word := b.enqueue("trigger-issue", "--tsr", "ACLWORD").ID
 	b.waitFor(word, "dead")
-	corrected, replaced, resolved, run := b.rejectedVoid("VG11000073").ID, b.rejectedVoid("VG11000074").ID, b.rejectedVoid("VG11000075").ID, b.rejectedVoid("VG11000076")
+	corrected, replaced, resolved, run := b.rejectedVoid("VG11000073").ID,
+		b.rejectedVoid("VG11000074").ID, b.rejectedVoid("VG11000075").ID, b.rejectedVoid("VG11000076")
 	if got := len(lettersOf(t, b.dead("list").stdout)); got != 5 {
 		t.Errorf("%d dead, want 5", got)
 	}
@@ -151,7 +152,8 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	archived := b.enqueue("trigger-issue", "--tsr", "ACL4", "--process-in", "1h")
 	orphan := b.enqueue("trigger-issue", "--tsr", "ACL5", "--process-in", "1h")
 	b.must(asynq.NewInspectorFromRedisClient(admin).ArchiveTask(archived.Queue, archived.ID))
-	if status, body := d.post("/asynq/api/queues/"+orphan.Queue+"/scheduled_tasks/"+orphan.ID+":archive", nil); status != http.StatusNoContent {
+	status, body := d.post("/asynq/api/queues/"+orphan.Queue+"/scheduled_tasks/"+orphan.ID+":archive", nil)
+	if status != http.StatusNoContent {
 		t.Errorf("archive: status %d\n%s", status, body)
 	}
 	b.must(admin.ZRem(t.Context(), asynqx.Key(orphan.Queue, "archived"), orphan.ID).Err())
@@ -189,14 +191,16 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	if f := found["redis"]; f.Status != "ok" {
 		t.Errorf("doctor: redis: %+v, want ok", f)
 	}
-	if f := found["redis durability"]; f.Status != "warning" || !strings.HasPrefix(f.Detail, "appendfsync: not known") || !strings.Contains(f.Hint, "redis-cli CONFIG GET appendfsync") {
+	if f := found["redis durability"]; f.Status != "warning" || !strings.HasPrefix(f.Detail, "appendfsync: not known") ||
+		!strings.Contains(f.Hint, "redis-cli CONFIG GET appendfsync") {
 		t.Errorf("doctor: redis durability: %+v, want that nothing but appendfsync is unknown, and who may ask", f)
 	}
 	if status, body := w.get("/readyz"); status != http.StatusOK {
 		t.Errorf("/readyz: status %d\n%s", status, body)
 	}
 	if status, body := w.get("/metrics"); status != http.StatusOK || !strings.Contains(body, "\necpayq_dead_letters 2\n") ||
-		!strings.Contains(body, "\necpayq_redis_memory_bytes{purpose=\"records\"} ") || !strings.Contains(body, "\necpayq_redis_durable{condition=\"append_only\"} 1\n") ||
+		!strings.Contains(body, "\necpayq_redis_memory_bytes{purpose=\"records\"} ") ||
+		!strings.Contains(body, "\necpayq_redis_durable{condition=\"append_only\"} 1\n") ||
 		!strings.Contains(body, "\necpayq_redis_durable{condition=\"evicts_nothing\"} 1\n") || strings.Contains(body, "fsync_always") {
 		t.Errorf("/metrics: status %d, want 2 dead letters and what Redis tells, which is not when it syncs\n%s", status, body)
 	}
@@ -225,7 +229,8 @@ func TestTheDocumentedRedisUserReadsNoSecretOfRedisInAnyWay(t *testing.T) {
 	t.Parallel()
 	server := redistest.New(t, redistest.Options{
 		Username: "ecpayq", Password: "PASSWORD", ACL: documentedACL(t),
-		Args: []string{"--user", "admin", "on", ">" + redisRequirePass, "~*", "&*", "+@all", "--requirepass", redisRequirePass, "--masterauth", redisMasterAuth},
+		Args: []string{"--user", "admin", "on", ">" + redisRequirePass, "~*", "&*",
+			"+@all", "--requirepass", redisRequirePass, "--masterauth", redisMasterAuth},
 	})
 	admin := redis.NewClient(&redis.Options{Addr: server.Addr(), Username: "admin", Password: redisRequirePass})
 	t.Cleanup(func() { _ = admin.Close() })
@@ -237,24 +242,30 @@ func TestTheDocumentedRedisUserReadsNoSecretOfRedisInAnyWay(t *testing.T) {
 
 	user := server.Client()
 	for _, line := range []string{
-		"CONFIG GET requirepass", "CONFIG GET masterauth", "CONFIG GET *", "CONFIG GET appendfsync", "CONFIG SET requirepass x", "CONFIG REWRITE", "CONFIG RESETSTAT",
+		"CONFIG GET requirepass", "CONFIG GET masterauth", "CONFIG GET *",
+		"CONFIG GET appendfsync", "CONFIG SET requirepass x", "CONFIG REWRITE", "CONFIG RESETSTAT",
 		"ACL GETUSER default", "ACL GETUSER ecpayq", "ACL LIST", "ACL USERS", "ACL LOG", "ACL SETUSER ecpayq +@all", "ACL SAVE", "ACL LOAD",
-		"DEBUG OBJECT ecpayq:x", "DEBUG SLEEP 0", "MODULE LIST", "MODULE LOAD /tmp/x.so", "MONITOR", "CLIENT LIST", "CLIENT KILL ID 1", "SLOWLOG GET", "LATENCY LATEST",
+		"DEBUG OBJECT ecpayq:x", "DEBUG SLEEP 0", "MODULE LIST", "MODULE LOAD /tmp/x.so",
+		"MONITOR", "CLIENT LIST", "CLIENT KILL ID 1", "SLOWLOG GET", "LATENCY LATEST",
 		"REPLICAOF 127.0.0.1 1", "SLAVEOF 127.0.0.1 1", "PSYNC ? -1", "SYNC", "ROLE", "SHUTDOWN", "SAVE", "BGSAVE", "BGREWRITEAOF", "LASTSAVE",
 		"FUNCTION LOAD x", "FUNCTION FLUSH", "FUNCTION DELETE x", "FUNCTION RESTORE x", "FUNCTION DUMP", "SCRIPT FLUSH", "SCRIPT KILL",
-		"KEYS *", "FLUSHALL", "FLUSHDB", "SWAPDB 0 1", "MIGRATE 127.0.0.1 1 ecpayq:x 0 1", "RESTORE ecpayq:x 0 x", "SORT ecpayq:x", "GET requirepass",
+		"KEYS *", "FLUSHALL", "FLUSHDB", "SWAPDB 0 1", "MIGRATE 127.0.0.1 1 ecpayq:x 0 1",
+		"RESTORE ecpayq:x 0 x", "SORT ecpayq:x", "GET requirepass",
 		"SUBSCRIBE other", "PSUBSCRIBE *", "PUBLISH other x", "PUBSUB CHANNELS", "CLUSTER NODES", "FAILOVER",
 	} {
 		words := strings.Fields(line)
 		script := "return redis.pcall('" + strings.Join(words, "','") + "')"
-		for how, cmd := range map[string]*redis.Cmd{line: redis.NewCmd(t.Context(), toAny(words)...), "from a script: " + line: redis.NewCmd(t.Context(), "EVAL", script, 0)} {
+		for how, cmd := range map[string]*redis.Cmd{line: redis.NewCmd(t.Context(), toAny(words)...),
+			"from a script: " + line: redis.NewCmd(t.Context(), "EVAL", script, 0)} {
 			_ = user.Process(t.Context(), cmd)
 			answer := fmt.Sprint(cmd.Val(), cmd.Err())
 			if strings.Contains(answer, "s3cret") {
 				t.Errorf("%s: got %s, which holds a secret", how, answer)
 			}
 			// Some are refused to everybody: in a script, or from the start of Redis on.
-			refused := slices.ContainsFunc([]string{"NOPERM", "The user executing the script can't", "not allowed from script", "command not allowed"}, func(words string) bool {
+			refused := slices.ContainsFunc([]string{
+				"NOPERM", "The user executing the script can't", "not allowed from script", "command not allowed",
+			}, func(words string) bool {
 				return strings.Contains(answer, words)
 			})
 			if !refused {

@@ -116,7 +116,8 @@ func newWorld(t *testing.T, x trouble, p plot) *world {
 	t.Helper()
 	w := &world{trouble: x, writes: matrixWrites()}
 	w.bench = newBenchWithout(t, ecpaytest.Config{Window: 8 * time.Second}, env{
-		"ECPAYQ_MERCHANT_INTERVAL": "0s", "ECPAYQ_MERCHANT_IN_FLIGHT": "100", "ECPAYQ_FENCE": "12s", "ECPAYQ_NOT_FOUND_GRACE": "1s", "ECPAYQ_HTTP_TIMEOUT": "5s", "ECPAYQ_TASK_TIMEOUT": "10s",
+		"ECPAYQ_MERCHANT_INTERVAL": "0s", "ECPAYQ_MERCHANT_IN_FLIGHT": "100", "ECPAYQ_FENCE": "12s",
+		"ECPAYQ_NOT_FOUND_GRACE": "1s", "ECPAYQ_HTTP_TIMEOUT": "5s", "ECPAYQ_TASK_TIMEOUT": "10s",
 		"ECPAYQ_SHUTDOWN_TIMEOUT": "20s", "ECPAYQ_LOG_LEVEL": "info",
 		"ECPAYQ_CONCURRENCY": strconv.Itoa(len(columns())), // some troubles strike all writes at once
 	}.with(p.env))

@@ -435,7 +435,8 @@ func TestYAMLInTheReadmeIsAccepted(t *testing.T) {
 		if dir.Len() != 2 {
 			t.Errorf("%s: %d merchants, want 2", name, dir.Len())
 		}
-		if row, ok := dir.Codes.Lookup(ecpay.OperationID{Category: ecpay.B2C, Name: "TriggerIssue"}, 1234567, 0); !ok || row.Kind != ecpay.Operator {
+		if row, ok := dir.Codes.Lookup(ecpay.OperationID{Category: ecpay.B2C, Name: "TriggerIssue"}, 1234567, 0); !ok ||
+			row.Kind != ecpay.Operator {
 			t.Errorf("%s: the code reads as %+v", name, row)
 		}
 	}

@@ -159,7 +159,8 @@ func newLetter(l ledger.Entry, state string) Letter {
 		ID: l.ID, Type: l.Type, Queue: l.Queue, Kind: l.Death.Kind, HTTPStatus: l.Death.HTTPStatus, TransCode: l.Death.TransCode,
 		RtnCode: l.Death.RtnCode, RtnMsg: l.Death.RtnMsg, Reason: l.Death.Reason.En, ReasonZh: l.Death.Reason.Zh,
 		Attempts: l.Attempts, State: state, By: l.By,
-		DiedAt: l.Died.In(ecpay.Taipei), FirstAt: record.TimeOrNil(l.First), LastAt: record.TimeOrNil(l.Last), InFlightAt: record.TimeOrNil(l.InFlight),
+		DiedAt: l.Died.In(ecpay.Taipei), FirstAt: record.TimeOrNil(l.First),
+		LastAt: record.TimeOrNil(l.Last), InFlightAt: record.TimeOrNil(l.InFlight),
 		LastError: l.LastErr, Corrected: l.Corrected, Payload: l.Payload, Original: l.Original, Headers: l.Headers,
 	}
 	if owner := record.Owner(l.ID); owner != record.NoOwner {
