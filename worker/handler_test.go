@@ -345,11 +345,8 @@ func TestACrashBeforeTheFirstAttemptBeganIsCounted(t *testing.T) {
 	w, _, j := staged(t, "void")
 	j.failed = 1
 	for i := range MaxCrashes - 1 {
-		if _, err := w.h.gate.Begin(
-			t.Context(),
-			gate.Attempt{Keys: record.KeysOfTask(j.id), Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute, Failed: j.failed},
-			w.clock(),
-		); err != nil {
+		a := gate.Attempt{Keys: record.KeysOfTask(j.id), Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute, Failed: j.failed}
+		if _, err := w.h.gate.Begin(t.Context(), a, w.clock()); err != nil {
 			t.Fatal(err)
 		}
 		j.failed++
@@ -370,9 +367,8 @@ func TestFiveCrashesAreDeadBeforeThePayloadIsLookedAt(t *testing.T) {
 	j.payload = []byte("kills the worker")
 	for i := range MaxCrashes {
 		j.failed++ // asynq notes that their leases ended
-		if _, err := w.h.gate.Begin(t.Context(), gate.Attempt{
-			Keys: record.KeysOfTask(j.id), Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute,
-		}, w.clock()); err != nil {
+		a := gate.Attempt{Keys: record.KeysOfTask(j.id), Token: fmt.Sprint("crash-", i), Start: w.clock(), LockFor: time.Minute}
+		if _, err := w.h.gate.Begin(t.Context(), a, w.clock()); err != nil {
 			t.Fatal(err)
 		}
 		w.advance(90 * time.Second)
@@ -523,8 +519,8 @@ func TestScriptsMayRunTwice(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if _, err := g.Enter(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"},
-			gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); err != nil {
+		write := gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}
+		if _, err := g.Enter(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, write); err != nil {
 			t.Error(err)
 		}
 	}
@@ -538,9 +534,8 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	if err != nil || r.Attempts != 0 || r.Holds != 1 || r.InFlight.IsZero() {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if h, err := g.Begin(
-		ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "b", Start: w.clock(), LockFor: time.Minute}, w.clock(),
-	); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
+	next := gate.Attempt{Keys: record.KeysOfTask(id), Token: "b", Start: w.clock(), LockFor: time.Minute}
+	if h, err := g.Begin(ctx, next, w.clock()); err != nil || h.Attempts != 1 || h.Crashes != 0 || !h.InFlight {
 		t.Errorf("next attempt: %+v, %v", h, err)
 	}
 	// A repetition of a leave that has landed changes nothing any more.
@@ -551,10 +546,8 @@ func TestScriptsMayRunTwice(t *testing.T) {
 	if r, err := record.Get(ctx, w.rdb, id); err != nil || r.State != record.Active {
 		t.Errorf("state %s, %v, want active", r.State, err)
 	}
-	if _, err := g.Enter(
-		ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"},
-		gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute},
-	); !errors.Is(err, gate.ErrSuperseded) {
+	write := gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}
+	if _, err := g.Enter(ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "a"}, write); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("an attempt that is over may enter: %v", err)
 	}
 	// Proof of an effect is recorded whatever attempt brings it.
@@ -562,9 +555,8 @@ func TestScriptsMayRunTwice(t *testing.T) {
 		gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
 		t.Error(err)
 	}
-	if h, err := g.Begin(
-		ctx, gate.Attempt{Keys: record.KeysOfTask(id), Token: "c", Start: w.clock(), LockFor: time.Minute}, w.clock(),
-	); err != nil || !h.Finished {
+	last := gate.Attempt{Keys: record.KeysOfTask(id), Token: "c", Start: w.clock(), LockFor: time.Minute}
+	if h, err := g.Begin(ctx, last, w.clock()); err != nil || !h.Finished {
 		t.Errorf("%+v, %v", h, err)
 	}
 }

@@ -317,10 +317,8 @@ func TestRule8ALockExcludesARunOfTheSameTaskAndNothingIsSentAfterIt(t *testing.T
 	}
 	w.wantVerdict(w.once(j), Hold, ecpay.Unavailable)
 	w.advance(time.Minute + time.Millisecond)
-	if _, err := w.h.gate.Enter(
-		t.Context(), first,
-		gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute},
-	); !errors.Is(err, gate.ErrSuperseded) {
+	write := gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}
+	if _, err := w.h.gate.Enter(t.Context(), first, write); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("the first run, after its lock: got %v, want ErrSuperseded", err)
 	}
 	w.wantCalls()
@@ -367,9 +365,8 @@ func TestRule11ProofIsRecordedWhateverAttemptBringsItAndNothingElseIs(t *testing
 	t.Parallel()
 	w, _, j := staged(t, "void")
 	g, ctx := w.h.gate, t.Context()
-	old, current := gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "old", LockFor: time.Minute}, gate.Attempt{
-		Keys: record.KeysOfTask(j.id), Token: "current", LockFor: time.Minute,
-	}
+	old := gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "old", LockFor: time.Minute}
+	current := gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "current", LockFor: time.Minute}
 	if _, err := g.Begin(ctx, old, w.clock()); err != nil {
 		t.Fatal(err)
 	}
@@ -386,10 +383,8 @@ func TestRule11ProofIsRecordedWhateverAttemptBringsItAndNothingElseIs(t *testing
 	if err := g.Leave(ctx, old, gate.Result{State: record.Done, Settled: true, DoneTTL: time.Hour}); err != nil {
 		t.Errorf("done by an old attempt: %v", err)
 	}
-	if _, err := g.Enter(
-		ctx, current,
-		gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute},
-	); !errors.Is(err, gate.ErrSuperseded) {
+	write := gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}
+	if _, err := g.Enter(ctx, current, write); !errors.Is(err, gate.ErrSuperseded) {
 		t.Errorf("the current attempt may still send: %v", err)
 	}
 	w.wantVerdict(w.once(j), Done, ecpay.AlreadyDone)
