@@ -31,7 +31,7 @@ func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 		},
 		{
 			"asynq completes what is not recorded", "../internal/asynqx/splice.go",
-			"local ecpayq_answer = ecpayq_before()", "local ecpayq_answer",
+			"do\n%s\nend", "if false then\n%s\nend",
 			`is neither done nor in the ledger`,
 		},
 		{

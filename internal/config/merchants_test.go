@@ -90,7 +90,7 @@ merchants:
     hash_iv: 0123456789012345
 codes:
   - {rtn_code: 5099999, kind: Operator, zh_tw: 測試, en: a test}
-  - {rtn_code: 5099998, operation: Invalid, kind: conflict, zh_tw: 測試, en: a test}
+  - {rtn_code: 5099998, operation: B2B Invalid, kind: conflict, zh_tw: 測試, en: a test}
   - {rtn_code: 5099997, operation: B2C GetIssue, kind: Unavailable, zh_tw: 測試, en: a test}
   - {trans_code: 777, kind: Unavailable, zh_tw: 測試, en: a test}
 `, keyP, ivP, keyA, ivA, write(t, "key", keyB+"\n"), write(t, "iv", " "+ivB+"\r\n"))
