@@ -13,29 +13,31 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestJudge is the table of everything ECPay can answer, against a write and a read.
-func TestJudge(t *testing.T) {
-	t.Parallel()
-	type want struct {
-		Kind      Kind
-		Execution Execution
-	}
-	type row struct {
-		status      int
-		body        string
-		header      map[string]string
-		write, read want
-	}
+type judgement struct {
+	Kind      Kind
+	Execution Execution
+}
+
+// judgeRow is an answer, and what is made of it.
+type judgeRow struct {
+	status      int
+	body        string
+	header      map[string]string
+	write, read judgement
+}
+
+func judgeRows(t *testing.T) map[string]judgeRow {
+	t.Helper()
 	sealed := testCodec(t, stageKey, stageIV)
 	trans := func(code int, msg string) string {
 		return fmt.Sprintf(`{"TransCode":%d,"TransMsg":%q,"Data":null}`, code, msg)
 	}
 	rtn := func(code any) string { return answer(t, fmt.Sprintf(`{"RtnCode":%v,"RtnMsg":"m"}`, code)) }
-	both := func(k Kind, x Execution) row { return row{write: want{k, x}, read: want{k, x}} }
-	lost := row{write: want{Ambiguous, MaybeExecuted}, read: want{Unavailable, MaybeExecuted}}
-	lost4xx := row{write: want{Ambiguous, MaybeExecuted}, read: want{Unknown, MaybeExecuted}}
-	with := func(r row, status int, body string) row { r.status, r.body = status, body; return r }
-	rows := map[string]row{
+	both := func(k Kind, x Execution) judgeRow { return judgeRow{write: judgement{k, x}, read: judgement{k, x}} }
+	lost := judgeRow{write: judgement{Ambiguous, MaybeExecuted}, read: judgement{Unavailable, MaybeExecuted}}
+	lost4xx := judgeRow{write: judgement{Ambiguous, MaybeExecuted}, read: judgement{Unknown, MaybeExecuted}}
+	with := func(r judgeRow, status int, body string) judgeRow { r.status, r.body = status, body; return r }
+	rows := map[string]judgeRow{
 		"104 stale":                      with(both(Stale, NotExecuted), 200, trans(104, "Timestamp is over 10 minutes than it just produced.")),
 		"110 with HTTP 500":              with(both(Denied, NotExecuted), 500, trans(110, "The parameter [Data] decrypt fail.")),
 		"111":                            with(both(Rejected, NotExecuted), 200, trans(111, "")),
@@ -50,7 +52,7 @@ func TestJudge(t *testing.T) {
 		"RtnCode null":                   with(lost, 200, rtn("null")),
 		"business refusal with HTTP 500": with(both(Rejected, NotExecuted), 500, rtn(2103005)),
 		"timeout inside ECPay 10100058": with(
-			row{write: want{Ambiguous, MaybeExecuted}, read: want{Unavailable, NotExecuted}}, 200, rtn(10100058),
+			judgeRow{write: judgement{Ambiguous, MaybeExecuted}, read: judgement{Unavailable, NotExecuted}}, 200, rtn(10100058),
 		),
 		"garbage":                    with(lost, 200, "\x00\x01 no JSON"),
 		"empty body":                 with(lost, 200, ""),
@@ -92,7 +94,13 @@ func TestJudge(t *testing.T) {
 		}
 		rows[fmt.Sprint("code ", code.RtnCode)] = with(both(code.Kind, NotExecuted), 200, rtn(code.RtnCode))
 	}
-	for name, r := range rows {
+	return rows
+}
+
+// TestJudge is the table of everything ECPay can answer, against a write and a read.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	for name, r := range judgeRows(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -104,14 +112,14 @@ func TestJudge(t *testing.T) {
 			})
 			for _, tc := range []struct {
 				req  Request
-				want want
+				want judgement
 			}{{trigger(), r.write}, {allowance(), r.read}} {
 				_, err := c.Do(t.Context(), stageMerchant(t), tc.req)
 				var e *Error
 				if !errors.As(err, &e) {
 					t.Fatalf("%s: error %v", tc.req.Operation(), err)
 				}
-				if diff := cmp.Diff(tc.want, want{e.Kind, e.Execution}); diff != "" {
+				if diff := cmp.Diff(tc.want, judgement{e.Kind, e.Execution}); diff != "" {
 					t.Errorf("%s: (-want +got):\n%s%v", tc.req.Operation(), diff, err)
 				}
 				if e.HTTPStatus != r.status {

@@ -72,22 +72,29 @@ func TestAnAnswerThatNamesAnotherSubjectProvesNothing(t *testing.T) {
 				_, _ = io.WriteString(w, answer(t, `{"RtnCode":1,"RtnMsg":"",`+strings.ReplaceAll(tc.data, "+", " ")+`}`))
 			})
 			_, err := c.Do(t.Context(), stageMerchant(t), tc.req)
-			if tc.field == "" {
-				if err != nil {
-					t.Errorf("got %v, want a proof", err)
-				}
-				return
-			}
-			want := Unknown
-			if tc.req.Operation().Write {
-				want = Ambiguous
-			}
-			var e *Error
-			if !errors.As(err, &e) || e.Kind != want || e.Execution != MaybeExecuted ||
-				!strings.HasSuffix(e.Error(), "another subject, by its "+tc.field) {
-				t.Errorf("got %v, want %s because of %s", err, want, tc.field)
-			}
+			checkSubjectError(t, err, tc.req, tc.field)
 		})
+	}
+}
+
+// checkSubjectError: an answer about another subject proves nothing, and its error says by which field it is
+// another's. No field: the answer is about ours.
+func checkSubjectError(t *testing.T, err error, req Request, field string) {
+	t.Helper()
+	if field == "" {
+		if err != nil {
+			t.Errorf("got %v, want a proof", err)
+		}
+		return
+	}
+	want := Unknown
+	if req.Operation().Write {
+		want = Ambiguous
+	}
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != want || e.Execution != MaybeExecuted ||
+		!strings.HasSuffix(e.Error(), "another subject, by its "+field) {
+		t.Errorf("got %v, want %s because of %s", err, want, field)
 	}
 }
 

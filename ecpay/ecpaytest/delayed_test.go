@@ -9,82 +9,86 @@ import (
 
 const day = 24 * time.Hour
 
+// delayedStep is what is done, or how long is waited, and the RtnCode that it is answered with.
+type delayedStep struct {
+	do   string
+	want any
+}
+
+// delayedHistories are what may become of an invoice that was staged.
+var delayedHistories = []struct {
+	name    string
+	cfg     Config
+	staged  Delayed
+	steps   []delayedStep
+	effects []string
+	state   string
+}{
+	{"no delay: issued by the trigger", Config{}, Delayed{Tsr: "T1"},
+		[]delayedStep{{"get", rtn(2)}, {"trigger", rtn(4000004)}, {"get", rtn(1)}},
+		[]string{EffectIssued}, stateIssued},
+	{"delay: scheduled by the trigger, issued when due", Config{}, Delayed{Tsr: "T1", DelayDay: 2},
+		[]delayedStep{{"trigger", rtn(4000003)}, {"47h59m", nil}, {"get", rtn(2)}, {"1m", nil}, {"get", rtn(1)}},
+		[]string{EffectScheduled, EffectIssued}, stateIssued},
+	{"flag 2 is never issued without a trigger", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
+		[]delayedStep{{"1000h", nil}, {"get", rtn(2)}}, []string{}, statePending},
+	{"flag 1 is issued by itself", Config{}, Delayed{Tsr: "T1", DelayFlag: "1", DelayDay: 15},
+		[]delayedStep{{"359h", nil}, {"get", rtn(2)}, {"1h", nil}, {"get", rtn(1)}}, []string{EffectIssued}, stateIssued},
+	{"flag 1 triggered: its delay starts anew", Config{}, Delayed{Tsr: "T1", DelayFlag: "1", DelayDay: 15},
+		[]delayedStep{{"240h", nil}, {"trigger", rtn(4000003)}, {"240h", nil}, {"get", rtn(2)}},
+		[]string{EffectDelayReset}, stateScheduled},
+	{"a second trigger resets the delay", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
+		[]delayedStep{
+			{"trigger", rtn(4000003)}, {"23h", nil}, {"trigger", rtn(4000003)}, {"23h", nil}, {"get", rtn(2)}, {"1h", nil}, {"get", rtn(1)},
+		},
+		[]string{EffectScheduled, EffectDelayReset, EffectIssued}, stateIssued},
+	{"a second trigger mints a second invoice", Config{}, Delayed{Tsr: "T1"},
+		[]delayedStep{{"trigger", rtn(4000004)}, {"trigger", rtn(4000004)}},
+		[]string{EffectIssued, EffectIssued}, stateIssued},
+	{"a trigger of what has fallen due mints a second invoice", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
+		[]delayedStep{{"trigger", rtn(4000003)}, {"25h", nil}, {"trigger", rtn(4000004)}},
+		[]string{EffectScheduled, EffectIssued, EffectIssued}, stateIssued},
+	{"kinder: a second trigger of a scheduled one is refused", Config{RefuseRepeats: true}, Delayed{Tsr: "T1", DelayDay: 1},
+		[]delayedStep{{"trigger", rtn(4000003)}, {"trigger", rtn(CodeTriggerScheduled)}}, []string{EffectScheduled}, stateScheduled},
+	{"kinder: a second trigger of an issued one is refused", Config{RefuseRepeats: true}, Delayed{Tsr: "T1"},
+		[]delayedStep{{"trigger", rtn(4000004)}, {"trigger", rtn(CodeTriggerIssued)}}, []string{EffectIssued}, stateIssued},
+	{"kinder: the first trigger of flag 1 still counts", Config{RefuseRepeats: true}, Delayed{Tsr: "T1", DelayFlag: "1", DelayDay: 1},
+		[]delayedStep{{"trigger", rtn(4000003)}, {"trigger", rtn(CodeTriggerScheduled)}}, []string{EffectDelayReset}, stateScheduled},
+	{"cancel before the trigger", Config{}, Delayed{Tsr: "T1"},
+		[]delayedStep{{"cancel", rtn(1)}, {"cancel", rtn(5070305)}, {"trigger", rtn(4000001)}, {"get", rtn(2)}},
+		[]string{EffectCancelled}, stateCancelled},
+	{"cancel while scheduled", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
+		[]delayedStep{{"trigger", rtn(4000003)}, {"23h", nil}, {"cancel", rtn(1)}, {"48h", nil}, {"get", rtn(2)}},
+		[]string{EffectScheduled, EffectCancelled}, stateCancelled},
+	{"cancel on the day of issue before 10:00", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
+		[]delayedStep{{"10h", nil}, {"trigger", rtn(4000003)}, {"16h29m", nil}, {"cancel", rtn(1)}},
+		[]string{EffectScheduled, EffectCancelled}, stateCancelled},
+	{"cancel on the day of issue at 10:00", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
+		[]delayedStep{
+			{"10h", nil}, {"trigger", rtn(4000003)}, {"16h30m", nil},
+			{"cancel", rtn(5070305)}, {"get", rtn(2)}, {"7h30m", nil}, {"get", rtn(1)},
+		},
+		[]string{EffectScheduled, EffectIssued}, stateIssued},
+	{"cancel when it is due", Config{}, Delayed{Tsr: "T1", DelayFlag: "1", DelayDay: 1},
+		[]delayedStep{{"24h", nil}, {"cancel", rtn(5070305)}, {"get", rtn(1)}}, []string{EffectIssued}, stateIssued},
+	{"cancel after it is issued", Config{}, Delayed{Tsr: "T1"},
+		[]delayedStep{{"trigger", rtn(4000004)}, {"cancel", rtn(5070305)}}, []string{EffectIssued}, stateIssued},
+	{"unknown", Config{}, Delayed{Tsr: "T2"},
+		[]delayedStep{{"trigger", rtn(4000001)}, {"cancel", rtn(5070305)}, {"get", rtn(2)}}, []string{}, ""},
+	{"Tsr in another case is another one", Config{}, Delayed{Tsr: "t1"},
+		[]delayedStep{{"trigger", rtn(4000001)}, {"get", rtn(2)}}, []string{}, ""},
+	{"issued from the back office", Config{}, Delayed{Tsr: "T1", Issued: true},
+		[]delayedStep{{"get", rtn(1)}, {"cancel", rtn(5070305)}}, []string{}, stateIssued},
+	{"cancelled from the back office", Config{}, Delayed{Tsr: "T1", Cancelled: true},
+		[]delayedStep{{"trigger", rtn(4000001)}}, []string{}, stateCancelled},
+	{"a day may be shorter", Config{Day: time.Second}, Delayed{Tsr: "T1", DelayFlag: "1", DelayDay: 3},
+		[]delayedStep{{"3s", nil}, {"get", rtn(1)}}, []string{EffectIssued}, stateIssued},
+}
+
 func TestDelayedInvoiceStateMachine(t *testing.T) {
 	t.Parallel()
 	// A step is "trigger", "cancel", a duration to wait, or "get"; its answer is RtnCode as it came, nil for a wait.
-	type step struct {
-		do   string
-		want any
-	}
-	code := func(n int) any { return float64(n) }
-	for _, row := range []struct {
-		name    string
-		cfg     Config
-		staged  Delayed
-		steps   []step
-		effects []string
-		state   string
-	}{
-		{"no delay: issued by the trigger", Config{}, Delayed{Tsr: "T1"},
-			[]step{{"get", code(2)}, {"trigger", code(4000004)}, {"get", code(1)}},
-			[]string{EffectIssued}, stateIssued},
-		{"delay: scheduled by the trigger, issued when due", Config{}, Delayed{Tsr: "T1", DelayDay: 2},
-			[]step{{"trigger", code(4000003)}, {"47h59m", nil}, {"get", code(2)}, {"1m", nil}, {"get", code(1)}},
-			[]string{EffectScheduled, EffectIssued}, stateIssued},
-		{"flag 2 is never issued without a trigger", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
-			[]step{{"1000h", nil}, {"get", code(2)}}, []string{}, statePending},
-		{"flag 1 is issued by itself", Config{}, Delayed{Tsr: "T1", DelayFlag: "1", DelayDay: 15},
-			[]step{{"359h", nil}, {"get", code(2)}, {"1h", nil}, {"get", code(1)}}, []string{EffectIssued}, stateIssued},
-		{"flag 1 triggered: its delay starts anew", Config{}, Delayed{Tsr: "T1", DelayFlag: "1", DelayDay: 15},
-			[]step{{"240h", nil}, {"trigger", code(4000003)}, {"240h", nil}, {"get", code(2)}},
-			[]string{EffectDelayReset}, stateScheduled},
-		{"a second trigger resets the delay", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
-			[]step{
-				{"trigger", code(4000003)}, {"23h", nil}, {"trigger", code(4000003)}, {"23h", nil}, {"get", code(2)}, {"1h", nil}, {"get", code(1)},
-			},
-			[]string{EffectScheduled, EffectDelayReset, EffectIssued}, stateIssued},
-		{"a second trigger mints a second invoice", Config{}, Delayed{Tsr: "T1"},
-			[]step{{"trigger", code(4000004)}, {"trigger", code(4000004)}},
-			[]string{EffectIssued, EffectIssued}, stateIssued},
-		{"a trigger of what has fallen due mints a second invoice", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
-			[]step{{"trigger", code(4000003)}, {"25h", nil}, {"trigger", code(4000004)}},
-			[]string{EffectScheduled, EffectIssued, EffectIssued}, stateIssued},
-		{"kinder: a second trigger of a scheduled one is refused", Config{RefuseRepeats: true}, Delayed{Tsr: "T1", DelayDay: 1},
-			[]step{{"trigger", code(4000003)}, {"trigger", code(CodeTriggerScheduled)}}, []string{EffectScheduled}, stateScheduled},
-		{"kinder: a second trigger of an issued one is refused", Config{RefuseRepeats: true}, Delayed{Tsr: "T1"},
-			[]step{{"trigger", code(4000004)}, {"trigger", code(CodeTriggerIssued)}}, []string{EffectIssued}, stateIssued},
-		{"kinder: the first trigger of flag 1 still counts", Config{RefuseRepeats: true}, Delayed{Tsr: "T1", DelayFlag: "1", DelayDay: 1},
-			[]step{{"trigger", code(4000003)}, {"trigger", code(CodeTriggerScheduled)}}, []string{EffectDelayReset}, stateScheduled},
-		{"cancel before the trigger", Config{}, Delayed{Tsr: "T1"},
-			[]step{{"cancel", code(1)}, {"cancel", code(5070305)}, {"trigger", code(4000001)}, {"get", code(2)}},
-			[]string{EffectCancelled}, stateCancelled},
-		{"cancel while scheduled", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
-			[]step{{"trigger", code(4000003)}, {"23h", nil}, {"cancel", code(1)}, {"48h", nil}, {"get", code(2)}},
-			[]string{EffectScheduled, EffectCancelled}, stateCancelled},
-		{"cancel on the day of issue before 10:00", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
-			[]step{{"10h", nil}, {"trigger", code(4000003)}, {"16h29m", nil}, {"cancel", code(1)}},
-			[]string{EffectScheduled, EffectCancelled}, stateCancelled},
-		{"cancel on the day of issue at 10:00", Config{}, Delayed{Tsr: "T1", DelayDay: 1},
-			[]step{
-				{"10h", nil}, {"trigger", code(4000003)}, {"16h30m", nil},
-				{"cancel", code(5070305)}, {"get", code(2)}, {"7h30m", nil}, {"get", code(1)},
-			},
-			[]string{EffectScheduled, EffectIssued}, stateIssued},
-		{"cancel when it is due", Config{}, Delayed{Tsr: "T1", DelayFlag: "1", DelayDay: 1},
-			[]step{{"24h", nil}, {"cancel", code(5070305)}, {"get", code(1)}}, []string{EffectIssued}, stateIssued},
-		{"cancel after it is issued", Config{}, Delayed{Tsr: "T1"},
-			[]step{{"trigger", code(4000004)}, {"cancel", code(5070305)}}, []string{EffectIssued}, stateIssued},
-		{"unknown", Config{}, Delayed{Tsr: "T2"},
-			[]step{{"trigger", code(4000001)}, {"cancel", code(5070305)}, {"get", code(2)}}, []string{}, ""},
-		{"Tsr in another case is another one", Config{}, Delayed{Tsr: "t1"},
-			[]step{{"trigger", code(4000001)}, {"get", code(2)}}, []string{}, ""},
-		{"issued from the back office", Config{}, Delayed{Tsr: "T1", Issued: true},
-			[]step{{"get", code(1)}, {"cancel", code(5070305)}}, []string{}, stateIssued},
-		{"cancelled from the back office", Config{}, Delayed{Tsr: "T1", Cancelled: true},
-			[]step{{"trigger", code(4000001)}}, []string{}, stateCancelled},
-		{"a day may be shorter", Config{Day: time.Second}, Delayed{Tsr: "T1", DelayFlag: "1", DelayDay: 3},
-			[]step{{"3s", nil}, {"get", code(1)}}, []string{EffectIssued}, stateIssued},
-	} {
+	for _, row := range delayedHistories {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, row.cfg)

@@ -11,103 +11,109 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestEveryFault strikes a trigger with each kind of fault, before and after its effect.
-func TestEveryFault(t *testing.T) {
-	t.Parallel()
-	type want struct {
-		Status int // 0: no complete answer
-		Trans  int
-		Code   any // of readable Data
-		Fault  string
-		Effect bool
-	}
-	issued := any(4000004.0)
-	for _, row := range []struct {
-		name  string
-		fault Fault
-		want  want
-		look  func(*testing.T, result)
-	}{
-		{"pass", Fault{}, want{200, 1, issued, "pass", true}, nil},
-		{"name", Fault{Name: "ours"}, want{200, 1, issued, "ours", true}, nil},
-		{"latency", Fault{Latency: time.Millisecond}, want{200, 1, issued, "latency", true}, nil},
-		{"latency after effect", Fault{Latency: time.Millisecond, AfterEffect: true},
-			want{200, 1, issued, "latency after effect", true}, nil},
-		{"403 with Retry-After", Fault{HTTPStatus: 403, Header: http.Header{"Retry-After": {"1800"}}},
-			want{403, 0, nil, "http 403", false}, func(t *testing.T, r result) {
-				if got := r.header.Get("Retry-After"); got != "1800" {
-					t.Errorf("got Retry-After %q, want 1800", got)
-				}
-			}},
-		{"429", Fault{HTTPStatus: 429}, want{429, 0, nil, "http 429", false}, nil},
-		{"500 HTML", Fault{HTTPStatus: 500}, want{500, 0, nil, "http 500", false}, func(t *testing.T, r result) {
-			if !strings.Contains(r.body, "<html>") {
-				t.Errorf("got %q, want HTML", r.body)
+// faultWant is what a client and the ledger see of a fault.
+type faultWant struct {
+	Status int // 0: no complete answer
+	Trans  int
+	Code   any // of readable Data
+	Fault  string
+	Effect bool
+}
+
+var codeIssued = any(4000004.0)
+
+var faultRows = []struct {
+	name  string
+	fault Fault
+	want  faultWant
+	look  func(*testing.T, result)
+}{
+	{"pass", Fault{}, faultWant{200, 1, codeIssued, "pass", true}, nil},
+	{"name", Fault{Name: "ours"}, faultWant{200, 1, codeIssued, "ours", true}, nil},
+	{"latency", Fault{Latency: time.Millisecond}, faultWant{200, 1, codeIssued, "latency", true}, nil},
+	{"latency after effect", Fault{Latency: time.Millisecond, AfterEffect: true},
+		faultWant{200, 1, codeIssued, "latency after effect", true}, nil},
+	{"403 with Retry-After", Fault{HTTPStatus: 403, Header: http.Header{"Retry-After": {"1800"}}},
+		faultWant{403, 0, nil, "http 403", false}, func(t *testing.T, r result) {
+			if got := r.header.Get("Retry-After"); got != "1800" {
+				t.Errorf("got Retry-After %q, want 1800", got)
 			}
 		}},
-		{"502 after effect", Fault{HTTPStatus: 502, AfterEffect: true}, want{502, 0, nil, "http 502 after effect", true}, nil},
-		{"body", Fault{Body: "maintenance"}, want{200, 0, nil, "body", false}, func(t *testing.T, r result) {
-			if r.body != "maintenance" {
-				t.Errorf("got %q", r.body)
+	{"429", Fault{HTTPStatus: 429}, faultWant{429, 0, nil, "http 429", false}, nil},
+	{"500 HTML", Fault{HTTPStatus: 500}, faultWant{500, 0, nil, "http 500", false}, func(t *testing.T, r result) {
+		if !strings.Contains(r.body, "<html>") {
+			t.Errorf("got %q, want HTML", r.body)
+		}
+	}},
+	{"502 after effect", Fault{HTTPStatus: 502, AfterEffect: true}, faultWant{502, 0, nil, "http 502 after effect", true}, nil},
+	{"body", Fault{Body: "maintenance"}, faultWant{200, 0, nil, "body", false}, func(t *testing.T, r result) {
+		if r.body != "maintenance" {
+			t.Errorf("got %q", r.body)
+		}
+	}},
+	{"JSON body", Fault{Body: `{"TransCode":128}`, HTTPStatus: 503}, faultWant{503, 128, nil, "http 503", false}, nil},
+	{"drop", Fault{Drop: true}, faultWant{0, 0, nil, "drop", false}, nil},
+	{"drop after effect", Fault{Drop: true, AfterEffect: true}, faultWant{0, 0, nil, "drop after effect", true}, nil},
+	{"truncate", Fault{Truncate: true}, faultWant{0, 0, nil, "truncate", true}, nil},
+	{"garbage", Fault{Garbage: true}, faultWant{200, 0, nil, "garbage", false}, nil},
+	{"garbage after effect", Fault{Garbage: true, AfterEffect: true}, faultWant{200, 0, nil, "garbage after effect", true}, nil},
+	{"huge", Fault{Huge: 3 << 20}, faultWant{200, 0, nil, "huge", false}, func(t *testing.T, r result) {
+		if len(r.body) != 3<<20 {
+			t.Errorf("got %d bytes, want 3 MiB", len(r.body))
+		}
+	}},
+	{"unreadable data", Fault{UnreadableData: true}, faultWant{200, 1, nil, "unreadable data", false}, nil},
+	{"unreadable data after effect", Fault{UnreadableData: true, AfterEffect: true},
+		faultWant{200, 1, nil, "unreadable data after effect", true}, nil},
+	{"wrong key", Fault{WrongKey: true}, faultWant{200, 1, nil, "wrong key", false}, nil},
+	{"wrong key after effect", Fault{WrongKey: true, AfterEffect: true}, faultWant{200, 1, nil, "wrong key after effect", true}, nil},
+	{"null data", Fault{NullData: true}, faultWant{200, 1, nil, "null data", false}, func(t *testing.T, r result) {
+		if v, ok := r.env["Data"]; !ok || v != nil {
+			t.Errorf("got Data %v, want null", v)
+		}
+	}},
+	{"trans code", Fault{TransCode: 104}, faultWant{200, 104, nil, "trans code 104", false}, nil},
+	{"trans code 110 comes with HTTP 500", Fault{TransCode: 110}, faultWant{500, 110, nil, "trans code 110", false}, nil},
+	{"trans code with its own status and text", Fault{TransCode: 128, TransMsg: "系統異常", HTTPStatus: 503},
+		faultWant{503, 128, nil, "trans code 128", false}, func(t *testing.T, r result) {
+			if r.env["TransMsg"] != "系統異常" {
+				t.Errorf("got %v", r.env["TransMsg"])
 			}
 		}},
-		{"JSON body", Fault{Body: `{"TransCode":128}`, HTTPStatus: 503}, want{503, 128, nil, "http 503", false}, nil},
-		{"drop", Fault{Drop: true}, want{0, 0, nil, "drop", false}, nil},
-		{"drop after effect", Fault{Drop: true, AfterEffect: true}, want{0, 0, nil, "drop after effect", true}, nil},
-		{"truncate", Fault{Truncate: true}, want{0, 0, nil, "truncate", true}, nil},
-		{"garbage", Fault{Garbage: true}, want{200, 0, nil, "garbage", false}, nil},
-		{"garbage after effect", Fault{Garbage: true, AfterEffect: true}, want{200, 0, nil, "garbage after effect", true}, nil},
-		{"huge", Fault{Huge: 3 << 20}, want{200, 0, nil, "huge", false}, func(t *testing.T, r result) {
-			if len(r.body) != 3<<20 {
-				t.Errorf("got %d bytes, want 3 MiB", len(r.body))
-			}
-		}},
-		{"unreadable data", Fault{UnreadableData: true}, want{200, 1, nil, "unreadable data", false}, nil},
-		{"unreadable data after effect", Fault{UnreadableData: true, AfterEffect: true},
-			want{200, 1, nil, "unreadable data after effect", true}, nil},
-		{"wrong key", Fault{WrongKey: true}, want{200, 1, nil, "wrong key", false}, nil},
-		{"wrong key after effect", Fault{WrongKey: true, AfterEffect: true}, want{200, 1, nil, "wrong key after effect", true}, nil},
-		{"null data", Fault{NullData: true}, want{200, 1, nil, "null data", false}, func(t *testing.T, r result) {
-			if v, ok := r.env["Data"]; !ok || v != nil {
-				t.Errorf("got Data %v, want null", v)
-			}
-		}},
-		{"trans code", Fault{TransCode: 104}, want{200, 104, nil, "trans code 104", false}, nil},
-		{"trans code 110 comes with HTTP 500", Fault{TransCode: 110}, want{500, 110, nil, "trans code 110", false}, nil},
-		{"trans code with its own status and text", Fault{TransCode: 128, TransMsg: "系統異常", HTTPStatus: 503},
-			want{503, 128, nil, "trans code 128", false}, func(t *testing.T, r result) {
-				if r.env["TransMsg"] != "系統異常" {
-					t.Errorf("got %v", r.env["TransMsg"])
-				}
-			}},
-		{"rtn code", Fault{RtnCode: 5070350, RtnMsg: "請確認字軌"}, want{200, 1, 5070350.0, "rtn code 5070350", false}, func(t *testing.T, r result) {
+	{"rtn code", Fault{RtnCode: 5070350, RtnMsg: "請確認字軌"},
+		faultWant{200, 1, 5070350.0, "rtn code 5070350", false}, func(t *testing.T, r result) {
 			if r.data["RtnMsg"] != "請確認字軌" {
 				t.Errorf("got %v", r.data["RtnMsg"])
 			}
 		}},
-		{"rtn code after effect", Fault{RtnCode: 1, AfterEffect: true}, want{200, 1, 1.0, "rtn code 1 after effect", true}, nil},
-		{"rtn code as string", Fault{RtnCodeAsString: true}, want{200, 1, "4000004", "rtn code as string", true}, nil},
-		{"merchant id as number", Fault{MerchantIDAsNumber: true}, want{200, 1, issued, "merchant id as number", true},
-			func(t *testing.T, r result) {
-				if r.env["MerchantID"] != 2000132.0 {
-					t.Errorf("got %v", r.env["MerchantID"])
-				}
-			}},
-		{"clock offset", Fault{ClockOffset: 11 * time.Minute}, want{200, 104, nil, "clock offset", false}, func(t *testing.T, r result) {
-			if got, want := r.header.Get("Date"), start.Add(11*time.Minute).Format(http.TimeFormat); got != want {
-				t.Errorf("got Date %s, want %s", got, want)
-			}
-			if got := r.env["RpHeader"].(m)["Timestamp"]; got != float64(start.Add(11*time.Minute).Unix()) {
-				t.Errorf("got Timestamp %v", got)
+	{"rtn code after effect", Fault{RtnCode: 1, AfterEffect: true}, faultWant{200, 1, 1.0, "rtn code 1 after effect", true}, nil},
+	{"rtn code as string", Fault{RtnCodeAsString: true}, faultWant{200, 1, "4000004", "rtn code as string", true}, nil},
+	{"merchant id as number", Fault{MerchantIDAsNumber: true}, faultWant{200, 1, codeIssued, "merchant id as number", true},
+		func(t *testing.T, r result) {
+			if r.env["MerchantID"] != 2000132.0 {
+				t.Errorf("got %v", r.env["MerchantID"])
 			}
 		}},
-		{"redirect", Fault{Redirect: "/elsewhere"}, want{302, 0, nil, "redirect", false}, func(t *testing.T, r result) {
-			if got := r.header.Get("Location"); got != "/elsewhere" {
-				t.Errorf("got Location %q", got)
-			}
-		}},
-		{"redirect that keeps the method", Fault{Redirect: "/elsewhere", HTTPStatus: 307}, want{307, 0, nil, "redirect", false}, nil},
-	} {
+	{"clock offset", Fault{ClockOffset: 11 * time.Minute}, faultWant{200, 104, nil, "clock offset", false}, func(t *testing.T, r result) {
+		if got, want := r.header.Get("Date"), start.Add(11*time.Minute).Format(http.TimeFormat); got != want {
+			t.Errorf("got Date %s, want %s", got, want)
+		}
+		if got := r.env["RpHeader"].(m)["Timestamp"]; got != float64(start.Add(11*time.Minute).Unix()) {
+			t.Errorf("got Timestamp %v", got)
+		}
+	}},
+	{"redirect", Fault{Redirect: "/elsewhere"}, faultWant{302, 0, nil, "redirect", false}, func(t *testing.T, r result) {
+		if got := r.header.Get("Location"); got != "/elsewhere" {
+			t.Errorf("got Location %q", got)
+		}
+	}},
+	{"redirect that keeps the method", Fault{Redirect: "/elsewhere", HTTPStatus: 307}, faultWant{307, 0, nil, "redirect", false}, nil},
+}
+
+// TestEveryFault strikes a trigger with each kind of fault, before and after its effect.
+func TestEveryFault(t *testing.T) {
+	t.Parallel()
+	for _, row := range faultRows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, Config{})
@@ -118,7 +124,7 @@ func TestEveryFault(t *testing.T) {
 				r.status = 0
 			}
 			call := b.lastCall()
-			got := want{r.status, r.trans, r.code(), call.Fault, len(b.effectNames("T1")) == 1}
+			got := faultWant{r.status, r.trans, r.code(), call.Fault, len(b.effectNames("T1")) == 1}
 			if diff := cmp.Diff(row.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -128,7 +134,7 @@ func TestEveryFault(t *testing.T) {
 			if row.look != nil {
 				row.look(t, r)
 			}
-			if got := b.trigger("T1"); got.code() != issued {
+			if got := b.trigger("T1"); got.code() != codeIssued {
 				t.Errorf("the next request: got %v, want no fault", got)
 			}
 		})

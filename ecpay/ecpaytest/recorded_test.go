@@ -71,155 +71,192 @@ func effects(subject string, want ...string) func(*bench, result) string {
 	return func(b *bench, _ result) string { return cmp.Diff(append([]string{}, want...), b.effectNames(subject)) }
 }
 
+const (
+	pathIssue      = "/B2CInvoice/Issue"
+	pathDelay      = "/B2CInvoice/DelayIssue"
+	pathEdit       = "/B2CInvoice/EditDelayIssue"
+	pathCancel     = "/B2CInvoice/CancelDelayIssue"
+	pathGet        = "/B2CInvoice/GetIssue"
+	pathList       = "/B2CInvoice/GetIssueList"
+	pathGetInvalid = "/B2CInvoice/GetInvalid"
+	pathInvalid    = "/B2CInvoice/Invalid"
+	pathNotify     = "/B2CInvoice/InvoiceNotify"
+	pathBarcode    = "/B2CInvoice/CheckBarcode"
+	pathLove       = "/B2CInvoice/CheckLoveCode"
+	pathCompany    = "/B2CInvoice/GetCompanyNameByTaxID"
+	pathGovWord    = "/B2CInvoice/GetGovInvoiceWordSetting"
+	pathAddWord    = "/B2CInvoice/AddInvoiceWordSetting"
+	pathSetWord    = "/B2CInvoice/UpdateInvoiceWordStatus"
+	pathGetWord    = "/B2CInvoice/GetInvoiceWordSetting"
+	pathB2bIssue   = "/B2BInvoice/Issue"
+)
+
+func longText(n int) string { return strings.Repeat("x", n) }
+
+func itemOf(change m) []m {
+	return []m{changed(m{"ItemSeq": 1, "ItemName": "茶", "ItemCount": 1, "ItemWord": "包", "ItemPrice": 100, "ItemAmount": 100}, change)}
+}
+
+// changed is a copy of data in which some of it is another.
+func changed(data, change m) m {
+	data = maps.Clone(data)
+	maps.Copy(data, change)
+	return data
+}
+
+// issuedKeys name the invoice that stands from the beginning.
+func issuedKeys() m { return m{"InvoiceNo": "FK00000001", "InvoiceDate": startDate} }
+
+// messageOf asks for a message about it.
+func messageOf() m {
+	return m{"InvoiceNo": "FK00000001", "Notify": "E", "InvoiceTag": "I", "Notified": "C", "NotifyMail": "c@example.com"}
+}
+
 func knownOfAnswers() []known {
-	const (
-		issue, delay, edit, cancel = "/B2CInvoice/Issue", "/B2CInvoice/DelayIssue", "/B2CInvoice/EditDelayIssue", "/B2CInvoice/CancelDelayIssue"
-		get, list, getInvalid      = "/B2CInvoice/GetIssue", "/B2CInvoice/GetIssueList", "/B2CInvoice/GetInvalid"
-		invalid, notify            = "/B2CInvoice/Invalid", "/B2CInvoice/InvoiceNotify"
-		barcode, love, company     = "/B2CInvoice/CheckBarcode", "/B2CInvoice/CheckLoveCode", "/B2CInvoice/GetCompanyNameByTaxID"
-		govWord                    = "/B2CInvoice/GetGovInvoiceWordSetting"
-		addWord, setWord           = "/B2CInvoice/AddInvoiceWordSetting", "/B2CInvoice/UpdateInvoiceWordStatus"
-		getWord, b2bIssue          = "/B2CInvoice/GetInvoiceWordSetting", "/B2BInvoice/Issue"
-	)
-	long := func(n int) string { return strings.Repeat("x", n) }
-	item := func(change m) []m {
-		i := m{"ItemSeq": 1, "ItemName": "茶", "ItemCount": 1, "ItemWord": "包", "ItemPrice": 100, "ItemAmount": 100}
-		maps.Copy(i, change)
-		return []m{i}
-	}
-	issued := m{"InvoiceNo": "FK00000001", "InvoiceDate": startDate}
-	with := func(data, change m) m {
-		data = maps.Clone(data)
-		maps.Copy(data, change)
-		return data
-	}
-	message := with(issued, m{"InvoiceDate": nil, "Notify": "E", "InvoiceTag": "I", "Notified": "C", "NotifyMail": "c@example.com"})
-	delete(message, "InvoiceDate")
+	return slices.Concat(knownOfFields(), knownOfIssued(), knownOfChecks())
+}
+
+// knownOfFields: what ECPay takes in the fields of an invoice.
+func knownOfFields() []known {
 	return []known{
-		{live, "cancel, success", cancel, m{"Tsr": "STAGED"}, rtn(1), nil},
-		{live, "amounts that differ, prices with tax", issue, issueOf(m{"SalesAmount": 99}), rtn(5000022), effects("Order1")},
+		{live, "cancel, success", pathCancel, m{"Tsr": "STAGED"}, rtn(1), nil},
+		{live, "amounts that differ, prices with tax", pathIssue, issueOf(m{"SalesAmount": 99}), rtn(5000022), effects("Order1")},
 		{
-			live, "amounts that differ, prices without tax", issue,
+			live, "amounts that differ, prices without tax", pathIssue,
 			issueOf(m{"SalesAmount": 99, "vat": "0"}), rtn(1), effects("Order1", EffectIssued),
 		},
-		{live, "amounts that differ, no vat", delay, delayIssueOf(m{"SalesAmount": 99, "vat": nil}), rtn(5000022), nil},
-		{live, "TaxType 7", issue, issueOf(m{"TaxType": "7"}), rtn(2001019), nil},
-		{live, "CarrierType 9", issue, issueOf(m{"CarrierType": "9", "CarrierNum": "x"}), rtn(2001096), nil},
-		{live, "TaxType 2 without ClearanceMark", issue, issueOf(m{"TaxType": "2"}), rtn(5000007), nil},
-		{live, "TaxType 2 without ZeroTaxRateReason", issue, issueOf(m{"TaxType": "2", "ClearanceMark": "1"}), rtn(1), nil},
+		{live, "amounts that differ, no vat", pathDelay, delayIssueOf(m{"SalesAmount": 99, "vat": nil}), rtn(5000022), nil},
+		{live, "TaxType 7", pathIssue, issueOf(m{"TaxType": "7"}), rtn(2001019), nil},
+		{live, "CarrierType 9", pathIssue, issueOf(m{"CarrierType": "9", "CarrierNum": "x"}), rtn(2001096), nil},
+		{live, "TaxType 2 without ClearanceMark", pathIssue, issueOf(m{"TaxType": "2"}), rtn(5000007), nil},
+		{live, "TaxType 2 without ZeroTaxRateReason", pathIssue, issueOf(m{"TaxType": "2", "ClearanceMark": "1"}), rtn(1), nil},
 		{
-			live, "a carrier that is printed", issue,
+			live, "a carrier that is printed", pathIssue,
 			issueOf(m{"CarrierType": "1", "Print": "1", "CustomerName": "王", "CustomerAddr": "台北"}), rtn(5000015), nil,
 		},
-		{live, "統編 without print and carrier", issue, issueOf(m{"CustomerIdentifier": "23165448"}), rtn(5000028), nil},
-		{live, "統編 with a carrier", issue, issueOf(m{"CustomerIdentifier": "23165448", "CarrierType": "1"}), rtn(1), nil},
-		{live, "a donation with a carrier", issue, issueOf(m{"Donation": "1", "LoveCode": "168001", "CarrierType": "1"}), rtn(1), nil},
-		{live, "flag 1 with DelayDay 0", delay, delayIssueOf(m{"DelayFlag": "1", "DelayDay": 0}), rtn(1200119), effects("T1")},
-		{live, "DelayDay 16", delay, delayIssueOf(m{"DelayDay": 16}), rtn(1200119), nil},
-		{live, "RelateNumber of 51", issue, issueOf(m{"RelateNumber": long(51)}), rtn(2001003), nil},
-		{documented, "RelateNumber of 50", issue, issueOf(m{"RelateNumber": long(50)}), rtn(1), nil},
-		{live, "e-mail of 82", issue, issueOf(m{"CustomerEmail": long(70) + "@example.com"}), rtn(2001010), nil},
-		{documented, "e-mail of 80", issue, issueOf(m{"CustomerEmail": long(68) + "@example.com"}), rtn(1), nil},
+		{live, "統編 without print and carrier", pathIssue, issueOf(m{"CustomerIdentifier": "23165448"}), rtn(5000028), nil},
+		{live, "統編 with a carrier", pathIssue, issueOf(m{"CustomerIdentifier": "23165448", "CarrierType": "1"}), rtn(1), nil},
+		{live, "a donation with a carrier", pathIssue, issueOf(m{"Donation": "1", "LoveCode": "168001", "CarrierType": "1"}), rtn(1), nil},
+		{live, "flag 1 with DelayDay 0", pathDelay, delayIssueOf(m{"DelayFlag": "1", "DelayDay": 0}), rtn(1200119), effects("T1")},
+		{live, "DelayDay 16", pathDelay, delayIssueOf(m{"DelayDay": 16}), rtn(1200119), nil},
+		{live, "RelateNumber of 51", pathIssue, issueOf(m{"RelateNumber": longText(51)}), rtn(2001003), nil},
+		{documented, "RelateNumber of 50", pathIssue, issueOf(m{"RelateNumber": longText(50)}), rtn(1), nil},
+		{live, "e-mail of 82", pathIssue, issueOf(m{"CustomerEmail": longText(70) + "@example.com"}), rtn(2001010), nil},
+		{documented, "e-mail of 80", pathIssue, issueOf(m{"CustomerEmail": longText(68) + "@example.com"}), rtn(1), nil},
 		{
-			shipped, "amounts, counts and prices as strings", issue,
-			issueOf(m{"SalesAmount": "100", "TaxAmount": "5", "Items": item(m{"ItemCount": "1", "ItemPrice": "100", "ItemAmount": "100.0"})}),
+			shipped, "amounts, counts and prices as strings", pathIssue,
+			issueOf(m{"SalesAmount": "100", "TaxAmount": "5", "Items": itemOf(m{"ItemCount": "1", "ItemPrice": "100", "ItemAmount": "100.0"})}),
 			rtn(1), effects("Order1", EffectIssued),
 		},
 		{
-			shipped, "the same, staged", delay,
-			delayIssueOf(m{"SalesAmount": "100", "Items": item(m{"ItemCount": "1", "ItemPrice": "100", "ItemAmount": "100"})}),
+			shipped, "the same, staged", pathDelay,
+			delayIssueOf(m{"SalesAmount": "100", "Items": itemOf(m{"ItemCount": "1", "ItemPrice": "100", "ItemAmount": "100"})}),
 			rtn(1), effects("T1", EffectDelayed),
 		},
 		{
-			shipped, "RelateNumber with - and _", issue, issueOf(m{"RelateNumber": "INV_2026-0001"}), rtn(1), effects("INV_2026-0001", EffectIssued),
+			shipped, "RelateNumber with - and _", pathIssue,
+			issueOf(m{"RelateNumber": "INV_2026-0001"}), rtn(1), effects("INV_2026-0001", EffectIssued),
 		},
-		{live, "GetIssue of nothing", get, m{"RelateNumber": "Nothing1"}, rtn(2), has("RtnMsg", "查無發票資料，請重新確認")},
+		{live, "GetIssue of nothing", pathGet, m{"RelateNumber": "Nothing1"}, rtn(2), has("RtnMsg", "查無發票資料，請重新確認")},
+	}
+}
 
-		{documented, "Issue", issue, issueOf(nil), rtn(1), func(b *bench, r result) string {
+// knownOfIssued: an invoice is issued, edited, voided, and told of.
+func knownOfIssued() []known {
+	return []known{
+		{documented, "Issue", pathIssue, issueOf(nil), rtn(1), func(b *bench, r result) string {
 			want := m{
 				"RtnCode": 1.0, "RtnMsg": "開立發票成功", "InvoiceNo": "FK00000003",
 				"InvoiceDate": startDate + " 07:30:00", "RandomNumber": r.data["RandomNumber"],
 			}
 			return cmp.Diff(want, r.data) + effects("Order1", EffectIssued)(b, r) + cmp.Diff("issued", b.State(StageMerchantID, "Order1")) +
-				has("IIS_Number", "FK00000003")(b, b.call(get, m{"RelateNumber": "ORDER1"}))
+				has("IIS_Number", "FK00000003")(b, b.call(pathGet, m{"RelateNumber": "ORDER1"}))
 		}},
-		{live, "Issue of a RelateNumber that was used, in another case", issue, issueOf(m{"RelateNumber": "staged"}), rtn(5070357), nil},
-		{live, "EditDelayIssue", edit, issueOf(m{"RelateNumber": "STAGED", "Tsr": "STAGED"}), rtn(1), func(b *bench, r result) string {
+		{live, "Issue of a RelateNumber that was used, in another case", pathIssue, issueOf(m{"RelateNumber": "staged"}), rtn(5070357), nil},
+		{live, "EditDelayIssue", pathEdit, issueOf(m{"RelateNumber": "STAGED", "Tsr": "STAGED"}), rtn(1), func(b *bench, r result) string {
 			return has("RtnMsg", "更新成功")(b, r) + effects("STAGED", EffectEdited)(b, r)
 		}},
-		{live, "EditDelayIssue of an unknown Tsr", edit, issueOf(m{"Tsr": "NOBODY"}), rtn(4000001), nil},
+		{live, "EditDelayIssue of an unknown Tsr", pathEdit, issueOf(m{"Tsr": "NOBODY"}), rtn(4000001), nil},
 		{
-			documented, "EditDelayIssue with a DelayDay", edit,
+			documented, "EditDelayIssue with a DelayDay", pathEdit,
 			issueOf(m{"RelateNumber": "STAGED", "Tsr": "STAGED", "DelayDay": 1}), rtn(CodeUnknownField), nil,
 		},
 		{
-			live, "B2C Invalid of an unknown number", invalid,
+			live, "B2C Invalid of an unknown number", pathInvalid,
 			m{"InvoiceNo": "FK99999999", "InvoiceDate": startDate, "Reason": "r"}, rtn(1600003), nil,
 		},
 		{
-			live, "B2C Invalid a second time", invalid,
+			live, "B2C Invalid a second time", pathInvalid,
 			m{"InvoiceNo": "FK00000002", "InvoiceDate": startDate, "Reason": "r"}, rtn(5070453), effects("FK00000002"),
 		},
-		{live, "B2C Invalid for a reason of 21", invalid, with(issued, m{"Reason": long(21)}), rtn(2009005), nil},
-		{shipped, "B2C Invalid with the time of its issue", invalid, m{
+		{live, "B2C Invalid for a reason of 21", pathInvalid, changed(issuedKeys(), m{"Reason": longText(21)}), rtn(2009005), nil},
+		{shipped, "B2C Invalid with the time of its issue", pathInvalid, m{
 			"InvoiceNo": "FK00000001", "InvoiceDate": startDate + " 07:30:00", "Reason": "r",
 		}, rtn(1), func(b *bench, r result) string {
 			return has("RtnMsg", "作廢發票成功")(b, r) + has("InvoiceNo", "FK00000001")(b, r) + effects("FK00000001", EffectVoided)(b, r) +
-				has("IIS_Invalid_Status", "1")(b, b.call(get, m{"RelateNumber": "ISSUED"}))
+				has("IIS_Invalid_Status", "1")(b, b.call(pathGet, m{"RelateNumber": "ISSUED"}))
 		}},
-		{live, "B2C GetInvalid without one of its keys", getInvalid, issued, rtn(2013001), nil},
-		{live, "B2C GetInvalid of what is not voided", getInvalid, with(issued, m{"RelateNumber": "ISSUED"}), rtn(2), nil},
+		{live, "B2C GetInvalid without one of its keys", pathGetInvalid, issuedKeys(), rtn(2013001), nil},
+		{live, "B2C GetInvalid of what is not voided", pathGetInvalid, changed(issuedKeys(), m{"RelateNumber": "ISSUED"}), rtn(2), nil},
 		{
-			live, "B2C GetInvalid", getInvalid, m{"RelateNumber": "voided", "InvoiceNo": "FK00000002", "InvoiceDate": startDate},
+			live, "B2C GetInvalid", pathGetInvalid, m{"RelateNumber": "voided", "InvoiceNo": "FK00000002", "InvoiceDate": startDate},
 			rtn(1), has("II_Invoice_No", "FK00000002"),
 		},
-		{documented, "InvoiceNotify", notify, message, rtn(1), effects("FK00000001", EffectNotified)},
-		{live, "InvoiceNotify of an unknown number", notify, with(message, m{"InvoiceNo": "FK99999999"}), rtn(1600003), nil},
-		{documented, "InvoiceNotify with a tag of nobody", notify, with(message, m{"InvoiceTag": "X"}), rtn(CodeFieldFormat), nil},
-		{documented, "InvoiceNotify by text message without a number", notify, with(message, m{"Notify": "S"}), rtn(CodeFieldMissing), nil},
+		{documented, "InvoiceNotify", pathNotify, messageOf(), rtn(1), effects("FK00000001", EffectNotified)},
+		{live, "InvoiceNotify of an unknown number", pathNotify, changed(messageOf(), m{"InvoiceNo": "FK99999999"}), rtn(1600003), nil},
+		{documented, "InvoiceNotify with a tag of nobody", pathNotify, changed(messageOf(), m{"InvoiceTag": "X"}), rtn(CodeFieldFormat), nil},
+		{documented, "InvoiceNotify by text message without a number", pathNotify,
+			changed(messageOf(), m{"Notify": "S"}), rtn(CodeFieldMissing), nil},
 		{
-			documented, "InvoiceNotify of an allowance without its number", notify, with(message, m{"InvoiceTag": "AI"}), rtn(CodeFieldMissing), nil,
+			documented, "InvoiceNotify of an allowance without its number", pathNotify,
+			changed(messageOf(), m{"InvoiceTag": "AI"}), rtn(CodeFieldMissing), nil,
 		},
-		{documented, "CheckBarcode", barcode, m{"BarCode": "/ABC+123"}, rtn(1), has("IsExist", "Y")},
-		{documented, "CheckBarcode of none", barcode, m{"BarCode": NoSuchBarcode}, rtn(1), has("IsExist", "N")},
-		{live, "CheckBarcode, malformed", barcode, m{"BarCode": "ABC"}, rtn(2019001), nil},
-		{documented, "CheckLoveCode", love, m{"LoveCode": "X123"}, rtn(1), has("IsExist", "Y")},
-		{documented, "CheckLoveCode of none", love, m{"LoveCode": NoSuchLoveCode}, rtn(1), has("OrganName", "")},
-		{live, "CheckLoveCode, malformed", love, m{"LoveCode": "12"}, rtn(2020001), nil},
-		{documented, "GetCompanyNameByTaxID", company, m{"UnifiedBusinessNo": "23165448"}, rtn(1), has("CompanyName", "公司23165448")},
-		{live, "GetCompanyNameByTaxID, malformed", company, m{"UnifiedBusinessNo": "2316544"}, rtn(2027000), nil},
-		{live, "GetCompanyNameByTaxID, wrong check digit", company, m{"UnifiedBusinessNo": "23165447"}, rtn(1200125), nil},
-		{live, "GetCompanyNameByTaxID of none", company, m{"UnifiedBusinessNo": NoSuchTaxID}, rtn(7), nil},
-		{documented, "GetGovInvoiceWordSetting", govWord, m{"InvoiceYear": "115"}, rtn(1), nil},
-		{shipped, "AddInvoiceWordSetting", addWord, wordOf(nil), rtn(1), func(b *bench, r result) string {
+	}
+}
+
+// knownOfChecks: numbers that are looked up, invoice words, B2B, and lists.
+func knownOfChecks() []known {
+	return []known{
+		{documented, "CheckBarcode", pathBarcode, m{"BarCode": "/ABC+123"}, rtn(1), has("IsExist", "Y")},
+		{documented, "CheckBarcode of none", pathBarcode, m{"BarCode": NoSuchBarcode}, rtn(1), has("IsExist", "N")},
+		{live, "CheckBarcode, malformed", pathBarcode, m{"BarCode": "ABC"}, rtn(2019001), nil},
+		{documented, "CheckLoveCode", pathLove, m{"LoveCode": "X123"}, rtn(1), has("IsExist", "Y")},
+		{documented, "CheckLoveCode of none", pathLove, m{"LoveCode": NoSuchLoveCode}, rtn(1), has("OrganName", "")},
+		{live, "CheckLoveCode, malformed", pathLove, m{"LoveCode": "12"}, rtn(2020001), nil},
+		{documented, "GetCompanyNameByTaxID", pathCompany, m{"UnifiedBusinessNo": "23165448"}, rtn(1), has("CompanyName", "公司23165448")},
+		{live, "GetCompanyNameByTaxID, malformed", pathCompany, m{"UnifiedBusinessNo": "2316544"}, rtn(2027000), nil},
+		{live, "GetCompanyNameByTaxID, wrong check digit", pathCompany, m{"UnifiedBusinessNo": "23165447"}, rtn(1200125), nil},
+		{live, "GetCompanyNameByTaxID of none", pathCompany, m{"UnifiedBusinessNo": NoSuchTaxID}, rtn(7), nil},
+		{documented, "GetGovInvoiceWordSetting", pathGovWord, m{"InvoiceYear": "115"}, rtn(1), nil},
+		{shipped, "AddInvoiceWordSetting", pathAddWord, wordOf(nil), rtn(1), func(b *bench, r result) string {
 			id := r.data["TrackID"]
 			query := m{"InvoiceYear": "115", "InvoiceTerm": 2, "UseStatus": 0, "InvoiceCategory": 1, "InvType": "07", "InvoiceHeader": "KK"}
-			found := b.call(getWord, query).data["InvoiceInfo"].([]any)[0].(m)
-			b.call(setWord, m{"TrackID": id, "InvoiceStatus": "2"})
+			found := b.call(pathGetWord, query).data["InvoiceInfo"].([]any)[0].(m)
+			b.call(pathSetWord, m{"TrackID": id, "InvoiceStatus": "2"})
 			return cmp.Diff(id, found["TrackID"]) + cmp.Diff(any("10000000"), found["InvoiceNo"]) +
 				effects("KK", EffectWordAdded)(b, r) + effects(fmt.Sprint(id), EffectWordStatus)(b, r)
 		}},
-		{live, "UpdateInvoiceWordStatus of an unknown TrackID", setWord, m{"TrackID": "9", "InvoiceStatus": 2}, rtn(7), nil},
+		{live, "UpdateInvoiceWordStatus of an unknown TrackID", pathSetWord, m{"TrackID": "9", "InvoiceStatus": 2}, rtn(7), nil},
 		{
-			live, "GetInvoiceWordSetting of none", getWord,
+			live, "GetInvoiceWordSetting of none", pathGetWord,
 			m{"InvoiceYear": "115", "InvoiceTerm": 0, "UseStatus": 0, "InvoiceCategory": 1}, rtn(7), nil,
 		},
-		{live, "B2B Issue", b2bIssue, b2bIssueOf(nil), rtn(1), func(b *bench, r result) string {
+		{live, "B2B Issue", pathB2bIssue, b2bIssueOf(nil), rtn(1), func(b *bench, r result) string {
 			number := fmt.Sprint(r.data["InvoiceNumber"])
 			asked := b.call("/B2BInvoice/GetIssue", m{"InvoiceCategory": 0, "InvoiceNumber": number, "InvoiceDate": startDate})
 			return cmp.Diff([]string{"InvoiceNumber", "RandomNumber", "RtnCode", "RtnMsg"}, slices.Sorted(maps.Keys(r.data))) + // no date
 				has("RtnMsg", "發票開立成功")(b, r) + effects("B-1", EffectIssued)(b, r) + cmp.Diff(any("1"), asked.code())
 		}},
-		{live, "B2B Issue to a buyer who is not registered", b2bIssue, b2bIssueOf(m{"CustomerIdentifier": NoSuchTaxID}), rtn(6000015), nil},
+		{live, "B2B Issue to a buyer who is not registered", pathB2bIssue, b2bIssueOf(m{"CustomerIdentifier": NoSuchTaxID}), rtn(6000015), nil},
 		{
-			documented, "B2B Issue in exchange mode with a RelateNumber of 21", b2bIssue,
-			b2bIssueOf(m{"RelateNumber": long(21)}), rtn(CodeFieldFormat), nil,
+			documented, "B2B Issue in exchange mode with a RelateNumber of 21", pathB2bIssue,
+			b2bIssueOf(m{"RelateNumber": longText(21)}), rtn(CodeFieldFormat), nil,
 		},
 		{
-			shipped, "B2B Issue with amounts as strings", b2bIssue,
+			shipped, "B2B Issue with amounts as strings", pathB2bIssue,
 			b2bIssueOf(m{"SalesAmount": "100", "TaxAmount": "5", "TotalAmount": "105"}), rtn(1), nil,
 		},
-		{live, "GetIssueList: Data is not encrypted", list, m{
+		{live, "GetIssueList: Data is not encrypted", pathList, m{
 			"BeginDate": startDate, "EndDate": startDate, "NumPerPage": "1", "ShowingPage": 1, "DataType": "1",
 		}, nil, func(_ *bench, r result) string {
 			var data struct {
@@ -236,7 +273,7 @@ func knownOfAnswers() []known {
 			return ""
 		}},
 		{
-			documented, "GetIssueList of 201 a page", list,
+			documented, "GetIssueList of 201 a page", pathList,
 			m{"BeginDate": startDate, "EndDate": startDate, "NumPerPage": 201, "ShowingPage": 1}, rtn(CodeFieldFormat), nil,
 		},
 	}
