@@ -9,23 +9,20 @@ import (
 	"github.com/ecpayq/ecpayq/internal/samples"
 )
 
-// TestVerdictOfEveryAnswer says what one attempt makes of every code that is
-// known of ECPay and of every class of HTTP status: for a write about which ECPay can be
-// asked, and for a query. A sample names the rows in which its operation differs. Every
-// Kind that an answer can bring has a row.
-func TestVerdictOfEveryAnswer(t *testing.T) {
-	t.Parallel()
-	type row struct {
-		fault       ecpaytest.Fault
-		kind        ecpay.Kind
-		write, read Action
-		readKind    *ecpay.Kind // where it differs
-	}
+// answerRow is an answer of ECPay's, and what an attempt makes of it.
+type answerRow struct {
+	fault       ecpaytest.Fault
+	kind        ecpay.Kind
+	write, read Action
+	readKind    *ecpay.Kind // where it differs
+}
+
+func answerRows() map[string]answerRow {
 	kind := func(k ecpay.Kind) *ecpay.Kind { return &k }
-	rtn := func(code int, k ecpay.Kind, write, read Action) row {
-		return row{fault: ecpaytest.Fault{RtnCode: code}, kind: k, write: write, read: read}
+	rtn := func(code int, k ecpay.Kind, write, read Action) answerRow {
+		return answerRow{fault: ecpaytest.Fault{RtnCode: code}, kind: k, write: write, read: read}
 	}
-	rows := map[string]row{
+	rows := map[string]answerRow{
 		"success": {ecpaytest.Fault{Name: "none"}, ecpay.OK, Done, Done, nil},
 
 		"TransCode 104": {ecpaytest.Fault{TransCode: 104}, ecpay.Stale, Retry, Retry, nil},
@@ -70,7 +67,7 @@ func TestVerdictOfEveryAnswer(t *testing.T) {
 		rows[fmt.Sprint("RtnCode ", code)] = rtn(code, ecpay.Unavailable, Retry, Retry)
 	}
 	for _, status := range []int{204, 301, 302, 307, 400, 401, 404, 405, 408, 413, 418, 500, 502, 503, 504, 599} {
-		r := row{ecpaytest.Fault{HTTPStatus: status, Body: "<html>"}, ecpay.Ambiguous, Retry, Retry, kind(ecpay.Unavailable)}
+		r := answerRow{ecpaytest.Fault{HTTPStatus: status, Body: "<html>"}, ecpay.Ambiguous, Retry, Retry, kind(ecpay.Unavailable)}
 		if status >= 400 && status < 500 {
 			r.readKind = kind(ecpay.Unknown)
 		}
@@ -79,8 +76,17 @@ func TestVerdictOfEveryAnswer(t *testing.T) {
 		}
 		rows[fmt.Sprint("HTTP ", status)] = r
 	}
+	return rows
+}
+
+// TestVerdictOfEveryAnswer says what one attempt makes of every code that is
+// known of ECPay and of every class of HTTP status: for a write about which ECPay can be
+// asked, and for a query. A sample names the rows in which its operation differs. Every
+// Kind that an answer can bring has a row.
+func TestVerdictOfEveryAnswer(t *testing.T) {
+	t.Parallel()
 	seen := map[ecpay.Kind]bool{}
-	for name, r := range rows {
+	for name, r := range answerRows() {
 		seen[r.kind] = true
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

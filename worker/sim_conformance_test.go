@@ -209,101 +209,114 @@ func (w *asynqWorld) seen() map[string]string {
 	return seen
 }
 
+func asynqHold(d time.Duration) error { return toAsynq(Verdict{Action: Hold, Delay: d}, "held", nil) }
+
+func asynqRetry(d time.Duration) error {
+	return toAsynq(Verdict{Action: Retry, Delay: d}, "again", nil)
+}
+
+var (
+	asynqDead = toAsynq(Verdict{Action: Dead}, "dead", nil)
+	asynqKeep = []asynq.Option{asynq.MaxRetry(10_000), asynq.Retention(time.Hour), asynq.Timeout(90 * time.Second)}
+)
+
+func serveAsynq(w *asynqWorld) { w.serve() }
+
+// asynqSteps are what happens, by when.
+type asynqSteps = map[time.Duration]func(w *asynqWorld)
+
+// asynqHistories are played on asynq and on its model.
+var asynqHistories = []struct {
+	name  string
+	ends  map[string][]asynqEnd
+	steps asynqSteps
+	limit time.Duration
+	slack time.Duration // between the runs of both
+}{
+	{
+		"done, held, retried, dead", map[string][]asynqEnd{
+			"done": nil, "forgotten": nil,
+			"held":  {{err: asynqHold(20 * time.Second)}, {err: asynqHold(time.Minute)}, {}},
+			"again": {{err: asynqRetry(1500 * time.Millisecond)}, {err: asynqRetry(0)}, {err: errors.New("another")}, {}},
+			"dead":  {{takes: time.Second, err: asynqDead}},
+			"late":  {{}},
+		},
+		asynqSteps{0: func(w *asynqWorld) {
+			for _, id := range []string{"done", "held", "again", "dead"} {
+				w.enqueue(id, asynqKeep...)
+			}
+			w.enqueue("forgotten", asynq.MaxRetry(10))
+			w.enqueue("late", append(asynqKeep, asynq.ProcessIn(40*time.Second))...)
+			w.serve()
+		}}, 3 * time.Minute, 4 * time.Second,
+	},
+	{
+		"the last retry",
+		map[string][]asynqEnd{"a": {{err: asynqRetry(time.Second)}, {err: asynqRetry(time.Second)}}, "b": {{err: asynqHold(time.Second)}}},
+		asynqSteps{0: func(w *asynqWorld) {
+			w.enqueue("a", asynq.MaxRetry(1))
+			w.enqueue("b", asynq.MaxRetry(0))
+			w.serve()
+		}}, time.Minute, 4 * time.Second,
+	},
+	{
+		"a server that is cut off in mid-run", map[string][]asynqEnd{"a": {{hangs: true}, {}}, "last": {{hangs: true}}},
+		asynqSteps{
+			0:                func(w *asynqWorld) { w.enqueue("a", asynqKeep...); w.enqueue("last", asynq.MaxRetry(0)); w.serve() },
+			10 * time.Second: func(w *asynqWorld) { w.servers[0].proc.cut.Store(true) },
+			12 * time.Second: serveAsynq,
+		}, 4 * time.Minute, 70 * time.Second,
+	},
+	{
+		"a task that is run twice at once, and ends first in its first run", map[string][]asynqEnd{
+			"a": {{takes: 20 * time.Second}, {takes: 40 * time.Second}},
+		},
+		asynqSteps{
+			0:               func(w *asynqWorld) { w.enqueue("a", asynqKeep...); w.serve() },
+			5 * time.Second: func(w *asynqWorld) { w.steal("a") },
+		}, 4 * time.Minute, 4 * time.Second,
+	},
+	{
+		"a task that is run twice at once, and is retried by its first run", map[string][]asynqEnd{
+			"a": {{takes: 20 * time.Second, err: asynqHold(30 * time.Second)}, {takes: 40 * time.Second, err: asynqDead}, {}},
+		},
+		asynqSteps{
+			0:               func(w *asynqWorld) { w.enqueue("a", asynqKeep...); w.serve() },
+			5 * time.Second: func(w *asynqWorld) { w.steal("a") },
+		}, 4 * time.Minute, 4 * time.Second,
+	},
+	{
+		"a server that is stopped in mid-run", map[string][]asynqEnd{"a": {{takes: 30 * time.Second}, {}}},
+		asynqSteps{
+			0:                func(w *asynqWorld) { w.enqueue("a", asynqKeep...); w.serve() },
+			5 * time.Second:  func(w *asynqWorld) { w.stop(w.servers[0]) },
+			10 * time.Second: serveAsynq,
+		}, 2 * time.Minute, 4 * time.Second,
+	},
+	{
+		"run from the dashboard", map[string][]asynqEnd{"dead": {{err: asynqDead}, {}}, "held": {{err: asynqHold(time.Hour)}, {}}},
+		asynqSteps{
+			0: func(w *asynqWorld) { w.enqueue("dead", asynqKeep...); w.enqueue("held", asynqKeep...); w.serve() },
+			20 * time.Second: func(w *asynqWorld) {
+				w.must(w.inspect.RunTask(asynqQueue, "dead"))
+				w.must(w.inspect.RunTask(asynqQueue, "held"))
+			},
+		}, time.Minute, 4 * time.Second,
+	},
+	{
+		"a paused queue", map[string][]asynqEnd{},
+		asynqSteps{
+			0:                func(w *asynqWorld) { w.enqueue("a", asynqKeep...); w.must(w.inspect.PauseQueue(asynqQueue)); w.serve() },
+			20 * time.Second: func(w *asynqWorld) { w.must(w.inspect.UnpauseQueue(asynqQueue)) },
+		}, time.Minute, 4 * time.Second,
+	},
+}
+
 // TestTheModelOfAsynqDoesWhatAsynqDoes runs the same histories on real servers of
 // asynq and on the model that the simulation drives, both in bubbles, and demands
 // that tasks run as often, at about the same times, and end in the same places.
 func TestTheModelOfAsynqDoesWhatAsynqDoes(t *testing.T) {
-	hold := func(d time.Duration) error { return toAsynq(Verdict{Action: Hold, Delay: d}, "held", nil) }
-	retry := func(d time.Duration) error { return toAsynq(Verdict{Action: Retry, Delay: d}, "again", nil) }
-	dead := toAsynq(Verdict{Action: Dead}, "dead", nil)
-	keep := []asynq.Option{asynq.MaxRetry(10_000), asynq.Retention(time.Hour), asynq.Timeout(90 * time.Second)}
-	type step = map[time.Duration]func(w *asynqWorld)
-	serve := func(w *asynqWorld) { w.serve() }
-	rows := []struct {
-		name  string
-		ends  map[string][]asynqEnd
-		steps step
-		limit time.Duration
-		slack time.Duration // between the runs of both
-	}{
-		{
-			"done, held, retried, dead", map[string][]asynqEnd{
-				"done": nil, "forgotten": nil,
-				"held":  {{err: hold(20 * time.Second)}, {err: hold(time.Minute)}, {}},
-				"again": {{err: retry(1500 * time.Millisecond)}, {err: retry(0)}, {err: errors.New("another")}, {}},
-				"dead":  {{takes: time.Second, err: dead}},
-				"late":  {{}},
-			},
-			step{0: func(w *asynqWorld) {
-				for _, id := range []string{"done", "held", "again", "dead"} {
-					w.enqueue(id, keep...)
-				}
-				w.enqueue("forgotten", asynq.MaxRetry(10))
-				w.enqueue("late", append(keep, asynq.ProcessIn(40*time.Second))...)
-				w.serve()
-			}}, 3 * time.Minute, 4 * time.Second,
-		},
-		{
-			"the last retry", map[string][]asynqEnd{"a": {{err: retry(time.Second)}, {err: retry(time.Second)}}, "b": {{err: hold(time.Second)}}},
-			step{0: func(w *asynqWorld) {
-				w.enqueue("a", asynq.MaxRetry(1))
-				w.enqueue("b", asynq.MaxRetry(0))
-				w.serve()
-			}}, time.Minute, 4 * time.Second,
-		},
-		{
-			"a server that is cut off in mid-run", map[string][]asynqEnd{"a": {{hangs: true}, {}}, "last": {{hangs: true}}},
-			step{
-				0:                func(w *asynqWorld) { w.enqueue("a", keep...); w.enqueue("last", asynq.MaxRetry(0)); w.serve() },
-				10 * time.Second: func(w *asynqWorld) { w.servers[0].proc.cut.Store(true) },
-				12 * time.Second: serve,
-			}, 4 * time.Minute, 70 * time.Second,
-		},
-		{
-			"a task that is run twice at once, and ends first in its first run", map[string][]asynqEnd{
-				"a": {{takes: 20 * time.Second}, {takes: 40 * time.Second}},
-			},
-			step{
-				0:               func(w *asynqWorld) { w.enqueue("a", keep...); w.serve() },
-				5 * time.Second: func(w *asynqWorld) { w.steal("a") },
-			}, 4 * time.Minute, 4 * time.Second,
-		},
-		{
-			"a task that is run twice at once, and is retried by its first run", map[string][]asynqEnd{
-				"a": {{takes: 20 * time.Second, err: hold(30 * time.Second)}, {takes: 40 * time.Second, err: dead}, {}},
-			},
-			step{
-				0:               func(w *asynqWorld) { w.enqueue("a", keep...); w.serve() },
-				5 * time.Second: func(w *asynqWorld) { w.steal("a") },
-			}, 4 * time.Minute, 4 * time.Second,
-		},
-		{
-			"a server that is stopped in mid-run", map[string][]asynqEnd{"a": {{takes: 30 * time.Second}, {}}},
-			step{
-				0:                func(w *asynqWorld) { w.enqueue("a", keep...); w.serve() },
-				5 * time.Second:  func(w *asynqWorld) { w.stop(w.servers[0]) },
-				10 * time.Second: serve,
-			}, 2 * time.Minute, 4 * time.Second,
-		},
-		{
-			"run from the dashboard", map[string][]asynqEnd{"dead": {{err: dead}, {}}, "held": {{err: hold(time.Hour)}, {}}},
-			step{
-				0: func(w *asynqWorld) { w.enqueue("dead", keep...); w.enqueue("held", keep...); w.serve() },
-				20 * time.Second: func(w *asynqWorld) {
-					w.must(w.inspect.RunTask(asynqQueue, "dead"))
-					w.must(w.inspect.RunTask(asynqQueue, "held"))
-				},
-			}, time.Minute, 4 * time.Second,
-		},
-		{
-			"a paused queue", map[string][]asynqEnd{},
-			step{
-				0:                func(w *asynqWorld) { w.enqueue("a", keep...); w.must(w.inspect.PauseQueue(asynqQueue)); w.serve() },
-				20 * time.Second: func(w *asynqWorld) { w.must(w.inspect.UnpauseQueue(asynqQueue)) },
-			}, time.Minute, 4 * time.Second,
-		},
-	}
-	for _, row := range rows {
+	for _, row := range asynqHistories {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			play := func(real bool) (seen map[string]string, runs map[string][]time.Duration) {

@@ -161,63 +161,12 @@ func (s *sim) questionTroubles() []ecpaytest.Fault {
 // plan draws all that will happen.
 func (s *sim) plan() {
 	s.draw()
-	pick := func(of ...int) int { return of[s.rng.IntN(len(of))] }
-	s.odds = odds{
-		crash: pick(0, 0, 10, 40), request: pick(0, 0, 10, 40), reply: pick(0, 0, 10, 60), late: pick(0, 0, 10, 40), freeze: pick(0, 0, 5, 15),
-		connect: pick(0, 0, 20, 150),
-	}
-	if chance(s.rng, 700) {
-		s.merchant.TsrIsRelateNumber = false
-	}
+	s.drawOdds()
 	for _, i := range s.intents {
-		for range s.rng.IntN(5) {
-			f := slices.DeleteFunc(s.troubles(), func(f ecpaytest.Fault) bool { return f.AboutAnother && !i.sample.NamesSubject })
-			s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, f[s.rng.IntN(len(f))])
-		}
-		for range s.rng.IntN(3) {
-			f := s.questionTroubles()
-			for _, op := range []string{"GetIssue", "GetInvalid", "GetInvalidConfirm"} {
-				s.fake.Inject(ecpaytest.Match{Operation: op}, f[s.rng.IntN(len(f))])
-			}
-		}
-		i := i
-		stage := func() {
-			if !slices.ContainsFunc(s.intents, func(o *simIntent) bool { return o.merchant == i.merchant && o.subject == i.subject && o.staged }) {
-				if err := i.stage(s.fake); err != nil {
-					panic(err)
-				}
-			}
-			i.staged = true
-		}
-		// A cancel comes after the staging: of one that does not exist, nobody can tell
-		// whether it was done.
-		if i.op == "TriggerIssue" && chance(s.rng, 100) && len(s.intents) == 1 {
-			s.at(within(s.rng, 0, 4*time.Minute), "staging lags", stage)
-		} else {
-			stage()
-		}
-		from, until := time.Duration(0), time.Minute
-		if i.op == "CancelDelayIssue" && len(s.intents) > 1 && chance(s.rng, 400) { // while the trigger waits for its fence, and about its end
-			from, until = 20*time.Second, s.policy.Fence+3*time.Minute
-			s.fake.Inject(ecpaytest.Match{Operation: "TriggerIssue", Subject: i.subject}, ecpaytest.Fault{Drop: true})
-		}
-		for n := range 1 + s.rng.IntN(2) {
-			d := within(s.rng, from, until)
-			if n > 0 {
-				d = within(s.rng, from, 30*time.Minute)
-			}
-			s.at(d, "a shop enqueues "+i.name, func() { s.accept(i) })
-		}
+		s.planStaging(i)
+		s.planEnqueues(i)
 	}
-	if chance(s.rng, 200) { // the first workers have keys that are no more, or none yet
-		for range 1 + s.rng.IntN(2) {
-			var m *Merchant
-			if chance(s.rng, 700) {
-				m = &s.wrongMerchant
-			}
-			s.outdated = append(s.outdated, m)
-		}
-	}
+	s.planKeys()
 	for range 2 {
 		s.newWorker()
 	}
@@ -230,6 +179,94 @@ func (s *sim) plan() {
 			}
 		}
 	}
+	s.planCare(faults, during)
+	s.planWorkerTroubles(some)
+	s.planOtherTroubles(some)
+	s.planGreatTrouble(faults)
+	s.planStops(some)
+	s.at(faults, "the faults stop", func() {
+		s.faulty.Store(false)
+		s.fake.ClearFaults()
+		s.lookAfter()
+	})
+	s.at(faults+20*time.Minute, "shops and workers are looked after", s.lookAfter)
+	if !s.wrong && !s.lossy && chance(s.rng, 40) {
+		s.lateCancel()
+	}
+}
+
+// drawOdds draws how likely what may befall any command or request is.
+func (s *sim) drawOdds() {
+	pick := func(of ...int) int { return of[s.rng.IntN(len(of))] }
+	s.odds = odds{
+		crash: pick(0, 0, 10, 40), request: pick(0, 0, 10, 40), reply: pick(0, 0, 10, 60), late: pick(0, 0, 10, 40), freeze: pick(0, 0, 5, 15),
+		connect: pick(0, 0, 20, 150),
+	}
+	if chance(s.rng, 700) {
+		s.merchant.TsrIsRelateNumber = false
+	}
+}
+
+// planStaging draws what ECPay does to the requests of an intent and to questions, and stages what it is about.
+func (s *sim) planStaging(i *simIntent) {
+	for range s.rng.IntN(5) {
+		f := slices.DeleteFunc(s.troubles(), func(f ecpaytest.Fault) bool { return f.AboutAnother && !i.sample.NamesSubject })
+		s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, f[s.rng.IntN(len(f))])
+	}
+	for range s.rng.IntN(3) {
+		f := s.questionTroubles()
+		for _, op := range []string{"GetIssue", "GetInvalid", "GetInvalidConfirm"} {
+			s.fake.Inject(ecpaytest.Match{Operation: op}, f[s.rng.IntN(len(f))])
+		}
+	}
+	stage := func() {
+		if !slices.ContainsFunc(s.intents, func(o *simIntent) bool { return o.merchant == i.merchant && o.subject == i.subject && o.staged }) {
+			if err := i.stage(s.fake); err != nil {
+				panic(err)
+			}
+		}
+		i.staged = true
+	}
+	// A cancel comes after the staging: of one that does not exist, nobody can tell
+	// whether it was done.
+	if i.op == "TriggerIssue" && chance(s.rng, 100) && len(s.intents) == 1 {
+		s.at(within(s.rng, 0, 4*time.Minute), "staging lags", stage)
+	} else {
+		stage()
+	}
+}
+
+// planEnqueues draws when a shop enqueues an intent.
+func (s *sim) planEnqueues(i *simIntent) {
+	from, until := time.Duration(0), time.Minute
+	if i.op == "CancelDelayIssue" && len(s.intents) > 1 && chance(s.rng, 400) { // while the trigger waits for its fence, and about its end
+		from, until = 20*time.Second, s.policy.Fence+3*time.Minute
+		s.fake.Inject(ecpaytest.Match{Operation: "TriggerIssue", Subject: i.subject}, ecpaytest.Fault{Drop: true})
+	}
+	for n := range 1 + s.rng.IntN(2) {
+		d := within(s.rng, from, until)
+		if n > 0 {
+			d = within(s.rng, from, 30*time.Minute)
+		}
+		s.at(d, "a shop enqueues "+i.name, func() { s.accept(i) })
+	}
+}
+
+// planKeys draws whether the first workers have keys that are no more, or none yet.
+func (s *sim) planKeys() {
+	if chance(s.rng, 200) { // the first workers have keys that are no more, or none yet
+		for range 1 + s.rng.IntN(2) {
+			var m *Merchant
+			if chance(s.rng, 700) {
+				m = &s.wrongMerchant
+			}
+			s.outdated = append(s.outdated, m)
+		}
+	}
+}
+
+// planCare draws when workers are started again, told of new keys, and look after held tasks.
+func (s *sim) planCare(faults time.Duration, during func() time.Duration) {
 	// Crashed workers are started again, as an orchestrator does.
 	for d := time.Duration(0); d < faults; d += within(s.rng, 5*time.Second, 3*time.Minute) {
 		s.at(d, "workers are looked after", s.lookAfter)
@@ -250,6 +287,13 @@ func (s *sim) plan() {
 			}
 		})
 	}
+}
+
+// mayHappen plans up to n events of a kind, each with so many chances in a thousand.
+type mayHappen = func(n, thousandths int, name string, f func())
+
+// planWorkerTroubles draws what befalls all merchants and the workers.
+func (s *sim) planWorkerTroubles(some mayHappen) {
 	if s.many {
 		some(2, 600, "ecpay bans the address", func() {
 			s.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{HTTPStatus: http.StatusForbidden, Times: 3 + s.rng.IntN(6)})
@@ -281,6 +325,10 @@ func (s *sim) plan() {
 			s.newWorker()
 		}
 	})
+}
+
+// planOtherTroubles draws what befalls Redis and ECPay, and what people do.
+func (s *sim) planOtherTroubles(some mayHappen) {
 	some(3, 250, "tasks are given to two workers", s.steal)
 	some(1, 150, "redis is away", func() {
 		s.redis.down.Store(true)
@@ -294,36 +342,27 @@ func (s *sim) plan() {
 	some(2, 150, "a replay", func() { s.background("replay", s.replay) })
 	some(2, 200, "a person says that it was not executed", func() { s.background("person", s.word) })
 	some(1, 100, "a run from the dashboard", s.dashboard)
-	// One great trouble at a time, with writes that land late to make it hurt.
-	lateness := func() {
-		for _, i := range s.intents {
-			s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, ecpaytest.Fault{EffectAfter: within(s.rng, s.window/2, s.window)})
-		}
-	}
-	jump := func() int64 {
-		d := within(s.rng, 2*time.Minute, 30*time.Minute)
-		if chance(s.rng, 400) {
-			d = -d
-		}
-		return int64(d)
-	}
+}
+
+// planGreatTrouble draws one great trouble at a time, with writes that land late to make it hurt.
+func (s *sim) planGreatTrouble(faults time.Duration) {
 	soon := within(s.rng, 0, min(faults, 3*s.window/2))
 	switch s.rng.IntN(8) {
 	case 0:
 		s.wrong = true
-		lateness()
+		s.landLate()
 		s.at(soon, "the workers' clock jumps", func() {
-			d := jump()
+			d := s.jump()
 			for _, p := range s.workers {
 				p.offset.Add(d)
 			}
 		})
 	case 1:
 		s.wrong = true
-		lateness()
-		s.at(soon, "redis' clock jumps", func() { s.redis.offset.Add(jump()) })
+		s.landLate()
+		s.at(soon, "redis' clock jumps", func() { s.redis.offset.Add(s.jump()) })
 	case 2: // a little ahead from the start, which nothing corrects
-		lateness()
+		s.landLate()
 		for _, p := range s.workers {
 			p.offset.Store(int64(within(s.rng, -100*time.Second, 100*time.Second)))
 		}
@@ -332,23 +371,29 @@ func (s *sim) plan() {
 		s.failoverAt = 1 + s.rng.IntN(4)
 	case 4:
 		s.lossy = true
-		lateness()
+		s.landLate()
 		s.planSecondCalls()
 	case 5:
 		s.wrong = true
-		lateness()
-		s.planSteps(soon, jump)
+		s.landLate()
+		s.planSteps(soon, s.jump)
 	}
-	s.planStops(some)
-	s.at(faults, "the faults stop", func() {
-		s.faulty.Store(false)
-		s.fake.ClearFaults()
-		s.lookAfter()
-	})
-	s.at(faults+20*time.Minute, "shops and workers are looked after", s.lookAfter)
-	if !s.wrong && !s.lossy && chance(s.rng, 40) {
-		s.lateCancel()
+}
+
+// landLate lets writes land long after they were sent.
+func (s *sim) landLate() {
+	for _, i := range s.intents {
+		s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, ecpaytest.Fault{EffectAfter: within(s.rng, s.window/2, s.window)})
 	}
+}
+
+// jump draws by how much a clock is set.
+func (s *sim) jump() int64 {
+	d := within(s.rng, 2*time.Minute, 30*time.Minute)
+	if chance(s.rng, 400) {
+		d = -d
+	}
+	return int64(d)
 }
 
 func (s *sim) anyWorker() *simProc {

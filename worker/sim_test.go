@@ -79,7 +79,8 @@ func TestSimulation(t *testing.T) {
 
 // simCounts is what schedules met, to show that they met it.
 type simCounts struct {
-	intents, done, dead, ambiguous, runs, calls, unanswered, crashes, asked, twice, refused, closed, stopped, cancelled, words, again, steps, joint, alone atomic.Int64
+	intents, done, dead, ambiguous, runs, calls, unanswered, crashes, asked, twice atomic.Int64
+	refused, closed, stopped, cancelled, words, again, steps, joint, alone         atomic.Int64
 }
 
 func (c *simCounts) add(o *simCounts) {
