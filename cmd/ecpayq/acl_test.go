@@ -79,131 +79,15 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	w := b.worker()
 	d := b.dashboard()
 
-	// Producers and workers: every operation, at once, later, twice.
-	for n, c := range samples.Usual() {
-		at := samples.At{Subject: c.Subject("ACL", n+1), Date: invoiceDate}
-		b.must(c.Stage(b.fake, at))
-		args := c.Args(at)
-		if n == 0 {
-			args = append(args, "--process-in", "1s")
-		}
-		id := b.enqueue(args...).ID
-		b.waitFor(id, "completed")
-		if again := b.enqueue(c.Args(at)...); again.ID != id || !again.Duplicate && c.Row().Operation.Write {
-			t.Errorf("%s: %+v, want a duplicate of a write", c.Name, again)
-		}
-	}
-	b.enqueue("trigger-issue", "--tsr", "ACLLATER", "--process-in", "1h")
-
-	// Dead letters, in every way out.
-	b.fake.Inject(ecpaytest.Match{Subject: "ACLWORD"}, ecpaytest.Fault{Drop: true})
-	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "ACLWORD", DelayDay: 3}))
-	word := b.enqueue("trigger-issue", "--tsr", "ACLWORD").ID
-	b.waitFor(word, "dead")
-	corrected, replaced, resolved, run := b.rejectedVoid("VG11000073").ID,
-		b.rejectedVoid("VG11000074").ID, b.rejectedVoid("VG11000075").ID, b.rejectedVoid("VG11000076")
-	if got := len(lettersOf(t, b.dead("list").stdout)); got != 5 {
-		t.Errorf("%d dead, want 5", got)
-	}
-	b.dead("show", word)
-	b.dead("export", "--format", "csv")
-	b.dead("replay", "--dry-run")
-	b.dead("replay", corrected, "--set", "Reason=訂單取消")
-	b.dead("replay", word, "--not-executed", "--note", "n")
-	b.enqueue("invalid", "--invoice-number", "VG11000074", "--invoice-date", invoiceDate, "--reason", "訂單取消", "--replace-dead")
-	b.dead("resolve", resolved, "--note", "n")
-	d.runTask("/asynq", "archived_tasks", run.Queue, run.ID)
-	for _, id := range []string{corrected, word, replaced, resolved, run.ID} {
-		b.waitFor(id, "completed")
-	}
-	if got := len(b.audit()); got != 5 {
-		t.Errorf("%d acts in the audit, want 5", got)
-	}
+	b.enqueueEveryWay()
+	b.endDeadLettersEveryWay(d)
 	w.awaitLog("schedule ran")
-	for _, args := range [][]string{{"list"}, {"run", "often"}} {
-		if r := b.run(append([]string{"schedule"}, args...)...); r.code != 0 {
-			t.Errorf("schedule %v: %+v", args, r)
-		}
-	}
-	cancelled := b.enqueue("trigger-issue", "--tsr", "ACLCANCEL", "--process-in", "2h").ID
-	if r := b.run("task", "cancel", cancelled, "--note", "n"); r.code != 0 {
-		t.Errorf("task cancel: %+v", r)
-	}
-	if r := b.run("task", "list"); r.code != 0 || !strings.Contains(r.stdout, "ACLLATER") || strings.Contains(r.stdout, cancelled) {
-		t.Errorf("task list: %+v", r)
-	}
-
-	// Held tasks, which are listed, woken by keys that work, and resumed.
-	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "ACLDENIED"}))
-	b.fake.Inject(ecpaytest.Match{Subject: "ACLDENIED"}, ecpaytest.Fault{TransCode: 115})
-	refused := b.enqueue("trigger-issue", "--tsr", "ACLDENIED").ID
-	b.await(refused, "held")
-	if list := b.merchants(); len(list) != 1 || len(list[0].Denied) != 1 {
-		t.Errorf("merchants: %+v, want one with a refusal", list)
-	}
-	if r := b.run("merchant", "resume", merchantID); r.code != 0 {
-		t.Errorf("resume: exit code %d\n%s", r.code, r.stderr)
-	}
-	b.waitFor(refused, "completed")
-
-	// A worker that was restarted sweeps what asynq archived by itself, and an
-	// orphan. The administrator makes both.
+	b.scheduleAndCancel()
+	b.holdAndResume()
 	w.stop()
-	archived := b.enqueue("trigger-issue", "--tsr", "ACL4", "--process-in", "1h")
-	orphan := b.enqueue("trigger-issue", "--tsr", "ACL5", "--process-in", "1h")
-	b.must(asynq.NewInspectorFromRedisClient(admin).ArchiveTask(archived.Queue, archived.ID))
-	status, body := d.post("/asynq/api/queues/"+orphan.Queue+"/scheduled_tasks/"+orphan.ID+":archive", nil)
-	if status != http.StatusNoContent {
-		t.Errorf("archive: status %d\n%s", status, body)
-	}
-	b.must(admin.ZRem(t.Context(), asynqx.Key(orphan.Queue, "archived"), orphan.ID).Err())
-	b.must(admin.Del(t.Context(), record.ScanKey).Err()) // the search for orphans is due
-	w = b.worker()
-	swept := w.awaitLog("dead tasks swept")
-	if swept["copied"] != 1.0 || swept["orphans"] != 1.0 {
-		t.Errorf("swept %v, want one task copied and one orphan", swept)
-	}
-
-	// The dashboard's pages and the doctor.
-	pages := []string{"/queues", "/queue_stats", "/servers", "/scheduler_entries", "/redis_info"}
-	for q := range tasks.Queues() {
-		pages = append(pages, "/queues/"+q)
-		for _, list := range []string{"active", "pending", "scheduled", "retry", "archived", "completed"} {
-			pages = append(pages, "/queues/"+q+"/"+list+"_tasks")
-		}
-	}
-	for _, page := range pages {
-		if status, body := d.get("/asynq/api" + page); status != http.StatusOK {
-			t.Errorf("GET %s: status %d\n%s", page, status, body)
-		}
-	}
-	for _, page := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit", "/dead?id=" + archived.ID} {
-		if status, body := d.get(page); status != http.StatusOK {
-			t.Errorf("GET %s: status %d\n%s", page, status, body)
-		}
-	}
-	for _, verb := range []string{":pause", ":resume"} {
-		if status, body := d.post("/asynq/api/queues/query"+verb, nil); status != http.StatusNoContent {
-			t.Errorf("POST %s: status %d\n%s", verb, status, body)
-		}
-	}
-	found := b.doctor(0)
-	if f := found["redis"]; f.Status != "ok" {
-		t.Errorf("doctor: redis: %+v, want ok", f)
-	}
-	if f := found["redis durability"]; f.Status != "warning" || !strings.HasPrefix(f.Detail, "appendfsync: not known") ||
-		!strings.Contains(f.Hint, "redis-cli CONFIG GET appendfsync") {
-		t.Errorf("doctor: redis durability: %+v, want that nothing but appendfsync is unknown, and who may ask", f)
-	}
-	if status, body := w.get("/readyz"); status != http.StatusOK {
-		t.Errorf("/readyz: status %d\n%s", status, body)
-	}
-	if status, body := w.get("/metrics"); status != http.StatusOK || !strings.Contains(body, "\necpayq_dead_letters 2\n") ||
-		!strings.Contains(body, "\necpayq_redis_memory_bytes{purpose=\"records\"} ") ||
-		!strings.Contains(body, "\necpayq_redis_durable{condition=\"append_only\"} 1\n") ||
-		!strings.Contains(body, "\necpayq_redis_durable{condition=\"evicts_nothing\"} 1\n") || strings.Contains(body, "fsync_always") {
-		t.Errorf("/metrics: status %d, want 2 dead letters and what Redis tells, which is not when it syncs\n%s", status, body)
-	}
+	w, archived := b.sweepAsAdministrator(admin, d)
+	b.seeAllPages(d, archived)
+	b.wantDoctorAndMetrics(w)
 	w.stop()
 
 	for _, r := range refusals(t, admin) {
@@ -218,6 +102,153 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	}
 	if got := refusals(t, admin); len(got) < 3 {
 		t.Errorf("refusals are not seen: %v", got)
+	}
+}
+
+// enqueueEveryWay is what producers and workers do: every operation, at once, later, twice.
+func (b *bench) enqueueEveryWay() {
+	b.Helper()
+	for n, c := range samples.Usual() {
+		at := samples.At{Subject: c.Subject("ACL", n+1), Date: invoiceDate}
+		b.must(c.Stage(b.fake, at))
+		args := c.Args(at)
+		if n == 0 {
+			args = append(args, "--process-in", "1s")
+		}
+		id := b.enqueue(args...).ID
+		b.waitFor(id, "completed")
+		if again := b.enqueue(c.Args(at)...); again.ID != id || !again.Duplicate && c.Row().Operation.Write {
+			b.Errorf("%s: %+v, want a duplicate of a write", c.Name, again)
+		}
+	}
+	b.enqueue("trigger-issue", "--tsr", "ACLLATER", "--process-in", "1h")
+}
+
+// endDeadLettersEveryWay ends dead letters in every way out.
+func (b *bench) endDeadLettersEveryWay(d *child) {
+	b.Helper()
+	b.fake.Inject(ecpaytest.Match{Subject: "ACLWORD"}, ecpaytest.Fault{Drop: true})
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "ACLWORD", DelayDay: 3}))
+	word := b.enqueue("trigger-issue", "--tsr", "ACLWORD").ID
+	b.waitFor(word, "dead")
+	corrected, replaced, resolved, run := b.rejectedVoid("VG11000073").ID,
+		b.rejectedVoid("VG11000074").ID, b.rejectedVoid("VG11000075").ID, b.rejectedVoid("VG11000076")
+	if got := len(lettersOf(b.T, b.dead("list").stdout)); got != 5 {
+		b.Errorf("%d dead, want 5", got)
+	}
+	b.dead("show", word)
+	b.dead("export", "--format", "csv")
+	b.dead("replay", "--dry-run")
+	b.dead("replay", corrected, "--set", "Reason=訂單取消")
+	b.dead("replay", word, "--not-executed", "--note", "n")
+	b.enqueue("invalid", "--invoice-number", "VG11000074", "--invoice-date", invoiceDate, "--reason", "訂單取消", "--replace-dead")
+	b.dead("resolve", resolved, "--note", "n")
+	d.runTask("/asynq", "archived_tasks", run.Queue, run.ID)
+	for _, id := range []string{corrected, word, replaced, resolved, run.ID} {
+		b.waitFor(id, "completed")
+	}
+	if got := len(b.audit()); got != 5 {
+		b.Errorf("%d acts in the audit, want 5", got)
+	}
+}
+
+func (b *bench) scheduleAndCancel() {
+	b.Helper()
+	for _, args := range [][]string{{"list"}, {"run", "often"}} {
+		if r := b.run(append([]string{"schedule"}, args...)...); r.code != 0 {
+			b.Errorf("schedule %v: %+v", args, r)
+		}
+	}
+	cancelled := b.enqueue("trigger-issue", "--tsr", "ACLCANCEL", "--process-in", "2h").ID
+	if r := b.run("task", "cancel", cancelled, "--note", "n"); r.code != 0 {
+		b.Errorf("task cancel: %+v", r)
+	}
+	if r := b.run("task", "list"); r.code != 0 || !strings.Contains(r.stdout, "ACLLATER") || strings.Contains(r.stdout, cancelled) {
+		b.Errorf("task list: %+v", r)
+	}
+}
+
+// holdAndResume has a task held, which is listed, and resumed.
+func (b *bench) holdAndResume() {
+	b.Helper()
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "ACLDENIED"}))
+	b.fake.Inject(ecpaytest.Match{Subject: "ACLDENIED"}, ecpaytest.Fault{TransCode: 115})
+	refused := b.enqueue("trigger-issue", "--tsr", "ACLDENIED").ID
+	b.await(refused, "held")
+	if list := b.merchants(); len(list) != 1 || len(list[0].Denied) != 1 {
+		b.Errorf("merchants: %+v, want one with a refusal", list)
+	}
+	if r := b.run("merchant", "resume", merchantID); r.code != 0 {
+		b.Errorf("resume: exit code %d\n%s", r.code, r.stderr)
+	}
+	b.waitFor(refused, "completed")
+}
+
+// sweepAsAdministrator: a worker that was restarted sweeps what asynq archived by itself, and an orphan. The
+// administrator makes both.
+func (b *bench) sweepAsAdministrator(admin *redis.Client, d *child) (w *child, archived string) {
+	b.Helper()
+	dead := b.enqueue("trigger-issue", "--tsr", "ACL4", "--process-in", "1h")
+	orphan := b.enqueue("trigger-issue", "--tsr", "ACL5", "--process-in", "1h")
+	b.must(asynq.NewInspectorFromRedisClient(admin).ArchiveTask(dead.Queue, dead.ID))
+	status, body := d.post("/asynq/api/queues/"+orphan.Queue+"/scheduled_tasks/"+orphan.ID+":archive", nil)
+	if status != http.StatusNoContent {
+		b.Errorf("archive: status %d\n%s", status, body)
+	}
+	b.must(admin.ZRem(b.Context(), asynqx.Key(orphan.Queue, "archived"), orphan.ID).Err())
+	b.must(admin.Del(b.Context(), record.ScanKey).Err()) // the search for orphans is due
+	w = b.worker()
+	swept := w.awaitLog("dead tasks swept")
+	if swept["copied"] != 1.0 || swept["orphans"] != 1.0 {
+		b.Errorf("swept %v, want one task copied and one orphan", swept)
+	}
+	return w, dead.ID
+}
+
+func (b *bench) seeAllPages(d *child, archived string) {
+	b.Helper()
+	pages := []string{"/queues", "/queue_stats", "/servers", "/scheduler_entries", "/redis_info"}
+	for q := range tasks.Queues() {
+		pages = append(pages, "/queues/"+q)
+		for _, list := range []string{"active", "pending", "scheduled", "retry", "archived", "completed"} {
+			pages = append(pages, "/queues/"+q+"/"+list+"_tasks")
+		}
+	}
+	for _, page := range pages {
+		if status, body := d.get("/asynq/api" + page); status != http.StatusOK {
+			b.Errorf("GET %s: status %d\n%s", page, status, body)
+		}
+	}
+	for _, page := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit", "/dead?id=" + archived} {
+		if status, body := d.get(page); status != http.StatusOK {
+			b.Errorf("GET %s: status %d\n%s", page, status, body)
+		}
+	}
+	for _, verb := range []string{":pause", ":resume"} {
+		if status, body := d.post("/asynq/api/queues/query"+verb, nil); status != http.StatusNoContent {
+			b.Errorf("POST %s: status %d\n%s", verb, status, body)
+		}
+	}
+}
+
+func (b *bench) wantDoctorAndMetrics(w *child) {
+	b.Helper()
+	found := b.doctor(0)
+	if f := found["redis"]; f.Status != "ok" {
+		b.Errorf("doctor: redis: %+v, want ok", f)
+	}
+	if f := found["redis durability"]; f.Status != "warning" || !strings.HasPrefix(f.Detail, "appendfsync: not known") ||
+		!strings.Contains(f.Hint, "redis-cli CONFIG GET appendfsync") {
+		b.Errorf("doctor: redis durability: %+v, want that nothing but appendfsync is unknown, and who may ask", f)
+	}
+	if status, body := w.get("/readyz"); status != http.StatusOK {
+		b.Errorf("/readyz: status %d\n%s", status, body)
+	}
+	if status, body := w.get("/metrics"); status != http.StatusOK || !strings.Contains(body, "\necpayq_dead_letters 2\n") ||
+		!strings.Contains(body, "\necpayq_redis_memory_bytes{purpose=\"records\"} ") ||
+		!strings.Contains(body, "\necpayq_redis_durable{condition=\"append_only\"} 1\n") ||
+		!strings.Contains(body, "\necpayq_redis_durable{condition=\"evicts_nothing\"} 1\n") || strings.Contains(body, "fsync_always") {
+		b.Errorf("/metrics: status %d, want 2 dead letters and what Redis tells, which is not when it syncs\n%s", status, body)
 	}
 }
 

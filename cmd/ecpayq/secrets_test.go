@@ -49,21 +49,12 @@ func (f forbidden) search(t *testing.T, place, text string) {
 	}
 }
 
+const wrongKey, wrongIV = "Zk8sWrongKey0123", "Iv7qWrongIv45678"
+
 func TestNoSecretNoCiphertextAndNoRequestIDIsStoredLoggedOrShown(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	const wrongKey, wrongIV = "Zk8sWrongKey0123", "Iv7qWrongIv45678"
-	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC1", RelateNumber: "RSEC1"}))
-	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC2", RelateNumber: "RSEC2"}))
-	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC3", RelateNumber: "RSEC3"}))
-	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC4"}))
-	for _, number := range []string{"VG11000061", "VG11000062", "VG11000063"} {
-		b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: invoiceDate}))
-	}
-	b.fake.Inject(ecpaytest.Match{Subject: "SEC2"}, ecpaytest.Fault{Garbage: true, AfterEffect: true})
-	b.fake.Inject(ecpaytest.Match{Subject: "SEC3"}, ecpaytest.Fault{WrongKey: true, AfterEffect: true})
-	b.fake.Inject(ecpaytest.Match{Subject: "VG11000062"}, ecpaytest.Fault{TransCode: 104})
-	b.fake.Inject(ecpaytest.Match{Subject: "VG11000063"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤"})
+	stageForSecrets(b)
 
 	// Two requests that are kept waiting: what is stored in the meantime counts too.
 	release := b.bodies.hold("/B2CInvoice/TriggerIssue", "/B2BInvoice/Invalid")
@@ -116,7 +107,61 @@ func TestNoSecretNoCiphertextAndNoRequestIDIsStoredLoggedOrShown(t *testing.T) {
 	denied.stop()
 	after := dump(b)
 
-	// First that all of it was there to be leaked.
+	secret, stamps := sentSecrets(b)
+	logs := worker.err.String() + denied.err.String()
+	if !strings.Contains(logs, "SEC1") ||
+		!strings.Contains(metrics, `ecpayq_ecpay_requests_total{kind="Ambiguous",operation="B2C TriggerIssue"} 2`) ||
+		len(during) < 20 || len(after) < 100 {
+		t.Fatalf("too little was gathered: %d bytes of logs, %d of metrics, %d and %d values in Redis",
+			len(logs), len(metrics), len(during), len(after))
+	}
+
+	secret.search(t, "a worker's stderr", logs)
+	secret.search(t, "a worker's stdout", worker.stdout.String()+denied.stdout.String())
+	secret.search(t, "/metrics", metrics+more)
+	for id := range ends {
+		secret.search(t, "task show", b.run("task", "show", id).stdout)
+	}
+	secret.search(t, "task show", b.run("task", "show", held.ID).stdout)
+	for when, values := range map[string][]value{"while a request was on its way": during, "at the end": after} {
+		secret.searchRedis(t, when, values, stamps)
+	}
+	wantNoStampInTasks(b, stamps)
+}
+
+// searchRedis looks for them, and for timestamps that were sent, in what Redis held at a time.
+func (f forbidden) searchRedis(t *testing.T, when string, values []value, stamps map[string]bool) {
+	t.Helper()
+	for _, v := range values {
+		f.search(t, fmt.Sprintf("Redis, %s, key %s", when, v.where), v.what)
+		// Times are stored in milliseconds for the fence; a Timestamp as it is
+		// sent counts seconds.
+		if stamps[v.what] || strings.Contains(v.what, "RqHeader") || strings.Contains(v.what, `"Timestamp"`) {
+			t.Errorf("Redis, %s, key %s holds a Timestamp that was sent", when, v.where)
+		}
+	}
+}
+
+// stageForSecrets lets ECPay answer in ways that may make somebody write down too much.
+func stageForSecrets(b *bench) {
+	b.Helper()
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC1", RelateNumber: "RSEC1"}))
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC2", RelateNumber: "RSEC2"}))
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC3", RelateNumber: "RSEC3"}))
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "SEC4"}))
+	for _, number := range []string{"VG11000061", "VG11000062", "VG11000063"} {
+		b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: number, InvoiceDate: invoiceDate}))
+	}
+	b.fake.Inject(ecpaytest.Match{Subject: "SEC2"}, ecpaytest.Fault{Garbage: true, AfterEffect: true})
+	b.fake.Inject(ecpaytest.Match{Subject: "SEC3"}, ecpaytest.Fault{WrongKey: true, AfterEffect: true})
+	b.fake.Inject(ecpaytest.Match{Subject: "VG11000062"}, ecpaytest.Fault{TransCode: 104})
+	b.fake.Inject(ecpaytest.Match{Subject: "VG11000063"}, ecpaytest.Fault{RtnCode: 2103005, RtnMsg: "發票作廢原因格式錯誤"})
+}
+
+// sentSecrets are what requests held that nobody may keep, and the timestamps they were sent with. That it is
+// found at all proves that there was something to be leaked.
+func sentSecrets(b *bench) (forbidden, map[string]bool) {
+	b.Helper()
 	secret := forbidden{
 		"the HashKey": secretForms(ecpaytest.StageHashKey), "the HashIV": secretForms(ecpaytest.StageHashIV),
 		"the wrong HashKey": secretForms(wrongKey), "the wrong HashIV": secretForms(wrongIV),
@@ -139,39 +184,19 @@ func TestNoSecretNoCiphertextAndNoRequestIDIsStoredLoggedOrShown(t *testing.T) {
 		var env struct{ Data string }
 		b.must(json.Unmarshal([]byte(body), &env))
 		if len(env.Data) < 64 {
-			t.Fatalf("a request has only %d characters of Data", len(env.Data))
+			b.Fatalf("a request has only %d characters of Data", len(env.Data))
 		}
 		secret["the ciphertext of a request"] = append(secret["the ciphertext of a request"], env.Data[:32])
 	}
 	if opened < 10 || refused == 0 || len(secret["a RqID"]) < 5 || len(secret["the ciphertext of a request"]) < 11 || len(stamps) == 0 {
-		t.Fatalf("the requests show too little: %d opened by the fake, %d refused with 110, %d RqIDs, %d ciphertexts, %d timestamps",
+		b.Fatalf("the requests show too little: %d opened by the fake, %d refused with 110, %d RqIDs, %d ciphertexts, %d timestamps",
 			opened, refused, len(secret["a RqID"]), len(secret["the ciphertext of a request"]), len(stamps))
 	}
-	logs := worker.err.String() + denied.err.String()
-	if !strings.Contains(logs, "SEC1") ||
-		!strings.Contains(metrics, `ecpayq_ecpay_requests_total{kind="Ambiguous",operation="B2C TriggerIssue"} 2`) ||
-		len(during) < 20 || len(after) < 100 {
-		t.Fatalf("too little was gathered: %d bytes of logs, %d of metrics, %d and %d values in Redis",
-			len(logs), len(metrics), len(during), len(after))
-	}
+	return secret, stamps
+}
 
-	secret.search(t, "a worker's stderr", logs)
-	secret.search(t, "a worker's stdout", worker.stdout.String()+denied.stdout.String())
-	secret.search(t, "/metrics", metrics+more)
-	for id := range ends {
-		secret.search(t, "task show", b.run("task", "show", id).stdout)
-	}
-	secret.search(t, "task show", b.run("task", "show", held.ID).stdout)
-	for when, values := range map[string][]value{"while a request was on its way": during, "at the end": after} {
-		for _, v := range values {
-			secret.search(t, fmt.Sprintf("Redis, %s, key %s", when, v.where), v.what)
-			// Times are stored in milliseconds for the fence; a Timestamp as it is
-			// sent counts seconds.
-			if stamps[v.what] || strings.Contains(v.what, "RqHeader") || strings.Contains(v.what, `"Timestamp"`) {
-				t.Errorf("Redis, %s, key %s holds a Timestamp that was sent", when, v.where)
-			}
-		}
-	}
+func wantNoStampInTasks(b *bench, stamps map[string]bool) {
+	b.Helper()
 	inspector := asynq.NewInspectorFromRedisClient(b.redis.Client())
 	for queue := range tasks.Queues() {
 		for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
@@ -179,19 +204,19 @@ func TestNoSecretNoCiphertextAndNoRequestIDIsStoredLoggedOrShown(t *testing.T) {
 		} {
 			infos, err := list(queue)
 			if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
-				t.Fatal(err)
+				b.Fatal(err)
 			}
 			for _, info := range infos {
 				var payload map[string]any
 				b.must(json.Unmarshal(info.Payload, &payload))
 				for name, v := range payload {
 					if stamps[fmt.Sprint(v)] {
-						t.Errorf("the payload of %s holds a Timestamp that was sent, as %s", info.ID, name)
+						b.Errorf("the payload of %s holds a Timestamp that was sent, as %s", info.ID, name)
 					}
 				}
 				for name, v := range info.Headers {
 					if stamps[v] {
-						t.Errorf("the headers of %s hold a Timestamp that was sent, as %s", info.ID, name)
+						b.Errorf("the headers of %s hold a Timestamp that was sent, as %s", info.ID, name)
 					}
 				}
 			}
