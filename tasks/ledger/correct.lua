@@ -18,7 +18,8 @@ if (r[1] or '') ~= ARGV.died then
   return 'changed'
 end
 local holder, by_redis, by_sender = lock_of(KEYS.lock)
-if (ARGV.is_corrected == '1' or ARGV.not_executed == '1') and r[2] and r[2] ~= '' and holder == r[2] and lock_left(by_redis, by_sender, now, tonumber(ARGV.clock)) > 0 then
+if (ARGV.is_corrected == '1' or ARGV.denied ~= '') and r[2] and r[2] ~= '' and holder == r[2]
+    and lock_left(by_redis, by_sender, now, tonumber(ARGV.clock)) > 0 then
   return 'running'
 end
 redis.call('HSET', KEYS.task, 'revived', ARGV.died)
@@ -30,8 +31,7 @@ if ARGV.is_corrected == '1' then
   redis.call('HSETNX', KEYS.task, 'original', r[3] or '')
   redis.call('HSET', KEYS.task, 'payload', ARGV.payload, 'headers', ARGV.headers, 'fix', '1', 'fixed_by', ARGV.nonce)
 end
-if ARGV.not_executed == '1' then
-  local mark = redis.call('HGET', KEYS.task, 'in_flight')
-  if mark then redis.call('HSET', KEYS.task, 'not_executed', mark .. ' ' .. digits(now)) end
+if ARGV.denied ~= '' and redis.call('HGET', KEYS.task, 'in_flight') == ARGV.denied then
+  redis.call('HSET', KEYS.task, 'not_executed', ARGV.denied .. ' ' .. digits(math.min(now, tonumber(ARGV.said_at))))
 end
 return 'ok'

@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 //go:embed resolve.lua
 var resolveLua string
 
-var resolve = redisx.NewScript[resolveKeys, resolveArgs, string](record.ScriptText(EndedLua + resolveLua))
+var resolve = redisx.NewScript[resolveKeys, resolveArgs, string](record.ScriptText(record.ReplicationLua + EndedLua + resolveLua))
 
-type resolveKeys struct{ Task, Done, Dead, Lock string }
+type resolveKeys struct{ Task, Done, Dead, Lock, Replication string }
 
 type resolveArgs struct {
 	ID        string
@@ -26,6 +27,7 @@ type resolveArgs struct {
 	RecordTTL time.Duration `unit:"ms"`
 	Clock     time.Time     `unit:"ms"` // the caller's
 	IfUnbegun bool          // only if it was never begun
+	Enqueued  time.Time     `unit:"ms"` // by the producer's clock
 }
 
 // Resolve ends a dead task by a person's word. The death is the one in the entry, which
@@ -36,8 +38,11 @@ func (s *Store) Resolve(ctx context.Context, e Entry, who, note string, doneTTL,
 }
 
 func (s *Store) end(ctx context.Context, e Entry, who, note string, doneTTL, recordTTL time.Duration, unbegun bool) (string, error) {
-	v, err := resolve.Run(ctx, s.rdb, resolveKeys{record.TaskKey(e.ID), record.DoneKey(e.ID), record.DeadKey(e.ID), record.LockKey(e.ID)},
-		resolveArgs{e.ID, died(e), who, note, doneTTL, recordTTL, s.now(), unbegun})
+	keys := resolveKeys{
+		record.TaskKey(e.ID), record.DoneKey(e.ID), record.DeadKey(e.ID), record.LockKey(e.ID), record.ReplicationKey(s.topology, e.ID),
+	}
+	v, err := resolve.Run(ctx, s.rdb, keys,
+		resolveArgs{e.ID, died(e), who, note, doneTTL, recordTTL, s.now(), unbegun, tasks.ParseHeaders(e.Headers).Enqueued})
 	if err != nil {
 		return "", fmt.Errorf("resolve: %w", err)
 	}

@@ -12,7 +12,7 @@ if not redis.call('ZSCORE', KEYS.dead, ARGV.id) then
   return 'gone'
 end
 local now = redis_now()
-local r = redis.call('HMGET', KEYS.task, 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived', 'd_kind', 'd_rtn_code')
+local r = redis.call('HMGET', KEYS.task, 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived', 'd_kind', 'd_rtn_code', 'first')
 if r[1] ~= ARGV.died then
   return 'changed'
 end
@@ -22,7 +22,8 @@ if r[2] and r[2] ~= '' and holder == r[2] and lock_left(by_redis, by_sender, now
 end
 if ARGV.if_unbegun == '1' then
   -- No finish marker will keep the task from being sent: only the ledger may have it.
-  if r[3] ~= 'dead' or r[4] or r[5] ~= r[1] then return 'begun' end
+  -- What was begun before Redis lost its last writes looks as if it was never begun.
+  if r[3] ~= 'dead' or r[5] ~= r[1] or unaccounted(r[4], KEYS.replication, ARGV.enqueued, r[9]) then return 'begun' end
   if r[6] == r[1] then return 'replayed' end
 end
 if ARGV.done_ttl ~= '0' then

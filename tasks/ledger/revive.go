@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -34,9 +35,13 @@ type correctArgs struct {
 	IsCorrected bool
 	Payload     []byte
 	Headers     []byte
-	NotExecuted bool
-	Clock       time.Time `unit:"ms"` // the caller's
-	Nonce       string    // of this replay
+	// Denied is the mark of the write of which a person says that it did not happen, empty for
+	// none, and SaidAt when they said so, by Redis' clock. Both are read before the script, which
+	// may be executed again when another write has been sent.
+	Denied string
+	SaidAt time.Time `unit:"ms"`
+	Clock  time.Time `unit:"ms"` // the caller's
+	Nonce  string    // of this replay
 }
 
 type uncorrectKeys struct{ Task string }
@@ -165,7 +170,7 @@ func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (ActResul
 		if r.DryRun {
 			return NotFound, nil
 		}
-		_, err := s.Drop(ctx, queue, id)
+		_, err := s.dropIf(ctx, queue, id, &dropOnly{}) // a task may have come since the message was read
 		return "", err
 	case !l.InLedger || l.Payload == nil || l.State != record.Dead && msg != "" && !r.deposited:
 		// Archived without a verdict, and the sweep has not come by.
@@ -318,8 +323,14 @@ func (s *Store) correct(ctx context.Context, l Entry, payload []byte, headers ma
 	if err != nil {
 		return "", fmt.Errorf("store correction: %w", err)
 	}
-	v, err := correct.Run(ctx, s.rdb, correctKeys{record.TaskKey(l.ID), record.DeadKey(l.ID), record.LockKey(l.ID)},
-		correctArgs{l.ID, died(l), r.Correct != nil, payload, h, r.NotExecuted, s.now(), r.nonce})
+	args := correctArgs{ID: l.ID, Died: died(l), IsCorrected: r.Correct != nil, Payload: payload, Headers: h, Clock: s.now(), Nonce: r.nonce}
+	if r.NotExecuted && !l.InFlight.IsZero() {
+		args.Denied = strconv.FormatInt(l.InFlight.UnixMilli(), 10)
+		if args.SaidAt, err = s.Now(ctx); err != nil {
+			return "", err
+		}
+	}
+	v, err := correct.Run(ctx, s.rdb, correctKeys{record.TaskKey(l.ID), record.DeadKey(l.ID), record.LockKey(l.ID)}, args)
 	if err != nil {
 		return "", fmt.Errorf("claim dead letter: %w", err)
 	}
