@@ -42,6 +42,7 @@ type clock struct {
 	// since, so that an NTP step of the local clock cannot bend a stamp.
 	corrected             bool
 	anchorLocal, anchorAt time.Time
+	anchorWithin          time.Duration // how far from ECPay's time the anchor may be
 
 	probed bool
 	probe  chan struct{} // holds one token: see enter
@@ -59,7 +60,7 @@ func (c *clock) stamp() time.Time {
 	defer c.mu.Unlock()
 	now := c.now()
 	if c.corrected {
-		return c.anchorAt.Add(now.Sub(c.anchorLocal))
+		return c.anchored(now)
 	}
 	return now
 }
@@ -100,29 +101,44 @@ func (c *clock) suspicious() bool {
 func (c *clock) observe(date, sent, received time.Time, refused bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	local := sent.Add(received.Sub(sent) / 2)
+	// ECPay set the Date at some moment between the two: the slower the answer, the less it says.
+	way := received.Sub(sent) / 2
+	local := sent.Add(way)
 	// A Date is cut to the second: half a second is its middle.
-	server := date.Add(500 * time.Millisecond)
+	server, within := date.Add(500*time.Millisecond), way+500*time.Millisecond
+	if c.corrected && within >= c.anchorWithin && c.off(server, local) <= within+c.anchorWithin {
+		server, within = c.anchored(local), c.anchorWithin // which is better known than by this answer
+	}
 	c.skew.ECPay, c.skew.ECPayKnown = server.Round(0).Sub(local.Round(0)), true
 	switch {
 	case c.skew.ECPay.Abs() < minCorrection:
 		c.corrected = false
-	case refused, c.agrees(server, local):
-		c.corrected, c.anchorLocal, c.anchorAt = true, local, server
+	case refused, c.agrees(server, local, within):
+		c.corrected, c.anchorLocal, c.anchorAt, c.anchorWithin = true, local, server, within
 	}
 	c.skew.Correction = 0
 	if c.corrected {
-		c.skew.Correction = c.anchorAt.Add(local.Sub(c.anchorLocal)).Round(0).Sub(local.Round(0))
+		c.skew.Correction = c.anchored(local).Round(0).Sub(local.Round(0))
 	}
 }
 
 // agrees reports whether a second source supports ECPay's Date: the reference,
 // or a correction in force, which then follows a slow drift.
-func (c *clock) agrees(server, local time.Time) bool {
+func (c *clock) agrees(server, local time.Time, within time.Duration) bool {
 	if c.skew.ReferenceKnown && (c.skew.ECPay-c.skew.Reference).Abs() <= agreement {
 		return true
 	}
-	return c.corrected && c.anchorAt.Add(local.Sub(c.anchorLocal)).Sub(server).Abs() <= agreement
+	return c.corrected && c.off(server, local) <= max(agreement, within+c.anchorWithin)
+}
+
+// anchored is ECPay's time by the correction in force.
+func (c *clock) anchored(local time.Time) time.Time {
+	return c.anchorAt.Add(local.Sub(c.anchorLocal))
+}
+
+// off is how far ECPay's Date is from the correction in force.
+func (c *clock) off(server, local time.Time) time.Duration {
+	return c.anchored(local).Sub(server).Abs()
 }
 
 // reference takes the offset of the second source.

@@ -117,3 +117,52 @@ func TestCorrectedStampIgnoresAStepOfTheWallClock(t *testing.T) {
 		t.Errorf("stamp %v, want %v", got, want)
 	}
 }
+
+// The Date of an answer that took long was set at some moment of that time: it must
+// not bend what a quick answer had told, and a quick answer mends what it had.
+func TestASlowAnswerBendsNoCorrection(t *testing.T) {
+	t.Parallel()
+	const off = 20 * time.Minute
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	c := newClock(func() time.Time { return now })
+	// answer is of a request that takes back on its way back alone.
+	answer := func(back time.Duration, refused bool) {
+		sent := now
+		now = now.Add(back)
+		c.observe(sent.Add(off).Truncate(time.Second), sent, now, refused)
+	}
+	bent := func() time.Duration { return c.stamp().Sub(now.Add(off)).Abs() }
+
+	answer(8*time.Second, true)
+	if d := bent(); d > 5*time.Second {
+		t.Errorf("after a slow refusal stamps are %s off", d)
+	}
+	answer(100*time.Millisecond, false)
+	if d := bent(); d > time.Second {
+		t.Errorf("a quick answer leaves stamps %s off", d)
+	}
+	for range 5 {
+		answer(8*time.Second, false)
+	}
+	if d := bent(); d > time.Second {
+		t.Errorf("slow answers bend stamps by %s", d)
+	}
+	if d := (c.read().ECPay - off).Abs(); d > time.Second {
+		t.Errorf("slow answers bend the measured offset by %s", d)
+	}
+}
+
+func TestACorrectionFollowsADriftThatQuickAnswersShow(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	c := newClock(func() time.Time { return now })
+	server := now.Add(20 * time.Minute)
+	c.observe(server, now, now, true)
+	for range 100 { // our clock loses 0.2 seconds an hour
+		now, server = now.Add(time.Hour), server.Add(time.Hour+200*time.Millisecond)
+		c.observe(server.Truncate(time.Second), now, now.Add(100*time.Millisecond), false)
+	}
+	if d := c.stamp().Sub(server).Abs(); d > 2*time.Second {
+		t.Errorf("after 100 hours stamps are %s off", d)
+	}
+}
