@@ -65,6 +65,13 @@ var operationRows = []operationRow{
 			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
 	},
 	{
+		name: "void in B2C", subject: "JU11000001",
+		args: "b2c-invalid --merchant-id 2000132 --invoice-no JU11000001 --invoice-date 2026-03-02 --reason 訂單取消",
+		call: "B2C Invalid", effects: []string{"voided"},
+		want: task{ID: "b2c.invalid.2000132.JU11000001.2026-03-02", Type: "b2c:invalid", Queue: "invalid", RtnCode: 1, RtnMsg: "作廢發票成功",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"作廢發票成功","InvoiceNo":"JU11000001"}`)},
+	},
+	{
 		name: "void confirm", subject: "VG11000002",
 		args: "invalid-confirm --merchant-id 2000132 --invoice-number VG11000002 --invoice-date 2026-03-02",
 		call: "B2B InvalidConfirm", effects: []string{"void_confirmed"},
@@ -123,6 +130,7 @@ func TestEveryOperationGoesFromEnqueueToECPayWithExactlyOneEffect(t *testing.T) 
 	stage(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "LATER1", DelayDay: 7}))
 	stage(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "BARE1"}))
 	stage(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "CANCEL1"}))
+	stage(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "VOID1", Issued: true, InvoiceNo: "JU11000001", InvoiceDate: invoiceDate}))
 	stage(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000001", InvoiceDate: invoiceDate}))
 	stage(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000002", InvoiceDate: invoiceDate, Voided: true}))
 	allowance("2603010000000001", ecpaytest.ShapeObject)
@@ -164,6 +172,7 @@ func TestECPaysOtherWaysOfAnsweringAreUnderstood(t *testing.T) {
 	b.fake.Inject(ecpaytest.Match{}, ecpaytest.Fault{RtnCodeAsString: true, Times: -1})
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "QUIRK1"}))
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "QUIRK2"}))
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "VOID2", Issued: true, InvoiceNo: "JU11000003", InvoiceDate: invoiceDate}))
 	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000003", InvoiceDate: invoiceDate}))
 	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000004", InvoiceDate: invoiceDate, Voided: true}))
 	b.must(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010000000005"}))
@@ -176,6 +185,7 @@ func TestECPaysOtherWaysOfAnsweringAreUnderstood(t *testing.T) {
 		{"trigger-issue --tsr QUIRK1", "QUIRK1", 4000004, []string{"issued"}},
 		{"cancel-delay-issue --tsr QUIRK2", "QUIRK2", 1, []string{"cancelled"}},
 		{"invalid --invoice-number VG11000003 --invoice-date 2026-03-02 --reason 訂單取消", "VG11000003", 1, []string{"voided"}},
+		{"b2c-invalid --invoice-no JU11000003 --invoice-date 2026/03/02 --reason 訂單取消", "JU11000003", 1, []string{"voided"}},
 		{"invalid-confirm --invoice-number VG11000004 --invoice-date 2026/03/02", "VG11000004", 1, []string{"void_confirmed"}},
 		{"get-allowance-confirm --allowance-no 2603010000000005", "2603010000000005", 1, nil},
 	}
