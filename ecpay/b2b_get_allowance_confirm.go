@@ -40,7 +40,7 @@ func (c *Client) B2BGetAllowanceConfirm(
 
 // B2BGetAllowanceConfirmResponse tells the state of the confirmation.
 type B2BGetAllowanceConfirmResponse struct {
-	Outcome
+	RtnStatus
 	RtnData Nested[B2BAllowanceConfirm]
 }
 

@@ -24,7 +24,7 @@ func (c *Client) B2BGetInvalid(ctx context.Context, m *Merchant, r *B2BGetInvali
 
 // B2BGetInvalidResponse is what ECPay holds of the void.
 type B2BGetInvalidResponse struct {
-	Outcome
+	RtnStatus
 	RtnData Nested[B2BVoid]
 }
 

@@ -26,7 +26,7 @@ func (c *Client) B2BGetInvalidConfirm(
 
 // B2BGetInvalidConfirmResponse is what ECPay holds of the confirmation.
 type B2BGetInvalidConfirmResponse struct {
-	Outcome
+	RtnStatus
 	RtnData Nested[B2BVoidConfirm]
 }
 

@@ -24,7 +24,7 @@ func (c *Client) B2BGetIssue(ctx context.Context, m *Merchant, r *B2BGetIssueReq
 
 // B2BGetIssueResponse is what ECPay holds of the invoice.
 type B2BGetIssueResponse struct {
-	Outcome
+	RtnStatus
 	RtnData Nested[B2BIssue]
 }
 

@@ -46,4 +46,4 @@ func (c *Client) B2BInvalid(ctx context.Context, m *Merchant, r *B2BInvalidReque
 }
 
 // B2BInvalidResponse has no fields of its own.
-type B2BInvalidResponse struct{ Outcome }
+type B2BInvalidResponse struct{ RtnStatus }

@@ -44,4 +44,4 @@ func (c *Client) B2BInvalidConfirm(ctx context.Context, m *Merchant, r *B2BInval
 }
 
 // B2BInvalidConfirmResponse has no fields of its own.
-type B2BInvalidConfirmResponse struct{ Outcome }
+type B2BInvalidConfirmResponse struct{ RtnStatus }

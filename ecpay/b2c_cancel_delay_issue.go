@@ -39,4 +39,4 @@ func (c *Client) B2CCancelDelayIssue(
 }
 
 // B2CCancelDelayIssueResponse has no fields of its own.
-type B2CCancelDelayIssueResponse struct{ Outcome }
+type B2CCancelDelayIssueResponse struct{ RtnStatus }

@@ -157,6 +157,6 @@ func (c *Client) B2CDelayIssue(ctx context.Context, m *Merchant, r *B2CDelayIssu
 
 // B2CDelayIssueResponse carries the Tsr as OrderNumber.
 type B2CDelayIssueResponse struct {
-	Outcome
+	RtnStatus
 	OrderNumber Text `json:",omitempty"`
 }

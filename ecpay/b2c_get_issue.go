@@ -52,7 +52,7 @@ func (c *Client) B2CGetIssue(ctx context.Context, m *Merchant, r *B2CGetIssueReq
 // B2CGetIssueResponse is what ECPay holds of an issued invoice, without the
 // buyer's data.
 type B2CGetIssueResponse struct {
-	Outcome
+	RtnStatus
 	// IIS_Number is the invoice number.
 	IIS_Number        Text `json:",omitempty"` // ECPay's spelling
 	IIS_Relate_Number Text `json:",omitempty"`

@@ -44,6 +44,6 @@ func (c *Client) B2CInvalid(ctx context.Context, m *Merchant, r *B2CInvalidReque
 
 // B2CInvalidResponse names the invoice that is voided.
 type B2CInvalidResponse struct {
-	Outcome
+	RtnStatus
 	InvoiceNo Text `json:",omitempty"`
 }

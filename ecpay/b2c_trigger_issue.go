@@ -56,7 +56,7 @@ func (c *Client) B2CTriggerIssue(ctx context.Context, m *Merchant, r *B2CTrigger
 // by RelateNumber does. ECPay's field table calls the Tsr OrderNumber, its
 // example Tsr; either may be empty.
 type B2CTriggerIssueResponse struct {
-	Outcome
+	RtnStatus
 	Tsr         Text `json:",omitempty"`
 	OrderNumber Text `json:",omitempty"`
 }

@@ -106,14 +106,14 @@ type Response interface {
 	Result() (rtnCode int64, rtnMsg string)
 }
 
-// Outcome is what every response begins with.
-type Outcome struct {
+// RtnStatus is what every response begins with.
+type RtnStatus struct {
 	RtnCode Code
 	RtnMsg  Text
 }
 
 // Result implements [Response].
-func (o Outcome) Result() (int64, string) { return int64(o.RtnCode), string(o.RtnMsg) }
+func (o RtnStatus) Result() (int64, string) { return int64(o.RtnCode), string(o.RtnMsg) }
 
 // Operations returns the operation table: a line for every file of an operation.
 func Operations() []Operation {
