@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,21 +18,24 @@ import (
 func newLoadingBench(t *testing.T) (b *bench, id string, load func()) {
 	t.Helper()
 	b = newBenchWithout(t, ecpaytest.Config{}, nil)
-	// A quarter of a millisecond and more for each command of its AOF, of which it has enough for half a
-	// minute. After each 1,024 of them it answers clients.
-	b.useRedis(redistest.Options{AppendFsync: "everysec", Args: []string{"--key-load-delay", "250"}})
+	// Its keys, 5 ms each and more, take half a minute. After some dozens of them it answers clients.
+	b.useRedis(redistest.Options{AppendFsync: "everysec",
+		Args: []string{"--key-load-delay", "5000", "--loading-process-events-interval-bytes", "1024"}})
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "LOADED"}))
 	id = b.enqueue("trigger-issue", "--tsr", "LOADED", "--relate-number", "LOADED", "--delay-day", "0").ID
 	rdb := b.redis.Client()
-	for range 10 {
-		pipe := rdb.Pipeline()
-		for range 10_000 {
-			pipe.Set(t.Context(), "other", "v", 0)
-		}
-		if _, err := pipe.Exec(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	pipe := rdb.Pipeline()
+	for i := range 6_000 {
+		pipe.Set(t.Context(), fmt.Sprintf("other:%d", i), "a value of more than twenty bytes", 0)
 	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.must(rdb.BgRewriteAOF(t.Context()).Err()) // what is in commands of the AOF it loads 1,024 at a time
+	b.eventually("the keys are in the AOF's base", func() bool {
+		info := rdb.InfoMap(t.Context(), "persistence").Val()["Persistence"]
+		return info["aof_rewrite_in_progress"] == "0" && info["aof_rewrite_scheduled"] == "0" && info["aof_last_bgrewrite_status"] == "ok"
+	})
 	back := make(chan error, 1)
 	b.redis.Kill()
 	go func() { back <- b.redis.Restart(t.Context()) }()

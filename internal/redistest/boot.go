@@ -88,8 +88,8 @@ func (s *Server) boot(ctx context.Context, port int) error {
 		if last == nil && !p.exited() {
 			return nil
 		}
-		if redis.HasErrorPrefix(last, "LOADING") { // it answers, and takes as long as its data does
-			limit.Reset(startLimit)
+		if redis.HasErrorPrefix(last, "LOADING") {
+			limit.Stop() // it takes as long as its data does, and may be silent for long meanwhile
 		}
 		wait := time.NewTimer(pollEvery)
 		select {
