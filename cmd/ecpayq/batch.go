@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/urfave/cli/v3"
@@ -18,8 +17,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/config"
-	"github.com/ecpayq/ecpayq/internal/exactjson"
-	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/internal/intents"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -34,9 +32,6 @@ is wrong or could not be stored, else 3 if the earlier task of one is dead or di
 		Action: p.enqueueBatch,
 	}
 }
-
-// maxLine is room for the largest payload and what is around it.
-var maxLine = tasks.MaxPayload() + 1<<10
 
 // maxProblems is how many lines with a problem are told on stderr: the results
 // have them all.
@@ -170,7 +165,7 @@ func (b *batchRun) read(ctx context.Context, yield func(enqueue.Item) bool) {
 		if len(text) == 0 {
 			continue
 		}
-		item, err := parseLine(text)
+		item, err := intents.Parse(text)
 		b.wait(err)
 		if err == nil && !yield(item) {
 			return
@@ -178,7 +173,7 @@ func (b *batchRun) read(ctx context.Context, yield func(enqueue.Item) bool) {
 	}
 }
 
-var errLongLine = fmt.Errorf("is longer than %d bytes", maxLine)
+var errLongLine = fmt.Errorf("is longer than %d bytes", intents.MaxSize)
 
 // readLine returns the next line, without the space around it. It is valid until
 // the next call.
@@ -193,7 +188,7 @@ func (b *batchRun) readLine() ([]byte, error) {
 		n += len(text)
 	}
 	b.bar.add(int64(n))
-	if n > maxLine {
+	if n > intents.MaxSize {
 		return nil, errLongLine // also when the file ends with it: the next call says so
 	}
 	if b.line == 1 {
@@ -203,74 +198,6 @@ func (b *batchRun) readLine() ([]byte, error) {
 		err = nil
 	}
 	return text, err
-}
-
-// parseLine reads one line. Its errors quote no value.
-func parseLine(text []byte) (enqueue.Item, error) {
-	if p := parseUsual(text); p != nil {
-		return enqueue.Item{Payload: p}, nil
-	}
-	var l struct {
-		Type      string           `json:"type"`
-		Data      exactjson.Object `json:"data"`
-		ProcessAt *string          `json:"process_at"`
-	}
-	if err := exactjson.Unmarshal(text, &l); err != nil {
-		return enqueue.Item{}, lineError(err)
-	}
-	switch {
-	case l.Type == "":
-		return enqueue.Item{}, errors.New("type is required")
-	case len(l.Data) == 0:
-		return enqueue.Item{}, errors.New("data is required")
-	}
-	p, err := tasks.Decode(l.Type, nil, l.Data)
-	if err != nil {
-		return enqueue.Item{}, errors.New(strings.TrimPrefix(err.Error(), tasks.ErrCorrupt.Error()+": "))
-	}
-	item := enqueue.Item{Payload: p}
-	if l.ProcessAt != nil {
-		at, err := time.Parse(time.RFC3339, *l.ProcessAt)
-		if err != nil {
-			return enqueue.Item{}, errors.New("process_at must be RFC 3339, like 2026-01-31T09:00:00+08:00")
-		}
-		item.Options = []enqueue.Option{enqueue.ProcessAt(at)}
-	}
-	return item, nil
-}
-
-// parseUsual reads a line as it usually is, and nearly twice as fast:
-// {"type":"…","data":…} without spaces. Between that there is exactly one JSON
-// value, or [tasks.Decode] says no: then it is nil, as for any other line.
-func parseUsual(text []byte) tasks.Payload {
-	rest, ok := bytes.CutPrefix(text, []byte(`{"type":"`))
-	if !ok {
-		return nil
-	}
-	name, data, ok := bytes.Cut(rest, []byte(`","data":`))
-	if !ok || len(data) == 0 || data[0] != '{' || data[len(data)-1] != '}' {
-		return nil
-	}
-	p, err := tasks.Decode(string(name), nil, data[:len(data)-1])
-	if err != nil {
-		return nil
-	}
-	return p
-}
-
-// lineError is what the walk says, or what a line looks like where it is none at all.
-func lineError(err error) error {
-	var wrong *exactjson.Error
-	switch {
-	case !errors.As(err, &wrong):
-		return err
-	case wrong.Problem == exactjson.Trailing:
-		return fmt.Errorf("has %w", wrong)
-	case wrong.Problem == exactjson.NotJSON, wrong.Problem == exactjson.WrongType && wrong.Field == "":
-		return fmt.Errorf(`is no JSON object like {"type":"b2c:trigger_issue","data":{…}}: %w`, wrong)
-	default:
-		return wrong
-	}
 }
 
 // wait puts the line that was just read in line for its result.

@@ -90,7 +90,7 @@ var levels = [][]string{
 	{"worker"},
 	{"worker/deadletter", "worker/merchants"},
 	{"worker/gate"},
-	{"internal/redishealth"},
+	{"internal/intents", "internal/redishealth"},
 	{"enqueue"},
 	{"tasks/ledger"},
 	{"tasks/record", "internal/samples"},
