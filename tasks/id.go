@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -69,6 +70,35 @@ func (t Type) UndoneByOf(id string) string {
 		return ""
 	}
 	return index().byName[t.UndoneBy].idPrefix + strings.TrimPrefix(id, t.idPrefix)
+}
+
+// SubjectOf returns the subject that an id of the type names, by the names of its fields; nil for
+// an id that it does not fit.
+func (t Type) SubjectOf(id string) map[string]string {
+	parts := strings.Split(strings.TrimPrefix(id, t.idPrefix+"."), ".")
+	if len(parts) < 1+len(t.subjectIs) { // an id may have more, see tasks/b2b_get_allowance_confirm.go
+		return nil
+	}
+	subject := make(map[string]string, len(t.subjectIs))
+	for i, name := range t.subjectIs {
+		value, ok := unescape(parts[1+i])
+		if !ok {
+			return nil
+		}
+		subject[name] = value
+	}
+	return subject
+}
+
+// subjectNames asks a payload in which the name of each field is its value.
+func subjectNames(p Payload) []string {
+	v := reflect.ValueOf(p).Elem()
+	for i := range v.NumField() {
+		if v.Field(i).Kind() == reflect.String {
+			v.Field(i).SetString(v.Type().Field(i).Name)
+		}
+	}
+	return p.subject()
 }
 
 const upperHex = "0123456789ABCDEF"

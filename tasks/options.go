@@ -11,6 +11,9 @@ const (
 	DefaultRetention = 24 * time.Hour
 )
 
+// DefaultOutcomeRetention is how long the end of a task stays in the outcomes of its merchant.
+const DefaultOutcomeRetention = 168 * time.Hour
+
 // DefaultFinishTTL is how long a finished write is recognised: 45 days.
 const DefaultFinishTTL = 1080 * time.Hour
 

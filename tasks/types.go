@@ -52,6 +52,7 @@ type Type struct {
 
 	newPayload func() Payload
 	idPrefix   string
+	subjectIs  []string // the names of the fields of the subject
 }
 
 // Proof is what it proves that an [Ask] shows what it looks for.
@@ -136,6 +137,7 @@ var index = sync.OnceValue(func() (x struct {
 		p := t.newPayload()
 		t.Operation = p.Request().Operation()
 		category, name := strings.ToLower(string(t.Operation.Category)), words(t.Operation.Name, '_')
+		t.subjectIs = subjectNames(p)
 		t.Name, t.idPrefix = category+":"+name, category+"."+name
 		x.byName[t.Name], x.byPrefix[t.idPrefix], x.byPayload[reflect.TypeOf(p)] = t, t, t
 		x.maxPayload = max(x.maxPayload, t.MaxPayload)

@@ -30,15 +30,17 @@ type handler struct {
 	policy    Policy
 	timeout   time.Duration // of one attempt
 	finishTTL time.Duration
-	retention time.Duration // of the record of a finished task
-	now       func() time.Time
-	random    func() float64 // in [0, 1), for jitter
-	log       zerolog.Logger
-	observer  Observer
-	repeats   *logRepeats
-	resumer   *resumer
-	egress    *egress
-	intervals *intervalWarning
+	// outcomesFor is how long what ended stays in the feed of outcomes.
+	outcomesFor time.Duration
+	retention   time.Duration // of the record of a finished task
+	now         func() time.Time
+	random      func() float64 // in [0, 1), for jitter
+	log         zerolog.Logger
+	observer    Observer
+	repeats     *logRepeats
+	resumer     *resumer
+	egress      *egress
+	intervals   *intervalWarning
 	// completions takes the outcomes of what is done, where it is not nil.
 	completions *asynqx.CompleteClient
 }

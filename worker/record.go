@@ -69,7 +69,8 @@ func (h *handler) leave(ctx context.Context, a *attempt, res gate.Result) error 
 func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	res := gate.Result{
 		Spends: v.Action != Hold && !a.unheard, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Text(),
-		Settled: !a.open, History: a.history, Banned: a.banned, BanWhy: a.banWhy, Held: v.Held, Unsure: a.unsure,
+		OutcomesFor: h.outcomesFor,
+		Settled:     !a.open, History: a.history, Banned: a.banned, BanWhy: a.banWhy, Held: v.Held, Unsure: a.unsure,
 	}
 	switch v.Action {
 	case Done:

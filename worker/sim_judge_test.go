@@ -63,6 +63,7 @@ func (s *sim) judge(c *simCounts) {
 			s.violated("%s of %s is neither done nor in the ledger: state %q, in the ledger %t", i.name, i.subject, state, dead)
 		}
 	}
+	s.judgeOutcomes(c, record.NewReader(reader.rdb))
 	c.stopped.Add(s.stops.n)
 	c.cancelled.Add(s.stops.cancelled)
 	s.judgeCalls(c)

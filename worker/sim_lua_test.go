@@ -150,11 +150,15 @@ func (r *simRedis) script(c *server.Peer, cmd string, args []string) {
 	l.redis = r
 	l.G.Global.RawSetString("KEYS", l.words(args[2:2+numKeys]))
 	l.G.Global.RawSetString("ARGV", l.words(args[2+numKeys:]))
+	before := r.look(args[2 : 2+numKeys])
 	l.Push(l.NewFunctionFromProto(proto.(*lua.FunctionProto)))
 	if err := l.PCall(0, 1, nil); err != nil {
 		c.WriteError("ERR " + strings.ReplaceAll(err.Error(), "\n", " "))
 	} else {
 		writeLua(c, l.Get(-1))
+	}
+	if before.key != "" {
+		r.note(before, r.look(args[2:2+numKeys]))
 	}
 	l.SetTop(0)
 }

@@ -33,6 +33,16 @@ var brokenRules = []struct {
 		`is neither done nor in the ledger`,
 	},
 	{
+		"a second execution appends an outcome again", "gate/leave.lua",
+		"keep = ARGV.outcomes_for, known = known,", "keep = ARGV.outcomes_for, known = false,",
+		`are not the ends of its tasks`,
+	},
+	{
+		"an end is not in the outcomes", "../tasks/ledger/ended.lua",
+		"if not e.known then append_outcome(e) end", "if not e.known and e.as ~= 'stopped' then append_outcome(e) end",
+		`are not the ends of its tasks`,
+	},
+	{
 		"no mark of a write in flight", "gate/request.lua",
 		"if ARGV.is_write ~= '1' then return end", "if ARGV.is_write ~= '2' then return end",
 		forgotten,

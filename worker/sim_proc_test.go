@@ -333,7 +333,7 @@ func (p *simProc) seen(cmd []string) []string {
 	}
 	n, _ := strconv.Atoi(cmd[2])
 	switch {
-	case strings.Contains(cmd[5], ":lock:") && (n == 7 || n == 8):
+	case strings.Contains(cmd[5], ":lock:") && (n == 7 || n == 8 || n == 9):
 		p.sim.mu.Lock()
 		defer p.sim.mu.Unlock()
 		p.sim.tokens[cmd[3+n]] = p

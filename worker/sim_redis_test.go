@@ -19,6 +19,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // simRedis is a Redis of a simulation: miniredis with a wall clock of its own,
@@ -29,6 +31,7 @@ type simRedis struct {
 	mr      *miniredis.Miniredis
 	peer    *server.Peer    // of direct
 	scripts map[string]bool // that it knows, by SHA-1
+	ends    simEnds
 	out     bytes.Buffer
 	offset  atomic.Int64 // how far its clock is ahead, in nanoseconds
 	start   time.Time    // since when it is up
@@ -38,7 +41,7 @@ type simRedis struct {
 }
 
 func newSimRedis() *simRedis {
-	r := &simRedis{mr: miniredis.NewMiniRedis(), scripts: map[string]bool{}, start: time.Now()}
+	r := &simRedis{mr: miniredis.NewMiniRedis(), scripts: map[string]bool{}, ends: simEnds{}, start: time.Now()}
 	r.replID.Store(1)
 	conn, err := r.mr.Dial() // starts it without a listener
 	if err != nil {
@@ -187,10 +190,13 @@ func commands(b []byte) (all [][]string, whole bool) {
 }
 
 // snapshot is all that Redis holds, for what a failover loses.
-type snapshot [][]any
+type snapshot struct {
+	commands [][]any
+	ends     simEnds
+}
 
 func (r *simRedis) snapshot() snapshot {
-	var s snapshot
+	var s [][]any
 	for _, key := range r.list("KEYS", "*") {
 		switch kind := r.text("TYPE", key); kind {
 		case "string":
@@ -219,13 +225,29 @@ func (r *simRedis) snapshot() snapshot {
 				args = append(args, words[i+1], words[i])
 			}
 			s = append(s, args)
-		case "stream": // the audit, about which nothing is decided
+		case "stream":
+			if key == record.AuditKey { // about which nothing is decided
+				continue
+			}
+			s = append(s, r.stream(key)...)
 		default:
 			panic("no snapshot of a " + kind)
 		}
 		if ttl := r.number("PTTL", key); ttl > 0 {
 			s = append(s, []any{"PEXPIREAT", key, r.now().UnixMilli() + int64(ttl)})
 		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return snapshot{s, maps.Clone(r.ends)}
+}
+
+// stream is what writes a stream again.
+func (r *simRedis) stream(key string) (s [][]any) {
+	entries, _ := r.direct("XRANGE", key, "-", "+").([]any)
+	for _, e := range entries {
+		entry := e.([]any)
+		s = append(s, append([]any{"XADD", key, entry[0]}, entry[1].([]any)...))
 	}
 	return s
 }
@@ -234,9 +256,12 @@ func (r *simRedis) snapshot() snapshot {
 // snapshot.
 func (r *simRedis) promote(s snapshot) {
 	r.direct("FLUSHALL")
-	for _, cmd := range s {
+	for _, cmd := range s.commands {
 		r.direct(cmd...)
 	}
+	r.mu.Lock()
+	r.ends = maps.Clone(s.ends)
+	r.mu.Unlock()
 	r.replID.Add(1)
 	r.second.Store(true)
 }

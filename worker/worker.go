@@ -75,6 +75,9 @@ type Config struct {
 	// FinishTTL is how long a finished write is recognised. Defaults to
 	// [tasks.DefaultFinishTTL].
 	FinishTTL time.Duration
+	// OutcomeRetention is how long the end of a task stays in the outcomes of its merchant.
+	// Defaults to [tasks.DefaultOutcomeRetention].
+	OutcomeRetention time.Duration
 	// ClockCheck is how often Redis' clock is compared with ours. Defaults to 1 min.
 	ClockCheck time.Duration
 	// Now is the clock. Defaults to [time.Now].
@@ -123,6 +126,7 @@ func (c Config) withDefaults() Config {
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
 	c.Retention = cmp.Or(c.Retention, tasks.DefaultRetention)
 	c.FinishTTL = cmp.Or(c.FinishTTL, tasks.DefaultFinishTTL)
+	c.OutcomeRetention = cmp.Or(c.OutcomeRetention, tasks.DefaultOutcomeRetention)
 	c.ClockCheck = cmp.Or(c.ClockCheck, time.Minute)
 	if c.Now == nil {
 		c.Now = time.Now
@@ -194,7 +198,7 @@ func New(cfg Config) (*Worker, error) {
 		h: &handler{
 			gate:  gate.New(cfg.GateRedis, cfg.Confirm).Observed(cfg.Observer.Gate).Timed(cfg.Now, monotonic(), cfg.Policy.Fence),
 			ecpay: cfg.ECPay, slots: newSlots(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
-			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention,
+			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention, outcomesFor: cfg.OutcomeRetention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, repeats: &logRepeats{},
 			intervals: newIntervalWarning(cfg.Logger),
 			resumer:   newResumer(merchants.New(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),

@@ -143,6 +143,7 @@ func hintFor(err error) string {
 	var h *config.Hint
 	var usage usageError
 	var invalid *ecpay.ValidationError
+	var gap *enqueue.OutcomeGapError
 	switch {
 	case errors.As(err, &h):
 		return h.Text
@@ -152,6 +153,8 @@ func hintFor(err error) string {
 			flags[i] = "--" + tasks.FlagName(f.Field)
 		}
 		return "nothing was stored; mend " + strings.Join(flags, ", ")
+	case errors.As(err, &gap):
+		return "ecpayq outcomes --after " + gap.Next
 	case errors.Is(err, enqueue.ErrStuck):
 		return "ecpayq dead replay ID brings it back"
 	case errors.Is(err, enqueue.ErrNotConfirmed):
@@ -182,7 +185,7 @@ func newRoot(s streams) (*program, *cli.Command) {
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
 			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.merchantCommand(), p.scheduleCommand(),
-			p.auditCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(), p.versionCommand(),
+			p.outcomesCommand(), p.auditCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(), p.versionCommand(),
 		},
 		Before:         func(ctx context.Context, _ *cli.Command) (context.Context, error) { p.ctx = ctx; return ctx, nil },
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run decides

@@ -48,6 +48,7 @@ type Config struct {
 	EgressRate                            int
 	HTTPTimeout, TaskTimeout, ShutdownMax time.Duration
 	Retention, FinishTTL                  time.Duration
+	OutcomeRetention                      time.Duration
 	AdminAddr                             string
 	MetricsByMerchant                     bool
 	LogLevel, LogFormat                   string
@@ -138,6 +139,13 @@ func (c *Config) CheckRetention() error {
 	return WholeSeconds("ECPAYQ_RETENTION", c.Retention)
 }
 
+func (c *Config) checkOutcomeRetention() error {
+	if c.OutcomeRetention < time.Minute {
+		return wrong("ECPAYQ_OUTCOME_RETENTION is %s; it must be at least 1m, and is 168h by default", c.OutcomeRetention)
+	}
+	return nil
+}
+
 // CheckFinishTTL reports what is wrong with the time of finish markers.
 func (c *Config) CheckFinishTTL() error {
 	if c.FinishTTL <= 0 {
@@ -175,7 +183,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, wrong(format, args...))
 		}
 	}
-	errs = append(errs, c.CheckMerchantInterval(), c.CheckRetention(), c.CheckFinishTTL(), c.CheckConnections())
+	errs = append(errs, c.CheckMerchantInterval(), c.CheckRetention(), c.CheckFinishTTL(), c.checkOutcomeRetention(), c.CheckConnections())
 	relation(c.NotFoundGrace >= 0, "ECPAYQ_NOT_FOUND_GRACE is %s; it must not be negative, and 0s is none", c.NotFoundGrace)
 	relation(c.Concurrency > 0, "ECPAYQ_CONCURRENCY is %d; it must be at least 1", c.Concurrency)
 	relation(c.MerchantInFlight > 0, "ECPAYQ_MERCHANT_IN_FLIGHT is %d; it must be at least 1", c.MerchantInFlight)

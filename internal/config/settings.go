@@ -155,6 +155,8 @@ func attemptSettings() []Setting {
 			"wait for attempts on SIGTERM; the process ends 10s later at the latest", func(c *Config) any { return &c.ShutdownMax }},
 		{"finish-ttl", "ECPAYQ_FINISH_TTL", clean.Duration(tasks.DefaultFinishTTL), Worker,
 			"how long a finished write is recognised", func(c *Config) any { return &c.FinishTTL }},
+		{"outcome-retention", "ECPAYQ_OUTCOME_RETENTION", clean.Duration(tasks.DefaultOutcomeRetention), Worker,
+			"how long the end of a task stays in the feed of outcomes, at least", func(c *Config) any { return &c.OutcomeRetention }},
 	}
 }
 

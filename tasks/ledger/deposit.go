@@ -28,7 +28,10 @@ var (
 	settle        = redisx.NewScript[settleKeys, settleArgs, int64](record.ScriptText(record.ReplicationLua + EndedLua + settleLua))
 )
 
-type depositKeys struct{ Task, Done, Dead, Replication string }
+type depositKeys struct {
+	Task, Done, Dead, Replication string
+	record.OutcomeKeys
+}
 
 type depositArgs struct {
 	ID       string
@@ -47,9 +50,13 @@ type depositArgs struct {
 	// which it was not archived yet. A task that died of a verdict after Since was not stopped
 	// by that person.
 	Since time.Time `unit:"ms"`
+	Owner string    // of the outcomes
 }
 
-type settleKeys struct{ Task, Dead, Replication string }
+type settleKeys struct {
+	Task, Dead, Replication string
+	record.OutcomeKeys
+}
 
 type settleArgs struct {
 	ID       string
@@ -58,6 +65,7 @@ type settleArgs struct {
 	Reason   string
 	Enqueued time.Time `unit:"ms"` // zero for unknown
 	ReasonZh string
+	Owner    string // of the outcomes
 }
 
 // reasonSwept is stored with a task that asynq archived without our verdict.
@@ -223,7 +231,11 @@ func (s *Store) noteAll(ctx context.Context, all []*deposit) (noted []*deposit) 
 	names.RunAll(ctx, s.rdb, slices.Collect(maps.Values(owners)))
 	var members []any
 	for _, d := range all {
-		if _, err := owners[record.Owner(d.id)].Answer(); err != nil {
+		_, err := owners[record.Owner(d.id)].Answer()
+		if err == nil {
+			err = NoteOutcomes(ctx, s.rdb, s.topology, record.Owner(d.id))
+		}
+		if err != nil {
 			d.fail("note owner of dead letter", err)
 			continue
 		}
@@ -247,11 +259,14 @@ func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*
 	calls := make([]*redisx.Call[string], len(all))
 	for i, d := range all {
 		calls[i] = depositScript.Call(
-			depositKeys{record.TaskKey(d.id), record.DoneKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.topology, d.id)},
+			depositKeys{
+				record.TaskKey(d.id), record.DoneKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.topology, d.id),
+				record.OutcomeKeysOf(s.topology, record.Owner(d.id)),
+			},
 			depositArgs{
 				ID: d.id, Token: d.token, Died: d.died, Type: d.info.Type, Queue: d.queue, Payload: d.info.Payload, Headers: d.headers,
 				LastErr: record.Clip(d.info.LastErr, maxLastErr), Reason: d.reason().En, Enqueued: d.enqueued, By: d.by,
-				ReasonZh: d.reason().Zh, Since: d.since,
+				ReasonZh: d.reason().Zh, Since: d.since, Owner: record.Owner(d.id),
 			})
 	}
 	depositScript.RunAll(ctx, s.rdb, calls)
@@ -292,8 +307,11 @@ func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*depos
 		}
 		seen = append(seen, d)
 		calls = append(calls, settle.Call(
-			settleKeys{record.TaskKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.topology, d.id)},
-			settleArgs{d.id, d.token, what, d.reason().En, d.enqueued, d.reason().Zh}))
+			settleKeys{
+				record.TaskKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.topology, d.id),
+				record.OutcomeKeysOf(s.topology, record.Owner(d.id)),
+			},
+			settleArgs{d.id, d.token, what, d.reason().En, d.enqueued, d.reason().Zh, record.Owner(d.id)}))
 	}
 	settle.RunAll(ctx, s.rdb, calls)
 	for i, d := range seen {

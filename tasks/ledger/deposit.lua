@@ -27,7 +27,10 @@ if redis.call('ZSCORE', KEYS.dead, ARGV.id) and r[1] and not r[2] then
     -- Run again since it died, and archived without a verdict. A correction that
     -- was not run yet is newer than what asynq has.
     local fields = {'kind', kind, 'reason', ARGV.reason, 'reason_zh', ARGV.reason_zh, 'last_err', ARGV.last_err, 'by', by}
-    ended(fields, KEYS.task, KEYS.dead, ARGV.id, hand and 'stopped' or 'dead', died, r[3], kind, ARGV.reason, ARGV.reason_zh)
+    ended(fields, {
+      id = ARGV.id, owner = ARGV.owner, as = hand and 'stopped' or 'dead', at = died, died = r[3], kind = kind, reason = ARGV.reason,
+      reason_zh = ARGV.reason_zh, known = r[5] == 'dead' and by_hand(r[8]), -- it was not begun since a person stopped it
+    })
     redis.call('HSET', KEYS.task, unpack(fields))
     if r[4] ~= '1' then
       redis.call('HSET', KEYS.task, 'type', ARGV.type, 'queue', ARGV.queue, 'payload', ARGV.payload, 'headers', ARGV.headers)

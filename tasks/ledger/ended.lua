@@ -1,5 +1,6 @@
 -- Shared by the scripts that end a task.
 --
+local MOST_OUTCOMES = 1000000 -- of a merchant, about
 -- Removes what only a letter has from a record.
 local function forget_letter(key)
   redis.call('HDEL', key, 'type', 'queue', 'payload', 'headers', 'died', 'by', 'last_err', 'fix', 'original', 'unsure', 'prior_ttl',
@@ -10,43 +11,83 @@ end
 local function forget_write(key)
   redis.call('HDEL', key, 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats', 'not_executed')
 end
+-- Appends an end to the outcomes of the merchant, a stream whose ids are MS-SEQ. SEQ counts the
+-- merchant's ends by one. MS is when the end was recorded by Redis' clock, or the MS before it
+-- where that clock was set back, since ids must not fall; off is by how much the clock is
+-- behind then. since is how far MS is from the one before, by which a reader recognises what
+-- followed what, also when the entry before is not kept any more. What an answer says is not
+-- stored beside it.
+--
+-- The entry is never the one that is removed, so that the stream is not empty again and SEQ does
+-- not begin anew. All entries have the same fields, whose names Redis then stores once for many.
+local function append_outcome(e)
+  local last = redis.call('XREVRANGE', KEYS.outcomes, '+', '-', 'COUNT', 1)[1]
+  local before, seq = 0, 0
+  if last then
+    before, seq = string.match(last[1], '^(%d+)-(%d+)$')
+    before, seq = tonumber(before), tonumber(seq)
+  end
+  local now, result, trim = redis_now(), e.result or '', {}
+  local ms = math.max(now, before)
+  seq = seq + 1
+  local age = tonumber(e.keep) or 0
+  if age > 0 then trim = {'MINID', '~', digits(math.max(0, now - age))} end
+  local answered = result == '' and e.rtn_code and e.rtn_code ~= '0'
+  local entry = {
+    digits(ms) .. '-' .. digits(seq), 'id', e.id, 'state', e.as, 'kind', e.kind or '', 'rtn_code', answered and e.rtn_code or '',
+    'rtn_msg', result == '' and e.rtn_msg or '', 'reason', e.reason or '', 'reason_zh', e.reason_zh or '', 'result', result,
+    'since', digits(ms - before), 'off', digits(ms - now),
+  }
+  for i = 1, #entry do trim[#trim + 1] = entry[i] end
+  redis.call('XADD', KEYS.outcomes, unpack(trim))
+  if seq % 100 == 1 then -- the first one among them; later ones mend what a failover lost
+    redis.call('XTRIM', KEYS.outcomes, 'MAXLEN', '~', MOST_OUTCOMES)
+    if KEYS.outcome_owners then redis.call('SADD', KEYS.outcome_owners, e.owner) end
+  end
+end
 -- Every end of a task goes through ended: of a verdict (leave.lua in worker/gate), of what asynq
 -- archived without one and of what a person stopped (deposit.lua, settle.lua), and by a person's
--- word (resolve.lua). It puts the task into the index of the ledger or takes it out, and adds to
--- fields what the record says of the end. The caller then writes fields, its own among them, by
--- one command.
+-- word (resolve.lua). It puts the task into the index of the ledger or takes it out, appends the
+-- end to the merchant's outcomes, and adds to fields what the record says of the end. The caller
+-- then writes fields, its own among them, by one command.
 --
+-- Keys: task, dead and those of OutcomeKeys in tasks/record/keys.go.
 -- fields: names and values of the record
--- key, index: the record, and the index of the ledger
--- id: of the task, which names its type and its merchant as well
--- as: done, or by a person's word resolved or, before it was ever begun, cancelled; dead, or stopped, which is dead
---     because a person archived it
--- at: when it ended, by Redis' clock (ms)
--- died: when it died before, false if it never did
--- kind: what it ended of; for what a person ends, what it had died of
--- reason, reason_zh: why it is dead or stopped
--- rtn_code, rtn_msg, http_status, trans_code: of the last answer; nil for what no answer ended
+-- e is a table of
+--   id: of the task, which names its type and its subject as well
+--   owner: whose outcomes these are
+--   as: done, or by a person's word resolved or, before it was ever begun, cancelled; dead, or stopped, which is dead
+--       because a person archived it
+--   at: when it ended, by Redis' clock (ms)
+--   died: when it died before, false if it never did
+--   kind: what it ended of; for what a person ends, what it had died of
+--   reason, reason_zh: why it is dead or stopped
+--   rtn_code, rtn_msg, http_status, trans_code: of the last answer; nil for what no answer ended
+--   result: the last answer itself
+--   keep: how long outcomes are kept (ms), nil where it is not known
+--   known: true where this end is in the outcomes already
 --
 -- A script may be executed twice. The second execution ends nothing again, except where it
 -- brings a proof of the effect (leave.lua): a proof is recorded whichever attempt brings it,
--- also when the task is done by then.
-local function ended(fields, key, index, id, as, at, died, kind, reason, reason_zh, rtn_code, rtn_msg, http_status, trans_code)
+-- also when the task is done by then. It is then known.
+local function ended(fields, e)
+  if not e.known then append_outcome(e) end
   local n = #fields
-  if as ~= 'dead' and as ~= 'stopped' then
+  if e.as ~= 'dead' and e.as ~= 'stopped' then
     fields[n + 1], fields[n + 2] = 'state', 'done'
-    redis.call('ZREM', index, id)
-    if died then forget_letter(key) end
+    redis.call('ZREM', KEYS.dead, e.id)
+    if e.died then forget_letter(KEYS.task) end
     return
   end
-  redis.call('ZADD', index, at, id)
+  redis.call('ZADD', KEYS.dead, e.at, e.id)
   -- What it died of stays beside what a later run brings.
-  local death = {'state', 'dead', 'died', at, 'd_kind', kind, 'd_reason', reason, 'd_reason_zh', reason_zh}
+  local death = {'state', 'dead', 'died', e.at, 'd_kind', e.kind, 'd_reason', e.reason, 'd_reason_zh', e.reason_zh}
   for i = 1, #death do fields[n + i] = death[i] end
-  if not rtn_code then
-    redis.call('HDEL', key, 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg')
+  if not e.rtn_code then
+    redis.call('HDEL', KEYS.task, 'd_http_status', 'd_trans_code', 'd_rtn_code', 'd_rtn_msg')
     return
   end
   n = #fields
-  local answer = {'d_http_status', http_status, 'd_trans_code', trans_code, 'd_rtn_code', rtn_code, 'd_rtn_msg', rtn_msg}
+  local answer = {'d_http_status', e.http_status, 'd_trans_code', e.trans_code, 'd_rtn_code', e.rtn_code, 'd_rtn_msg', e.rtn_msg}
   for i = 1, #answer do fields[n + i] = answer[i] end
 end

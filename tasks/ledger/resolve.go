@@ -17,7 +17,10 @@ var resolveLua string
 
 var resolve = redisx.NewScript[resolveKeys, resolveArgs, string](record.ScriptText(record.ReplicationLua + EndedLua + resolveLua))
 
-type resolveKeys struct{ Task, Done, Dead, Lock, Replication string }
+type resolveKeys struct {
+	Task, Done, Dead, Lock, Replication string
+	record.OutcomeKeys
+}
 
 type resolveArgs struct {
 	ID        string
@@ -28,6 +31,7 @@ type resolveArgs struct {
 	Clock     time.Time     `unit:"ms"` // the caller's
 	IfUnbegun bool          // only if it was never begun
 	Enqueued  time.Time     `unit:"ms"` // by the producer's clock
+	Owner     string        // of the outcomes
 }
 
 // Resolve ends a dead task by a person's word. The death is the one in the entry, which
@@ -40,9 +44,13 @@ func (s *Store) Resolve(ctx context.Context, e Entry, who, note string, doneTTL,
 func (s *Store) end(ctx context.Context, e Entry, who, note string, doneTTL, recordTTL time.Duration, unbegun bool) (string, error) {
 	keys := resolveKeys{
 		record.TaskKey(e.ID), record.DoneKey(e.ID), record.DeadKey(e.ID), record.LockKey(e.ID), record.ReplicationKey(s.topology, e.ID),
+		record.OutcomeKeysOf(s.topology, record.Owner(e.ID)),
+	}
+	if err := NoteOutcomes(ctx, s.rdb, s.topology, record.Owner(e.ID)); err != nil {
+		return "", err
 	}
 	v, err := resolve.Run(ctx, s.rdb, keys,
-		resolveArgs{e.ID, died(e), who, note, doneTTL, recordTTL, s.now(), unbegun, tasks.ParseHeaders(e.Headers).Enqueued})
+		resolveArgs{e.ID, died(e), who, note, doneTTL, recordTTL, s.now(), unbegun, tasks.ParseHeaders(e.Headers).Enqueued, record.Owner(e.ID)})
 	if err != nil {
 		return "", fmt.Errorf("resolve: %w", err)
 	}

@@ -12,7 +12,7 @@ if not redis.call('ZSCORE', KEYS.dead, ARGV.id) then
   return 'gone'
 end
 local now = redis_now()
-local r = redis.call('HMGET', KEYS.task, 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived', 'd_kind', 'd_rtn_code', 'first')
+local r = redis.call('HMGET', KEYS.task, 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived', 'd_kind', 'd_rtn_code', 'first', 'd_rtn_msg')
 if r[1] ~= ARGV.died then
   return 'changed'
 end
@@ -30,7 +30,10 @@ if ARGV.done_ttl ~= '0' then
   redis.call('SET', KEYS.done, 'resolved ' .. now, 'PX', ARGV.done_ttl) -- which proves no effect
 end
 local fields = {'token', '', 'resolved_by', ARGV.who, 'note', ARGV.note}
-ended(fields, KEYS.task, KEYS.dead, ARGV.id, ARGV.if_unbegun == '1' and 'cancelled' or 'resolved', now, r[1], r[7], nil, nil, r[8])
+ended(fields, {
+  id = ARGV.id, owner = ARGV.owner, as = ARGV.if_unbegun == '1' and 'cancelled' or 'resolved', at = now, died = r[1], kind = r[7],
+  rtn_code = r[8], rtn_msg = r[10],
+})
 redis.call('HSET', KEYS.task, unpack(fields))
 forget_write(KEYS.task)
 redis.call('PEXPIRE', KEYS.task, ARGV.record_ttl)

@@ -22,7 +22,10 @@ if r[2] ~= 'dead' or hand then
   local open = unaccounted(r[3], KEYS.replication, ARGV.enqueued, r[7]) or r[2] == 'dead' and r[6] == 'Ambiguous'
   local kind = open and 'Ambiguous' or hand and 'Stopped' or 'Unknown'
   local fields = {'kind', kind, 'reason', ARGV.reason, 'reason_zh', ARGV.reason_zh}
-  ended(fields, KEYS.task, KEYS.dead, ARGV.id, hand and 'stopped' or 'dead', r[8], r[8], kind, ARGV.reason, ARGV.reason_zh)
+  ended(fields, {
+    id = ARGV.id, owner = ARGV.owner, as = hand and 'stopped' or 'dead', at = r[8], died = r[8], kind = kind, reason = ARGV.reason,
+    reason_zh = ARGV.reason_zh,
+  })
   redis.call('HSET', KEYS.task, unpack(fields))
 end
 return 1

@@ -96,6 +96,20 @@ func EgressKeys(name string) []string {
 	return []string{p + "state", p + "forbidden", p + "unavailable"}
 }
 
+// OutcomeKeys are those by which an end is told: the stream of a merchant's outcomes and, unless
+// on a cluster, the set of all merchants that have one.
+type OutcomeKeys struct{ Outcomes, OutcomeOwners string }
+
+// OutcomeKeysOf returns those of an owner. On a cluster the set is in another slot, and is written
+// before.
+func OutcomeKeysOf(of redisx.Topology, owner string) OutcomeKeys {
+	k := OutcomeKeys{Outcomes: prefix + "{" + owner + "}:outcomes"}
+	if !of.Cluster() {
+		k.OutcomeOwners = OutcomeOwnersKey
+	}
+	return k
+}
+
 // Keys that belong to no merchant.
 const (
 	// OwnersKey is a sorted set of the owners that have dead letters, by the time of
@@ -116,6 +130,8 @@ const (
 	// last.
 	MerchantsKey = prefix + "{merchants}:seen"
 	DeniedKey    = prefix + "{merchants}:denied"
+	// OutcomeOwnersKey is a set of the owners that have outcomes.
+	OutcomeOwnersKey = prefix + "{outcomes}:owners"
 	// AuditKey is a stream of who replayed, corrected, replaced and resolved what.
 	AuditKey = prefix + "{audit}"
 )

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,7 +24,8 @@ type Gate struct {
 	topology redisx.Topology
 	confirm  redisx.Confirm
 	took     func(step string, d time.Duration)
-	clock    *clock // nil notices no clock that is set
+	clock    *clock   // nil notices no clock that is set
+	noted    sync.Map // time.Time by the owner of outcomes
 }
 
 // New returns a Gate that uses rdb and never closes it. With confirm, a write's

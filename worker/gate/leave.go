@@ -40,6 +40,9 @@ type Result struct {
 	// RecordTTL is how long the record stays, 0 for ever; DoneTTL how long the
 	// finish marker does, 0 for none.
 	RecordTTL, DoneTTL time.Duration
+	// OutcomesFor is how long what ended stays in the merchant's outcomes at least, 0 for no such
+	// bound.
+	OutcomesFor time.Duration
 
 	Kind       ecpay.Kind
 	HTTPStatus int
@@ -82,7 +85,12 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 			return fmt.Errorf("note merchant: %w", err)
 		}
 	}
-	ok, err := leaveScript.Run(ctx, g.rdb, a.leaveKeys(), args)
+	if r.State == record.Dead || r.State == record.Done {
+		if err := g.noteOutcomes(ctx, a.Keys.Owner); err != nil {
+			return err
+		}
+	}
+	ok, err := leaveScript.Run(ctx, g.rdb, g.leaveKeys(a), args)
 	switch {
 	case err != nil:
 		return fmt.Errorf("record outcome: %w", err)
@@ -92,9 +100,24 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	return nil
 }
 
-func (a Attempt) leaveKeys() leaveKeys {
+// noteOutcomes is [ledger.NoteOutcomes], now and then for each merchant.
+func (g *Gate) noteOutcomes(ctx context.Context, owner string) error {
+	if at, ok := g.noted.Load(owner); ok && time.Since(at.(time.Time)) < noteAgain {
+		return nil
+	}
+	err := ledger.NoteOutcomes(ctx, g.rdb, g.topology, owner)
+	if err == nil {
+		g.noted.Store(owner, time.Now())
+	}
+	return err
+}
+
+// noteAgain mends within this time what a failover lost.
+const noteAgain = 10 * time.Minute
+
+func (g *Gate) leaveKeys(a Attempt) leaveKeys {
 	k := a.Keys
-	return leaveKeys{k.Task, k.Done, k.Lock, k.Dead, k.Pace, k.Flight, k.Held}
+	return leaveKeys{k.Task, k.Done, k.Lock, k.Dead, k.Pace, k.Flight, k.Held, record.OutcomeKeysOf(g.topology, k.Owner)}
 }
 
 func (r Result) args(a Attempt) leaveArgs {
@@ -102,6 +125,7 @@ func (r Result) args(a Attempt) leaveArgs {
 		Token: a.Token, State: r.State, RecordTTL: r.RecordTTL, DoneTTL: r.DoneTTL,
 		Spends: r.Spends, Pauses: r.Pauses, Settled: r.Settled, Stale: r.Stale,
 		Delay: r.Delay, ID: a.Keys.ID, Mark: r.History.mark, Banned: r.Banned, BanWhy: r.BanWhy, Held: r.Held, Unsure: r.Unsure,
+		Owner: a.Keys.Owner, OutcomesFor: r.OutcomesFor,
 		Kind: r.Kind.String(), HTTPStatus: r.HTTPStatus, TransCode: r.TransCode, RtnCode: r.RtnCode, RtnMsg: r.RtnMsg,
 		Reason: r.Reason.En, ReasonZh: r.Reason.Zh, Result: r.Answer,
 	}
@@ -132,7 +156,7 @@ func LeaveAfter(keys, args int) string {
 func (g *Gate) LeaveWith(a Attempt, r Result) asynqx.Call {
 	return asynqx.Call{
 		Append: func(keys []string, args []any) ([]string, []any) {
-			return leaveScript.Appended(keys, args, a.leaveKeys(), r.args(a))
+			return leaveScript.Appended(keys, args, g.leaveKeys(a), r.args(a))
 		},
 		Took: func(took time.Duration) { g.took(stepLeave, took) },
 	}

@@ -4,7 +4,7 @@
 --
 -- Keys and arguments: leaveKeys and leaveArgs in scripts.go. Returns 1, or 0 when the attempt is over.
 local now = redis_now()
-local r = redis.call('HMGET', KEYS.task, 'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight', 'died', 'paused_at', 'next', 'kind')
+local r = redis.call('HMGET', KEYS.task, 'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight', 'died', 'paused_at', 'next', 'kind', 'state')
 if lock_of(KEYS.lock) == ARGV.token then
   redis.call('DEL', KEYS.lock)
 end
@@ -40,8 +40,14 @@ if ARGV.state == 'dead' then
   redis.call('HDEL', KEYS.task, 'unsure', 'prior_ttl', 'last_err')
 end
 if ARGV.state == 'dead' or ARGV.state == 'done' then
-  ended(fields, KEYS.task, KEYS.dead, ARGV.id, ARGV.state, at, r[8], ARGV.kind, ARGV.reason, ARGV.reason_zh,
-    ARGV.rtn_code, ARGV.rtn_msg, ARGV.http_status, ARGV.trans_code)
+  -- A second execution ends nothing again, and a task that is done is not done again by what another
+  -- attempt proves late. The finish marker outlives the record.
+  local known = r[2] == ARGV.token or ARGV.state == 'done' and (r[12] == 'done' or not r[12] and redis.call('EXISTS', KEYS.done) == 1)
+  ended(fields, {
+    id = ARGV.id, owner = ARGV.owner, as = ARGV.state, at = at, died = r[8], kind = ARGV.kind, reason = ARGV.reason,
+    reason_zh = ARGV.reason_zh, rtn_code = ARGV.rtn_code, rtn_msg = ARGV.rtn_msg, http_status = ARGV.http_status,
+    trans_code = ARGV.trans_code, result = ARGV.result, keep = ARGV.outcomes_for, known = known,
+  })
 else
   fields[#fields + 1], fields[#fields + 2] = 'state', ARGV.state
 end

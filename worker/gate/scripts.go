@@ -137,24 +137,27 @@ type leaveKeys struct {
 	Dead             string // index of the ledger
 	Pace, Flight     string
 	HeldTasks        string // of the merchant
+	record.OutcomeKeys
 }
 
 type leaveArgs struct {
-	Token     string
-	State     record.State
-	RecordTTL time.Duration `unit:"ms"` // 0 for none
-	DoneTTL   time.Duration `unit:"ms"` // of the finish marker, 0 for none
-	Spends    bool          // budget
-	Pauses    bool          // the age clock stands still
-	Settled   bool          // the write is accounted for
-	Stale     bool
-	Delay     time.Duration `unit:"ms"`
-	ID        string
-	Mark      int64         // that the attempt found when it began, 0 for none
-	Banned    time.Duration `unit:"us"` // as long as ECPay wants, 0 for none
-	BanWhy    string
-	Held      bool // for the merchant
-	Unsure    bool // may never have begun
+	Token       string
+	State       record.State
+	RecordTTL   time.Duration `unit:"ms"` // 0 for none
+	DoneTTL     time.Duration `unit:"ms"` // of the finish marker, 0 for none
+	Spends      bool          // budget
+	Pauses      bool          // the age clock stands still
+	Settled     bool          // the write is accounted for
+	Stale       bool
+	Delay       time.Duration `unit:"ms"`
+	ID          string
+	Mark        int64         // that the attempt found when it began, 0 for none
+	Banned      time.Duration `unit:"us"` // as long as ECPay wants, 0 for none
+	BanWhy      string
+	Held        bool          // for the merchant
+	Unsure      bool          // may never have begun
+	Owner       string        // of the outcomes
+	OutcomesFor time.Duration `unit:"ms"` // they are kept, at least
 
 	Kind                  string
 	HTTPStatus, TransCode int

@@ -1,0 +1,104 @@
+package record
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
+)
+
+// Outcome is one end of a task. It can be read when asynq and the record have forgotten the task,
+// and holds nothing of its payload but the subject, which the id names.
+type Outcome struct {
+	// Seq counts the ends of a merchant by one, from 1. It is below 2^53.
+	Seq int64 `json:"seq"`
+	// ID is that of the task, which may end several times: dead, and done after a replay.
+	ID string `json:"id"`
+	// Type is asynq's type name, empty for a task whose id does not say.
+	Type       string `json:"type,omitempty"`
+	MerchantID string `json:"merchant_id"`
+	// Subject is what the task was about, in ECPay's names.
+	Subject map[string]string `json:"subject,omitempty"`
+	// State is one of [OutcomeStates].
+	State string `json:"state"`
+	// Kind is what it ended of; of what a person ended, what it had died of.
+	Kind    string `json:"kind,omitempty"`
+	RtnCode int64  `json:"rtn_code,omitempty"`
+	RtnMsg  string `json:"rtn_msg,omitempty"`
+	// Reason says why it is dead or stopped, in English and in Traditional Chinese.
+	Reason   string          `json:"reason,omitempty"`
+	ReasonZh string          `json:"reason_zh,omitempty"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	// At is when the end was recorded, by Redis' clock. It may fall where that clock is set back.
+	At time.Time `json:"at"`
+
+	// Cursor is where to go on after this one.
+	Cursor string `json:"-"`
+}
+
+// States of an [Outcome].
+const (
+	OutcomeDone      = "done"
+	OutcomeDead      = "dead"
+	OutcomeResolved  = "resolved"  // ended by a person's word
+	OutcomeCancelled = "cancelled" // withdrawn before it was ever begun
+	OutcomeStopped   = "stopped"   // dead, because a person archived it
+)
+
+// OutcomeStates lists them.
+func OutcomeStates() []string {
+	return []string{OutcomeDone, OutcomeDead, OutcomeResolved, OutcomeCancelled, OutcomeStopped}
+}
+
+// position is an entry of a merchant's outcomes: its number, and when it was recorded. A number
+// alone would not tell an end from another one that got its number after a failover.
+type position struct{ ms, seq int64 }
+
+const maxPosition = 1<<53 - 1
+
+func (p position) String() string {
+	return strconv.FormatInt(p.ms, 10) + "-" + strconv.FormatInt(p.seq, 10)
+}
+
+// before reports whether p stands before q in a stream.
+func (p position) before(q position) bool { return p.ms < q.ms || p.ms == q.ms && p.seq < q.seq }
+
+// entry is an outcome with its place.
+type entry struct {
+	Outcome
+	at, after position // after is the one before it
+}
+
+// parseEntry reads an entry that ended.lua in tasks/ledger wrote.
+func parseEntry(owner string, m redis.XMessage) entry {
+	text := func(name string) string { s, _ := m.Values[name].(string); return s }
+	ms, seq, _ := strings.Cut(m.ID, "-")
+	e := entry{at: position{Number(ms), Number(seq)}}
+	if since := Number(text("since")); e.at.seq > 1 {
+		e.after = position{e.at.ms - since, e.at.seq - 1}
+	}
+	e.Outcome = Outcome{
+		Seq: e.at.seq, ID: text("id"), MerchantID: owner, State: text("state"), Kind: text("kind"),
+		RtnCode: Number(text("rtn_code")), RtnMsg: text("rtn_msg"), Reason: text("reason"), ReasonZh: text("reason_zh"),
+		At: time.UnixMilli(e.at.ms - Number(text("off"))).In(ecpay.Taipei),
+	}
+	if t, _, err := tasks.ParseID(e.ID); err == nil {
+		e.Type, e.Subject = t.Name, t.SubjectOf(e.ID)
+	}
+	if b := []byte(text("result")); len(b) > 0 && json.Valid(b) {
+		e.Result = b
+		var said struct {
+			RtnCode int64
+			RtnMsg  string
+		}
+		if json.Unmarshal(b, &said) == nil {
+			e.RtnCode, e.RtnMsg = said.RtnCode, said.RtnMsg
+		}
+	}
+	return e
+}
