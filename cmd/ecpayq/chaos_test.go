@@ -5,6 +5,7 @@ package main_test
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -124,9 +125,34 @@ func (b *bench) settle(all []intent, limit time.Duration) tally {
 			b.Errorf("%s is %s: %s", x.id, last.State, last.Reason)
 		}
 	}
+	b.judgeOutcomes(ctx, client, all)
 	b.Logf("%d intents: %d done, %d dead(Ambiguous) = %.1f %%, %d dead otherwise; %d lost, %d effects twice",
 		len(all), t.done, t.ambiguous, 100*float64(t.ambiguous)/float64(len(all)), t.dead, t.lost, t.twice)
 	return t
+}
+
+// judgeOutcomes demands that the feed tells how each task ended, and misses no number. A task that
+// was dead is done once its effect was proven.
+func (b *bench) judgeOutcomes(ctx context.Context, client *enqueue.Client, all []intent) {
+	b.Helper()
+	ends, seq := map[string][]string{}, int64(0)
+	for o, err := range client.Outcomes(ctx, enqueue.Feed{}) {
+		b.must(err)
+		if seq++; o.Seq != seq {
+			b.Errorf("outcome %d has the number %d", seq, o.Seq)
+		}
+		ends[o.ID] = append(ends[o.ID], o.State)
+	}
+	for _, x := range all {
+		want := record.OutcomeDone
+		if got, err := client.Task(ctx, x.id); err != nil || got.State != record.StateCompleted {
+			want = record.OutcomeDead
+		}
+		got := strings.Join(ends[x.id], " ")
+		if got != want && got != record.OutcomeDead+" "+want {
+			b.Errorf("the feed tells of %s %q, want %q", x.id, got, want)
+		}
+	}
 }
 
 // chaosEnv makes everything quick that may be: the fake forgets a request after
