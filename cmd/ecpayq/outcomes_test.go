@@ -47,9 +47,9 @@ func parseOutcomes(t *testing.T, text string) []outcome {
 func TestOutcomesTellEachEndOnceAndGoOnAnywhere(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, env{
-		"ECPAYQ_MERCHANT_INTERVAL": "0s", "ECPAYQ_NOT_FOUND_GRACE": "0s",
+		"ECPAYQ_MERCHANT_INTERVAL": "0s", "ECPAYQ_NOT_FOUND_GRACE": "0s", "ECPAYQ_CONCURRENCY": "4",
 	})
-	const n, unknown = 40, 10
+	const n, unknown = 12, 4
 	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"], Interval: tasks.Every(0)})
 	b.must(err)
 	defer client.Close()
