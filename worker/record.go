@@ -69,8 +69,7 @@ func (h *handler) leave(ctx context.Context, a *attempt, res gate.Result) error 
 func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	res := gate.Result{
 		Spends: v.Action != Hold && !a.unheard, Pauses: v.Pauses, Delay: v.Delay, Kind: v.Kind, Reason: v.Text(),
-		OutcomesFor: h.outcomesFor,
-		Settled:     !a.open, History: a.history, Banned: a.banned, BanWhy: a.banWhy, Held: v.Held, Unsure: a.unsure,
+		Settled: !a.open, History: a.history, Banned: a.banned, BanWhy: a.banWhy, Held: v.Held, Unsure: a.unsure, OutcomesFor: h.outcomesFor,
 	}
 	switch v.Action {
 	case Done:
