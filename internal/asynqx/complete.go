@@ -166,5 +166,9 @@ func (c *CompleteClient) Eval(ctx context.Context, text string, keys []string, a
 	}
 	sha := redis.NewScript(text).Hash()
 	c.scripts.LoadOrStore(sha, splice(c.before, text, len(keys), len(args)))
-	return c.EvalSha(ctx, sha, keys, args...)
+	cmd := c.EvalSha(ctx, sha, keys, args...)
+	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") { // the outcome was recorded by itself, and asynq's script is not known to Redis
+		return c.UniversalClient.Eval(ctx, text, keys, args...)
+	}
+	return cmd
 }

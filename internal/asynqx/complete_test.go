@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redistest"
 )
 
 var errAlone = errors.New("not recorded by itself either")
@@ -49,5 +51,28 @@ func TestAnOutcomeThatAsynqDoesNotTakeIsRecordedByItself(t *testing.T) {
 				t.Error("it is recorded twice")
 			}
 		})
+	}
+}
+
+// asynq tries nothing again: a script of its that fails leaves the task active until its lease is
+// over. The first of a script comes with its text, and the outcome may be recorded meanwhile.
+func TestAsynqCompletesWhatIsRecordedByItselfWhileItsFirstScriptIsMade(t *testing.T) {
+	t.Parallel()
+	rdb := redis.NewClient(&redis.Options{Addr: redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), DisableIdentity: true})
+	defer rdb.Close()
+	var c *CompleteClient
+	p := &Completion{ID: "A", Alone: func() error { return nil }, After: func(error) {}}
+	c = NewCompleteClient(rdb, func(int, int) string {
+		if c.claim(p) { // as after completionWait
+			_ = c.alone(p)
+		}
+		return ""
+	})
+	if !c.Take(p) {
+		t.Fatal("it is not taken")
+	}
+	script := redis.NewScript("return redis.call('INCR', KEYS[1])")
+	if n, err := script.Run(t.Context(), c, []string{"completed"}, "A").Int(); n != 1 || err != nil {
+		t.Errorf("asynq's script: %d, %v; want that it ran", n, err)
 	}
 }
