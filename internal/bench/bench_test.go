@@ -74,7 +74,8 @@ func newTestWorld(t *testing.T) *world {
 func builtParts(t *testing.T) []string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "ecpayq-dev")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/ecpayq/ecpayq/cmd/ecpayq-dev").CombinedOutput(); err != nil {
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/ecpayq/ecpayq/cmd/ecpayq-dev")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return []string{program, "bench-part"}

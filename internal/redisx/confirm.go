@@ -66,7 +66,7 @@ func (s Script[K, A, R]) RunConfirmed(ctx context.Context, rdb redis.UniversalCl
 	}
 	conn := master.Conn()
 	defer conn.Close()
-	wrote, replicas, disks, err := c.pipe(ctx, conn, func(p redis.Pipeliner) *redis.Cmd { return s.script.Eval(ctx, p, keys, args...) })
+	wrote, replicas, disks, err := c.pipe(ctx, conn, func(p redis.Pipeliner) *redis.Cmd { return s.made().script.Eval(ctx, p, keys, args...) })
 	list, werr := wrote.Slice()
 	if werr != nil {
 		return answer, errors.Join(werr, err)

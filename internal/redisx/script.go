@@ -3,6 +3,7 @@ package redisx
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -24,37 +25,63 @@ import (
 // where an embedded pointer is nil, neither its fields nor those after it are sent. R is a
 // struct of integers, booleans, durations and strings for a script that returns a list, an
 // int64, a string, a []int64, a []string or a []any.
-type Script[K, A, R any] struct {
-	text   text
+type Script[K, A, R any] struct{ made func() *made }
+
+// made is a script that was used.
+type made struct {
+	text
 	script *redis.Script
 }
 
-// NewScript returns the script whose text is that of all parts. It panics where the text
-// has a name that is not declared, does not use one that is, or counts positions by itself:
-// scripts are variables of packages, so that every test finds it.
+// NewScript returns the script whose text is that of all parts. It is made when it is first used:
+// scripts are variables of packages, and a program uses few of those that it has. Then it panics
+// where the text has a name that is not declared, does not use one that is, or counts
+// positions by itself, so that a test that runs it finds that.
 func NewScript[K, A, R any](parts ...string) Script[K, A, R] {
-	t := newText[K, A, R](parts)
-	return Script[K, A, R]{t, redis.NewScript(t.at(0, 0))}
+	s := Script[K, A, R]{sync.OnceValue(func() *made {
+		t := newText[K, A, R](parts)
+		return &made{t, redis.NewScript(t.at(0, 0))}
+	})}
+	all.Lock()
+	defer all.Unlock()
+	all.scripts = append(all.scripts, s.made)
+	return s
+}
+
+// all are the scripts that there are.
+var all struct {
+	sync.Mutex
+	scripts []func() *made
+}
+
+// MakeAll makes every script of the program and returns how many there are, for a test.
+func MakeAll() int {
+	all.Lock()
+	defer all.Unlock()
+	for _, made := range all.scripts {
+		made()
+	}
+	return len(all.scripts)
 }
 
 // Run runs it by its hash, and by its text where Redis has forgotten it.
 func (s Script[K, A, R]) Run(ctx context.Context, rdb redis.Scripter, k K, a A) (R, error) {
-	return answerOf[R](s.script.Run(ctx, rdb, s.keys(k), s.args(a)...))
+	return answerOf[R](s.made().script.Run(ctx, rdb, s.keys(k), s.args(a)...))
 }
 
 // After returns the text for use behind another script's text in one call, where the other
 // script has so many keys and arguments. [Script.Appended] returns the keys and arguments of
 // both.
-func (s Script[K, A, R]) After(keys, args int) string { return s.text.at(keys, args) }
+func (s Script[K, A, R]) After(keys, args int) string { return s.made().at(keys, args) }
 
 // Appended adds the keys and arguments to those of another script.
 func (s Script[K, A, R]) Appended(keys []string, args []any, k K, a A) ([]string, []any) {
 	return append(keys[:len(keys):len(keys)], s.keys(k)...), append(args[:len(args):len(args)], s.args(a)...)
 }
 
-func (s Script[K, A, R]) keys(k K) []string { return s.text.keys.strings(k) }
+func (s Script[K, A, R]) keys(k K) []string { return s.made().keys.strings(k) }
 
-func (s Script[K, A, R]) args(a A) []any { return s.text.args.values(a) }
+func (s Script[K, A, R]) args(a A) []any { return s.made().args.values(a) }
 
 // Call is one call of a script among many, see [Script.RunAll].
 type Call[R any] struct {
@@ -72,7 +99,7 @@ func (s Script[K, A, R]) Call(k K, a A) *Call[R] { return &Call[R]{keys: s.keys(
 // ByText adds a call to a pipeline that sends the script's text.
 func (s Script[K, A, R]) ByText(ctx context.Context, pipe redis.Pipeliner, k K, a A) *Call[R] {
 	c := s.Call(k, a)
-	c.cmd = s.script.Eval(ctx, pipe, c.keys, c.args...)
+	c.cmd = s.made().script.Eval(ctx, pipe, c.keys, c.args...)
 	return c
 }
 
@@ -80,7 +107,7 @@ func (s Script[K, A, R]) ByText(ctx context.Context, pipe redis.Pipeliner, k K, 
 // script answers NOSCRIPT.
 func (s Script[K, A, R]) ByHash(ctx context.Context, pipe redis.Pipeliner, k K, a A) *Call[R] {
 	c := s.Call(k, a)
-	c.cmd = s.script.EvalSha(ctx, pipe, c.keys, c.args...)
+	c.cmd = s.made().script.EvalSha(ctx, pipe, c.keys, c.args...)
 	return c
 }
 
@@ -100,7 +127,7 @@ func (s Script[K, A, R]) RunAll(ctx context.Context, rdb redis.UniversalClient, 
 		ExecEach(ctx, pipe)
 	}
 	trip(calls, func(pipe redis.Pipeliner, c *Call[R]) *redis.Cmd {
-		return s.script.EvalSha(ctx, pipe, c.keys, c.args...)
+		return s.made().script.EvalSha(ctx, pipe, c.keys, c.args...)
 	})
 	var forgotten []*Call[R]
 	for _, c := range calls {
@@ -108,7 +135,9 @@ func (s Script[K, A, R]) RunAll(ctx context.Context, rdb redis.UniversalClient, 
 			forgotten = append(forgotten, c)
 		}
 	}
-	trip(forgotten, func(pipe redis.Pipeliner, c *Call[R]) *redis.Cmd { return s.script.Eval(ctx, pipe, c.keys, c.args...) })
+	trip(forgotten, func(pipe redis.Pipeliner, c *Call[R]) *redis.Cmd {
+		return s.made().script.Eval(ctx, pipe, c.keys, c.args...)
+	})
 }
 
 // answerOf reads an answer.

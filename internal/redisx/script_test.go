@@ -112,7 +112,7 @@ func TestAScriptWhoseNamesDoNotFitItsDeclarationIsNoScript(t *testing.T) {
 					t.Errorf("%s: taken", name)
 				}
 			}()
-			redisx.NewScript[keys, args, answer](lua)
+			redisx.NewScript[keys, args, answer](lua).After(0, 0)
 		}()
 	}
 }
@@ -124,7 +124,7 @@ func TestADurationWithoutAUnitIsNoArgument(t *testing.T) {
 			t.Error("taken")
 		}
 	}()
-	redisx.NewScript[struct{}, struct{ Life time.Duration }, int64]("return ARGV.life")
+	redisx.NewScript[struct{}, struct{ Life time.Duration }, int64]("return ARGV.life").After(0, 0)
 }
 
 func TestManyCallsHaveAnAnswerEachAndSurviveARedisThatForgotTheScript(t *testing.T) {

@@ -28,9 +28,13 @@ func newText[K, A, R any](parts []string) text {
 	if bad := counted.FindString(t.lua); bad != "" {
 		panic(fmt.Sprintf("redisx: the script of %T counts positions by itself: %s", *new(A), bad))
 	}
+	used := map[string]bool{}
+	for _, m := range named.FindAllStringSubmatch(t.lua, -1) {
+		used[m[0]] = true
+	}
 	for table, l := range map[string]*layout{"KEYS": t.keys, "ARGV": t.args} {
 		for _, name := range l.names() {
-			if !regexp.MustCompile(`\b(` + table + `|FIRST)\.` + name + `\b`).MatchString(t.lua) {
+			if !used[table+"."+name] && !used["FIRST."+name] {
 				panic(fmt.Sprintf("redisx: the script of %s does not use %s.%s", l.of, table, name))
 			}
 		}
