@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -69,22 +67,9 @@ func newTestWorld(t *testing.T) *world {
 	return w
 }
 
-// builtParts makes the parts of the bench be those of ecpayq-dev without the race detector, with
-// which each of the about 150 that a run starts needs most of a second of processor time to begin.
-func builtParts(t *testing.T) []string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "ecpayq-dev")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/ecpayq/ecpayq/cmd/ecpayq-dev")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return []string{program, "bench-part"}
-}
-
 func TestEveryFigureIsMeasuredForEveryVariant(t *testing.T) {
 	t.Parallel()
 	cfg := tiny()
-	cfg.Command = builtParts(t)
 	var progress []string
 	cfg.Progress = func(s string) { progress = append(progress, s) }
 	r, err := Run(t.Context(), cfg)
