@@ -18,6 +18,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/web"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
@@ -186,7 +187,7 @@ var ErrPublicAddress = errors.New("no users are configured, so the dashboard lis
 
 // CheckAddr refuses addresses that are not loopback where nobody has to log in.
 func CheckAddr(addr string, users []User) error {
-	if len(users) == 0 && !loopbackName(addr) {
+	if len(users) == 0 && !web.LoopbackName(addr) {
 		return fmt.Errorf("%w, not on %q", ErrPublicAddress, addr)
 	}
 	return nil

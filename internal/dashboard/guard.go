@@ -1,10 +1,7 @@
 package dashboard
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
-	"strings"
 
 	"github.com/ecpayq/ecpayq/internal/web"
 )
@@ -30,7 +27,7 @@ func (d *Dashboard) guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Content-Security-Policy", pagePolicy)
 		h.Set("Cache-Control", "no-store")
-		if len(d.cfg.Users) == 0 && !loopbackName(r.Host) {
+		if len(d.cfg.Users) == 0 && !web.LoopbackName(r.Host) {
 			http.Error(
 				w,
 				"this dashboard has no users configured and answers to loopback names only, like 127.0.0.1 / 此儀表板未設定使用者，只接受本機名稱，例如 127.0.0.1",
@@ -45,18 +42,6 @@ func (d *Dashboard) guard(next http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		next.ServeHTTP(w, r)
 	})
-}
-
-func loopbackName(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && addr.IsLoopback()
 }
 
 // secure reports whether the browser speaks TLS, with us or with a proxy. Who

@@ -1,12 +1,11 @@
 package dashboard
 
 import (
-	"fmt"
 	"net/http"
-	"strings"
 
 	"golang.org/x/text/language"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -72,19 +71,12 @@ func (l lang) say(text string) string {
 	return text
 }
 
-// sayProblem translates what is wrong with a field, see [ecpay.FieldError].
-func (l lang) sayProblem(text string) string {
-	if l != chinese {
-		return text
+// sayProblem says what is wrong with a field.
+func (l lang) sayProblem(f ecpay.FieldError) string {
+	if l == chinese {
+		return f.ProblemZhTW()
 	}
-	var n, most int
-	if got, _ := fmt.Sscanf(text, "has %d characters, at most %d are allowed", &n, &most); got == 2 {
-		return fmt.Sprintf("有 %d 個字元，至多 %d 個", n, most)
-	}
-	if values, ok := strings.CutPrefix(text, "must be one of "); ok {
-		return "須為下列之一：" + values
-	}
-	return l.say(text)
+	return f.Problem
 }
 
 // inChinese has every text of the page; a test holds it to the templates and to what
@@ -97,13 +89,7 @@ var inChinese = map[string]string{
 	"Too many logins at once. Try again in a few seconds.":                          "同時登入的人過多，請稍候幾秒再試。",
 	"You may look, but not change anything here.":                                   "您的權限僅供檢視，不可變更。",
 	"Your login has ended and nothing was changed: log in first, then do it again.": "登入已失效，未做任何變更；請先登入再操作一次。",
-	"is required": "為必填", "must be letters and digits": "須為英數字", `may hold letters, digits, "-" and "_" only`: "只能有英數字、「-」與「_」",
-	"must be two capital letters and eight digits, like VG11000002":                   "須為兩個大寫字母加八位數字，例如 VG11000002",
-	"must be a calendar day written yyyy-mm-dd (Asia/Taipei), like 2019-09-23":        "須為日期，格式為 yyyy-mm-dd（台北時區），例如 2019-09-23",
-	"must be in the years 2000 to 2099; a year of the Republic of China is 1911 less": "年份須為西元 2000 至 2099 年（民國年加 1911）",
-	"may not hold control characters or broken UTF-8":                                 "不可有控制字元或錯誤的 UTF-8",
-	"may not hold anything like an HTML tag":                                          "不可有類似 HTML 標籤的文字",
-	"viewer":                                                                          "檢視者", "operator": "操作者", "no login": "免登入",
+	"viewer": "檢視者", "operator": "操作者", "no login": "免登入",
 
 	"Dead letters": "終止的任務", "Dead letter": "終止的任務", "Waiting": "等待中", "Audit": "操作紀錄", "Queues": "佇列", "asynq's pages": "asynq 頁面",
 	"Nothing is dead.": "沒有終止的任務。", "Nothing matches.": "沒有符合條件的項目。",

@@ -61,7 +61,7 @@ func explain(l lang, err error) (status int, text string) {
 	case errors.As(err, &invalid):
 		var fields []string
 		for _, f := range invalid.Fields {
-			fields = append(fields, f.Field+" "+l.sayProblem(f.Problem))
+			fields = append(fields, f.Field+" "+l.sayProblem(f))
 		}
 		return http.StatusUnprocessableEntity, l.say("ECPay would refuse this:") + " " + strings.Join(fields, "; ")
 	case errors.As(err, &set):

@@ -1,0 +1,46 @@
+package ecpay
+
+import (
+	"fmt"
+	"strings"
+)
+
+// problemsZhTW are the problems of fields that hold no number and no list.
+var problemsZhTW = map[string]string{
+	"is required":                                                                     "為必填",
+	"must be letters and digits":                                                      "須為英數字",
+	`may hold letters, digits, "-" and "_" only`:                                      "只能有英數字、「-」與「_」",
+	"must be two capital letters and eight digits, like VG11000002":                   "須為兩個大寫字母加八位數字，例如 VG11000002",
+	"must be a calendar day written yyyy-mm-dd (Asia/Taipei), like 2019-09-23":        "須為日期，格式為 yyyy-mm-dd（台北時區），例如 2019-09-23",
+	"must be in the years 2000 to 2099; a year of the Republic of China is 1911 less": "年份須為西元 2000 至 2099 年（民國年加 1911）",
+	"may not hold control characters or broken UTF-8":                                 "不可有控制字元或錯誤的 UTF-8",
+	"may not hold anything like an HTML tag":                                          "不可有類似 HTML 標籤的文字",
+	"must be 0 (sales) or 1 (purchase)":                                               "須為 0（銷項）或 1（進項）",
+	"or CustomerEmail is required":                                                    "與 CustomerEmail 至少須填一項",
+	"must be more than 0":                                                             "須大於 0",
+	"goes alone: leave InvoiceNo and InvoiceDate empty, or it":                        "須單獨使用：InvoiceNo 與 InvoiceDate 須留空，或留空此欄",
+}
+
+// ProblemZhTW is the problem in the Chinese of Taiwan.
+func (e FieldError) ProblemZhTW() string {
+	var n, least, most int
+	if got, _ := fmt.Sscanf(e.Problem, "has %d characters, at most %d are allowed", &n, &most); got == 2 {
+		return fmt.Sprintf("有 %d 個字元，至多 %d 個", n, most)
+	}
+	if got, _ := fmt.Sscanf(e.Problem, "has %d entries, %d to %d are allowed", &n, &least, &most); got == 3 {
+		return fmt.Sprintf("有 %d 項，須為 %d 至 %d 項", n, least, most)
+	}
+	if got, _ := fmt.Sscanf(e.Problem, "is %d, 1 to %d days are allowed with DelayFlag 1", &n, &most); got == 2 {
+		return fmt.Sprintf("為 %d；DelayFlag 為 1 時須為 1 至 %d 天，為 2 時須為 0 至 %d 天", n, most, most)
+	}
+	if got, _ := fmt.Sscanf(e.Problem, "is %d, %d to %d days are allowed", &n, &least, &most); got == 3 {
+		return fmt.Sprintf("為 %d，須為 %d 至 %d 天", n, least, most)
+	}
+	if values, ok := strings.CutPrefix(e.Problem, "must be one of "); ok {
+		return "須為下列之一：" + values
+	}
+	if zh, ok := problemsZhTW[e.Problem]; ok {
+		return zh
+	}
+	return e.Problem
+}
