@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,10 +36,6 @@ is wrong or could not be stored, else 3 if the earlier task of one is dead or di
 // have them all.
 const maxProblems = 20
 
-// maxWaiting is how many lines may wait for an answer: more than are on their way
-// at once, for among them may be any number of wrong ones.
-const maxWaiting = 4096
-
 // lineResult is one line of what batch prints.
 type lineResult struct {
 	Line int `json:"line"`
@@ -56,23 +51,14 @@ type batchRun struct {
 	out   *bufio.Writer
 	json  *json.Encoder
 
-	in      *bufio.Reader
-	stream  bool // what is read may be written only just now
-	line    int
-	waiting []waitingLine // without an answer, in the order of the file
-	err     error         // why it ended early
+	batch *intents.Batch
+	err   error // why it ended early
 
 	okIfDead bool // which is no error then
 
 	stored, replaced, duplicate, differing, dead, stands, invalid, failed int
 	problems                                                              []string
 	bar                                                                   *bar
-}
-
-// waitingLine is a line whose result is not printed; err says that it is no intent.
-type waitingLine struct {
-	line int
-	err  error
 }
 
 func (p *program) enqueueBatch(ctx context.Context, c *cli.Command) error {
@@ -93,16 +79,20 @@ func (p *program) enqueueBatch(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer client.Close()
-	b := &batchRun{p: p, table: p.wantsTable(c), okIfDead: c.Bool("ok-if-dead"),
-		out: bufio.NewWriterSize(p.out, 64<<10), stream: size < 0, bar: p.startBytes("enqueue", size)}
-	b.in = bufio.NewReaderSize(in, 256<<10)
+	b := &batchRun{p: p, table: p.wantsTable(c), okIfDead: c.Bool("ok-if-dead"), out: bufio.NewWriterSize(p.out, 64<<10),
+		bar: p.startBytes("enqueue", size)}
 	b.json = newEncoder(b.out)
 	// An interruption ends the reading. What was read is stored, and answered:
 	// that takes a few pipelines.
-	for r := range client.Batch(context.WithoutCancel(ctx), func(yield func(enqueue.Item) bool) { b.read(ctx, yield) }, opts...) {
+	b.batch = &intents.Batch{Client: client, In: in, Options: opts, Stream: size < 0,
+		Read: func(n int) { b.bar.add(int64(n)) }, Flush: b.flush}
+	for r := range b.batch.Run(ctx) {
 		if b.answer(r); b.err != nil {
 			break
 		}
+	}
+	if b.err == nil {
+		b.err = b.batch.Err()
 	}
 	b.bar.stop()
 	return b.finish(ctx)
@@ -139,92 +129,15 @@ func (p *program) open(ctx context.Context, name string) (_ io.Reader, size int6
 	return r, -1, func() { stop(); _ = closeFile() }, nil
 }
 
-// read gives every line that is an intent to the batch.
-func (b *batchRun) read(ctx context.Context, yield func(enqueue.Item) bool) {
-	for ctx.Err() == nil {
-		if b.stream && b.in.Buffered() == 0 || len(b.waiting) >= maxWaiting {
-			if !yield(enqueue.Item{Flush: true}) {
-				return
-			}
-			b.flush()
-		}
-		text, err := b.readLine()
-		switch {
-		case err == nil:
-		case errors.Is(err, io.EOF):
-			return
-		case errors.Is(err, errLongLine):
-			b.wait(err)
-			continue
-		default:
-			if ctx.Err() == nil {
-				b.err = fmt.Errorf("line %d: %w", b.line, err)
-			}
-			return
-		}
-		if len(text) == 0 {
-			continue
-		}
-		item, err := intents.Parse(text)
-		b.wait(err)
-		if err == nil && !yield(item) {
-			return
-		}
-	}
-}
-
-var errLongLine = fmt.Errorf("is longer than %d bytes", intents.MaxSize)
-
-// readLine returns the next line, without the space around it. It is valid until
-// the next call.
-func (b *batchRun) readLine() ([]byte, error) {
-	text, err := b.in.ReadSlice('\n')
-	if len(text) > 0 || err == nil {
-		b.line++
-	}
-	n := len(text)
-	for errors.Is(err, bufio.ErrBufferFull) {
-		text, err = b.in.ReadSlice('\n')
-		n += len(text)
-	}
-	b.bar.add(int64(n))
-	if n > intents.MaxSize {
-		return nil, errLongLine // also when the file ends with it: the next call says so
-	}
-	if b.line == 1 {
-		text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors write it
-	}
-	if text = bytes.TrimSpace(text); len(text) > 0 && errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return text, err
-}
-
-// wait puts the line that was just read in line for its result.
-func (b *batchRun) wait(err error) {
-	b.waiting = append(b.waiting, waitingLine{b.line, err})
-	b.printWrong()
-}
-
-// printWrong prints the results of lines that are no intents and have none before
-// them that waits.
-func (b *batchRun) printWrong() {
-	for len(b.waiting) > 0 && b.waiting[0].err != nil {
-		w := b.waiting[0]
-		b.waiting = b.waiting[1:]
-		b.invalid++
-		b.print(lineResult{Line: w.line, Error: w.err.Error()})
-	}
-}
-
-// answer prints the result of the first line that waits, and those of wrong lines
-// after it.
-func (b *batchRun) answer(r enqueue.Result) {
-	line := b.waiting[0].line
-	b.waiting = b.waiting[1:]
-	res := lineResult{Line: line, Receipt: &r.Receipt}
+// answer prints the result of a line.
+func (b *batchRun) answer(r intents.LineResult) {
+	res := lineResult{Line: r.Line, Receipt: &r.Receipt}
 	var invalid *ecpay.ValidationError
 	switch {
+	case r.Wrong != nil:
+		b.invalid++
+		b.print(lineResult{Line: r.Line, Error: r.Wrong.Error()})
+		return
 	case errors.As(r.Err, &invalid):
 		b.invalid++
 		res.Receipt, res.Error, res.Fields = nil, invalid.Error(), invalid.Fields
@@ -242,22 +155,21 @@ func (b *batchRun) answer(r enqueue.Result) {
 		b.stored++
 	}
 	if errors.Is(r.Err, enqueue.ErrRedis) {
-		b.err = fmt.Errorf("line %d: %w", line, r.Err) // the lines to come would fare no better
+		b.err = fmt.Errorf("line %d: %w", r.Line, r.Err) // the lines to come would fare no better
 	}
 	b.print(res)
 	dead := r.Receipt.Duplicate && r.Receipt.State == record.StateDead
 	if dead {
 		b.dead++
-		b.problem("line %d: warning: this was enqueued before and is dead", line)
+		b.problem("line %d: warning: this was enqueued before and is dead", r.Line)
 	}
 	if dead || r.Receipt.Duplicate && len(r.Receipt.Differs) > 0 {
 		b.stands++
 	}
 	if len(r.Receipt.Differs) > 0 {
 		b.differing++
-		b.problem("line %d: warning: the earlier task, which stands, differs in %s", line, strings.Join(r.Receipt.Differs, ", "))
+		b.problem("line %d: warning: the earlier task, which stands, differs in %s", r.Line, strings.Join(r.Receipt.Differs, ", "))
 	}
-	b.printWrong()
 }
 
 func (b *batchRun) print(r lineResult) {
@@ -318,7 +230,7 @@ func (b *batchRun) finish(ctx context.Context) error {
 	case b.err != nil:
 		return b.err
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted after line %d; running it again stores the rest: %w", b.line, ctx.Err())
+		return fmt.Errorf("interrupted after line %d; running it again stores the rest: %w", b.batch.Line(), ctx.Err())
 	case bad > 0:
 		return fmt.Errorf("%d of %d lines were not stored or not confirmed", bad, bad+b.stored+b.replaced+b.duplicate)
 	case b.stands > 0 && !b.okIfDead:

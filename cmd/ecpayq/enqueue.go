@@ -114,8 +114,9 @@ func (p *program) enqueueOptions(c *cli.Command) ([]enqueue.Option, error) {
 		return nil, err
 	}
 	opts, err := when(c)
+	opts = append(opts, enqueue.By(p.who()))
 	if c.Bool("replace-dead") {
-		opts = append(opts, enqueue.ReplaceDead(), enqueue.By(p.who()))
+		opts = append(opts, enqueue.ReplaceDead())
 	}
 	return opts, err
 }

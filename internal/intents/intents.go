@@ -12,54 +12,84 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // MaxSize is room for the largest payload and what is around it.
 var MaxSize = tasks.MaxPayload() + 1<<10
 
-// plain is an error in other words.
-type plain struct {
-	text string
-	err  error
+// FieldError is what is wrong with a field of the intent itself. It quotes no value.
+type FieldError struct {
+	Field string
+	// Problem says what is wrong, in English and in the Chinese of Taiwan.
+	Problem record.Text
 }
 
-func (e plain) Error() string { return e.text }
+// Error implements error.
+func (e *FieldError) Error() string { return e.Field + " " + e.Problem.En }
 
-func (e plain) Unwrap() error { return e.err }
+var required = record.Text{En: "is required", Zh: "為必填"}
 
-// Parse reads one intent. Its errors quote no value; one about the JSON wraps an
-// [*exactjson.Error].
+// Parse reads one intent. Its errors quote no value: one about the JSON wraps an
+// [*exactjson.Error], and any other is a [*FieldError].
 func Parse(text []byte) (enqueue.Item, error) {
 	if p := parseUsual(text); p != nil {
 		return enqueue.Item{Payload: p}, nil
 	}
 	var l struct {
-		Type      string           `json:"type"`
-		Data      exactjson.Object `json:"data"`
-		ProcessAt *string          `json:"process_at"`
+		Type        string           `json:"type"`
+		Data        exactjson.Object `json:"data"`
+		ProcessAt   *string          `json:"process_at"`
+		ReplaceDead bool             `json:"replace_dead"`
 	}
 	if err := exactjson.Unmarshal(text, &l); err != nil {
 		return enqueue.Item{}, explain(err)
 	}
 	switch {
 	case l.Type == "":
-		return enqueue.Item{}, errors.New("type is required")
+		return enqueue.Item{}, &FieldError{"type", required}
 	case len(l.Data) == 0:
-		return enqueue.Item{}, errors.New("data is required")
+		return enqueue.Item{}, &FieldError{"data", required}
 	}
-	p, err := tasks.Decode(l.Type, nil, l.Data)
+	p, err := decode(l.Type, l.Data)
 	if err != nil {
-		return enqueue.Item{}, plain{strings.TrimPrefix(err.Error(), tasks.ErrCorrupt.Error()+": "), err}
+		return enqueue.Item{}, err
 	}
 	item := enqueue.Item{Payload: p}
 	if l.ProcessAt != nil {
 		at, err := time.Parse(time.RFC3339, *l.ProcessAt)
 		if err != nil {
-			return enqueue.Item{}, errors.New("process_at must be RFC 3339, like 2026-01-31T09:00:00+08:00")
+			return enqueue.Item{}, &FieldError{"process_at", record.Text{
+				En: "must be RFC 3339, like 2026-01-31T09:00:00+08:00", Zh: "須為 RFC 3339 格式，例如 2026-01-31T09:00:00+08:00",
+			}}
 		}
-		item.Options = []enqueue.Option{enqueue.ProcessAt(at)}
+		item.Options = append(item.Options, enqueue.ProcessAt(at))
+	}
+	if l.ReplaceDead {
+		item.Options = append(item.Options, enqueue.ReplaceDead())
 	}
 	return item, nil
+}
+
+// decode reads the payload of a type.
+func decode(name string, data []byte) (tasks.Payload, error) {
+	t, ok := tasks.ByName(name)
+	if !ok {
+		var names []string
+		for _, t := range tasks.Types() {
+			names = append(names, t.Name)
+		}
+		list := strings.Join(names, ", ")
+		return nil, &FieldError{"type", record.Text{En: "must be one of " + list, Zh: "須為下列之一：" + list}}
+	}
+	if len(data) > t.MaxPayload {
+		return nil, &FieldError{"data", record.Text{
+			En: fmt.Sprintf("has %d bytes, at most %d are allowed", len(data), t.MaxPayload),
+			Zh: fmt.Sprintf("有 %d 位元組，至多 %d", len(data), t.MaxPayload),
+		}}
+	}
+	p := t.New()
+	return p, exactjson.Unmarshal(data, p)
 }
 
 // parseUsual reads an intent as it usually is, and nearly twice as fast:
