@@ -90,6 +90,27 @@ func (t Type) SubjectOf(id string) map[string]string {
 	return subject
 }
 
+// IDOf returns the id that every task of the type has for a merchant and a subject, and whether
+// there is only one: the subject has all that makes it, and none that waits has an id of its own.
+func (t Type) IDOf(merchantID string, subject map[string]string) (id string, ok bool) {
+	if _, waits := t.newPayload().(waiter); waits {
+		return "", false
+	}
+	var b strings.Builder
+	b.WriteString(t.idPrefix)
+	b.WriteByte('.')
+	escape(&b, merchantID)
+	for _, name := range t.subjectIs {
+		value, ok := subject[name]
+		if !ok {
+			return "", false
+		}
+		b.WriteByte('.')
+		escape(&b, value)
+	}
+	return b.String(), len(t.subjectIs) > 0
+}
+
 // subjectNames asks a payload in which the name of each field is its value.
 func subjectNames(p Payload) []string {
 	v := reflect.ValueOf(p).Elem()

@@ -110,6 +110,10 @@ func OutcomeKeysOf(of redisx.Topology, owner string) OutcomeKeys {
 	return k
 }
 
+// IdempotencyKey remembers for which intent an Idempotency-Key was sent, by a hash of it. It is
+// in a slot of its own.
+func IdempotencyKey(hash string) string { return prefix + "{idempotency:" + hash + "}" }
+
 // Keys that belong to no merchant.
 const (
 	// OwnersKey is a sorted set of the owners that have dead letters, by the time of

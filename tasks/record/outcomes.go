@@ -75,6 +75,18 @@ func (e *OutcomeGapError) Error() string {
 		"and go on at outcome %d with the next cursor", e.Seq+1, e.Oldest-1, e.MerchantID, e.Oldest)
 }
 
+// ZhTW is [OutcomeGapError.Error] in the Chinese of Taiwan.
+func (e *OutcomeGapError) ZhTW() string {
+	switch {
+	case e.Lost && e.Oldest == 0:
+		return fmt.Sprintf("特店 %q 的第 %d 筆結果已被此游標讀過，但已不存在：Redis 遺失了最後的寫入；該特店沒有其他結果，請以 next 繼續", e.MerchantID, e.Seq)
+	case e.Lost:
+		return fmt.Sprintf("特店 %q 的第 %d 筆結果已被此游標讀過，但已不存在：Redis 遺失了最後的寫入；請以 next 從第 %d 筆繼續，並依 seq 與 at 略過已有的結果",
+			e.MerchantID, e.Seq, e.Oldest)
+	}
+	return fmt.Sprintf("特店 %q 的第 %d 至 %d 筆結果已不再保存；請查詢仍在等待的任務，並以 next 從第 %d 筆繼續", e.MerchantID, e.Seq+1, e.Oldest-1, e.Oldest)
+}
+
 // OutcomeQueryError is a mistake in an [OutcomeQuery] other than in its cursor.
 type OutcomeQueryError struct{ Problem string }
 
