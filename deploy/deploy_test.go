@@ -188,8 +188,8 @@ func TestComposeSecretsComeFromFilesOnly(t *testing.T) {
 	}
 	for name, s := range c.Secrets {
 		want := "${ECPAYQ_" + strings.ToUpper(name) + "_FILE:?"
-		if name == "dashboard" {
-			want = "${ECPAYQ_DASHBOARD_FILE:-" // read also where there is no dashboard
+		if name == "dashboard" || name == "api" {
+			want = strings.Replace(want, ":?", ":-", 1) // read also where there is none
 		}
 		if !strings.HasPrefix(s.File, want) {
 			t.Errorf("secret %s is read from %q", name, s.File)
@@ -201,7 +201,7 @@ func TestComposeSecretsComeFromFilesOnly(t *testing.T) {
 				t.Errorf("service %s has %s in its environment, where docker inspect shows it", name, key)
 			}
 		}
-		if name != "worker" && name != "dashboard" && len(s.Secrets) != 0 {
+		if name != "worker" && name != "dashboard" && name != "api" && len(s.Secrets) != 0 {
 			t.Errorf("service %s is given %q", name, s.Secrets)
 		}
 	}
@@ -254,6 +254,22 @@ func TestComposeDashboardHasUsersAndNoKeysAndIsPublishedOnThisMachineOnly(t *tes
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Errorf("dashboard (-want +got):\n%s", diff)
+	}
+}
+
+// That it does not start like this without tokens is shown in cmd/ecpayq.
+func TestComposeAPIHasTokensAndNoKeysAndIsPublishedOnThisMachineOnly(t *testing.T) {
+	t.Parallel()
+	c := readCompose(t)
+	want := c.Services["dashboard"]
+	want.Command, want.Profiles, want.Secrets, want.Ports = []string{"api"}, []string{"api"}, []string{"api"}, []string{"127.0.0.1:8970:8970"}
+	want.Environment = map[string]string{
+		"ECPAYQ_REDIS_URL": "redis://redis:6379/0", "ECPAYQ_CONFIG": "/run/secrets/api", "ECPAYQ_API_ADDR": "0.0.0.0:8970",
+	}
+	want.Healthcheck.Test = []string{"CMD", "/ecpayq", "healthcheck", "--admin-addr", "127.0.0.1:8970"}
+	want.Tmpfs, want.StopGracePeriod = []string{"/tmp:mode=1777,size=256m"}, c.Services["api"].StopGracePeriod
+	if diff := cmp.Diff(want, c.Services["api"]); diff != "" {
+		t.Errorf("api (-want +got):\n%s", diff)
 	}
 }
 
@@ -319,6 +335,7 @@ func TestSystemdUnits(t *testing.T) {
 	t.Parallel()
 	worker, sandbox := readUnit(t, "ecpayq-worker.service")
 	dashboard, same := readUnit(t, "ecpayq-dashboard.service")
+	httpAPI, alike := readUnit(t, "ecpayq-api.service")
 	for _, row := range []struct {
 		name      string
 		unit      map[string][]string
@@ -332,12 +349,15 @@ func TestSystemdUnits(t *testing.T) {
 		{"dashboard", dashboard, "EnvironmentFile", "-/etc/ecpayq/ecpayq.env"},
 		{"dashboard", dashboard, "LoadCredential", ""},
 		{"dashboard", dashboard, "Environment", ""},
+		{"api", httpAPI, "ExecStart", "/usr/local/bin/ecpayq api"}, // on loopback
+		{"api", httpAPI, "ExecReload", "/bin/kill -HUP $MAINPID"},
+		{"api", httpAPI, "LoadCredential", ""},
 	} {
 		if got := strings.Join(row.unit[row.key], " "); got != row.want {
 			t.Errorf("%s: %s is %q, want %q", row.name, row.key, got, row.want)
 		}
 	}
-	for name, unit := range map[string]map[string][]string{"worker": worker, "dashboard": dashboard} {
+	for name, unit := range map[string]map[string][]string{"worker": worker, "dashboard": dashboard, "api": httpAPI} {
 		for key, want := range map[string]string{"KillSignal": "SIGTERM", "DynamicUser": "yes", "NoNewPrivileges": "yes", "LimitCORE": "0"} {
 			if got := unit[key]; !slices.Equal(got, []string{want}) {
 				t.Errorf("%s: %s is %q, want %q", name, key, got, want)
@@ -346,6 +366,9 @@ func TestSystemdUnits(t *testing.T) {
 	}
 	if diff := cmp.Diff(sandbox, same); diff != "" || len(sandbox) < 500 {
 		t.Errorf("the sandboxes of worker and dashboard differ (-worker +dashboard):\n%s", diff)
+	}
+	if diff := cmp.Diff(sandbox, alike); diff != "" {
+		t.Errorf("the sandboxes of worker and api differ (-worker +api):\n%s", diff)
 	}
 	stop := worker["TimeoutStopSec"]
 	if len(stop) != 1 {

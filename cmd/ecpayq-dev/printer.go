@@ -52,6 +52,7 @@ func (p *printer) welcome(s *stack) {
 		"  ECPay      a strict fake on "+s.fake.URL()+" that keeps a ledger of what it was asked and what it did",
 		"  worker     metrics and health on http://"+s.worker.AdminAddr(),
 		"  dashboard  "+s.dashboard.URL(),
+		"  HTTP API   "+s.api.URL(),
 		"",
 		"The shop has staged five delayed invoices (DelayIssue) at checkout; two B2B invoices and an allowance exist.",
 	)
@@ -139,11 +140,21 @@ func (p *printer) serving(s *stack) {
 		"  go run ./cmd/ecpayq enqueue get-allowance-confirm --merchant-id "+merchantID+" --allowance-no "+allowanceNo,
 		"  go run ./cmd/ecpayq task wait b2b.get_allowance_confirm."+merchantID+"."+allowanceNo,
 		"",
+		"Or by HTTP, from any language:",
+		"  "+s.curl(),
+		"",
 		"  dashboard            "+s.dashboard.URL(),
+		"  HTTP API             "+s.api.URL()+"/openapi.yaml",
 		"  metrics              http://"+s.worker.AdminAddr()+"/metrics",
 		"  what ECPay was asked "+s.fake.URL()+"/_fake/calls",
 		"  what ECPay did       "+s.fake.URL()+"/_fake/effects",
 	)
+}
+
+// curl is a command that enqueues an intent.
+func (s *stack) curl() string {
+	return "curl -s " + s.api.URL() + `/v1/intents -H 'Content-Type: application/json' -d '{"type":"b2b:get_allowance_confirm",` +
+		`"data":{"MerchantID":"` + merchantID + `","AllowanceNo":"` + allowanceNo + `"}}'`
 }
 
 func printResultsJSON(out io.Writer, results []result) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/app"
+	"github.com/ecpayq/ecpayq/internal/auth"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/internal/redistest"
@@ -90,6 +91,7 @@ type stack struct {
 	fake      *fake
 	worker    *app.Worker
 	dashboard *app.Dashboard
+	api       *app.API
 	client    *enqueue.Client
 	ecpay     *ecpay.Client
 	merchant  *ecpay.Merchant
@@ -149,6 +151,16 @@ func startStack(ctx context.Context, once bool, log zerolog.Logger) (s *stack, e
 		return nil, err
 	}
 	s.cleanups = append(s.cleanups, func() { _ = s.dashboard.Stop() })
+	nobody, err := auth.NewTokens(nil) // needs a token
+	if err != nil {
+		return nil, err
+	}
+	if s.api, err = app.StartAPI(app.APIConfig{
+		Enqueue: enqueue.Config{RedisURL: s.redisURL}, Addr: pick("127.0.0.1:8970", once), Tokens: nobody, Logger: log,
+	}); err != nil {
+		return nil, err
+	}
+	s.cleanups = append(s.cleanups, func() { _ = s.api.Stop() })
 	if s.client, err = enqueue.New(enqueue.Config{RedisURL: s.redisURL}); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func TestUpKeepsServing(t *testing.T) {
 		_ = w.Close()
 	}()
 	var told strings.Builder
-	var dashboard string
+	var dashboard, curl string
 	buf := make([]byte, 4096)
 	for !strings.Contains(told.String(), "/_fake/effects") {
 		n, err := r.Read(buf)
@@ -94,6 +95,9 @@ func TestUpKeepsServing(t *testing.T) {
 		if _, rest, ok := strings.Cut(line, "dashboard            "); ok {
 			dashboard = strings.TrimSpace(rest)
 		}
+		if strings.HasPrefix(strings.TrimSpace(line), "curl ") {
+			curl = strings.TrimSpace(line)
+		}
 	}
 	resp, err := (&http.Client{Timeout: 5 * time.Second}).Get(dashboard)
 	if err != nil {
@@ -103,6 +107,18 @@ func TestUpKeepsServing(t *testing.T) {
 	_ = resp.Body.Close()
 	if resp.StatusCode != 200 || !bytes.Contains(bytes.ToLower(body), []byte("asynq")) {
 		t.Errorf("dashboard on %s: %s", dashboard, resp.Status)
+	}
+	// What stands in the line is sent as curl would send it.
+	address := regexp.MustCompile(`http://\S+`).FindString(curl)
+	_, intent, _ := strings.Cut(strings.TrimSuffix(curl, "'"), " -d '")
+	resp, err = (&http.Client{Timeout: 5 * time.Second}).Post(address, "application/json", strings.NewReader(intent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ = io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if resp.StatusCode >= 300 { // the tour has asked the same
+		t.Errorf("%s: got %s and %s", curl, resp.Status, body)
 	}
 	cancel()
 	go func() { _, _ = io.Copy(io.Discard, r) }()

@@ -185,7 +185,8 @@ func newRoot(s streams) (*program, *cli.Command) {
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
 			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.merchantCommand(), p.scheduleCommand(),
-			p.outcomesCommand(), p.auditCommand(), p.dashboardCommand(), p.doctorCommand(), p.healthcheckCommand(), p.versionCommand(),
+			p.outcomesCommand(), p.auditCommand(), p.dashboardCommand(), p.apiCommand(), p.doctorCommand(), p.healthcheckCommand(),
+			p.versionCommand(),
 		},
 		Before:         func(ctx context.Context, _ *cli.Command) (context.Context, error) { p.ctx = ctx; return ctx, nil },
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run decides

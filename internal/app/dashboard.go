@@ -56,13 +56,9 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 		cfg.Connections.Pool = share.pool(cfg.RedisURL)
 	}
 	cfg.Connections.set(o)
-	var keys *tls.Config
-	if cfg.CertFile != "" || cfg.KeyFile != "" {
-		cert, err := loadCertificate(cfg.CertFile, cfg.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("certificate of the dashboard: %w", err)
-		}
-		keys = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	keys, err := certificate("dashboard", cfg.CertFile, cfg.KeyFile)
+	if err != nil {
+		return nil, err
 	}
 	cfg.Page.Redis = redis.NewUniversalClient(o)
 	ui, err := dashboard.New(cfg.Page)
@@ -105,13 +101,7 @@ const dashboardConns = 512
 // withProbe adds /readyz, for which nobody has to log in. It is no pattern of a
 // [http.ServeMux], which would redirect requests before the dashboard's guard.
 func withProbe(ui http.Handler, rdb redis.UniversalClient) http.Handler {
-	usable := redishealth.NewProbe(rdb)
-	ready := probe(func(ctx context.Context) error {
-		if err := usable.Check(ctx); err != nil {
-			return fmt.Errorf("redis cannot be used: %s", redishealth.ReasonOf(err)) // anybody may ask: no more is told
-		}
-		return nil
-	})
+	ready := probe(usable(rdb))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/readyz" && r.Method == http.MethodGet {
 			ready(w, r)
@@ -119,6 +109,17 @@ func withProbe(ui http.Handler, rdb redis.UniversalClient) http.Handler {
 		}
 		ui.ServeHTTP(w, r)
 	})
+}
+
+// usable says why Redis cannot be used, to anybody who asks: no more than the reason.
+func usable(rdb redis.UniversalClient) func(context.Context) error {
+	probe := redishealth.NewProbe(rdb)
+	return func(ctx context.Context) error {
+		if err := probe.Check(ctx); err != nil {
+			return fmt.Errorf("redis cannot be used: %s", redishealth.ReasonOf(err))
+		}
+		return nil
+	}
 }
 
 // URL is where the dashboard is, with a slash at its end.

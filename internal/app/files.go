@@ -73,15 +73,20 @@ func nodes(redisURL string) int {
 // pool is how many connections to one node a share allows.
 func (f files) pool(redisURL string) int { return max(4, f.redis/nodes(redisURL)) }
 
+// connectionsOf is how many connections a client has.
+func connectionsOf(c Connections, redisURL string) int {
+	return cmp.Or(c.Pool, redisx.DefaultPool) * nodes(redisURL)
+}
+
 // workerFiles are those that a worker wants.
 func workerFiles(cfg WorkerConfig) files {
 	return files{
-		redis: cmp.Or(cfg.Connections.Pool, redisx.DefaultPool) * nodes(cfg.RedisURL),
+		redis: connectionsOf(cfg.Connections, cfg.RedisURL),
 		ecpay: cmp.Or(cfg.Worker.Concurrency, worker.DefaultConcurrency), admin: adminConns,
 	}
 }
 
 // dashboardFiles are those that a dashboard wants.
 func dashboardFiles(cfg DashboardConfig) files {
-	return files{redis: cmp.Or(cfg.Connections.Pool, redisx.DefaultPool) * nodes(cfg.RedisURL), admin: dashboardConns}
+	return files{redis: connectionsOf(cfg.Connections, cfg.RedisURL), admin: dashboardConns}
 }

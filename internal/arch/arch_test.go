@@ -85,7 +85,7 @@ var levels = [][]string{
 	{"cmd/ecpayq", "cmd/ecpayq-dev"},
 	{"internal/bench"},
 	{"internal/app"},
-	{"internal/config", "internal/dashboard"},
+	{"internal/api", "internal/config", "internal/dashboard"},
 	{"worker/metrics", "worker/schedule", "worker/tracing"},
 	{"worker"},
 	{"worker/deadletter", "worker/merchants"},
@@ -97,7 +97,7 @@ var levels = [][]string{
 	{"tasks"},
 	{"ecpay", "ecpay/ecpaytest", "internal/asynqx/asynqxtest", "internal/redistest"},
 	{"internal/asynqx"},
-	{"internal/clean", "internal/exactjson", "internal/redisx", "internal/web"},
+	{"internal/auth", "internal/clean", "internal/exactjson", "internal/redisx", "internal/web"},
 }
 
 func level(path string) int {

@@ -26,6 +26,9 @@ type file struct {
 	Dashboard struct {
 		Users []User `yaml:"users"`
 	} `yaml:"dashboard"`
+	API struct {
+		Tokens []apiToken `yaml:"tokens"`
+	} `yaml:"api"`
 }
 
 type keyPair struct {

@@ -161,6 +161,9 @@ func TestConfigurationTableIsThatOfTheCode(t *testing.T) {
 	row("ECPAYQ_DASHBOARD_READ_ONLY", "read-only", "false", "dashboard")
 	row("ECPAYQ_DASHBOARD_TLS_CERT", "tls-cert", "", "dashboard")
 	row("ECPAYQ_DASHBOARD_TLS_KEY", "tls-key", "", "dashboard")
+	row("ECPAYQ_API_ADDR", "addr", "127.0.0.1:8970", "api")
+	row("ECPAYQ_API_TLS_CERT", "tls-cert", "", "api")
+	row("ECPAYQ_API_TLS_KEY", "tls-key", "", "api")
 	for _, name := range readmes {
 		var got [][]string
 		for _, cells := range readPage(t, name).tableWith(t, config.Settings()[0].Env, 5)[1:] {
@@ -287,6 +290,9 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 	t.Parallel()
 	sameInBothLanguages(t, readmes)
 	sameInBothLanguages(t, architectures)
+	for _, name := range []string{"docs/outcomes", "docs/http-api"} {
+		sameInBothLanguages(t, []string{name + ".md", name + ".zh-TW.md"})
+	}
 }
 
 // sameInBothLanguages compares two pages that are translations of each other.
@@ -373,7 +379,11 @@ func targets(p page) []string {
 
 func TestRelativeLinksLeadToFiles(t *testing.T) {
 	t.Parallel()
-	for _, name := range slices.Concat([]string{"CHANGELOG.md", "deploy/RUNBOOK.md", "ecpay/ecpaytest/README.md"}, readmes, architectures) {
+	others := []string{
+		"CHANGELOG.md", "deploy/RUNBOOK.md", "ecpay/ecpaytest/README.md", "docs/outcomes.md", "docs/outcomes.zh-TW.md",
+		"docs/http-api.md", "docs/http-api.zh-TW.md", "examples/README.md", "examples/README.zh-TW.md",
+	}
+	for _, name := range slices.Concat(others, readmes, architectures) {
 		for _, target := range targets(readPage(t, name)) {
 			if strings.HasPrefix(target, "https://") {
 				continue

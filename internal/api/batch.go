@@ -1,0 +1,225 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/auth"
+	"github.com/ecpayq/ecpayq/internal/intents"
+	"github.com/ecpayq/ecpayq/internal/redishealth"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// MaxLines is how many lines a batch may have. stall is how long a client may send, or take,
+// nothing of one.
+const MaxLines, stall = 1_000_000, 30 * time.Second
+
+// lineAnswer is what became of a line.
+type lineAnswer struct {
+	Line int `json:"line"`
+	*enqueue.Receipt
+	Error   string `json:"error,omitempty"`
+	ErrorZh string `json:"error_zh,omitempty"`
+	// Problem is the type of a [Problem].
+	Problem string         `json:"problem,omitempty"`
+	Errors  []FieldProblem `json:"errors,omitempty"`
+	Task    string         `json:"task,omitempty"`
+}
+
+// summary is the last line: without it, an answer is not whole.
+type summary struct {
+	Lines     int `json:"lines"`
+	Stored    int `json:"stored"`
+	Duplicate int `json:"duplicate"`
+	Failed    int `json:"failed"`
+	// Error is why the rest was not read.
+	Error   string `json:"error,omitempty"`
+	ErrorZh string `json:"error_zh,omitempty"`
+}
+
+// batch is one on its way.
+type batch struct {
+	spool
+	summary
+	// away is why Redis refused a line: the lines after it are not tried.
+	away error
+	// full is why a result could not be kept.
+	full error
+	enc  *json.Encoder
+}
+
+// postBatch stores the intents of a body, one a line, while it is read. No result is sent before
+// the body was read to its end: many clients read nothing until then, and neither side would
+// go on once what is between them is full.
+func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) *Problem {
+	if p := checkType(r); p != nil {
+		return p
+	}
+	select {
+	case a.batches <- struct{}{}:
+		defer func() { <-a.batches }()
+	default:
+		return crowded()
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Time{})                             // until there is something to write
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context())) // what was read is stored also when the client goes
+	defer cancel()
+	defer context.AfterFunc(a.stopping, func() {
+		cancel()
+		_ = control.SetReadDeadline(time.Now())
+	})()
+	b := &batch{}
+	defer b.Close()
+	b.enc = json.NewEncoder(b)
+	b.enc.SetEscapeHTML(false)
+	ctx, opts := a.traced(ctx, r.Header, []enqueue.Option{enqueue.By(by(who))})
+	run := &intents.Batch{
+		Client: a.cfg.Client, In: patient{r.Body, control}, Options: opts, MaxLines: MaxLines,
+		Check: func(p tasks.Payload) error { return b.check(who, p) },
+	}
+	for line := range run.Run(ctx) {
+		if b.add(line); b.full != nil {
+			break
+		}
+	}
+	b.count(a.metrics)
+	switch {
+	case b.full != nil:
+		return newProblem(tooMany, record.Text{
+			En: "there is no room to keep the results; send it again in smaller batches, what is stored already is a duplicate then",
+			Zh: "沒有空間保存結果；請分成較小的批次重新送出，已儲存的會視為重複",
+		}).retry(awayAfter).because(b.full)
+	case b.away != nil && b.Stored+b.Duplicate == 0:
+		return away(b.away)
+	case b.Lines == 0 && run.Err() == nil && ctx.Err() == nil:
+		return newProblem(invalidJSON, record.Text{En: "there is no line", Zh: "沒有任何一行"})
+	}
+	b.ended(ctx, run.Err())
+	if err := b.enc.Encode(map[string]summary{"summary": b.summary}); err != nil {
+		return newProblem(internal, record.Text{En: "the log of the API says why", Zh: "原因請見 API 的日誌"}).because(err)
+	}
+	b.send(w, control)
+	return nil
+}
+
+// check refuses a line as a problem.
+func (b *batch) check(who auth.Token, p tasks.Payload) error {
+	if b.away != nil {
+		return refused{away(b.away)}
+	}
+	if problem := check(who, p); problem != nil {
+		return refused{problem}
+	}
+	return nil
+}
+
+// refused is a problem of a line.
+type refused struct{ *Problem }
+
+// Error implements error.
+func (r refused) Error() string { return r.Detail }
+
+// add keeps the result of a line.
+func (b *batch) add(line intents.LineResult) {
+	answer := lineAnswer{Line: line.Line}
+	var p *Problem
+	var known refused
+	switch {
+	case errors.As(line.Wrong, &known):
+		p = known.Problem
+	case errors.Is(line.Wrong, intents.ErrLongLine):
+		p = newProblem(tooLarge, record.Text{
+			En: "the line " + line.Wrong.Error(), Zh: fmt.Sprintf("此行超過 %d 位元組", intents.MaxSize),
+		})
+	case line.Wrong != nil:
+		p = problemOf(line.Wrong, tasks.Type{})
+	case line.Err != nil:
+		p = problemOf(line.Err, tasks.Type{})
+		if redishealth.ReasonOf(line.Err) != "" || errors.Is(line.Err, enqueue.ErrRedis) {
+			b.away = line.Err
+		}
+	default:
+		answer.Receipt = &line.Receipt
+		p = stands(line.Receipt)
+	}
+	b.Lines++
+	switch {
+	case p != nil:
+		b.Failed++
+		answer.Error, answer.ErrorZh, answer.Problem, answer.Errors, answer.Task = p.Detail, p.DetailZh, p.Type, p.Errors, p.Task
+	case line.Receipt.Duplicate:
+		b.Duplicate++
+	default:
+		b.Stored++
+	}
+	b.full = b.enc.Encode(answer)
+}
+
+// ended says why the rest was not read, if so.
+func (b *batch) ended(ctx context.Context, err error) {
+	var why record.Text
+	switch {
+	case errors.Is(err, intents.ErrTooManyLines):
+		why = record.Text{En: "a batch may have 1,000,000 lines; send the rest in another", Zh: "每批至多 1,000,000 行，其餘請另行送出"}
+	case ctx.Err() != nil:
+		why = record.Text{En: "the API is stopping; send the lines that have no result again", Zh: "API 正在停止；沒有結果的各行請重新送出"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		why = record.Text{En: "nothing came for 30 seconds; send the lines that have no result again", Zh: "30 秒內沒有收到資料；沒有結果的各行請重新送出"}
+	case err != nil:
+		why = record.Text{En: "the body did not come to its end; send the lines that have no result again", Zh: "內容未完整送達；沒有結果的各行請重新送出"}
+	}
+	b.summary.Error, b.summary.ErrorZh = why.En, why.Zh
+}
+
+func (b *batch) count(m *metrics) {
+	for result, n := range map[string]int{"stored": b.Stored, "duplicate": b.Duplicate, "failed": b.Failed} {
+		m.lines.WithLabelValues(result).Add(float64(n))
+	}
+}
+
+// send sends all results, for as long as the client takes some.
+func (b *batch) send(w http.ResponseWriter, control *http.ResponseController) {
+	in, err := b.reader()
+	if err != nil {
+		panic(http.ErrAbortHandler) // a part must not look like all
+	}
+	w.Header().Set("Content-Type", ndjsonType)
+	w.WriteHeader(http.StatusOK)
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := in.Read(buf)
+		_ = control.SetWriteDeadline(time.Now().Add(stall))
+		if n > 0 {
+			if _, err := w.Write(buf[:n]); err != nil {
+				return // the client is gone
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil:
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// patient reads for as long as something comes.
+type patient struct {
+	io.Reader
+	control *http.ResponseController
+}
+
+// Read implements [io.Reader].
+func (p patient) Read(b []byte) (int, error) {
+	_ = p.control.SetReadDeadline(time.Now().Add(stall))
+	return p.Reader.Read(b)
+}

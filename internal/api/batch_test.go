@@ -1,0 +1,302 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ecpayq/ecpayq/internal/intents"
+)
+
+// lines are n intents, one a line.
+func lines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"L%d"}}`+"\n", i)
+	}
+	return b.String()
+}
+
+// result is a line of an answer.
+type result struct {
+	Line      int
+	ID        string
+	Duplicate bool
+	Error     string
+	ErrorZh   string `json:"error_zh"`
+	Problem   string
+	Summary   *struct{ Lines, Stored, Duplicate, Failed int }
+}
+
+// results reads an answer to a batch: a result a line in order, and one that sums up.
+func (b *bench) results(body io.Reader) (all []result, sum result) {
+	b.Helper()
+	in := bufio.NewScanner(body)
+	for in.Scan() {
+		if sum.Summary != nil {
+			b.Errorf("after the summary: %s", in.Bytes())
+		}
+		var r result
+		if err := json.Unmarshal(in.Bytes(), &r); err != nil {
+			b.Errorf("%s: %v", in.Bytes(), err)
+		}
+		if r.Summary != nil {
+			sum = r
+			continue
+		}
+		if len(all) > 0 && all[len(all)-1].Line >= r.Line {
+			b.Errorf("line %d after line %d", r.Line, all[len(all)-1].Line)
+		}
+		all = append(all, r)
+	}
+	b.must(in.Err())
+	if sum.Summary == nil || sum.Summary.Lines != len(all) || sum.Summary.Stored+sum.Summary.Duplicate+sum.Summary.Failed != len(all) {
+		b.Errorf("%d results are summed up as %+v", len(all), sum.Summary)
+	}
+	return all, sum
+}
+
+func TestABatchOfAnySizeHasOneResultALine(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, n := range []int{1, 10, 511, 512, 513, 1000, 20_000} {
+		a := b.post("/v1/intents/batch", lines(n))
+		all, sum := b.results(bytes.NewReader(a.body))
+		if a.StatusCode != 200 || len(all) != n || sum.Summary.Failed != 0 {
+			t.Fatalf("%d lines: got %d, %d results and %+v", n, a.StatusCode, len(all), sum.Summary)
+		}
+	}
+}
+
+func TestLinesThatAreWrongAreToldInTheirPlaces(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	good := strings.TrimSpace(lines(1))
+	dead := b.enqueued(strings.Replace(good, "L0", "DEAD", 1))
+	b.dies(dead)
+	text := "\ufeff" + strings.Join([]string{
+		good, "", `{"typ":1}`, `{"x":"` + strings.Repeat("x", intents.MaxSize) + `"}`, strings.Replace(good, "L0", "no such char!", 1),
+		strings.Replace(good, "L0", "DEAD", 1), strings.Replace(good, `"data"`, `"replace_dead":true,"data"`, 1), "  " + good + "  ",
+		strings.Replace(good, "L0", "last", 1),
+	}, "\r\n")
+	a := b.post("/v1/intents/batch", text)
+	all, sum := b.results(bytes.NewReader(a.body))
+	want := []string{"", "unknown-field", "too-large", "invalid-field", "dead", "", "", ""}
+	if len(all) != len(want) || sum.Summary.Stored != 2 || sum.Summary.Duplicate != 2 || sum.Summary.Failed != 4 {
+		t.Fatalf("got %s", a.body)
+	}
+	for i, r := range all {
+		if strings.TrimPrefix(r.Problem, "urn:ecpayq:problem:") != want[i] || (r.Problem != "") != (r.Error != "" && r.ErrorZh != "") {
+			t.Errorf("line %d: got %+v, want %q", r.Line, r, want[i])
+		}
+	}
+	if all[0].Line != 1 || all[1].Line != 3 || all[7].Line != 9 {
+		t.Errorf("got the lines %d, %d and %d, want 1, 3 and 9", all[0].Line, all[1].Line, all[7].Line)
+	}
+	for _, body := range []string{"\n", "\r\n\r\n"} {
+		if a := b.post("/v1/intents/batch", body); a.StatusCode != 400 {
+			t.Errorf("%q: got %d and %s", body, a.StatusCode, a.body)
+		}
+	}
+}
+
+// raw opens a connection and sends the beginning of a batch whose body comes in chunks.
+func (b *bench) raw() net.Conn {
+	b.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
+	b.must(err)
+	b.Cleanup(func() { _ = conn.Close() })
+	fmt.Fprint(conn, "POST /v1/intents/batch HTTP/1.1\r\nHost: 127.0.0.1\r\n"+
+		"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
+	return conn
+}
+
+func chunk(conn net.Conn, text string) { fmt.Fprintf(conn, "%x\r\n%s\r\n", len(text), text) }
+
+// Many clients write all of a body before they read any of an answer.
+func TestAClientThatReadsNothingUntilAllIsSentIsServed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const n = 60_000 // 5 MB there, 8 MB back
+	conn := b.raw()
+	text := lines(n)
+	for len(text) > 0 {
+		size := min(len(text), 77_777)
+		chunk(conn, text[:size])
+		text = text[size:]
+	}
+	fmt.Fprint(conn, "0\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	b.must(err)
+	if all, sum := b.results(resp.Body); len(all) != n || sum.Summary.Stored != n {
+		t.Errorf("got %d results and %+v", len(all), sum.Summary)
+	}
+}
+
+func TestASlowSenderLosesNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	conn := b.raw()
+	for _, part := range strings.SplitAfter(lines(3), "2000132") { // also in the middle of a line
+		chunk(conn, part)
+		time.Sleep(100 * time.Millisecond)
+	}
+	fmt.Fprint(conn, "0\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	b.must(err)
+	if all, sum := b.results(resp.Body); len(all) != 3 || sum.Summary.Stored != 3 {
+		t.Errorf("got %+v and %+v", all, sum.Summary)
+	}
+}
+
+func TestWhatCameOfABodyThatIsCutOffIsStoredAndHalfALineIsNone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	conn := b.raw()
+	text := lines(3)
+	chunk(conn, text[:len(text)-3]) // the third line without its end, which is no JSON
+	b.must(conn.(*net.TCPConn).CloseWrite())
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	b.must(err)
+	body, err := io.ReadAll(resp.Body)
+	b.must(err)
+	all, sum := b.results(bytes.NewReader(body))
+	if len(all) != 2 || sum.Summary.Stored != 2 || !strings.Contains(string(body), "did not come to its end") {
+		t.Errorf("got %s", body)
+	}
+}
+
+func TestABatchIsAnsweredWhenTheAPIStops(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	conn := b.raw()
+	chunk(conn, lines(2))
+	time.Sleep(300 * time.Millisecond)
+	b.api.Stop()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	b.must(err)
+	body, err := io.ReadAll(resp.Body)
+	b.must(err)
+	if all, _ := b.results(bytes.NewReader(body)); len(all) != 2 || !strings.Contains(string(body), "stopping") {
+		t.Errorf("got %s", body)
+	}
+}
+
+func TestOfManyBatchesAtOnceSomeAreToldToComeAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const places, more = 16, 3
+	answers := make(chan *http.Response, places+more)
+	var open []net.Conn
+	for range places + more {
+		conn := b.raw()
+		chunk(conn, lines(1))
+		open = append(open, conn)
+		go func() {
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- resp
+		}()
+	}
+	for range more { // while the others have a place
+		if resp := <-answers; resp == nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+			t.Fatalf("got %+v", resp)
+		}
+	}
+	for _, conn := range open {
+		fmt.Fprint(conn, "0\r\n\r\n")
+	}
+	for range places {
+		if resp := <-answers; resp == nil || resp.StatusCode != 200 {
+			t.Errorf("got %+v", resp)
+		}
+	}
+}
+
+func TestTheRestOfABatchIsNotTriedOnceRedisRefuses(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	conn := b.raw()
+	chunk(conn, lines(512)) // which are stored
+	deadline := time.Now().Add(20 * time.Second)
+	for b.rdb.LLen(t.Context(), "asynq:{trigger_issue}:pending").Val() < 512 && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	b.must(b.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	chunk(conn, strings.TrimPrefix(lines(3000), lines(512)))
+	fmt.Fprint(conn, "0\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	b.must(err)
+	all, sum := b.results(resp.Body)
+	if len(all) != 3000 || sum.Summary.Stored != 512 || sum.Summary.Failed != 3000-512 ||
+		all[2999].Problem != "urn:ecpayq:problem:redis-unavailable" {
+		t.Errorf("got %d results and %+v", len(all), sum.Summary)
+	}
+}
+
+// Results that do not fit into memory leave no file behind.
+func TestNoFileIsLeftOfABatch(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	b := newBench(t)
+	if all, _ := b.results(bytes.NewReader(b.post("/v1/intents/batch", lines(5000)).body)); len(all) != 5000 {
+		t.Errorf("got %d results", len(all))
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+	t.Setenv("TMPDIR", filepath.Join(dir, "nowhere"))
+	if a := b.post("/v1/intents/batch", lines(5000)); a.StatusCode != 200 {
+		t.Errorf("without a place for it: got %d", a.StatusCode)
+	}
+	a := b.post("/v1/intents/batch", lines(70_000))
+	if p := b.problem(a); a.StatusCode != 503 || !strings.Contains(p.Detail, "no room") {
+		t.Errorf("too much without one: got %d and %+v", a.StatusCode, p)
+	}
+}
+
+// serve answers without a connection, for fuzzing.
+func (b *bench) serve(method, target, body string) (status int, answer []byte) {
+	r, err := http.NewRequest(method, "http://127.0.0.1", strings.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	path, query, _ := strings.Cut(target, "?")
+	r.URL.Path, r.URL.RawQuery = path, query
+	r.Header.Set("Content-Type", "application/json")
+	if strings.HasSuffix(path, "batch") {
+		r.Header.Set("Content-Type", "application/x-ndjson")
+	}
+	w := httptest.NewRecorder()
+	b.api.ServeHTTP(w, r)
+	return w.Code, w.Body.Bytes()
+}
+
+func FuzzIntent(f *testing.F) {
+	b := newFuzzBench(f)
+	for _, text := range []string{trigger, lines(3), `{"type":"b2b:invalid","data":{}}`, `{`, "", "\xff",
+		`{"type":"b2c:trigger_issue","data":{"Tsr":1e1}}`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if status, body := b.serve("POST", "/v1/intents", text); status >= 500 || !json.Valid(body) {
+			t.Errorf("%q: got %d and %s", text, status, body)
+		}
+		status, body := b.serve("POST", "/v1/intents/batch", text)
+		if status >= 500 || status == 200 && !bytes.Contains(body, []byte(`{"summary":{"lines":`)) {
+			t.Errorf("%q as a batch: got %d and %s", text, status, body)
+		}
+	})
+}
