@@ -22,6 +22,15 @@ slow: ## run the tests of minutes: workers killed and frozen, poisonous tasks, R
 	@.ci/need chromium chromium "press the buttons of the dashboard in a real browser"
 	go test -tags slow -timeout 20m -v -run '^TestSlow' ./cmd/ecpayq ./worker
 
+.PHONY: examples
+examples: ## run the programs of examples/ in PHP, Node, Python and shell against a real API; gets what is missing
+	@.ci/need redis-server redis-server "run the tests against a real Redis"
+	@.ci/need php "php-cli php-curl" "run the examples in PHP"
+	@.ci/need node nodejs "run the examples in Node"
+	@.ci/need python3 python3 "run the examples in Python"
+	@.ci/need curl curl "run the examples in shell"
+	go test -tags examples -timeout 10m ./examples
+
 .PHONY: sim
 sim: ## simulate SCHEDULES schedules of crashes, losses and bad answers, the same ones each time
 	go test ./worker -timeout 24h -v -run '^TestSimulation$$' -sim.schedules '$(SCHEDULES)'
@@ -34,8 +43,8 @@ night: ## simulate 5,000,000 schedules that nobody has seen before, for a night
 check: ## run gofmt, vet, staticcheck, the go.mod check and a build
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then printf 'not formatted with gofmt:\n%s\n' "$$files" >&2; exit 1; fi
 	go vet ./...
-	go vet -tags slow ./...
-	go run $(STATICCHECK) -tags slow ./...
+	go vet -tags slow,examples ./...
+	go run $(STATICCHECK) -tags slow,examples ./...
 	go mod tidy -diff
 	go build ./...
 
