@@ -100,7 +100,11 @@ func benchWith(t testing.TB, change func(*enqueue.Config), list ...auth.Token) *
 	b.must(err)
 	s := web.NewServer(b.api, web.WriteLimit)
 	go func() { _ = s.Serve(ln) }()
-	t.Cleanup(func() { b.api.Stop(); _ = s.Close() })
+	t.Cleanup(func() {
+		b.api.Stop()
+		_ = s.Close()
+		b.api.Close()
+	})
 	b.url = "http://" + ln.Addr().String()
 	return b
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,5 +230,39 @@ func TestARedisThatIsAwayIsSaidWithoutItsWords(t *testing.T) {
 	}
 	if a := b.get("/livez"); a.StatusCode != 200 {
 		t.Errorf("/livez: got %d", a.StatusCode)
+	}
+}
+
+func TestIntentsThatComeTogetherAreStoredOnceEach(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const senders, each = 24, 40 // of each intent three, at about the same moment
+	var wg sync.WaitGroup
+	var created, there atomic.Int64
+	for s := range senders {
+		wg.Go(func() {
+			for i := range each {
+				text := strings.Replace(trigger, "ORDER1001", fmt.Sprintf("T%d", s/3*each+i), 1)
+				if i%10 == 9 {
+					text = `{"type":"b2b:invalid","data":{}}`
+				}
+				status, body := b.serve("POST", "/v1/intents", text)
+				switch {
+				case status == 201:
+					created.Add(1)
+				case status == 200:
+					there.Add(1)
+				case status != 422 || i%10 != 9:
+					t.Errorf("got %d and %s", status, body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if want := int64(senders / 3 * each * 9 / 10); created.Load() != want || there.Load() != 2*want {
+		t.Errorf("%d were stored and %d were there, want %d and %d", created.Load(), there.Load(), want, 2*want)
+	}
+	if n := b.rdb.LLen(t.Context(), "asynq:{trigger_issue}:pending").Val(); n != created.Load() {
+		t.Errorf("%d are pending, want %d", n, created.Load())
 	}
 }

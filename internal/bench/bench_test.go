@@ -42,7 +42,7 @@ func tiny() Config {
 		enqueueOne: 20, enqueueMany: 40, throughput: 40, roundTrip: 40, idleOurs: 2, idlePlain: 1, idleSeconds: 1,
 		scheduled: 4, scheduledSeconds: 1, size: 50, few: 10, many: 100, growth: 30, codec: 20,
 		pace: 1, crowd: 3, crowdSeconds: 1, ban: 1, banned: 5, hanging: 10,
-		hangMillis: 100, others: 3, backlogs: []int{20, 40}, held: 10, batch: 50, loop: 10,
+		hangMillis: 100, others: 3, backlogs: []int{20, 40}, held: 10, batch: 50, loop: 10, api: 40,
 	}}
 }
 

@@ -18,6 +18,7 @@ const (
 	partOurs  = "worker"
 	partPlain = "plain"
 	partDelay = "delay"
+	partAPI   = "api"
 )
 
 // order is what a part is told on its standard input, in one line.
@@ -65,7 +66,7 @@ func Part(ctx context.Context, name string, in io.Reader, out io.Writer) error {
 		cancel()
 	}()
 	start := map[string]func(order) (ready, func(), error){
-		partFake: startFake, partOurs: startOurs, partPlain: startPlain, partDelay: startDelay,
+		partFake: startFake, partOurs: startOurs, partPlain: startPlain, partDelay: startDelay, partAPI: startAPIPart,
 	}[name]
 	if start == nil {
 		return fmt.Errorf("no part %q", name)
