@@ -268,7 +268,7 @@ func TestTheFeedOfOutcomesIsReadPageByPageAndSaysWhereToGoOn(t *testing.T) {
 	// What a reader has not read is gone.
 	var first struct{ Next string }
 	b.into(b.get("/v1/outcomes?limit=1"), &first)
-	b.must(b.rdb.XTrimMaxLen(t.Context(), "ecpayq:1:{2000132}:outcomes", 2).Err())
+	b.must(b.rdb.XTrimMaxLen(t.Context(), record.OwnerOutcomesKey("2000132"), 2).Err())
 	a := b.get("/v1/outcomes?after=" + url.QueryEscape(first.Next))
 	gap := b.problem(a)
 	if a.StatusCode != 410 || gap.Type != "urn:ecpayq:problem:gone" || gap.Next == "" || !strings.Contains(gap.Detail, "2 to 4") {

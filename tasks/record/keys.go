@@ -103,7 +103,7 @@ type OutcomeKeys struct{ Outcomes, OutcomeOwners string }
 // OutcomeKeysOf returns those of an owner. On a cluster the set is in another slot, and is written
 // before.
 func OutcomeKeysOf(of redisx.Topology, owner string) OutcomeKeys {
-	k := OutcomeKeys{Outcomes: prefix + "{" + owner + "}:outcomes"}
+	k := OutcomeKeys{Outcomes: OwnerOutcomesKey(owner)}
 	if !of.Cluster() {
 		k.OutcomeOwners = OutcomeOwnersKey
 	}
@@ -113,6 +113,9 @@ func OutcomeKeysOf(of redisx.Topology, owner string) OutcomeKeys {
 // IdempotencyKey remembers for which intent an Idempotency-Key was sent, by a hash of it. It is
 // in a slot of its own.
 func IdempotencyKey(hash string) string { return prefix + "{idempotency:" + hash + "}" }
+
+// OwnerOutcomesKey is the stream of the outcomes of an owner.
+func OwnerOutcomesKey(owner string) string { return prefix + "{" + owner + "}:outcomes" }
 
 // Keys that belong to no merchant.
 const (

@@ -26,7 +26,7 @@ func number(s string) float64 {
 // Purposes are the values of the label of ecpayq_redis_memory_bytes.
 func Purposes() []string {
 	return []string{purposeTasks, purposeQueues, purposeRecords, purposeMarkers,
-		purposePace, purposeLedger, purposeAudit, purposeSchedules, purposeAsynq, other}
+		purposePace, purposeLedger, purposeAudit, purposeSchedules, purposeOutcomes, purposeAPI, purposeAsynq, other}
 }
 
 const (
@@ -39,6 +39,8 @@ const (
 	purposeLedger    = "ledger"         // indexes of dead letters
 	purposeAudit     = "audit"
 	purposeSchedules = "schedules"
+	purposeOutcomes  = "outcomes" // how tasks ended
+	purposeAPI       = "api"      // Idempotency-Keys
 )
 
 // purposeOf reads it from a key's name.
@@ -58,6 +60,10 @@ func purposeOf(key string) string {
 		return purposeSchedules
 	case strings.HasSuffix(tag, "{replication"):
 		return purposePace
+	case strings.Contains(tag, "{idempotency:"):
+		return purposeAPI
+	case strings.HasSuffix(tag, "{outcomes"):
+		return purposeOutcomes
 	}
 	word, _, _ := strings.Cut(strings.TrimPrefix(rest, ":"), ":")
 	switch word {
@@ -69,6 +75,8 @@ func purposeOf(key string) string {
 		return purposePace
 	case "dead", "owners", "unsure", "sweep", "scan", "tally":
 		return purposeLedger
+	case "outcomes":
+		return purposeOutcomes
 	}
 	return other
 }
@@ -110,7 +118,10 @@ func (m *memory) estimate(ctx context.Context) (map[string]float64, error) {
 	for _, p := range Purposes() {
 		bytes[p] = 0
 	}
-	known := m.measured()
+	known, err := m.measured(ctx)
+	if err != nil {
+		return nil, err
+	}
 	pipe := m.rdb.Pipeline()
 	sizes := map[string]*redis.IntCmd{}
 	for key := range known {
@@ -123,7 +134,7 @@ func (m *memory) estimate(ctx context.Context) (map[string]float64, error) {
 		bytes[known[key]] += float64(size.Val())
 	}
 	var mu sync.Mutex
-	err := redisx.ForEachMaster(ctx, m.rdb, func(ctx context.Context, node redis.Cmdable) error {
+	err = redisx.ForEachMaster(ctx, m.rdb, func(ctx context.Context, node redis.Cmdable) error {
 		part, err := sample(ctx, node, known)
 		mu.Lock()
 		defer mu.Unlock()
@@ -135,15 +146,25 @@ func (m *memory) estimate(ctx context.Context) (map[string]float64, error) {
 	return bytes, err
 }
 
+// memoryFeeds is of how many merchants the outcomes are measured; those of more are in the sample.
+const memoryFeeds = 200
+
 // measured are the keys that grow with the number of tasks, by their purpose.
-func (m *memory) measured() map[string]string {
+func (m *memory) measured(ctx context.Context) (map[string]string, error) {
 	keys := map[string]string{record.OwnersKey: purposeLedger, record.UnsureKey: purposeLedger, record.AuditKey: purposeAudit}
 	for _, q := range m.queues {
 		for _, name := range []string{"pending", "active", "lease", "scheduled", "retry", "archived", "completed"} {
 			keys[asynqx.Key(q, name)] = purposeQueues
 		}
 	}
-	return keys
+	owners, err := m.rdb.SRandMemberN(ctx, record.OutcomeOwnersKey, memoryFeeds).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list owners of outcomes: %w", err)
+	}
+	for _, o := range owners {
+		keys[record.OwnerOutcomesKey(o)] = purposeOutcomes
+	}
+	return keys, nil
 }
 
 // sample estimates one server: a key that was drawn stands for all/drawn keys. One

@@ -312,6 +312,8 @@ func TestMemoryByPurposeAddsUpAndTellsTasksFromMarkers(t *testing.T) {
 		pipe.LPush(t.Context(), asynqx.Key("invalid", "pending"), id)
 		pipe.Set(t.Context(), record.DoneKey(id), "1", time.Hour)
 		pipe.HSet(t.Context(), record.TaskKey(id), "state", "done")
+		pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: record.OwnerOutcomesKey("2000132"), Values: []string{"id", id}})
+		pipe.SAdd(t.Context(), record.OutcomeOwnersKey, "2000132")
 	}
 	_, err := pipe.Exec(t.Context())
 	must(t, err)
@@ -332,7 +334,7 @@ func TestMemoryByPurposeAddsUpAndTellsTasksFromMarkers(t *testing.T) {
 	if len(got) != len(Purposes()) {
 		t.Errorf("got %d purposes, want %d", len(got), len(Purposes()))
 	}
-	for _, p := range []string{purposeTasks, purposeMarkers, purposeRecords, purposeQueues} {
+	for _, p := range []string{purposeTasks, purposeMarkers, purposeRecords, purposeQueues, purposeOutcomes} {
 		if v := got["ecpayq_redis_memory_bytes "+p]; want[p] == 0 || v < want[p]*0.6 || v > want[p]*1.4 {
 			t.Errorf("%s: got %.0f bytes, want about %.0f", p, v, want[p])
 		}
@@ -361,6 +363,7 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 		record.ReplicationKey(redisx.TopologyOf(&redis.ClusterClient{}), id): purposePace,
 		asynqx.TaskKey("invalid", id):                                        purposeTasks,
 		asynqx.Key("invalid", "processed"):                                   purposeAsynq, "asynq:queues": purposeAsynq,
+		record.OwnerOutcomesKey("2000132"): purposeOutcomes, record.OutcomeOwnersKey: purposeOutcomes, record.IdempotencyKey("0a"): purposeAPI,
 		probeKey: purposePace, "somebody else's": other, "ecpayq": other,
 	} {
 		if got := purposeOf(key); got != want {
