@@ -1,0 +1,84 @@
+//go:build slow
+
+package main_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/samples"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+)
+
+// TestSlow100000EndsAreToldOnceEachWhileWorkersAreKilledEverySecond counts every end of 100,000
+// tasks in the feed of outcomes, while of two workers one is killed each second.
+func TestSlow100000EndsAreToldOnceEachWhileWorkersAreKilledEverySecond(t *testing.T) {
+	t.Parallel()
+	const n = 100_000
+	b := newBenchOf(t, chaosFake(), chaosEnv)
+	b.set(env{"ECPAYQ_CONCURRENCY": "32"})
+	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"], Interval: tasks.Every(0)})
+	b.must(err)
+	t.Cleanup(func() { _ = client.Close() })
+	c := samples.Usual()[0]
+	items := func(yield func(enqueue.Item) bool) {
+		for i := range n {
+			at := samples.At{MerchantID: merchantID, Subject: c.Subject("ENDS", i)}
+			b.must(c.Stage(b.fake, at))
+			if !yield(enqueue.Item{Payload: c.Payload(at)}) {
+				return
+			}
+		}
+	}
+	for r := range client.Batch(t.Context(), items) {
+		b.must(r.Err)
+	}
+
+	ctx, stop := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer stop()
+	seen, seq, all := map[string]int{}, int64(0), make(chan struct{})
+	go func() {
+		defer close(all)
+		for o, err := range client.Outcomes(ctx, enqueue.Feed{Follow: true}) {
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if seq++; o.Seq != seq || o.State != record.OutcomeDone {
+				t.Errorf("outcome %d is %d, %s %s of %s", seq, o.Seq, o.ID, o.State, o.Kind)
+			}
+			if seen[o.ID]++; len(seen) == n {
+				return
+			}
+		}
+	}()
+	workers, kills := []*child{b.worker(), b.worker()}, 0
+	for running := true; running; {
+		select {
+		case <-time.After(time.Second):
+			workers[kills%2].kill()
+			workers[kills%2] = b.worker()
+			kills++
+		case <-all:
+			running = false
+		}
+	}
+	for id, times := range seen {
+		if times != 1 {
+			t.Errorf("%s ended %d times", id, times)
+		}
+	}
+	page, err := client.OutcomePage(t.Context(), record.OutcomeQuery{Limit: 1, Merchants: []string{merchantID}})
+	b.must(err)
+	effects := map[string]int{}
+	for _, e := range b.fake.Effects() {
+		effects[e.Subject]++
+	}
+	t.Logf("%d tasks, %d ends told, %d effects at ECPay on %d subjects, %d workers killed", n, seq, len(b.fake.Effects()), len(effects), kills)
+	if len(seen) != n || seq != n || len(effects) != n || len(b.fake.Effects()) != n || len(page.Outcomes) != 1 || page.Outcomes[0].Seq != 1 {
+		t.Errorf("want %d of each", n)
+	}
+}
