@@ -14,6 +14,8 @@ help: ## list the targets
 test: ## run every test with the race detector; gets redis-server and gcc if they are missing
 	@.ci/need redis-server redis-server "run the tests against a real Redis"
 	@.ci/need "$$(go env CC | cut -d ' ' -f 1)" "gcc libc6-dev" "build the tests with the race detector (the binaries need no C compiler)"
+	@# Tests build these programs: here, so that no test's time limit covers the compiling.
+	go build ./cmd/... && CGO_ENABLED=1 go build -race ./cmd/...
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
 .PHONY: slow

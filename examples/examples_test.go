@@ -93,8 +93,15 @@ func inEach(t *testing.T, languages []language, f func(t *testing.T, l language)
 // startAPI starts ecpayq api with a Redis of its own, and returns where it is.
 func startAPI(t *testing.T) string {
 	t.Helper()
+	api, _ := startAPIAndRedis(t)
+	return api
+}
+
+func startAPIAndRedis(t *testing.T) (api, redisURL string) {
+	t.Helper()
+	redisURL = redistest.New(t, redistest.Options{AppendFsync: "no"}).URL()
 	cmd := exec.Command(binary, "api", "--addr", "127.0.0.1:0")
-	cmd.Env = []string{"ECPAYQ_REDIS_URL=" + redistest.New(t, redistest.Options{AppendFsync: "no"}).URL()}
+	cmd.Env = []string{"ECPAYQ_REDIS_URL=" + redisURL}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -123,13 +130,13 @@ func startAPI(t *testing.T) string {
 	})
 	select {
 	case url := <-listens:
-		return url
+		return url, redisURL
 	case <-ended:
 		t.Fatal("ecpayq api ended before it listened")
 	case <-time.After(time.Minute):
 		t.Fatal("ecpayq api does not listen after a minute")
 	}
-	return ""
+	return "", ""
 }
 
 // result is how an example ended.

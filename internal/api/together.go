@@ -13,7 +13,7 @@ import (
 // pipeline, which is not long.
 const (
 	// togetherLines is how many pipelines are on their way at once.
-	togetherLines = 4
+	togetherLines = 2
 	// togetherMost is how many intents one of them has.
 	togetherMost = 128
 )
