@@ -105,6 +105,63 @@ func TestTheDocumentedRedisUserIsEnoughForEverythingAndForNothingElse(t *testing
 	}
 }
 
+func TestTheDocumentedRedisUserIsEnoughForTheAPI(t *testing.T) {
+	t.Parallel()
+	b, admin := newACLBench(t, documentedACL(t), env{"ECPAYQ_FENCE": "1s"})
+	a := b.api(nil)
+	b.worker()
+	ok := func(method, path, body string, headers ...string) string {
+		t.Helper()
+		status := map[bool]int{true: 201, false: 200}[path == "/v1/intents"]
+		return a.call(method, path, "", body, headers...).wants(t, method+" "+path, status).body
+	}
+	var ids, lines []string
+	for n, c := range samples.Usual() {
+		at := samples.At{Subject: c.Subject("ACLAPI", n+1), Date: invoiceDate}
+		b.must(c.Stage(b.fake, at))
+		data, err := tasks.Encode(c.Payload(at))
+		b.must(err)
+		lines = append(lines, fmt.Sprintf(`{"type":%q,"data":%s}`, c.Type, data))
+		id := oneLine[receipt](t, ok("POST", "/v1/intents", lines[n], "Idempotency-Key", c.Type)).ID
+		ids = append(ids, id)
+		if got := a.end(t, id, a.longPoll(id, "")); got.State != "completed" {
+			t.Errorf("%s: got %+v", c.Name, got)
+		}
+	}
+	a.call("POST", "/v1/intents", "", lines[1], "Idempotency-Key", samples.Usual()[0].Type).
+		wantProblem(t, "the key of another", 422, "idempotency-key-reused")
+	if got := ok("POST", "/v1/intents/batch", strings.Join(lines, "\n")); !strings.Contains(got, `"failed":0`) {
+		t.Errorf("a batch: got %s", got)
+	}
+	dead := b.rejectedVoid("VG11000077").ID
+	a.call("POST", "/v1/intents", "", fmt.Sprintf(`{"type":"b2b:invalid","data":{"MerchantID":%q,"InvoiceNumber":"VG11000077",`+
+		`"InvoiceDate":%q,"Reason":"typo"}}`, merchantID, invoiceDate)).wantProblem(t, "one that is dead", 409, "dead")
+	ok("POST", "/v1/tasks/"+dead+"/replay", `{"set":{"Reason":"訂單取消"},"note":"n"}`)
+	b.waitFor(dead, "completed")
+	ok("POST", "/v1/tasks/"+b.rejectedVoid("VG11000078").ID+"/resolve", `{"note":"n"}`)
+	ok("POST", "/v1/intents", triggerIntent("ACLAPILATER", inAnHour))
+	ok("POST", "/v1/tasks/"+triggerID("ACLAPILATER")+"/cancel", `{"note":"n"}`)
+	ok("POST", "/v1/intents", triggerIntent("ACLAPILATER", inAnHour)) // anew
+	for _, query := range []string{
+		"", "?state=scheduled", "?tsr=ACLAPILATER", "?tsr=ACLAPILATER&merchant_id=" + merchantID, "?invoice_number=VG11000077",
+	} {
+		if got := ok("GET", "/v1/tasks"+query, ""); query != "" && strings.Count(got, `"id":`) != 1 {
+			t.Errorf("the list %s: got %s, want one task", query, got)
+		}
+	}
+	told := ok("GET", "/v1/outcomes?limit=1000&wait=1s&merchant_id="+merchantID, "")
+	for _, want := range append(ids, dead, `"state":"resolved"`, `"state":"cancelled"`) {
+		if !strings.Contains(told, want) {
+			t.Errorf("no outcome has %s", want)
+		}
+	}
+	ok("GET", "/readyz", "")
+	ok("GET", "/metrics", "")
+	for _, r := range refusals(t, admin) {
+		t.Errorf("Redis refused %s", r)
+	}
+}
+
 // enqueueEveryWay is what producers and workers do: every operation, at once, later, twice.
 func (b *bench) enqueueEveryWay() {
 	b.Helper()

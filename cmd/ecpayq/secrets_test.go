@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -298,4 +300,115 @@ func TestTheConsoleFormOfTheLogHasEveryFixedKeyToo(t *testing.T) {
 			t.Errorf("a line of the console form is JSON: %q", line)
 		}
 	}
+}
+
+func TestTheAPIKeepsNoTokenAndTellsNothingOfWhatItRefuses(t *testing.T) {
+	t.Parallel()
+	traces := newCollector(t)
+	b := newBench(t, env{"OTEL_EXPORTER_OTLP_ENDPOINT": traces.URL, "OTEL_BSP_SCHEDULE_DELAY": "100"})
+	token, other := b.apiToken("--may", "enqueue", "--may", "read", "--may", "operate"), b.apiToken("--name", "other")
+	a := b.api(env{"ECPAYQ_CONFIG": tokenFile(t, filepath.Join(t.TempDir(), "api.yaml"), token)})
+	const reason, remark, stored, key = "王小明要求作廢", "個人資料 0912345678", "買家地址台北市信義路", "key-of-the-shop-7Q"
+	credentials := forbidden{
+		"the HashKey": secretForms(ecpaytest.StageHashKey), "the HashIV": secretForms(ecpaytest.StageHashIV),
+		"the token": secretForms(token.Token), "its hash": secretForms(strings.TrimPrefix(token.Hash, "sha256:")),
+		"a token that is not known": secretForms(other.Token), "an Idempotency-Key": secretForms(key),
+	}
+	texts := forbidden{"the reason": textForms(reason), "the remark": textForms(remark)}
+	kept := forbidden{"the remark that is stored": textForms(stored)}
+
+	void := func(number, reason, remark, more string) string {
+		return fmt.Sprintf(`{"type":"b2b:invalid","data":{"MerchantID":%q,"InvoiceNumber":%q,"InvoiceDate":%q,"Reason":%q,"Remark":%q}%s}`,
+			merchantID, number, invoiceDate, reason, remark, more)
+	}
+	good := void("VG11000081", "訂單取消", stored, "")
+	id := oneLine[receipt](t, a.call("POST", "/v1/intents", token.Token, good, "Idempotency-Key", key).wants(t, "an intent", 201).body).ID
+	answers, metrics := refusedByTheAPI(t, a, token.Token, other.Token, key, good, void, reason, remark)
+	for _, act := range []string{"cancel", "replay", "resolve"} {
+		body := `{"note":"n","set":{"Remark":"` + remark + `"}}`
+		answers += a.call("POST", "/v1/tasks/"+id+"/"+act, token.Token, body).body
+	}
+	later := void("VG11000082", "訂單取消", stored, inAnHour)
+	cancelled := oneLine[receipt](t, a.call("POST", "/v1/intents", token.Token, later).wants(t, "for later", 201).body).ID
+	a.call("POST", "/v1/tasks/"+cancelled+"/cancel", token.Token, `{"note":"by phone"}`).wants(t, "cancel", 200)
+	audit, values := b.run("audit").stdout, dump(b)
+	b.redis.Kill()
+	a.call("POST", "/v1/intents", token.Token, void("VG11000083", reason, remark, ""), "Idempotency-Key", key+"2").
+		wantProblem(t, "without Redis", 503, "redis-unavailable")
+	a.stop()
+
+	log := a.err.String()
+	traces.mu.Lock()
+	defer traces.mu.Unlock()
+	if !strings.Contains(log, "request not served") || !strings.Contains(audit, "by phone") || !strings.Contains(audit, "api:"+token.Name) ||
+		len(values) < 10 || len(traces.spans) == 0 || !strings.Contains(metrics, "ecpayq_api_requests_total") {
+		t.Fatalf("too little was gathered: %d values, %d spans, the audit %s and the log %s", len(values), len(traces.spans), audit, log)
+	}
+	for place, text := range map[string]string{
+		"the API's log": log, "its stdout": a.stdout.String(), "the audit": audit, "/metrics": metrics,
+		"an exported trace": traces.raw.String(), "an answer": answers,
+	} {
+		credentials.search(t, place, text)
+		texts.search(t, place, text)
+		kept.search(t, place, text)
+	}
+	if !slices.ContainsFunc(values, func(v value) bool { return strings.Contains(v.what, stored) }) {
+		t.Error("Redis does not hold what was stored: nothing would be found there")
+	}
+	for _, v := range values {
+		credentials.search(t, "Redis, key "+v.where, v.what)
+		texts.search(t, "Redis, key "+v.where, v.what)
+	}
+}
+
+// refusedByTheAPI sends what is wrong in every way, and returns all answers, and the metrics after them.
+func refusedByTheAPI(
+	t *testing.T, a *child, token, other, key, good string, void func(number, reason, remark, more string) string, reason, remark string,
+) (answers, metrics string) {
+	t.Helper()
+	usual := void("VG11000084", reason, remark, "")
+	var lines []string
+	for problem, body := range map[string]string{
+		"a reason that is too long": void("VG11000084", strings.Repeat(reason, 4), remark, ""),
+		"an unknown field":          strings.Replace(usual, `"Remark"`, `"remark"`, 1),
+		"a name that is a text":     strings.Replace(usual, `"Remark":`, `"`+remark+`":`, 1),
+		"a field twice":             strings.Replace(usual, `"Remark"`, `"Reason"`, 1),
+		"a list for a text":         strings.Replace(usual, `"Remark":`, `"Remark":[`, 1) + "]",
+		"half":                      usual[:len(usual)-3],
+		"another merchant":          strings.Replace(usual, merchantID, "3002607", 1),
+		"no such type":              strings.Replace(usual, "b2b:invalid", remark, 1),
+		"a time that is none":       void("VG11000084", reason, remark, `,"process_at":"`+remark+`"`),
+		"a wrong number":            void(reason, "訂單取消", remark, ""),
+		"other values":              strings.Replace(void("VG11000081", "x", remark, ""), `"x"`, `"`+reason+`"`, 1),
+	} {
+		got := a.call("POST", "/v1/intents", token, body)
+		if got.status < 400 || got.status >= 500 {
+			t.Errorf("%s: got status %d and %s", problem, got.status, got.body)
+		}
+		if problem != "a name that is a text" { // which the answer names
+			answers += got.body
+			lines = append(lines, body)
+		}
+	}
+	batch := a.call("POST", "/v1/intents/batch", token, strings.Join(lines, "\n")).wants(t, "a batch", 200)
+	if !strings.Contains(batch.body, fmt.Sprintf(`"stored":0,"duplicate":0,"failed":%d`, len(lines))) {
+		t.Errorf("a batch: got %s", batch.body)
+	}
+	answers += batch.body
+	for what, got := range map[string]apiAnswer{
+		"another token":      a.call("POST", "/v1/intents", other, usual),
+		"the key once more":  a.call("POST", "/v1/intents", token, usual, "Idempotency-Key", key),
+		"another type":       a.call("POST", "/v1/intents", token, usual, "Content-Type", "text/"+key),
+		"another site":       a.call("POST", "/v1/intents", token, usual, "Origin", "https://"+key+".example"),
+		"too large":          a.call("POST", "/v1/intents", token, void("VG11000084", reason, strings.Repeat(remark, 2000), "")),
+		"a wrong parameter":  a.call("GET", "/v1/tasks?tsr="+token+"&wait="+key, token, ""),
+		"a token as a path":  a.call("GET", "/v1/tasks/"+token, token, ""),
+		"a token as another": a.call("GET", "/"+token, token, good),
+	} {
+		if got.status < 400 || got.status >= 500 {
+			t.Errorf("%s: got status %d and %s", what, got.status, got.body)
+		}
+		answers += got.body
+	}
+	return answers, a.call("GET", "/metrics", token, "").wants(t, "/metrics", 200).body
 }

@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -140,6 +141,79 @@ func TestTracesAreOffUnlessConfiguredAndNeverInTheWay(t *testing.T) {
 	} {
 		if r := b.runWith(changes, "enqueue", "trigger-issue", "--tsr", "OTEL4"); r.code != 0 || strings.Contains(r.stderr, "traces") {
 			t.Errorf("%v: exit code %d, %s", changes, r.code, r.stderr)
+		}
+	}
+}
+
+// attempts are the spans of attempts that belong to a trace.
+func (c *otlpCollector) attempts(traceID string) (all []*otlp.Span) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.spans {
+		if hex.EncodeToString(s.TraceId) == traceID && strings.HasPrefix(s.Name, "process ") {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func TestATraceThatComesByHTTPGoesOnInTheWorkersIfItIsSampled(t *testing.T) {
+	t.Parallel()
+	own := newCollector(t)
+	c := newCollector(t)
+	b := newBench(t, nil)
+	exported := func(to *otlpCollector) env {
+		return env{"OTEL_EXPORTER_OTLP_ENDPOINT": to.URL, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+	}
+	plain, traced := b.api(nil), b.api(exported(own))
+	w := b.worker(exported(c))
+	const traceID, spanID = "4bf92f3577b34da6a3ce929d0e0e47%02x", "00f067aa0ba902b7"
+	rows := []struct {
+		name    string
+		api     *child
+		batch   bool
+		sampled bool
+	}{
+		{"an intent", plain, false, true}, {"a batch", plain, true, true}, {"not sampled", plain, false, false},
+		{"with spans of the API's own", traced, false, true}, {"a batch with them", traced, true, true},
+	}
+	for n, row := range rows {
+		id, tsr := fmt.Sprintf(traceID, n), fmt.Sprintf("PARENT%d", n)
+		b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr}))
+		path, status := "/v1/intents", 201
+		if row.batch {
+			path, status = "/v1/intents/batch", 200
+		}
+		flags := map[bool]string{true: "-01", false: "-00"}[row.sampled]
+		row.api.call("POST", path, "", triggerIntent(tsr, ""), "traceparent", "00-"+id+"-"+spanID+flags).wants(t, row.name, status)
+		b.waitFor(triggerID(tsr), "completed")
+	}
+	w.stop()
+	plain.stop()
+	traced.stop()
+	for n, row := range rows {
+		id := fmt.Sprintf(traceID, n)
+		got := c.attempts(id)
+		if len(got) != map[bool]int{true: 1}[row.sampled] {
+			t.Errorf("%s: got %d attempts in the trace", row.name, len(got))
+			continue
+		}
+		if row.sampled && row.api == plain && hex.EncodeToString(got[0].ParentSpanId) != spanID {
+			t.Errorf("%s: the attempt's parent is %x, want %s", row.name, got[0].ParentSpanId, spanID)
+		}
+	}
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	sends := map[string]string{}
+	for _, s := range own.spans {
+		sends[hex.EncodeToString(s.SpanId)] = hex.EncodeToString(s.TraceId) + " " + hex.EncodeToString(s.ParentSpanId)
+	}
+	for n := len(rows) - 2; n < len(rows); n++ {
+		id := fmt.Sprintf(traceID, n)
+		for _, a := range c.attempts(id) {
+			if got := sends[hex.EncodeToString(a.ParentSpanId)]; got != id+" "+spanID {
+				t.Errorf("%s: the attempt follows %q, want a span of the API's that follows the caller", rows[n].name, got)
+			}
 		}
 	}
 }

@@ -45,18 +45,16 @@ type Config struct {
 
 // API is an [http.Handler].
 type API struct {
-	cfg      Config
-	tokens   atomic.Pointer[auth.Tokens]
-	reader   *record.Reader
-	routes   *http.ServeMux
-	metrics  *metrics
-	batches  chan struct{} // those that are read
-	waits    chan struct{} // those who wait for something
-	together *together
+	cfg     Config
+	tokens  atomic.Pointer[auth.Tokens]
+	reader  *record.Reader
+	routes  *http.ServeMux
+	metrics *metrics
+	batches chan struct{} // those that are read
+	waits   chan struct{} // those who wait for something
 	// stopping ends when the API does: whoever waits is answered then.
 	stopping context.Context
 	stop     context.CancelFunc
-	close    context.CancelFunc
 }
 
 const (
@@ -80,8 +78,6 @@ func New(cfg Config) (*API, error) {
 		batches: make(chan struct{}, maxBatches), waits: make(chan struct{}, maxWaits),
 	}
 	a.stopping, a.stop = context.WithCancel(context.Background())
-	life, end := context.WithCancel(context.Background())
-	a.close, a.together = end, newTogether(life, cfg.Client)
 	a.tokens.Store(cfg.Tokens)
 	a.handle("POST /v1/intents", auth.Enqueue, a.postIntent)
 	a.handle("POST /v1/intents/batch", auth.Enqueue, a.postBatch)
@@ -124,12 +120,6 @@ func (a *API) SetTokens(t *auth.Tokens) { a.tokens.Store(t) }
 // Stop answers those who wait, and ends the reading of batches. What was read is stored and
 // answered.
 func (a *API) Stop() { a.stop() }
-
-// Close ends it, after the last request.
-func (a *API) Close() {
-	a.stop()
-	a.close()
-}
 
 // handler answers, or returns why it cannot.
 type handler func(w http.ResponseWriter, r *http.Request, who auth.Token) *Problem

@@ -103,7 +103,6 @@ func benchWith(t testing.TB, change func(*enqueue.Config), list ...auth.Token) *
 	t.Cleanup(func() {
 		b.api.Stop()
 		_ = s.Close()
-		b.api.Close()
 	})
 	b.url = "http://" + ln.Addr().String()
 	return b

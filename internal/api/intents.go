@@ -39,7 +39,7 @@ func (a *API) postIntent(w http.ResponseWriter, r *http.Request, who auth.Token)
 		}
 	}
 	ctx, opts := a.traced(ctx, r.Header, []enqueue.Option{enqueue.By(by(who))})
-	receipt, err := a.store(ctx, item.Payload, append(opts, item.Options...))
+	receipt, err := a.cfg.Client.Enqueue(ctx, item.Payload, append(opts, item.Options...)...)
 	if err != nil {
 		return problemOf(err, typ)
 	}
@@ -54,14 +54,6 @@ func (a *API) postIntent(w http.ResponseWriter, r *http.Request, who auth.Token)
 	w.Header().Set("Location", taskPath(receipt.ID))
 	writeJSON(w, status, receipt)
 	return nil
-}
-
-// store stores an intent, with others that come at the same moment unless it has a trace of its own.
-func (a *API) store(ctx context.Context, p tasks.Payload, opts []enqueue.Option) (enqueue.Receipt, error) {
-	if a.cfg.Traced {
-		return a.cfg.Client.Enqueue(ctx, p, opts...)
-	}
-	return a.together.enqueue(p, opts)
 }
 
 // check refuses an intent that ECPay would refuse, or of a merchant that the token is not for.

@@ -175,7 +175,6 @@ func (a *API) Stop() error {
 	defer cancel()
 	a.api.Stop()
 	err := a.server.Shutdown(ctx)
-	a.api.Close()
 	return errors.Join(err, a.close())
 }
 
