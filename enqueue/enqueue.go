@@ -155,8 +155,17 @@ type call struct {
 }
 
 // ProcessAt keeps the task until t before it is first run. asynq counts in seconds:
-// a part of one is rounded up, so that the task is not early.
-func ProcessAt(t time.Time) Option { return func(c *call) { c.processAt = wholeSecond(t) } }
+// a part of one is rounded up, so that the task is not early. t is before the year 9999.
+func ProcessAt(t time.Time) Option {
+	return func(c *call) {
+		if c.processAt = wholeSecond(t); t.Year() >= tooLate {
+			c.err = fmt.Errorf("enqueue: ProcessAt is in the year %d; it must be before %d", t.Year(), tooLate)
+		}
+	}
+}
+
+// tooLate is a year that cannot be written as RFC 3339 in all zones.
+const tooLate = 9999
 
 // ProcessIn keeps the task for d before it is first run, and up to a second longer.
 // d is whole seconds; asynq would run a task at once that is to wait for less.

@@ -167,6 +167,8 @@ func hintFor(err error) string {
 		return "upgrade Redis to " + app.MinRedis + " or newer"
 	case errors.Is(err, dashboard.ErrPublicAddress):
 		return "listen on 127.0.0.1 and reach it by an SSH tunnel, or configure users (dashboard, users in the file of ECPAYQ_CONFIG)"
+	case errors.Is(err, app.ErrPublicAPI):
+		return "listen on 127.0.0.1, or make a token: ecpayq api token --merchant-id ID prints what to put into the file of ECPAYQ_CONFIG"
 	case errors.Is(err, record.ErrNotFound):
 		return "ecpayq enqueue prints ids; what is finished is forgotten after ECPAYQ_RETENTION"
 	case errors.As(err, &usage):

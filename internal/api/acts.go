@@ -39,11 +39,11 @@ const maxNote = 1000
 const actTime = time.Minute
 
 // readAct returns what is to be done to which task.
-func (a *API) readAct(r *http.Request, who auth.Token, noteNeeded bool) (id string, v act, p *Problem) {
+func (a *API) readAct(w http.ResponseWriter, r *http.Request, who auth.Token, noteNeeded bool) (id string, v act, p *Problem) {
 	if id, p = taskID(r, who); p != nil {
 		return id, v, p
 	}
-	body, p := readBody(r, intents.MaxSize)
+	body, p := a.readBody(w, r, intents.MaxSize)
 	if p != nil {
 		return id, v, p
 	}
@@ -92,7 +92,7 @@ func (a *API) resolve(w http.ResponseWriter, r *http.Request, who auth.Token) *P
 func (a *API) end(
 	w http.ResponseWriter, r *http.Request, who auth.Token, f func(ctx context.Context, id, by, note string) (ledger.ActResult, error),
 ) *Problem {
-	id, v, p := a.readAct(r, who, true)
+	id, v, p := a.readAct(w, r, who, true)
 	if p != nil {
 		return p
 	}
@@ -111,7 +111,7 @@ func (a *API) end(
 }
 
 func (a *API) replay(w http.ResponseWriter, r *http.Request, who auth.Token) *Problem {
-	id, v, p := a.readAct(r, who, false)
+	id, v, p := a.readAct(w, r, who, false)
 	if p != nil {
 		return p
 	}

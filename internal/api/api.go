@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,16 +51,19 @@ type API struct {
 	reader  *record.Reader
 	routes  *http.ServeMux
 	metrics *metrics
-	batches chan struct{} // those that are read
-	waits   chan struct{} // those who wait for something
+	// Batches that are read, by the name of the token and in all.
+	batchLock  sync.Mutex
+	batchCount map[string]int
+	batchTotal int
+	waits      chan struct{} // those who wait for something
 	// stopping ends when the API does: whoever waits is answered then.
 	stopping context.Context
 	stop     context.CancelFunc
 }
 
 const (
-	maxBatches = 16
-	maxWaits   = 512
+	maxBatches, maxBatchesEach = 16, 8
+	maxWaits                   = 512
 	// busyAfter is when to come again, in seconds, and awayAfter when Redis refuses.
 	busyAfter, awayAfter = 2, 5
 )
@@ -75,7 +79,7 @@ func New(cfg Config) (*API, error) {
 	}
 	a := &API{
 		cfg: cfg, reader: record.NewReader(cfg.Redis), routes: http.NewServeMux(), metrics: m,
-		batches: make(chan struct{}, maxBatches), waits: make(chan struct{}, maxWaits),
+		batchCount: map[string]int{}, waits: make(chan struct{}, maxWaits),
 	}
 	a.stopping, a.stop = context.WithCancel(context.Background())
 	a.tokens.Store(cfg.Tokens)
@@ -128,6 +132,9 @@ type handler func(w http.ResponseWriter, r *http.Request, who auth.Token) *Probl
 func (a *API) handle(pattern string, right auth.Right, h handler) {
 	a.open(pattern, func(w http.ResponseWriter, r *http.Request) {
 		who, p := a.admit(r, right)
+		if p == nil && r.Method == http.MethodPost && r.URL.RawQuery != "" {
+			p = newProblem(unknownField, record.Text{En: "this path takes no parameters", Zh: "此路徑沒有參數"})
+		}
 		if p == nil {
 			p = h(w, r, who)
 		}

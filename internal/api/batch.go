@@ -19,8 +19,14 @@ import (
 )
 
 // MaxLines is how many lines a batch may have. stall is how long a client may send, or take,
-// nothing of one.
-const MaxLines, stall = 1_000_000, 30 * time.Second
+// nothing of one, longest how long it may send, and leftover how long what it still sends is read
+// before and after the answer when the API stops: many clients read nothing before all is sent.
+const (
+	MaxLines = 1_000_000
+	stall    = 30 * time.Second
+	longest  = time.Hour
+	leftover = 5 * time.Second
+)
 
 // lineAnswer is what became of a line.
 type lineAnswer struct {
@@ -63,12 +69,11 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	if p := checkType(r); p != nil {
 		return p
 	}
-	select {
-	case a.batches <- struct{}{}:
-		defer func() { <-a.batches }()
-	default:
-		return crowded()
+	leave, p := a.enterBatch(who)
+	if p != nil {
+		return p
 	}
+	defer leave()
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Time{})                             // until there is something to write
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context())) // what was read is stored also when the client goes
@@ -83,7 +88,7 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	b.enc.SetEscapeHTML(false)
 	ctx, opts := a.traced(ctx, r.Header, []enqueue.Option{enqueue.By(by(who))})
 	run := &intents.Batch{
-		Client: a.cfg.Client, In: patient{r.Body, control}, Options: opts, MaxLines: MaxLines,
+		Client: a.cfg.Client, In: patient{r.Body, control, a.stopping, time.Now().Add(longest)}, Options: opts, MaxLines: MaxLines,
 		Check: func(p tasks.Payload) error { return b.check(who, p) },
 	}
 	for line := range run.Run(ctx) {
@@ -92,6 +97,9 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 		}
 	}
 	b.count(a.metrics)
+	if a.stopping.Err() != nil {
+		defer drain(r, control)()
+	}
 	switch {
 	case b.full != nil:
 		return newProblem(tooMany, record.Text{
@@ -109,6 +117,27 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	}
 	b.send(w, control)
 	return nil
+}
+
+// drain reads what a client still sends, and returns once it has sent all, or while it goes on
+// sending what may be without an end. What it returns waits for the end of that: a connection that
+// is closed before takes the answer with it.
+func drain(r *http.Request, control *http.ResponseController) (wait func()) {
+	_ = control.EnableFullDuplex() // else nothing is read once there is an answer
+	_ = control.SetReadDeadline(time.Now().Add(2 * leftover))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(io.Discard, r.Body)
+	}()
+	select {
+	case <-done:
+	case <-time.After(leftover):
+	}
+	return func() {
+		_ = control.Flush()
+		<-done
+	}
 }
 
 // check refuses a line as a problem.
@@ -155,7 +184,8 @@ func (b *batch) add(line intents.LineResult) {
 	switch {
 	case p != nil:
 		b.Failed++
-		answer.Error, answer.ErrorZh, answer.Problem, answer.Errors, answer.Task = p.Detail, p.DetailZh, p.Type, p.Errors, p.Task
+		answer.Error, answer.ErrorZh = record.Clip(p.Detail, mostText), record.Clip(p.DetailZh, mostText)
+		answer.Problem, answer.Errors, answer.Task = p.Type, p.Errors[:min(len(p.Errors), mostErrors)], p.Task
 	case line.Receipt.Duplicate:
 		b.Duplicate++
 	default:
@@ -163,6 +193,9 @@ func (b *batch) add(line intents.LineResult) {
 	}
 	b.full = b.enc.Encode(answer)
 }
+
+// mostText and mostErrors bound what is said of a line: a million of them are kept.
+const mostText, mostErrors = 500, 8
 
 // ended says why the rest was not read, if so.
 func (b *batch) ended(ctx context.Context, err error) {
@@ -174,6 +207,8 @@ func (b *batch) ended(ctx context.Context, err error) {
 		why = record.Text{En: "the API is stopping; send the lines that have no result again", Zh: "API 正在停止；沒有結果的各行請重新送出"}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		why = record.Text{En: "nothing came for 30 seconds; send the lines that have no result again", Zh: "30 秒內沒有收到資料；沒有結果的各行請重新送出"}
+	case errors.Is(err, intents.ErrEndlessLine):
+		why = record.Text{En: "a line did not end within 4 MiB; send the lines that have no result again", Zh: "有一行超過 4 MiB 仍未結束；沒有結果的各行請重新送出"}
 	case err != nil:
 		why = record.Text{En: "the body did not come to its end; send the lines that have no result again", Zh: "內容未完整送達；沒有結果的各行請重新送出"}
 	}
@@ -215,11 +250,39 @@ func (b *batch) send(w http.ResponseWriter, control *http.ResponseController) {
 // patient reads for as long as something comes.
 type patient struct {
 	io.Reader
-	control *http.ResponseController
+	control  *http.ResponseController
+	stopping context.Context
+	end      time.Time
 }
 
 // Read implements [io.Reader].
 func (p patient) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(time.Now().Add(stall))
+	deadline := time.Now().Add(stall)
+	if deadline.After(p.end) {
+		deadline = p.end
+	}
+	_ = p.control.SetReadDeadline(deadline)
+	if err := p.stopping.Err(); err != nil { // whose deadline may just have been replaced
+		return 0, err
+	}
 	return p.Reader.Read(b)
+}
+
+// enterBatch takes a place among the batches that are read.
+func (a *API) enterBatch(who auth.Token) (leave func(), p *Problem) {
+	a.batchLock.Lock()
+	defer a.batchLock.Unlock()
+	if who.Name != local && a.batchCount[who.Name] >= maxBatchesEach || a.batchTotal >= maxBatches {
+		return nil, crowded()
+	}
+	a.batchCount[who.Name]++
+	a.batchTotal++
+	return func() {
+		a.batchLock.Lock()
+		defer a.batchLock.Unlock()
+		a.batchTotal--
+		if a.batchCount[who.Name]--; a.batchCount[who.Name] == 0 {
+			delete(a.batchCount, who.Name)
+		}
+	}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecpayq/ecpayq/internal/auth"
 	"github.com/ecpayq/ecpayq/internal/intents"
 )
 
@@ -172,6 +173,44 @@ func TestWhatCameOfABodyThatIsCutOffIsStoredAndHalfALineIsNone(t *testing.T) {
 	all, sum := b.results(bytes.NewReader(body))
 	if len(all) != 2 || sum.Summary.Stored != 2 || !strings.Contains(string(body), "did not come to its end") {
 		t.Errorf("got %s", body)
+	}
+}
+
+func TestALineWithoutAnEndEndsTheBatch(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	a := b.post("/v1/intents/batch", lines(2)+strings.Repeat("x", 5<<20))
+	all, sum := b.results(bytes.NewReader(a.body))
+	if len(all) != 2 || sum.Summary.Stored != 2 || !strings.Contains(string(a.body), "4 MiB") {
+		t.Errorf("got %s", a.body)
+	}
+}
+
+func TestATokenHasAPartOfThePlacesForBatches(t *testing.T) {
+	t.Parallel()
+	first, firstHash := auth.New()
+	second, secondHash := auth.New()
+	b := newBench(t, auth.Token{Name: "a", Hash: firstHash, Merchants: []string{"*"}, May: auth.Rights()},
+		auth.Token{Name: "b", Hash: secondHash, Merchants: []string{"*"}, May: auth.Rights()})
+	refused := make(chan struct{}, 20)
+	for range 9 { // of which the last finds no place
+		conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
+		b.must(err)
+		t.Cleanup(func() { _ = conn.Close() })
+		fmt.Fprintf(conn, "POST /v1/intents/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+			"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n", first)
+		go func() {
+			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil && resp.StatusCode == 503 {
+				refused <- struct{}{}
+			}
+		}()
+	}
+	<-refused
+	if a := b.call("POST", "/v1/intents/batch", first, lines(1)); a.StatusCode != 503 {
+		t.Errorf("the token with many: got %d", a.StatusCode)
+	}
+	if a := b.call("POST", "/v1/intents/batch", second, lines(1)); a.StatusCode != 200 {
+		t.Errorf("another: got %d and %s", a.StatusCode, a.body)
 	}
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -26,10 +28,11 @@ func wantedType(r *http.Request) string {
 // said, so that the answer says what to set.
 func checkType(r *http.Request) *Problem {
 	want := wantedType(r)
-	got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	encoding := r.Header.Get("Content-Encoding")
+	types := r.Header.Values("Content-Type")
+	got, _, err := mime.ParseMediaType(strings.Join(types, ", "))
+	encoding := strings.Join(r.Header.Values("Content-Encoding"), ", ")
 	switch {
-	case err != nil || got != want:
+	case err != nil || got != want || len(types) > 1:
 		return newProblem(mediaType, record.Text{En: "set Content-Type: " + want, Zh: "請設定 Content-Type: " + want})
 	case encoding != "" && encoding != "identity":
 		return newProblem(mediaType, record.Text{En: "send the body without Content-Encoding", Zh: "請勿使用 Content-Encoding"})
@@ -38,7 +41,7 @@ func checkType(r *http.Request) *Problem {
 }
 
 // readBody reads all of a body of JSON.
-func readBody(r *http.Request, most int) ([]byte, *Problem) {
+func (a *API) readBody(w http.ResponseWriter, r *http.Request, most int) ([]byte, *Problem) {
 	if p := checkType(r); p != nil {
 		return nil, p
 	}
@@ -48,8 +51,11 @@ func readBody(r *http.Request, most int) ([]byte, *Problem) {
 	if r.ContentLength > int64(most) {
 		return nil, large
 	}
+	defer context.AfterFunc(a.stopping, func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now()) })()
 	b, err := io.ReadAll(io.LimitReader(r.Body, int64(most)+1))
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && a.stopping.Err() != nil:
+		return nil, crowded()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, newProblem(timeout, record.Text{En: "the body did not come within 30 seconds", Zh: "內容未在 30 秒內送達"})
 	case err != nil:

@@ -32,7 +32,11 @@ func (a *API) admit(r *http.Request, right auth.Right) (auth.Token, *Problem) {
 	if tokens.Len() == 0 {
 		return auth.Everything(local), nil
 	}
-	who, ok := tokens.Bearer(r.Header.Get("Authorization"))
+	var who auth.Token
+	ok := false
+	if all := r.Header.Values("Authorization"); len(all) == 1 { // of two, a proxy may have looked at the other
+		who, ok = tokens.Bearer(all[0])
+	}
 	switch {
 	case !ok:
 		return who, newProblem(unauthorized, record.Text{

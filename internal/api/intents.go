@@ -19,7 +19,7 @@ import (
 
 // postIntent stores an intent. Once it was read it is stored also when the client goes.
 func (a *API) postIntent(w http.ResponseWriter, r *http.Request, who auth.Token) *Problem {
-	body, p := readBody(r, intents.MaxSize)
+	body, p := a.readBody(w, r, intents.MaxSize)
 	if p != nil {
 		return p
 	}
@@ -109,6 +109,9 @@ func (a *API) withLetter(ctx context.Context, p *Problem, id string) *Problem {
 	return p
 }
 
+// maxTraceState is how much of other systems' words is stored with each task, as W3C asks for at least.
+const maxTraceState = 512
+
 // traced goes on with the trace of a request: in ctx where the client of the queue begins one for
 // each task, else with the task as it is.
 func (a *API) traced(ctx context.Context, h http.Header, opts []enqueue.Option) (context.Context, []enqueue.Option) {
@@ -119,5 +122,8 @@ func (a *API) traced(ctx context.Context, h http.Header, opts []enqueue.Option) 
 	}
 	carrier := propagation.MapCarrier{}
 	w3c.Inject(ctx, carrier) // what is no trace context is not in it
+	if len(carrier.Get("tracestate")) > maxTraceState {
+		delete(carrier, "tracestate")
+	}
 	return ctx, append(opts, enqueue.Trace(carrier))
 }

@@ -12,7 +12,7 @@ import (
 
 // outcomes answers with how tasks ended after a cursor.
 func (a *API) outcomes(w http.ResponseWriter, r *http.Request, who auth.Token) *Problem {
-	q := query{values: r.URL.Query()}
+	q := queryOf(r)
 	wanted := record.OutcomeQuery{
 		After: q.one("after"), Limit: q.count("limit", record.DefaultOutcomes, record.MaxOutcomes), Wait: q.duration("wait", MaxWait),
 	}
@@ -35,9 +35,9 @@ func (a *API) outcomes(w http.ResponseWriter, r *http.Request, who auth.Token) *
 	defer cancel()
 	defer context.AfterFunc(a.stopping, cancel)()
 	page, err := a.cfg.Client.OutcomePage(ctx, wanted)
-	if err != nil && a.stopping.Err() != nil { // who waits is told what there is
+	if err != nil && ctx.Err() != nil { // who waits is told what there is; one who sends no more may read yet
 		wanted.Wait = 0
-		page, err = a.cfg.Client.OutcomePage(r.Context(), wanted)
+		page, err = a.cfg.Client.OutcomePage(context.WithoutCancel(ctx), wanted)
 	}
 	var gap *enqueue.OutcomeGapError
 	var wrong *enqueue.OutcomeQueryError
@@ -52,7 +52,7 @@ func (a *API) outcomes(w http.ResponseWriter, r *http.Request, who auth.Token) *
 		p.Next = gap.Next
 		return p
 	case errors.As(err, &wrong):
-		return wrongField("merchant_id", record.Text{En: wrong.Problem, Zh: wrong.Problem})
+		return wrongField("merchant_id", record.Text{En: wrong.Problem, Zh: "無法這樣查詢：特店編號不可為空或含大括號，特店至多 1,000 個"})
 	case err != nil:
 		return away(err)
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -232,8 +233,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, p *Problem) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil { // no value of ours is one that cannot be written
-		http.Error(w, "", http.StatusInternalServerError)
-		return
+		panic(fmt.Errorf("write an answer: %w", err)) // the server logs it
 	}
 	h := w.Header()
 	if h.Get("Content-Type") == "" {

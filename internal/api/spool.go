@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 )
@@ -10,14 +11,24 @@ import (
 // no file can be made, as in an image without /tmp, spoolAlone is.
 const spoolMemory, spoolAlone = 256 << 10, 8 << 20
 
+// spoolMost is how much there may be of one batch: more than 1,000,000 lines that are stored have.
+const spoolMost = 512 << 20
+
+// errSpoolFull means that a batch has more results than are kept.
+var errSpoolFull = errors.New("more results than are kept of a batch")
+
 // spool keeps results until the client, which may write all before it reads any, wants them.
 type spool struct {
 	memory bytes.Buffer
 	file   *os.File
+	size   int
 }
 
 // Write implements [io.Writer].
 func (s *spool) Write(p []byte) (int, error) {
+	if s.size += len(p); s.size > spoolMost {
+		return 0, errSpoolFull
+	}
 	if s.memory.Len()+len(p) > spoolMemory {
 		if err := s.empty(); err != nil && s.memory.Len()+len(p) > spoolAlone {
 			return 0, err

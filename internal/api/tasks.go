@@ -61,7 +61,7 @@ func (a *API) getTask(w http.ResponseWriter, r *http.Request, who auth.Token) *P
 	if p != nil {
 		return p
 	}
-	q := query{values: r.URL.Query()}
+	q := queryOf(r)
 	wait := q.duration("wait", MaxWait)
 	if p := q.done(); p != nil {
 		return p
@@ -102,7 +102,7 @@ const firstPause, longestPause = 50 * time.Millisecond, 500 * time.Millisecond
 func (a *API) await(ctx context.Context, id string, wait time.Duration) (t record.Task, err error) {
 	over := time.NewTimer(wait)
 	defer over.Stop()
-	t, err = a.cfg.Client.Task(ctx, id)
+	t, err = a.cfg.Client.Task(context.WithoutCancel(ctx), id) // a client that sends no more may read yet
 	if err != nil || wait <= 0 {
 		return t, err
 	}
@@ -113,8 +113,8 @@ func (a *API) await(ctx context.Context, id string, wait time.Duration) (t recor
 			return t, nil
 		case <-a.stopping.Done():
 			return t, nil
-		case <-ctx.Done():
-			return t, ctx.Err()
+		case <-ctx.Done(): // the client is gone, or sends no more
+			return t, nil
 		}
 		switch now, err := a.cfg.Client.Task(ctx, id); {
 		case err == nil:
@@ -139,7 +139,7 @@ var numbers = []struct {
 
 // listTasks lists the tasks that are asked for.
 func (a *API) listTasks(w http.ResponseWriter, r *http.Request, who auth.Token) *Problem {
-	q := query{values: r.URL.Query()}
+	q := queryOf(r)
 	wanted := record.TaskQuery{After: q.one("cursor"), Limit: q.count("limit", record.DefaultTasks, record.MaxTasks)}
 	wanted.State = q.of("state", record.ListedStates())
 	for _, n := range numbers {
@@ -155,7 +155,7 @@ func (a *API) listTasks(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	if wanted.Merchants, p = merchantsOf(who, merchants); p != nil {
 		return p
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), listTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), listTime)
 	defer cancel()
 	page, err := a.reader.Tasks(ctx, wanted)
 	switch {
@@ -180,12 +180,21 @@ func (a *API) listTasks(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	return nil
 }
 
+// maxMerchants is how many merchants a request may name.
+const maxMerchants = 100
+
 // listTime bounds one page.
 const listTime = 20 * time.Second
 
 // merchantsOf are those of a request: the ones that it names, else all of the token's; nil for all
 // that there are.
 func merchantsOf(who auth.Token, named []string) ([]string, *Problem) {
+	named = slices.Compact(slices.Sorted(slices.Values(named)))
+	if len(named) > maxMerchants {
+		return nil, wrongField("merchant_id", record.Text{
+			En: fmt.Sprintf("is there %d times, at most %d are allowed", len(named), maxMerchants), Zh: fmt.Sprintf("有 %d 個，至多 %d 個", len(named), maxMerchants),
+		})
+	}
 	for _, m := range named {
 		if p := owns(who, m); p != nil {
 			return nil, p
@@ -202,6 +211,20 @@ type query struct {
 	values url.Values
 	known  []string
 	p      *Problem
+}
+
+// queryOf reads the parameters of a request. What cannot be read is refused: it is dropped by [url.URL.Query],
+// and more would be listed than was asked for.
+func queryOf(r *http.Request) *query {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	q := &query{values: values}
+	if err != nil {
+		q.p = newProblem(unknownField, record.Text{
+			En: "the parameters cannot be read: they are name=value, joined by &, with % before two hexadecimal digits only",
+			Zh: "無法讀取參數：格式為 name=value，以 & 相連，% 之後須為兩個十六進位數字",
+		})
+	}
+	return q
 }
 
 func (q *query) fail(name, en, zh string) {
@@ -274,6 +297,9 @@ func (q *query) duration(name string, most time.Duration) time.Duration {
 
 // done refuses what nothing has read, and what was wrong.
 func (q *query) done() *Problem {
+	if q.p != nil && q.p.Status == http.StatusBadRequest {
+		return q.p
+	}
 	for name := range q.values {
 		if !slices.Contains(q.known, name) {
 			p := newProblem(unknownField, record.Text{

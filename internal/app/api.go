@@ -45,6 +45,7 @@ type API struct {
 	server  *http.Server
 	api     *api.API
 	closers []func() error
+	log     zerolog.Logger
 }
 
 // ErrPublicAPI refuses an address that others can reach while nobody needs a token.
@@ -66,7 +67,7 @@ const apiShutdown = 20 * time.Second
 
 // StartAPI serves the HTTP API. On an error nothing is left running.
 func StartAPI(cfg APIConfig) (a *API, err error) {
-	a = &API{guarded: cfg.Tokens.Len() > 0}
+	a = &API{guarded: cfg.Tokens.Len() > 0, log: cfg.Logger}
 	defer func(started *API) {
 		if err != nil {
 			started.close()
@@ -74,6 +75,9 @@ func StartAPI(cfg APIConfig) (a *API, err error) {
 	}(a)
 	if err := checkAPIAddr(cfg.Addr, cfg.Tokens); err != nil {
 		return nil, err
+	}
+	if cfg.Addr == "" { // which would be any port of all addresses
+		return nil, errors.New("the address of the API is empty; give one like 127.0.0.1:8970")
 	}
 	limit, wanted := openFiles(), files{redis: connectionsOf(cfg.Connections, cfg.Enqueue.RedisURL), admin: apiConns}
 	share := wanted.fitDashboard(limit)
@@ -112,7 +116,7 @@ func StartAPI(cfg APIConfig) (a *API, err error) {
 		return nil, err
 	}
 	a.url, a.server = "http://"+ln.Addr().String(), web.NewServer(a.api, web.WriteLimit)
-	a.server.ErrorLog = log.New(cfg.Logger, "", 0)
+	a.server.ErrorLog, a.server.DisableGeneralOptionsHandler = log.New(cfg.Logger, "", 0), true
 	serve := func() error { return a.server.Serve(ln) }
 	if keys != nil {
 		a.url, a.server.TLSConfig = "https://"+ln.Addr().String(), keys
@@ -175,6 +179,10 @@ func (a *API) Stop() error {
 	defer cancel()
 	a.api.Stop()
 	err := a.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) { // somebody takes no answer
+		a.log.Warn().Msg("some requests were cut off, whose clients did not take the answer in time")
+		err = a.server.Close()
+	}
 	return errors.Join(err, a.close())
 }
 

@@ -137,7 +137,10 @@ func (t Token) check() (hash []byte, err error) {
 	if len(t.May) == 0 {
 		return nil, errors.New("may is required: of enqueue, read and operate what it may do")
 	}
-	for _, r := range t.May {
+	for i, r := range t.May {
+		if slices.Contains(t.May[:i], r) {
+			return nil, fmt.Errorf("may has %s twice", r)
+		}
 		if !slices.Contains(Rights(), r) {
 			return nil, errors.New("may must be of enqueue, read and operate")
 		}

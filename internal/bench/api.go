@@ -1,13 +1,16 @@
 package bench
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,7 +55,9 @@ func (l *lab) throughAPI(n int) func(context.Context) (map[string]float64, error
 				return nil, err
 			}
 			defer stop()
-			return w.timed(ctx, httpProducer{p.URL, newHTTPClient()}, n)
+			h := newHTTPProducer(p.URL)
+			defer h.Close()
+			return w.timed(ctx, h, n)
 		})
 	}
 }
@@ -123,22 +128,28 @@ func startAPIPart(o order) (ready, func(), error) {
 	return ready{URL: a.URL()}, func() { _ = a.Stop() }, nil
 }
 
-func newHTTPClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: apiConnections, MaxConnsPerHost: apiConnections}}
-}
-
-// httpProducer enqueues by HTTP.
+// httpProducer enqueues by HTTP. It writes and reads no more than it must: the clients of shops run
+// elsewhere, and take nothing of what the API has.
 type httpProducer struct {
-	url    string
-	client *http.Client
+	addr string
+	idle chan *httpConn
 }
 
-func (p httpProducer) enqueue(ctx context.Context, i int, _ time.Time) error {
+type httpConn struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func newHTTPProducer(url string) httpProducer {
+	return httpProducer{strings.TrimPrefix(url, "http://"), make(chan *httpConn, apiConnections)}
+}
+
+func (p httpProducer) enqueue(_ context.Context, i int, _ time.Time) error {
 	body := &bytes.Buffer{}
 	if err := writeIntent(body, i); err != nil {
 		return err
 	}
-	status, answer, err := p.post(ctx, "/v1/intents", "application/json", body)
+	status, answer, err := p.post("/v1/intents", "application/json", body)
 	if err == nil && status != http.StatusCreated {
 		err = fmt.Errorf("POST /v1/intents: %d %s", status, answer)
 	}
@@ -147,22 +158,33 @@ func (p httpProducer) enqueue(ctx context.Context, i int, _ time.Time) error {
 
 // Close implements io.Closer.
 func (p httpProducer) Close() error {
-	p.client.CloseIdleConnections()
+	for len(p.idle) > 0 {
+		_ = (<-p.idle).Close()
+	}
 	return nil
 }
 
-func (p httpProducer) post(ctx context.Context, path, contentType string, body io.Reader) (status int, last []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+path, body)
+// post sends a request and returns the end of what comes back.
+func (p httpProducer) post(path, contentType string, body *bytes.Buffer) (status int, last []byte, err error) {
+	var c *httpConn
+	select {
+	case c = <-p.idle:
+	default:
+		conn, err := net.Dial("tcp", p.addr)
+		if err != nil {
+			return 0, nil, err
+		}
+		c = &httpConn{conn, bufio.NewReaderSize(conn, 32<<10)}
+	}
+	head := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
+		path, contentType, body.Len())
+	if _, err := c.Write(append(head, body.Bytes()...)); err != nil {
+		return 0, nil, err
+	}
+	resp, err := http.ReadResponse(c.in, nil)
 	if err != nil {
 		return 0, nil, err
 	}
-	req.Header.Set("Content-Type", contentType)
-	resp, err := p.client.Do(req)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer resp.Body.Close()
-	// Of a long answer the end is what counts.
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := resp.Body.Read(buf)
@@ -170,6 +192,7 @@ func (p httpProducer) post(ctx context.Context, path, contentType string, body i
 		last = last[max(0, len(last)-1024):]
 		switch {
 		case err == io.EOF:
+			p.idle <- c
 			return resp.StatusCode, last, nil
 		case err != nil:
 			return resp.StatusCode, last, err
@@ -201,8 +224,10 @@ func (l *lab) batchByAPI() func(context.Context) (map[string]float64, error) {
 					return nil, err
 				}
 			}
-			numbers, err := w.batch(ctx, l.sizes.batch, func(ctx context.Context, _ *world) error {
-				status, end, err := httpProducer{p.URL, newHTTPClient()}.post(ctx, "/v1/intents/batch", "application/x-ndjson", &lines)
+			numbers, err := w.batch(ctx, l.sizes.batch, func(context.Context, *world) error {
+				h := newHTTPProducer(p.URL)
+				defer h.Close()
+				status, end, err := h.post("/v1/intents/batch", "application/x-ndjson", &lines)
 				want := fmt.Appendf(nil, `"stored":%d,`, l.sizes.batch)
 				if err == nil && (status != http.StatusOK || !bytes.Contains(end, want)) {
 					err = fmt.Errorf("POST /v1/intents/batch: %d %s", status, end)

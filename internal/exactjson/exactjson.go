@@ -87,8 +87,9 @@ func lastName(text []byte) (name string) {
 		if end < 0 {
 			return name
 		}
-		rest := skipSpace(text, end)
-		if rest < len(text) && text[rest] == ':' {
+		rest, before := skipSpace(text, end), bytes.TrimRight(text[:i], " \t\r\n")
+		begins := len(before) > 0 && (before[len(before)-1] == '{' || before[len(before)-1] == ',')
+		if begins && rest < len(text) && text[rest] == ':' {
 			name = clip(unquote(text[i:end]))
 		}
 		i = end - 1

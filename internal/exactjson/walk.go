@@ -87,9 +87,15 @@ func (w *walk) field() string {
 			b.WriteString(`""`)
 		}
 		b.WriteString(clip(string(s.name)))
+		if b.Len() > maxPath {
+			return b.String() + "…"
+		}
 	}
 	return b.String()
 }
+
+// maxPath is where the names around a field are broken off.
+const maxPath = 200
 
 var (
 	unmarshaler     = reflect.TypeFor[json.Unmarshaler]()

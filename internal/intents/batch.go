@@ -20,6 +20,11 @@ const maxWaiting = 4096
 // ErrLongLine means that a line has no room in what is read at once.
 var ErrLongLine = fmt.Errorf("is longer than %d bytes", MaxSize)
 
+// ErrEndlessLine means that a line is so long that no end of it is looked for.
+var ErrEndlessLine = fmt.Errorf("has no end within %d bytes", maxEndless)
+
+const maxEndless = 4 << 20
+
 // ErrTooManyLines means that there are more than [Batch.MaxLines].
 var ErrTooManyLines = errors.New("more lines than may be in a batch")
 
@@ -149,7 +154,9 @@ func (b *Batch) readLine() ([]byte, error) {
 	n := len(text)
 	for errors.Is(err, bufio.ErrBufferFull) {
 		text, err = b.in.ReadSlice('\n')
-		n += len(text)
+		if n += len(text); n > maxEndless {
+			return nil, ErrEndlessLine
+		}
 	}
 	if b.Read != nil {
 		b.Read(n)

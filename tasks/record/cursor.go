@@ -52,6 +52,9 @@ func parseCursor(s string) (positions, error) {
 	}
 	p := positions{}
 	for b = b[1:]; len(b) > 0; {
+		if len(p) == maxOutcomeMerchants {
+			return nil, ErrCursor
+		}
 		n, size := binary.Uvarint(b)
 		if size <= 0 || n == 0 || n > uint64(len(b)-size) {
 			return nil, ErrCursor

@@ -146,7 +146,7 @@ func (r *Reader) Tasks(ctx context.Context, q TaskQuery) (TaskPage, error) {
 			case errors.Is(f.Err, ErrNotFound), errors.Is(f.Err, ErrStuck):
 			case f.Err != nil:
 				return TaskPage{}, f.Err
-			case q.wants(f.Task):
+			case q.wants(f.Task) && len(page.Tasks) < q.Limit:
 				page.Tasks = append(page.Tasks, f.Task)
 			}
 		}

@@ -263,6 +263,8 @@ func TimeOrNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
-	t = t.In(ecpay.Taipei)
+	if t = t.In(ecpay.Taipei); t.Year() > 9999 { // which JSON cannot write; another program may have stored it
+		t = time.Date(9999, time.December, 31, 23, 59, 59, 0, ecpay.Taipei)
+	}
 	return &t
 }
