@@ -30,7 +30,8 @@ type client struct {
 // clients send with what each language brings along, without care for anything.
 var clients = []client{
 	{"curl", []string{"sh", "-c", `exec curl -sS -H "Content-Type: $2" --data-binary "@$3" "$1"`, "curl"}},
-	{"PHP with curl", []string{"php", "-r", `$c = curl_init($argv[1]); curl_setopt_array($c, [CURLOPT_POSTFIELDS => file_get_contents($argv[3]),
+	{"PHP with curl", []string{"php", "-r", `$c = curl_init($argv[1]); curl_setopt_array($c, [
+		CURLOPT_POSTFIELDS => file_get_contents($argv[3]),
 		CURLOPT_HTTPHEADER => ["Content-Type: $argv[2]"], CURLOPT_RETURNTRANSFER => true]); echo curl_exec($c);`, "--"}},
 	{"PHP with a stream", []string{"php", "-r", `echo file_get_contents($argv[1], false, stream_context_create(["http" => ["method" => "POST",
 		"header" => "Content-Type: $argv[2]", "content" => file_get_contents($argv[3]), "ignore_errors" => true]]));`, "--"}},

@@ -192,7 +192,8 @@ func merchantsOf(who auth.Token, named []string) ([]string, *Problem) {
 	named = slices.Compact(slices.Sorted(slices.Values(named)))
 	if len(named) > maxMerchants {
 		return nil, wrongField("merchant_id", record.Text{
-			En: fmt.Sprintf("is there %d times, at most %d are allowed", len(named), maxMerchants), Zh: fmt.Sprintf("有 %d 個，至多 %d 個", len(named), maxMerchants),
+			En: fmt.Sprintf("is there %d times, at most %d are allowed", len(named), maxMerchants),
+			Zh: fmt.Sprintf("有 %d 個，至多 %d 個", len(named), maxMerchants),
 		})
 	}
 	for _, m := range named {

@@ -8,7 +8,9 @@ func FuzzCursors(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, s := range []string{"", "AQ", at, at + "A", "AQ==", "MQ", reached{"pending:query", 250, ""}.cursor(), reached{"ledger:1", 1, "b2c.x.1.2"}.cursor()} {
+	for _, s := range []string{
+		"", "AQ", at, at + "A", "AQ==", "MQ", reached{"pending:query", 250, ""}.cursor(), reached{"ledger:1", 1, "b2c.x.1.2"}.cursor(),
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
