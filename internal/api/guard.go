@@ -8,8 +8,8 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// local is who calls where nobody needs a token.
-const local = "local"
+// local is who calls where nobody needs a token. No token has this name.
+const local = ""
 
 // guard refuses what a browser sends on behalf of another site and, where nobody needs a token,
 // what comes under a name that is not this machine's (DNS rebinding).

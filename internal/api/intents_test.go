@@ -158,13 +158,14 @@ func TestAnEarlierTaskThatIsDeadOrDiffersIsAProblem(t *testing.T) {
 		t.Errorf("got %d and %+v, want that DelayDay differs", a.StatusCode, p)
 	}
 	b.dies(id)
-	a = b.post("/v1/intents", trigger)
+	a = b.post("/v1/intents", trigger, "Idempotency-Key", "k")
 	p := b.problem(a)
 	if a.StatusCode != 409 || p.Type != "urn:ecpayq:problem:dead" || p.Kind != ecpay.Unknown.String() || p.Advice == "" || p.AdviceZh == "" ||
 		p.Task != "/v1/tasks/"+id {
 		t.Errorf("got %d and %+v, want that it is dead, of what, and what to do", a.StatusCode, p)
 	}
-	a = b.post("/v1/intents", strings.Replace(trigger, `"data"`, `"replace_dead":true,"data"`, 1))
+	// Nothing was stored, so that the key may come with what is needed.
+	a = b.post("/v1/intents", strings.Replace(trigger, `"data"`, `"replace_dead":true,"data"`, 1), "Idempotency-Key", "k")
 	var r enqueue.Receipt
 	if b.into(a, &r); a.StatusCode != 201 || !r.Replaced {
 		t.Errorf("replaced: got %d and %s", a.StatusCode, a.body)
