@@ -79,17 +79,11 @@ func (p *program) makeToken(c *cli.Command) error {
 }
 
 func (p *program) serveAPI(ctx context.Context, c *cli.Command) error {
-	if err := noArgs(c); err != nil {
-		return err
-	}
-	if err := p.checkKept(c); err != nil {
-		return err
-	}
-	log, err := p.logger()
+	log, redisURL, err := p.server(c)
 	if err != nil {
 		return err
 	}
-	cfg, err := p.apiConfig(ctx, c, log)
+	cfg, err := p.apiConfig(ctx, c, log, redisURL)
 	if err != nil {
 		return err
 	}
@@ -112,17 +106,7 @@ func (p *program) serveAPI(ctx context.Context, c *cli.Command) error {
 	}
 }
 
-func (p *program) apiConfig(ctx context.Context, c *cli.Command, log zerolog.Logger) (app.APIConfig, error) {
-	if err := p.cfg.CheckRedisURL(); err != nil {
-		return app.APIConfig{}, err
-	}
-	redisURL, err := p.cfg.ResolveRedisURL()
-	if err != nil {
-		return app.APIConfig{}, err
-	}
-	if err := p.cfg.CheckConnections(); err != nil {
-		return app.APIConfig{}, usageError{err}
-	}
+func (p *program) apiConfig(ctx context.Context, c *cli.Command, log zerolog.Logger, redisURL string) (app.APIConfig, error) {
 	file, err := p.cfg.API()
 	if err != nil {
 		return app.APIConfig{}, err

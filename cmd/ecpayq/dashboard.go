@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
 
@@ -46,26 +47,30 @@ func (p *program) dashboardCommand() *cli.Command {
 	}
 }
 
-func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
-	if err := noArgs(c); err != nil {
-		return err
+// server is what a command that serves needs before it reads its part of the YAML file.
+func (p *program) server(c *cli.Command) (log zerolog.Logger, redisURL string, err error) {
+	if err := errors.Join(noArgs(c), p.checkKept(c)); err != nil {
+		return log, "", err
 	}
-	if err := p.checkKept(c); err != nil {
-		return err
-	}
-	log, err := p.logger()
-	if err != nil {
-		return err
+	if log, err = p.logger(); err != nil {
+		return log, "", err
 	}
 	if err := p.cfg.CheckRedisURL(); err != nil {
-		return err
+		return log, "", err
 	}
-	redisURL, err := p.cfg.ResolveRedisURL()
-	if err != nil {
-		return err
+	if redisURL, err = p.cfg.ResolveRedisURL(); err != nil {
+		return log, "", err
 	}
 	if err := p.cfg.CheckConnections(); err != nil {
-		return usageError{err}
+		return log, "", usageError{err}
+	}
+	return log, redisURL, nil
+}
+
+func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
+	log, redisURL, err := p.server(c)
+	if err != nil {
+		return err
 	}
 	page, err := p.cfg.Page()
 	if err != nil {

@@ -78,9 +78,11 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	_ = control.SetWriteDeadline(time.Time{})                             // until there is something to write
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context())) // what was read is stored also when the client goes
 	defer cancel()
+	body := receive(r, control)
+	defer body.ended()
 	defer context.AfterFunc(a.stopping, func() {
 		cancel()
-		_ = control.SetReadDeadline(time.Now())
+		_ = body.Close()
 	})()
 	b := &batch{}
 	defer b.Close()
@@ -88,7 +90,7 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	b.enc.SetEscapeHTML(false)
 	ctx, opts := a.traced(ctx, r.Header, []enqueue.Option{enqueue.By(by(who))})
 	run := &intents.Batch{
-		Client: a.cfg.Client, In: patient{r.Body, control, a.stopping, time.Now().Add(longest)}, Options: opts, MaxLines: MaxLines,
+		Client: a.cfg.Client, In: body, Options: opts, MaxLines: MaxLines,
 		Check: func(p tasks.Payload) error { return b.check(who, p) },
 	}
 	for line := range run.Run(ctx) {
@@ -97,9 +99,7 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 		}
 	}
 	b.count(a.metrics)
-	if a.stopping.Err() != nil {
-		defer drain(r, control)()
-	}
+	body.leave()
 	switch {
 	case b.full != nil:
 		return newProblem(tooMany, record.Text{
@@ -108,36 +108,15 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 		}).retry(awayAfter).because(b.full)
 	case b.away != nil && b.Stored+b.Duplicate == 0:
 		return away(b.away)
-	case b.Lines == 0 && run.Err() == nil && ctx.Err() == nil:
+	case b.Lines == 0 && run.Err() == nil && a.stopping.Err() == nil:
 		return newProblem(invalidJSON, record.Text{En: "there is no line", Zh: "沒有任何一行"})
 	}
-	b.ended(ctx, run.Err())
+	b.ended(a.stopping.Err() != nil, run.Err())
 	if err := b.enc.Encode(map[string]summary{"summary": b.summary}); err != nil {
 		return newProblem(internal, record.Text{En: "the log of the API says why", Zh: "原因請見 API 的日誌"}).because(err)
 	}
 	b.send(w, control)
 	return nil
-}
-
-// drain reads what a client still sends, and returns once it has sent all, or while it goes on
-// sending what may be without an end. What it returns waits for the end of that: a connection that
-// is closed before takes the answer with it.
-func drain(r *http.Request, control *http.ResponseController) (wait func()) {
-	_ = control.EnableFullDuplex() // else nothing is read once there is an answer
-	_ = control.SetReadDeadline(time.Now().Add(2 * leftover))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, _ = io.Copy(io.Discard, r.Body)
-	}()
-	select {
-	case <-done:
-	case <-time.After(leftover):
-	}
-	return func() {
-		_ = control.Flush()
-		<-done
-	}
 }
 
 // check refuses a line as a problem.
@@ -198,12 +177,12 @@ func (b *batch) add(line intents.LineResult) {
 const mostText, mostErrors = 500, 8
 
 // ended says why the rest was not read, if so.
-func (b *batch) ended(ctx context.Context, err error) {
+func (b *batch) ended(stopping bool, err error) {
 	var why record.Text
 	switch {
 	case errors.Is(err, intents.ErrTooManyLines):
 		why = record.Text{En: "a batch may have 1,000,000 lines; send the rest in another", Zh: "每批至多 1,000,000 行，其餘請另行送出"}
-	case ctx.Err() != nil:
+	case stopping:
 		why = record.Text{En: "the API is stopping; send the lines that have no result again", Zh: "API 正在停止；沒有結果的各行請重新送出"}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		why = record.Text{En: "nothing came for 30 seconds; send the lines that have no result again", Zh: "30 秒內沒有收到資料；沒有結果的各行請重新送出"}
@@ -240,32 +219,12 @@ func (b *batch) send(w http.ResponseWriter, control *http.ResponseController) {
 		}
 		switch {
 		case errors.Is(err, io.EOF):
+			_ = control.Flush() // before the rest of the body is waited for
 			return
 		case err != nil:
 			panic(http.ErrAbortHandler)
 		}
 	}
-}
-
-// patient reads for as long as something comes.
-type patient struct {
-	io.Reader
-	control  *http.ResponseController
-	stopping context.Context
-	end      time.Time
-}
-
-// Read implements [io.Reader].
-func (p patient) Read(b []byte) (int, error) {
-	deadline := time.Now().Add(stall)
-	if deadline.After(p.end) {
-		deadline = p.end
-	}
-	_ = p.control.SetReadDeadline(deadline)
-	if err := p.stopping.Err(); err != nil { // whose deadline may just have been replaced
-		return 0, err
-	}
-	return p.Reader.Read(b)
 }
 
 // enterBatch takes a place among the batches that are read.
