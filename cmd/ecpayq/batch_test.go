@@ -90,7 +90,7 @@ func batchRows() []batchRow {
 		{"an object that does not end", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"D"}`, "", "is no JSON object"},
 		{"no type", `{"data":{}}`, "", "type is required"},
 		{"no data", `{"type":"b2c:trigger_issue"}`, "", "data is required"},
-		{"an unknown type", `{"type":"b2c:trigger","data":{}}`, "", `unknown task type "b2c:trigger"`},
+		{"an unknown type", `{"type":"b2c:trigger","data":{}}`, "", "type must be one of b2c:trigger_issue"},
 		{"an unknown field", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","TSR_":"E"}}`, "", `unknown field "TSR_"`},
 		{"a field of another type", `{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":7}}`,
 			"", `field "Tsr" has the wrong JSON type`},
