@@ -158,14 +158,14 @@ type call struct {
 // a part of one is rounded up, so that the task is not early. t is before the year 9999.
 func ProcessAt(t time.Time) Option {
 	return func(c *call) {
-		if c.processAt = wholeSecond(t); t.Year() >= tooLate {
-			c.err = fmt.Errorf("enqueue: ProcessAt is in the year %d; it must be before %d", t.Year(), tooLate)
+		if c.processAt = wholeSecond(t); t.Year() > LastYear {
+			c.err = fmt.Errorf("enqueue: ProcessAt is in the year %d; it must be before %d", t.Year(), LastYear+1)
 		}
 	}
 }
 
-// tooLate is a year that cannot be written as RFC 3339 in all zones.
-const tooLate = 9999
+// LastYear is the last to which a task may be put off: the next cannot be written as RFC 3339 in all zones.
+const LastYear = 9998
 
 // ProcessIn keeps the task for d before it is first run, and up to a second longer.
 // d is whole seconds; asynq would run a task at once that is to wait for less.

@@ -158,6 +158,16 @@ func TestABatchReportsEveryLineAndStoresTheGoodOnes(t *testing.T) {
 	}
 }
 
+func TestALineOfManyMegabytesKeepsNoOtherFromBeingStored(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	text := fmt.Sprintf(batchTrigger, "A") + "\n" + strings.Repeat("x", 5<<20) + "\n" + fmt.Sprintf(batchTrigger, "B") + "\n"
+	r := b.run("enqueue", "batch", inFile(t, text))
+	if results := batchLines(t, r.stdout); len(results) != 3 || !strings.Contains(results[1].Error, "is longer than") || results[2].Line != 3 {
+		t.Errorf("got %+v and %s, want the second line refused and the others stored", results, r.stderr)
+	}
+}
+
 func TestTheProblemsOfABatchAreToldOnceAndNotWithoutEnd(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

@@ -23,6 +23,7 @@ import (
 // before and after the answer when the API stops: many clients read nothing before all is sent.
 const (
 	MaxLines = 1_000_000
+	maxLine  = 4 << 20 // bytes, in which a line has to end
 	stall    = 30 * time.Second
 	longest  = time.Hour
 	leftover = 5 * time.Second
@@ -90,7 +91,7 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	b.enc.SetEscapeHTML(false)
 	ctx, opts := a.traced(ctx, r.Header, []enqueue.Option{enqueue.By(by(who))})
 	run := &intents.Batch{
-		Client: a.cfg.Client, In: body, Options: opts, MaxLines: MaxLines,
+		Client: a.cfg.Client, In: body, Options: opts, MaxLines: MaxLines, MaxLine: maxLine,
 		Check: func(p tasks.Payload) error { return b.check(who, p) },
 	}
 	for line := range run.Run(ctx) {

@@ -121,6 +121,16 @@ func (b *bench) raw() net.Conn {
 	return conn
 }
 
+// storesSome sends as many lines as are stored at once, and returns when they are.
+func (b *bench) storesSome(conn net.Conn) {
+	b.Helper()
+	chunk(conn, lines(512))
+	deadline := time.Now().Add(20 * time.Second)
+	for b.rdb.LLen(b.Context(), "asynq:{trigger_issue}:pending").Val() < 512 && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func chunk(conn net.Conn, text string) { fmt.Fprintf(conn, "%x\r\n%s\r\n", len(text), text) }
 
 // Many clients write all of a body before they read any of an answer.
@@ -218,14 +228,13 @@ func TestABatchIsAnsweredWhenTheAPIStops(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	conn := b.raw()
-	chunk(conn, lines(2))
-	time.Sleep(300 * time.Millisecond)
+	b.storesSome(conn)
 	b.api.Stop()
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	b.must(err)
 	body, err := io.ReadAll(resp.Body)
 	b.must(err)
-	if all, _ := b.results(bytes.NewReader(body)); len(all) != 2 || !strings.Contains(string(body), "stopping") {
+	if all, _ := b.results(bytes.NewReader(body)); len(all) != 512 || !strings.Contains(string(body), "stopping") {
 		t.Errorf("got %s", body)
 	}
 }
@@ -267,11 +276,7 @@ func TestTheRestOfABatchIsNotTriedOnceRedisRefuses(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	conn := b.raw()
-	chunk(conn, lines(512)) // which are stored
-	deadline := time.Now().Add(20 * time.Second)
-	for b.rdb.LLen(t.Context(), "asynq:{trigger_issue}:pending").Val() < 512 && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
+	b.storesSome(conn)
 	b.must(b.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	chunk(conn, strings.TrimPrefix(lines(3000), lines(512)))
 	fmt.Fprint(conn, "0\r\n\r\n")

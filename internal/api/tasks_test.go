@@ -294,7 +294,7 @@ func FuzzQuery(f *testing.F) {
 	b := newFuzzBench(f)
 	f.Fuzz(func(t *testing.T, q string) {
 		if strings.Contains(q, "wait") {
-			t.Skip("it would wait")
+			return // it would wait
 		}
 		for _, path := range []string{"/v1/tasks?", "/v1/outcomes?", "/v1/tasks/b2c.trigger_issue.1.2?"} {
 			status, body := b.serve("GET", path+q, "")

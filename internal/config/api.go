@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/auth"
 )
 
@@ -19,18 +18,20 @@ type apiToken struct {
 // API is what the HTTP API reads of the file, and no key.
 type API struct {
 	Tokens *auth.Tokens
-	Codes  *ecpay.Codes
 	// Interval is a merchant's own, or the one of all.
 	Interval func(merchantID string) time.Duration
 }
 
 // API reads the file.
 func (c *Config) API() (API, error) {
-	page, err := c.Page()
-	if err != nil {
+	if err := c.CheckMerchantInterval(); err != nil {
 		return API{}, err
 	}
 	f, err := readYAML(c.File)
+	if err != nil {
+		return API{}, err
+	}
+	page, err := c.pageOf(f) // what is wrong elsewhere in the file is said here too
 	if err != nil {
 		return API{}, err
 	}
@@ -46,5 +47,5 @@ func (c *Config) API() (API, error) {
 	if err != nil {
 		return API{}, fmt.Errorf("ECPAYQ_CONFIG: api: %w", err)
 	}
-	return API{Tokens: tokens, Codes: page.Codes, Interval: page.Interval}, nil
+	return API{Tokens: tokens, Interval: page.Interval}, nil
 }

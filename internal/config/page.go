@@ -35,7 +35,11 @@ func (c *Config) Page() (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	p := Page{Users: f.Dashboard.Users}
+	return c.pageOf(f)
+}
+
+func (c *Config) pageOf(f file) (p Page, err error) {
+	p.Users = f.Dashboard.Users
 	if p.Codes, err = f.codes(); err != nil {
 		return Page{}, err
 	}

@@ -20,10 +20,8 @@ const maxWaiting = 4096
 // ErrLongLine means that a line has no room in what is read at once.
 var ErrLongLine = fmt.Errorf("is longer than %d bytes", MaxSize)
 
-// ErrEndlessLine means that a line is so long that no end of it is looked for.
-var ErrEndlessLine = fmt.Errorf("has no end within %d bytes", maxEndless)
-
-const maxEndless = 4 << 20
+// ErrEndlessLine means that a line has no end within [Batch.MaxLine].
+var ErrEndlessLine = errors.New("has no end that is looked for")
 
 // ErrTooManyLines means that there are more than [Batch.MaxLines].
 var ErrTooManyLines = errors.New("more lines than may be in a batch")
@@ -38,8 +36,9 @@ type Batch struct {
 	// Stream means that what is read may be written only just now: what came is stored and
 	// answered before more is waited for.
 	Stream bool
-	// MaxLines is how many lines are read, 0 for all.
-	MaxLines int
+	// MaxLines is how many lines are read, 0 for all. MaxLine is within how many bytes a line has to
+	// end, which may be far too long before, or nothing more is read; 0 for any number.
+	MaxLines, MaxLine int
 	// Check may refuse an intent; nil refuses none.
 	Check func(tasks.Payload) error
 	// Read is told how many bytes were read, and Flush when nothing more is answered before more
@@ -154,7 +153,7 @@ func (b *Batch) readLine() ([]byte, error) {
 	n := len(text)
 	for errors.Is(err, bufio.ErrBufferFull) {
 		text, err = b.in.ReadSlice('\n')
-		if n += len(text); n > maxEndless {
+		if n += len(text); b.MaxLine > 0 && n > b.MaxLine {
 			return nil, ErrEndlessLine
 		}
 	}

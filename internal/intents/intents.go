@@ -63,7 +63,7 @@ func Parse(text []byte) (enqueue.Item, error) {
 				En: "must be RFC 3339, like 2026-01-31T09:00:00+08:00", Zh: "須為 RFC 3339 格式，例如 2026-01-31T09:00:00+08:00",
 			}}
 		}
-		if at.Year() >= 9999 {
+		if at.Year() > enqueue.LastYear {
 			return enqueue.Item{}, &FieldError{"process_at", record.Text{En: "must be before the year 9999", Zh: "須早於西元 9999 年"}}
 		}
 		item.Options = append(item.Options, enqueue.ProcessAt(at))
