@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
@@ -393,25 +392,9 @@ func TestWithoutTokensTheAPIListensOnLoopbackOnly(t *testing.T) {
 // What docker-compose.yml starts, but for where Redis, the file and a free port are.
 func TestTheAPIOfTheComposeFileStartsAndIsHealthyButNotWithoutTokens(t *testing.T) {
 	t.Parallel()
-	var compose struct {
-		Services map[string]struct {
-			Command     []string          `yaml:"command"`
-			Environment map[string]string `yaml:"environment"`
-			Healthcheck struct {
-				Test []string `yaml:"test"`
-			} `yaml:"healthcheck"`
-		} `yaml:"services"`
-	}
 	b := newBench(t, nil)
-	text, err := os.ReadFile("../../docker-compose.yml")
-	b.must(err)
-	b.must(yaml.Unmarshal(text, &compose))
-	service, path := compose.Services["api"], filepath.Join(t.TempDir(), "api.yaml")
-	environment := env{"HOME": b.env["HOME"], "GORACE": b.env["GORACE"]}
-	place := strings.NewReplacer("redis://redis:6379/0", b.redis.URL(), "/run/secrets/api", path, "0.0.0.0:8970", "0.0.0.0:0")
-	for name, value := range service.Environment {
-		environment[name] = place.Replace(value)
-	}
+	path := filepath.Join(t.TempDir(), "api.yaml")
+	service, environment := b.composeService("api", "/run/secrets/api", path, "0.0.0.0:8970", "0.0.0.0:0")
 	if r := runIn(t, environment, service.Command...); r.code == 0 || !strings.Contains(r.stderr, "api.yaml") {
 		t.Errorf("without the file: %+v", r)
 	}

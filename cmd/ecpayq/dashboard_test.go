@@ -206,34 +206,40 @@ func TestWithUsersTheDashboardMayBePublicAndAsksForALogin(t *testing.T) {
 	}
 }
 
+// composeService is a service of docker-compose.yml.
+type composeService struct {
+	Command     []string          `yaml:"command"`
+	Environment map[string]string `yaml:"environment"`
+	Healthcheck struct {
+		Test []string `yaml:"test"`
+	} `yaml:"healthcheck"`
+}
+
+// composeService reads a service, and its environment with our Redis and other places than are in it,
+// old and new in turn.
+func (b *bench) composeService(name string, places ...string) (composeService, env) {
+	b.Helper()
+	var compose struct {
+		Services map[string]composeService `yaml:"services"`
+	}
+	text, err := os.ReadFile("../../docker-compose.yml")
+	b.must(err)
+	b.must(yaml.Unmarshal(text, &compose))
+	service, environment := compose.Services[name], env{"HOME": b.env["HOME"], "GORACE": b.env["GORACE"]}
+	place := strings.NewReplacer(append(places, "redis://redis:6379/0", b.redis.URL())...)
+	for name, value := range service.Environment {
+		environment[name] = place.Replace(value)
+	}
+	return service, environment
+}
+
 // What docker-compose.yml starts, but for where Redis, the users' file and a free port
 // are; that the file says so is shown in deploy.
 func TestTheDashboardOfTheComposeFileStartsAndIsHealthyButNotWithoutUsers(t *testing.T) {
 	t.Parallel()
-	var compose struct {
-		Services map[string]struct {
-			Command     []string          `yaml:"command"`
-			Environment map[string]string `yaml:"environment"`
-			Healthcheck struct {
-				Test []string `yaml:"test"`
-			} `yaml:"healthcheck"`
-		} `yaml:"services"`
-	}
 	b := newBench(t, nil)
-	text, err := os.ReadFile("../../docker-compose.yml")
-	b.must(err)
-	b.must(yaml.Unmarshal(text, &compose))
-	service := compose.Services["dashboard"]
 	users := filepath.Join(t.TempDir(), "dashboard.yaml")
-	environment := env{"HOME": b.env["HOME"], "GORACE": b.env["GORACE"]}
-	for name, value := range service.Environment {
-		for from, to := range map[string]string{
-			"redis://redis:6379/0": b.redis.URL(), "/run/secrets/dashboard": users, "0.0.0.0:8980": "0.0.0.0:0",
-		} {
-			value = strings.ReplaceAll(value, from, to)
-		}
-		environment[name] = value
-	}
+	service, environment := b.composeService("dashboard", "/run/secrets/dashboard", users, "0.0.0.0:8980", "0.0.0.0:0")
 	without := runIn(t, environment, service.Command...)
 	if without.code == 0 || !strings.Contains(without.stderr, "dashboard.yaml") {
 		t.Errorf("without the file: %+v", without)
