@@ -23,8 +23,8 @@ if [ "$(id -u)" = 0 ]; then # the server refuses to run as root
     chown mysql "$dir"
     user=(--user=mysql)
 fi
-mariadb-install-db --no-defaults "${user[@]}" --datadir="$dir/data" --auth-root-authentication-method=normal --skip-test-db >"$dir/install.log" 2>&1
-mariadbd --no-defaults "${user[@]}" --datadir="$dir/data" --socket="$dir/sock" --pid-file="$dir/pid" --port="$port" --bind-address=127.0.0.1 2>"$dir/log" &
+mariadb-install-db --no-defaults "${user[@]}" --datadir="$dir/data" --tmpdir="$dir" --auth-root-authentication-method=normal --skip-test-db >"$dir/install.log" 2>&1
+mariadbd --no-defaults "${user[@]}" --datadir="$dir/data" --tmpdir="$dir" --socket="$dir/sock" --pid-file="$dir/pid" --port="$port" --bind-address=127.0.0.1 2>"$dir/log" &
 server=$!
 claimer=
 trap 'kill $claimer "$server" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
