@@ -11,26 +11,38 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: ## run every test with the race detector; gets redis-server and gcc if they are missing
+test: ## run every test with the race detector; gets redis-server, PostgreSQL, PgBouncer, MariaDB and gcc if they are missing
 	@.ci/need redis-server redis-server "run the tests against a real Redis"
+	@.ci/need initdb postgresql "run the tests against a real PostgreSQL"
+	@.ci/need pgbouncer pgbouncer "run the tests through a real PgBouncer"
+	@.ci/need mariadb-install-db "mariadb-server-core mariadb-client-core" "run the tests against a real MariaDB"
 	@.ci/need "$$(go env CC | cut -d ' ' -f 1)" "gcc libc6-dev" "build the tests with the race detector (the binaries need no C compiler)"
 	@# Tests build these programs: here, so that no test's time limit covers the compiling.
 	go build ./cmd/... && CGO_ENABLED=1 go build -race ./cmd/...
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
 .PHONY: slow
-slow: ## run the tests of minutes: workers killed and frozen, poisonous tasks, Redis lost, rules broken, a browser
+slow: ## run the tests of minutes: workers killed and frozen, poisonous tasks, Redis or a database lost, rules broken, a browser
 	@.ci/need redis-server redis-server "run the tests against a real Redis"
 	@.ci/need chromium chromium "press the buttons of the dashboard in a real browser"
+	@.ci/need initdb postgresql "run the tests of the outbox with a real PostgreSQL"
+	@.ci/need mariadb-install-db "mariadb-server-core mariadb-client-core" "run the tests of the outbox with a real MariaDB"
 	go test -tags slow -timeout 20m -v -run '^TestSlow' ./cmd/ecpayq ./worker
 
 .PHONY: examples
-examples: ## run the programs of examples/ in PHP, Node, Python and shell against a real API; gets what is missing
+examples: ## run the programs of examples/ in PHP, Node, Python and shell against real servers; gets what is missing
 	@.ci/need redis-server redis-server "run the tests against a real Redis"
 	@.ci/need php "php-cli php-curl" "run the examples in PHP"
 	@.ci/need node nodejs "run the examples in Node"
 	@.ci/need python3 python3 "run the examples in Python"
 	@.ci/need curl curl "run the examples in shell"
+	@.ci/need initdb postgresql "run the examples of the outbox with a real PostgreSQL"
+	@.ci/need pgbouncer pgbouncer "run them through a real PgBouncer"
+	@.ci/need mariadb-install-db "mariadb-server-core mariadb-client-core" "run them with a real MariaDB"
+	@.ci/need "php --ri pdo_pgsql && php --ri pdo_mysql" "php-pgsql php-mysql" "run them in PHP"
+	@# The packages are for the distribution's own Python, and another may be first on PATH.
+	@.ci/need "python3 -c 'import psycopg2, pymysql' || /usr/bin/python3 -c 'import psycopg2, pymysql'" \
+		"python3-psycopg2 python3-pymysql" "run them in Python"
 	go test -tags examples -timeout 10m ./examples
 
 .PHONY: sim
@@ -76,4 +88,6 @@ demo: ## try every workflow against a fake ECPay; needs nothing installed but Go
 .PHONY: bench
 bench: ## measure every figure side by side with plain asynq (make bench BENCH=--quick for a minute)
 	@.ci/need redis-server redis-server "measure on a real Redis"
+	@.ci/need initdb postgresql "measure the outbox with a real PostgreSQL"
+	@.ci/need mariadb-install-db "mariadb-server-core mariadb-client-core" "measure the outbox with a real MariaDB"
 	go run ./cmd/ecpayq-dev bench $(BENCH)

@@ -3,7 +3,6 @@
 package deploy_test
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -78,7 +77,12 @@ func read(t *testing.T, path string) string {
 
 func readCompose(t *testing.T) compose {
 	t.Helper()
-	d := yaml.NewDecoder(bytes.NewReader([]byte(read(t, "../docker-compose.yml"))))
+	return parseCompose(t, read(t, "../docker-compose.yml"))
+}
+
+func parseCompose(t *testing.T, text string) compose {
+	t.Helper()
+	d := yaml.NewDecoder(strings.NewReader(text))
 	d.KnownFields(true) // a misspelt key would otherwise pass unseen
 	var c compose
 	if err := d.Decode(&c); err != nil {
@@ -204,6 +208,27 @@ func TestComposeSecretsComeFromFilesOnly(t *testing.T) {
 		if name != "worker" && name != "dashboard" && name != "api" && len(s.Secrets) != 0 {
 			t.Errorf("service %s is given %q", name, s.Secrets)
 		}
+	}
+}
+
+// The head of the file says which lines of an outbox to take out of their comments.
+func TestComposeOutboxIsThereOnceItsLinesAreNoComments(t *testing.T) {
+	t.Parallel()
+	commented := regexp.MustCompile(`(?m)^( +)# (.*(?:outbox_url|ECPAYQ_OUTBOX_URL_FILE).*)$`)
+	text := read(t, "../docker-compose.yml")
+	if n := len(commented.FindAllString(text, -1)); n != 4 || !strings.Contains(text, "take the four lines") {
+		t.Errorf("%d lines are of the outbox", n)
+	}
+	text = strings.Replace(text, "    secrets: [hash_key, hash_iv]\n", "", 1)
+	c := parseCompose(t, commented.ReplaceAllString(text, "$1$2"))
+	if got := c.Services["worker"].Environment["ECPAYQ_OUTBOX_URL_FILE"]; got != "/run/secrets/outbox_url" {
+		t.Errorf("ECPAYQ_OUTBOX_URL_FILE is %q", got)
+	}
+	if diff := cmp.Diff([]string{"hash_key", "hash_iv", "outbox_url"}, c.Services["worker"].Secrets); diff != "" {
+		t.Errorf("the worker's secrets (-want +got):\n%s", diff)
+	}
+	if got := c.Secrets["outbox_url"].File; !strings.HasPrefix(got, "${ECPAYQ_OUTBOX_URL_FILE:?") {
+		t.Errorf("the URL is read from %q", got)
 	}
 }
 

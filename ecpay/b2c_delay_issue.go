@@ -132,7 +132,7 @@ func (r *B2CDelayIssueRequest) Validate() error {
 	}
 	c.oneOf("DelayFlag", &r.DelayFlag, DelayAuto, DelayTriggered)
 	if least := 1; r.DelayDay < least && r.DelayFlag == DelayAuto || r.DelayDay < 0 || r.DelayDay > MaxDelayDay {
-		c.fail("DelayDay", "is %d, 1 to %d days are allowed with DelayFlag 1, 0 to %d with DelayFlag 2", r.DelayDay, MaxDelayDay, MaxDelayDay)
+		c.fail("DelayDay", "must be 1 to %d days with DelayFlag 1, 0 to %d with DelayFlag 2", MaxDelayDay, MaxDelayDay)
 	}
 	c.code("Tsr", &r.Tsr, 30)
 	if r.PayType == "" {

@@ -317,6 +317,27 @@ func TestStampIsMadeAfterConnecting(t *testing.T) {
 	}
 }
 
+// Go's client sends a POST again by itself only when it has such a key: a second write at ECPay.
+func TestNoIdempotencyKeyIsSent(t *testing.T) {
+	t.Parallel()
+	var got atomic.Pointer[http.Header]
+	c := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		h := r.Header.Clone()
+		got.Store(&h)
+		fmt.Fprint(w, answer(t, `{"RtnCode":1}`))
+	})
+	_, _ = c.B2CTriggerIssue(t.Context(), stageMerchant(t), trigger())
+	h := got.Load()
+	if h == nil {
+		t.Fatal("nothing was sent")
+	}
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} { // which net/http looks for
+		if v, ok := (*h)[name]; ok {
+			t.Errorf("%s is sent: %q", name, v)
+		}
+	}
+}
+
 func TestConnectionsAreReused(t *testing.T) {
 	t.Parallel()
 	var conns atomic.Int32

@@ -30,11 +30,11 @@ func (e FieldError) ProblemZhTW() string {
 	if got, _ := fmt.Sscanf(e.Problem, "has %d entries, %d to %d are allowed", &n, &least, &most); got == 3 {
 		return fmt.Sprintf("有 %d 項，須為 %d 至 %d 項", n, least, most)
 	}
-	if got, _ := fmt.Sscanf(e.Problem, "is %d, 1 to %d days are allowed with DelayFlag 1", &n, &most); got == 2 {
-		return fmt.Sprintf("為 %d；DelayFlag 為 1 時須為 1 至 %d 天，為 2 時須為 0 至 %d 天", n, most, most)
+	if got, _ := fmt.Sscanf(e.Problem, "must be 1 to %d days with DelayFlag 1", &most); got == 1 {
+		return fmt.Sprintf("DelayFlag 為 1 時須為 1 至 %d 天，為 2 時須為 0 至 %d 天", most, most)
 	}
-	if got, _ := fmt.Sscanf(e.Problem, "is %d, %d to %d days are allowed", &n, &least, &most); got == 3 {
-		return fmt.Sprintf("為 %d，須為 %d 至 %d 天", n, least, most)
+	if got, _ := fmt.Sscanf(e.Problem, "must be %d to %d days", &least, &most); got == 2 {
+		return fmt.Sprintf("須為 %d 至 %d 天", least, most)
 	}
 	if values, ok := strings.CutPrefix(e.Problem, "must be one of "); ok {
 		return "須為下列之一：" + values

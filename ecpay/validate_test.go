@@ -3,6 +3,7 @@ package ecpay
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -122,6 +123,22 @@ func TestValidationErrorNamesFieldAndLimitButNoValue(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "王小明") {
 		t.Error("the error quotes the value")
+	}
+	for flag, days := range map[string]int{DelayAuto: 99, DelayTriggered: -1} {
+		err := with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.DelayFlag, r.DelayDay = flag, days }).Validate()
+		var invalid *ValidationError
+		if !errors.As(err, &invalid) || len(invalid.Fields) != 1 {
+			t.Fatalf("DelayDay %d: error %v", days, err)
+		}
+		f := invalid.Fields[0]
+		for _, text := range []string{f.Problem, f.ProblemZhTW()} {
+			if strings.Contains(text, strconv.Itoa(days)) || !strings.Contains(text, "15") {
+				t.Errorf("DelayDay %d: %q, want the limit and not the value", days, text)
+			}
+		}
+		if f.ProblemZhTW() == f.Problem {
+			t.Errorf("%q is in English only", f.Problem)
+		}
 	}
 }
 

@@ -154,11 +154,7 @@ func TestABatchIsConfirmedOnceForEachPipelineAndQueue(t *testing.T) {
 func TestABatchIsNotConfirmedByReplicasThatHang(t *testing.T) {
 	t.Parallel()
 	group := redistest.NewSentinel(t, redistest.SentinelOptions{Replicas: 1})
-	c, err := New(Config{RedisURL: group.URL(), Confirm: Confirm{Replicas: 1, Timeout: 500 * time.Millisecond}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
+	c := confirming(t, group, 500*time.Millisecond)
 	batch := items(ptrTo(trigger("A")), ptrTo(void("VG11000002", "r")))
 	thaw := freezeReplicas(t, group)
 	for r := range c.Batch(t.Context(), batch) {
@@ -167,7 +163,7 @@ func TestABatchIsNotConfirmedByReplicasThatHang(t *testing.T) {
 		}
 	}
 	thaw()
-	for r := range c.Batch(t.Context(), batch) {
+	for r := range confirming(t, group, 30*time.Second).Batch(t.Context(), batch) {
 		if r.Err != nil || !r.Receipt.Duplicate {
 			t.Errorf("%+v", r)
 		}

@@ -281,12 +281,12 @@ func (c *Client) asThere(ctx context.Context, e *entry, found record.Found) (Rec
 
 func inParallel(work []func()) {
 	var wg sync.WaitGroup
-	places := make(chan struct{}, lookers)
+	slots := make(chan struct{}, lookers)
 	for _, f := range work {
-		places <- struct{}{}
+		slots <- struct{}{}
 		wg.Go(func() {
 			f()
-			<-places
+			<-slots
 		})
 	}
 	wg.Wait()

@@ -35,15 +35,23 @@ func freezeReplicas(t *testing.T, g *redistest.Sentinel) func() {
 	}
 }
 
-func TestConfirmationByReplicas(t *testing.T) {
-	t.Parallel()
-	group := redistest.NewSentinel(t, redistest.SentinelOptions{Replicas: 1})
-	c, err := New(Config{RedisURL: group.URL(), Confirm: Confirm{Replicas: 1, Timeout: 500 * time.Millisecond}})
+// confirming is a client that waits for one replica for so long.
+func confirming(t *testing.T, group *redistest.Sentinel, wait time.Duration) *Client {
+	t.Helper()
+	c, err := New(Config{RedisURL: group.URL(), Timeout: time.Minute, Confirm: Confirm{Replicas: 1, Timeout: wait}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	if r, err := c.TriggerIssue(t.Context(), trigger("A")); err != nil || r.Duplicate {
+	return c
+}
+
+func TestConfirmationByReplicas(t *testing.T) {
+	t.Parallel()
+	group := redistest.NewSentinel(t, redistest.SentinelOptions{Replicas: 1})
+	c := confirming(t, group, 500*time.Millisecond)
+	patient := confirming(t, group, 30*time.Second) // a replica that runs answers when it comes to it
+	if r, err := patient.TriggerIssue(t.Context(), trigger("A")); err != nil || r.Duplicate {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	thaw := freezeReplicas(t, group)
@@ -53,10 +61,10 @@ func TestConfirmationByReplicas(t *testing.T) {
 		t.Errorf("with a frozen replica: %+v, %v; want ErrNotConfirmed with a receipt", r, err)
 	}
 	// Calling again waits again, for the same task.
-	if again, err := c.TriggerIssue(t.Context(), trigger("B")); err != nil || !again.Duplicate {
+	if again, err := patient.TriggerIssue(t.Context(), trigger("B")); err != nil || !again.Duplicate {
 		t.Errorf("%+v, %v", again, err)
 	}
-	two, err := New(Config{RedisURL: group.URL(), Confirm: Confirm{Replicas: 2, Timeout: 100 * time.Millisecond}})
+	two, err := New(Config{RedisURL: group.URL(), Confirm: Confirm{Replicas: 2, Timeout: 3 * time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}

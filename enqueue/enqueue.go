@@ -360,6 +360,13 @@ func (c *Client) receipt(ctx context.Context, i *intent, t record.Found, nonce s
 		return Receipt{}, fmt.Errorf("enqueue %s: %w", r.ID, t.Err)
 	case t.Err != nil:
 		return Receipt{}, redisError(ctx, r.ID, t.Err)
+	case t.Unsure:
+		// A sweep read the task before a person ended it, and wrote its letter since. That is
+		// no earlier task: what this call asks for would be stored nowhere.
+		if err := c.settle(ctx, r.Queue, r.ID); err != nil {
+			return Receipt{}, redisError(ctx, r.ID, err)
+		}
+		return Receipt{}, record.ErrNotFound
 	}
 	r.State = t.State
 	r.Duplicate = nonce == "" || tasks.ParseHeaders(t.Headers).Nonce != nonce
@@ -371,6 +378,12 @@ func (c *Client) receipt(ctx context.Context, i *intent, t record.Found, nonce s
 		r.Differs = tasks.Differs(i.payload, earlier)
 	}
 	return r, nil
+}
+
+// settle obeys ctx also with a client of the caller's that does not.
+func (c *Client) settle(ctx context.Context, queue, id string) error {
+	_, err := obey(ctx, c.own, func() (struct{}, error) { return struct{}{}, c.dead.Settle(ctx, queue, id) })
+	return err
 }
 
 // Task returns what is known of a task, or an error that wraps

@@ -249,7 +249,8 @@ func TestRemnantsAreStuckAndNeverADuplicate(t *testing.T) {
 			rdb.Del(ctx, key)
 			rdb.HSet(ctx, key, "result", "x")
 		},
-		"state without a task": func(ctx context.Context, rdb *redis.Client, key, _ string) { rdb.HDel(ctx, key, "msg") },
+		"state without a task":   func(ctx context.Context, rdb *redis.Client, key, _ string) { rdb.HDel(ctx, key, "msg") },
+		"a message that is none": func(ctx context.Context, rdb *redis.Client, key, _ string) { rdb.HSet(ctx, key, "msg", "none") },
 		"archived, not listed": func(ctx context.Context, rdb *redis.Client, _, id string) {
 			_ = asynq.NewInspectorFromRedisClient(rdb).ArchiveTask("trigger_issue", id)
 			rdb.ZRem(ctx, "asynq:{trigger_issue}:archived", id)

@@ -16,7 +16,7 @@ var b2bGetAllowanceConfirm = Type{
 		},
 	},
 	Wanted:     Anew,
-	WaitsFor:   Confirmation,
+	WaitsFor:   Counterparty,
 	MaxPayload: 16 << 10, MaxResult: 8 << 10,
 }
 

@@ -57,7 +57,7 @@ func (p *B2CTriggerIssue) Validate() error {
 	beside := relateNumberProblems(&p.RelateNumber)
 	if d := p.DelayDay; d != nil && (*d < 0 || *d > ecpay.MaxDelayDay) {
 		beside = append(beside, ecpay.FieldError{
-			Field: "DelayDay", Problem: fmt.Sprintf("is %d, 0 to %d days are allowed", *d, ecpay.MaxDelayDay),
+			Field: "DelayDay", Problem: fmt.Sprintf("must be 0 to %d days", ecpay.MaxDelayDay),
 		})
 	}
 	return join(r, err, beside)

@@ -173,7 +173,7 @@ func TestExtraFieldsAreChecked(t *testing.T) {
 	p := &B2CTriggerIssue{RelateNumber: strings.Repeat("R", 51), DelayDay: ptr(16)}
 	err := p.Validate()
 	for _, want := range []string{
-		"MerchantID is required", "Tsr is required", "RelateNumber has 51 characters, at most 50", "DelayDay is 16",
+		"MerchantID is required", "Tsr is required", "RelateNumber has 51 characters, at most 50", "DelayDay must be 0 to 15 days",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)

@@ -89,9 +89,9 @@ const (
 	// Staging: the subject is put there by an earlier request, often of another system,
 	// that may still be under way. Not found may pass.
 	Staging
-	// Confirmation: a query that was told to wait is asked again until the counterparty
+	// Counterparty: a query that was told to wait is asked again until the counterparty
 	// has confirmed, see [ProgressOf].
-	Confirmation
+	Counterparty
 )
 
 // typeList has a line for every file of a type.

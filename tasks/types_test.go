@@ -49,7 +49,7 @@ func TestARowSaysWhatItsPayloadDoes(t *testing.T) {
 		if asks != (typ.Shown != NoProof) {
 			t.Errorf("%s: can be asked about: %v, but Shown is %d", typ.Name, asks, typ.Shown)
 		}
-		if waits != (typ.WaitsFor == Confirmation) {
+		if waits != (typ.WaitsFor == Counterparty) {
 			t.Errorf("%s: may wait: %v, but WaitsFor is %d", typ.Name, waits, typ.WaitsFor)
 		}
 		if _, ok := p.(delayed); ok && !typ.Operation.Write {

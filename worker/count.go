@@ -50,9 +50,9 @@ func (h *handler) count(ctx context.Context, a *attempt, ready bool) (v Verdict,
 // begin counts the attempt and, when nothing is known that its first request would have to wait
 // for, asks for the permission of that request by the same script.
 func (h *handler) begin(ctx context.Context, a *attempt, ready bool) (err error) {
-	first, ok := gate.First{}, false
+	first, ok := gate.FirstRequest{}, false
 	if ready {
-		first, ok = h.first(ctx, a)
+		first, ok = h.firstRequest(ctx, a)
 	}
 	if !ok {
 		a.history, err = h.gate.Begin(ctx, a.gate, h.now())
@@ -66,17 +66,17 @@ func (h *handler) begin(ctx context.Context, a *attempt, ready bool) (err error)
 	return err
 }
 
-// first is the first request of an attempt that has not begun, with one of the process'
+// firstRequest is that of an attempt that has not begun, with one of the process'
 // slots for requests; false when it has to be asked for by itself.
-func (h *handler) first(ctx context.Context, a *attempt) (gate.First, bool) {
+func (h *handler) firstRequest(ctx context.Context, a *attempt) (gate.FirstRequest, bool) {
 	w := a.wish(false)
 	if _, ask, err := h.egress.current(ctx, a.merchant.ID()); err != nil || ask {
-		return gate.First{}, false
+		return gate.FirstRequest{}, false
 	}
 	if !h.gate.CanBeginWith(gate.Request{Write: w.write}) || !h.slots.take(ctx) {
-		return gate.First{}, false
+		return gate.FirstRequest{}, false
 	}
-	first := gate.First{Request: h.request(a, w), Longest: h.longest(a), Reason: reasonQueued.Text()}
+	first := gate.FirstRequest{Request: h.request(a, w), Longest: h.longest(a), Reason: reasonQueued.Text()}
 	if h.slots.full() {
 		first.Longest = 0 // too many attempts wait in place already
 	}

@@ -41,12 +41,12 @@ type handler struct {
 	resumer     *resumer
 	egress      *egress
 	intervals   *intervalWarning
-	// completions takes the outcomes of what is done, where it is not nil.
+	// completions takes what is done, where it is not nil.
 	completions *asynqx.CompleteClient
 }
 
 // run makes one attempt. It returns the verdict, what to tell people about it, and an error when
-// the outcome could not be recorded. The outcome of a done task may be recorded after run has
+// the verdict could not be recorded. That of a done task may be recorded after run has
 // returned, together with asynq's completion.
 func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	start := time.Now()
@@ -60,7 +60,7 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	return h.finish(ctx, a, v.unaccounted(a.open, a.doubt).of(a.fingerprint), start)
 }
 
-// reserve is the part of an attempt's time that is kept for recording its outcome.
+// reserve is the part of an attempt's time that is kept for recording its verdict.
 func reserve(timeout time.Duration) time.Duration { return min(5*time.Second, timeout/4) }
 
 // left is the time that the attempt still has, by the wall clock.

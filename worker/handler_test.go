@@ -300,7 +300,7 @@ func TestUntilConfirmed(t *testing.T) {
 				t.Fatal(err)
 			}
 			if name == "never" {
-				w.advance(confirmMaxAge)
+				w.advance(counterpartyMaxAge)
 			}
 			if v := w.once(j); v.Action != tc.want {
 				t.Errorf("%s(%s), want %s", v.Action, v.Kind, tc.want)

@@ -96,11 +96,11 @@ func (h *handler) succeeded(ctx context.Context, a *attempt) Verdict {
 	return h.verdict(a, a.err)
 }
 
-// Limits of waiting for a confirmation.
+// Limits of waiting for the counterparty.
 const (
-	confirmPause    = time.Minute // doubles with every hold, up to confirmPauseMax
-	confirmPauseMax = time.Hour
-	confirmMaxAge   = 30 * 24 * time.Hour
+	counterpartyPause    = time.Minute // doubles with every hold, up to counterpartyPauseMax
+	counterpartyPauseMax = time.Hour
+	counterpartyMaxAge   = 30 * 24 * time.Hour
 )
 
 // unconfirmed is the verdict on a query that was told to wait for a confirmation, where the
@@ -112,10 +112,11 @@ func unconfirmed(a *attempt) (Verdict, bool) {
 		return Verdict{}, false
 	case progress == tasks.Failed:
 		return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: reasonUpload}, true
-	case a.history.Age >= confirmMaxAge:
+	case a.history.Age >= counterpartyMaxAge:
 		return Verdict{Action: Dead, Kind: ecpay.NotFound, Reason: reasonUnconfirmed}, true
 	}
-	return Verdict{Action: Hold, Kind: ecpay.OK, Delay: grow(confirmPause, confirmPauseMax, a.history.Holds), Reason: reasonUnconfirmed}, true
+	pause := grow(counterpartyPause, counterpartyPauseMax, a.history.Holds)
+	return Verdict{Action: Hold, Kind: ecpay.OK, Delay: pause, Reason: reasonUnconfirmed}, true
 }
 
 // verdict is that on an error of a request; nil is the success.

@@ -24,7 +24,7 @@ type logRepeats struct {
 const maxRepeats = 8192
 
 // level is that of the line about an attempt: info, debug when it says what the one
-// before it said, and a warning where the task is dead or its outcome lost.
+// before it said, and a warning where the task is dead or its verdict lost.
 func (r *logRepeats) level(id string, v Verdict, e *ecpay.Error, err error) zerolog.Level {
 	switch {
 	case v.Action == Dead || err != nil:

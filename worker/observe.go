@@ -18,11 +18,11 @@ type Finished struct {
 	Age float64
 	// Duration is that of this attempt.
 	Duration time.Duration
-	// Loss is the outcome's, [Recorded] when there is none.
+	// Loss is the verdict's, [Recorded] when there is none.
 	Loss Loss
 }
 
-// Loss says what became of an outcome that was not recorded.
+// Loss says what became of a verdict that was not recorded.
 type Loss uint8
 
 // The losses. Each makes the task come back.
@@ -92,23 +92,23 @@ type Wait string
 
 // The waits.
 const (
-	WaitTurn        Wait = "turn"        // of the merchant's requests
-	WaitSubject     Wait = "subject"     // another task on it runs
-	WaitBan         Wait = "banned"      // ECPay wants no requests, of the merchant or of the address
-	WaitOutage      Wait = "outage"      // ECPay answers nobody
-	WaitKeys        Wait = "denied"      // wrong keys, or none
-	WaitOperator    Wait = "operator"    // somebody must act at ECPay
-	WaitAnswer      Wait = "unanswered"  // a write may still land
-	WaitConfirm     Wait = "unconfirmed" // the other party has not confirmed
-	WaitNewerWorker Wait = "newer_worker"
-	WaitRedis       Wait = "redis"
-	WaitOther       Wait = "other"
+	WaitTurn         Wait = "turn"        // of the merchant's requests
+	WaitSubject      Wait = "subject"     // another task on it runs
+	WaitBan          Wait = "banned"      // ECPay wants no requests, of the merchant or of the address
+	WaitOutage       Wait = "outage"      // ECPay answers nobody
+	WaitKeys         Wait = "denied"      // wrong keys, or none
+	WaitOperator     Wait = "operator"    // somebody must act at ECPay
+	WaitAnswer       Wait = "unanswered"  // a write may still land
+	WaitCounterparty Wait = "unconfirmed" // the counterparty has not confirmed
+	WaitNewerWorker  Wait = "newer_worker"
+	WaitRedis        Wait = "redis"
+	WaitOther        Wait = "other"
 )
 
 // Waits returns all of them.
 func Waits() []Wait {
 	return []Wait{
-		WaitTurn, WaitSubject, WaitBan, WaitOutage, WaitKeys, WaitOperator, WaitAnswer, WaitConfirm, WaitNewerWorker, WaitRedis, WaitOther,
+		WaitTurn, WaitSubject, WaitBan, WaitOutage, WaitKeys, WaitOperator, WaitAnswer, WaitCounterparty, WaitNewerWorker, WaitRedis, WaitOther,
 	}
 }
 

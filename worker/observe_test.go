@@ -41,7 +41,7 @@ func TestEveryHoldHasAWordForWhatItWaitsFor(t *testing.T) {
 		{hold(ecpay.Denied, reasonDenied), WaitKeys},
 		{hold(ecpay.Operator, reasonOperator), WaitOperator},
 		{hold(ecpay.Ambiguous, reasonFence), WaitAnswer},
-		{hold(ecpay.OK, reasonUnconfirmed), WaitConfirm},
+		{hold(ecpay.OK, reasonUnconfirmed), WaitCounterparty},
 		{hold(ecpay.Unknown, reasonNewer).saying(record.Plain("x")), WaitNewerWorker},
 		{(&handler{random: func() float64 { return 0 }}).redisAway(errors.New("x")), WaitRedis},
 		{hold(ecpay.Rejected, 0), WaitOther},

@@ -113,7 +113,7 @@ var reasons = [reasonCount]struct {
 			"invoice later; asked until the day is over",
 		Zh: "未收到回覆，且查無可取消的交易：若今日為開立日，綠界上午 10 點後不受理取消，發票稍後才查得到；持續查詢至今日結束",
 	}},
-	reasonUnconfirmed: {WaitConfirm, record.Text{En: "not confirmed yet", Zh: "對方尚未確認"}},
+	reasonUnconfirmed: {WaitCounterparty, record.Text{En: "not confirmed yet", Zh: "對方尚未確認"}},
 	reasonUpload:      {text: record.Text{En: "the upload of the allowance failed (Upload_Status 2)", Zh: "折讓單上傳失敗（Upload_Status 2）"}},
 }
 

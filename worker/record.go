@@ -47,7 +47,7 @@ func (h *handler) finish(ctx context.Context, a *attempt, v Verdict, start time.
 	return v, explain(a, v), err
 }
 
-// leave records the outcome. It tries again as long as the attempt may last:
+// leave records the verdict. It tries again as long as the attempt may last:
 // what ECPay did must not be forgotten because Redis was away for a moment.
 func (h *handler) leave(ctx context.Context, a *attempt, res gate.Result) error {
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {

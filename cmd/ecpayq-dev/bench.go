@@ -26,7 +26,8 @@ func benchCommand(out, errw io.Writer) *cli.Command {
 	return &cli.Command{
 		Name: "bench", Usage: "measure every figure side by side with plain asynq",
 		Description: "Each figure is measured on a redis-server and a fake ECPay of its own, whose ledger is checked after each run:\n" +
-			"exit code 1 if anything was done twice or not at all. A goal that is missed is shown and is no failure.\n\nThe figures:" +
+			"exit code 1 if anything was done twice or not at all. A goal that is missed is shown and is no failure.\n" +
+			"For the outbox there are a PostgreSQL and a MariaDB too, which must be installed.\n\nThe figures:" +
 			figures.String(),
 		Flags: []cli.Flag{
 			&config.BoolFlag{Name: "quick", Usage: "measure little and once: a check that takes about a minute, whose numbers mean nothing"},

@@ -23,6 +23,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/openapitest"
 	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -53,7 +54,11 @@ func apiOf(t *testing.T, e env, args ...string) *child {
 // apiClient waits longer than the API does.
 var apiClient = &http.Client{Timeout: 2 * patience, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 
-// apiAnswer is what came; of status 0, body says why nothing did.
+var description = sync.OnceValues(func() (*openapitest.Description, error) {
+	return openapitest.Load("../../internal/api/openapi.yaml")
+})
+
+// apiAnswer is what came; of status 0, body says why nothing did, or why it is not as openapi.yaml has it.
 type apiAnswer struct {
 	status int
 	header http.Header
@@ -86,6 +91,13 @@ func callAt(ctx context.Context, url, method, path, token, body string, headers 
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return apiAnswer{body: err.Error()}
+	}
+	d, err := description()
+	if err == nil {
+		err = d.Check(req, body, resp.StatusCode, resp.Header, text)
+	}
 	if err != nil {
 		return apiAnswer{body: err.Error()}
 	}
@@ -373,6 +385,12 @@ func TestWithoutTokensTheAPIListensOnLoopbackOnly(t *testing.T) {
 			t.Errorf("--addr %q: got %+v, want an error about loopback that names ecpayq api token", addr, r)
 		}
 	}
+	for _, addr := range []string{"foo", "127.0.0.1", "::1"} {
+		r := b.run("api", "--addr", addr)
+		if r.code == 0 || !strings.Contains(r.stderr, "addr: ") || !strings.Contains(r.stderr, "host and port") {
+			t.Errorf("--addr %q: got %+v, want an error that names the setting", addr, r)
+		}
+	}
 	path := writeFile(t, filepath.Join(t.TempDir(), "api.yaml"), "merchants: []\n")
 	a := b.api(env{"ECPAYQ_CONFIG": path})
 	a.call("GET", "/v1/outcomes", "", "").wants(t, "nobody needs a token", 200)
@@ -460,6 +478,11 @@ func TestTheAPISpeaksTLSByItsCertificate(t *testing.T) {
 	}
 	if got := b.show(triggerID("TLS1")); got.State != "pending" {
 		t.Errorf("got %+v", got)
+	}
+	for flag, missing := range map[string]string{"--tls-cert": "tls-key is not set", "--tls-key": "tls-cert is not set"} {
+		if r := b.run("api", "--addr", "127.0.0.1:0", flag, cert); r.code == 0 || !strings.Contains(r.stderr, missing) {
+			t.Errorf("%s alone: got %+v, want %q", flag, r, missing)
+		}
 	}
 	for _, args := range [][]string{
 		{"--tls-cert", cert}, {"--tls-key", key}, {"--tls-cert", key, "--tls-key", cert}, {"--tls-cert", cert, "--tls-key", "/nowhere"},

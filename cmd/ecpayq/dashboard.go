@@ -49,6 +49,17 @@ func (p *program) dashboardCommand() *cli.Command {
 
 // server is what a command that serves needs before it reads its part of the YAML file.
 func (p *program) server(c *cli.Command) (log zerolog.Logger, redisURL string, err error) {
+	if log, redisURL, err = p.process(c); err != nil {
+		return log, "", err
+	}
+	if err := p.cfg.CheckConnections(); err != nil {
+		return log, "", usageError{err}
+	}
+	return log, redisURL, nil
+}
+
+// process is what every command needs that runs until it is told to end.
+func (p *program) process(c *cli.Command) (log zerolog.Logger, redisURL string, err error) {
 	if err := errors.Join(noArgs(c), p.checkKept(c)); err != nil {
 		return log, "", err
 	}
@@ -58,13 +69,8 @@ func (p *program) server(c *cli.Command) (log zerolog.Logger, redisURL string, e
 	if err := p.cfg.CheckRedisURL(); err != nil {
 		return log, "", err
 	}
-	if redisURL, err = p.cfg.ResolveRedisURL(); err != nil {
-		return log, "", err
-	}
-	if err := p.cfg.CheckConnections(); err != nil {
-		return log, "", usageError{err}
-	}
-	return log, redisURL, nil
+	redisURL, err = p.cfg.ResolveRedisURL()
+	return log, redisURL, err
 }
 
 func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {

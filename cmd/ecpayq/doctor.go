@@ -73,6 +73,8 @@ func (p *program) doctor(ctx context.Context, c *cli.Command) error {
 	if rdb != nil {
 		report = append(report, p.checkFleet(ctx, rdb, dir, &standing)...)
 	}
+	report = append(report, p.checkWebhooks(ctx, rdb)...)
+	report = append(report, p.checkOutbox(ctx)...)
 	if !c.Bool("no-ecpay") {
 		reached := p.checkECPay(ctx)
 		report = append(report, reached...)

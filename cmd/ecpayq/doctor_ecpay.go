@@ -99,12 +99,12 @@ func (p *program) askMerchants(
 	defer cancel()
 	merchants := dir.All()
 	answers := make([]finding, len(merchants))
-	places := make(chan struct{}, askedAtOnce)
+	slots := make(chan struct{}, askedAtOnce)
 	var all sync.WaitGroup
 	for i, m := range merchants {
-		places <- struct{}{}
+		slots <- struct{}{}
 		all.Go(func() {
-			defer func() { <-places }()
+			defer func() { <-slots }()
 			answers[i] = a.merchant(ctx, m)
 		})
 	}
@@ -224,6 +224,9 @@ func (a *asker) once(ctx context.Context, m worker.Merchant, req ecpay.Request, 
 	if a.questions != nil {
 		// Should this be lost, the request counts as in flight for a few seconds more.
 		_ = a.questions.Over(context.WithoutCancel(ctx), q, pause, why)
+	}
+	if err != nil && *answer == nil {
+		return err.Error()
 	}
 	return ""
 }

@@ -76,7 +76,7 @@ func TestAMistakeInDataNamesTheField(t *testing.T) {
 		{`{"Tsr":5}`, `--data: field "Tsr" has the wrong JSON type: it must be text in double quotes`, "help"},
 		{`{"Tsr":"T1","DelayDay":1e1}`, `--data: field "DelayDay" has the wrong JSON type`, "help"},
 		{`{"Tsr":"T1"`, `--data: not JSON at byte 11, at "Tsr"`, "help"},
-		{"", "--data: not JSON at byte 0", "help"},
+		{"", "--data: not JSON: there is nothing", "help"},
 		{"null", "--data is no JSON object", "help"},
 		{`["T1"]`, "--data is no JSON object", "help"},
 		{`{"Tsr":"` + strings.Repeat("T", tasks.MaxPayload()) + `"}`, "--data: 16385 bytes, at most 16384", "help"},

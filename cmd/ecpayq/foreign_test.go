@@ -33,7 +33,7 @@ func TestWhatIsNoPayloadDiesWithAClearReason(t *testing.T) {
 		{"nothing", "P2", "", v1, "corrupt payload"},
 		{"JSON cut short", "P3", `{"MerchantID":"2000132","Tsr":"P3`, v1, "corrupt payload"},
 		{"an array", "P4", `[1,2]`, v1, "corrupt payload"},
-		{"null", "P5", `null`, v1, "is required"},
+		{"null", "P5", `null`, v1, "corrupt payload"},
 		{"a field of the wrong type", "P6", `{"MerchantID":"2000132","Tsr":6,"PayType":"2"}`, v1, `Tsr" has the wrong JSON type`},
 		{"a field that is not known", "P7", `{"MerchantID":"2000132","Tsr":"P7","PayType":"2","Tsrr":"P7"}`, v1, "unknown field"},
 		{"a name in two cases", "P16", `{"MerchantID":"2000132","Tsr":"P16","TSR":"P17","PayType":"2"}`,

@@ -19,6 +19,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
+	"github.com/ecpayq/ecpayq/internal/relay"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -105,6 +106,9 @@ func printError(w io.Writer, err error) {
 
 // redisHint is the advice about an error of Redis, in both languages; empty for others.
 func redisHint(err error) record.Text {
+	if database := (*relay.DatabaseError)(nil); errors.As(err, &database) {
+		return record.Text{}
+	}
 	h := redishealth.HintFor(err)
 	stored := errors.Is(err, enqueue.ErrRedis)
 	if h == (record.Text{}) && stored {
@@ -187,8 +191,8 @@ func newRoot(s streams) (*program, *cli.Command) {
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
 			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.merchantCommand(), p.scheduleCommand(),
-			p.outcomesCommand(), p.auditCommand(), p.dashboardCommand(), p.apiCommand(), p.doctorCommand(), p.healthcheckCommand(),
-			p.versionCommand(),
+			p.outcomesCommand(), p.webhookCommand(), p.outboxCommand(), p.auditCommand(), p.dashboardCommand(), p.apiCommand(), p.doctorCommand(),
+			p.healthcheckCommand(), p.versionCommand(),
 		},
 		Before:         func(ctx context.Context, _ *cli.Command) (context.Context, error) { p.ctx = ctx; return ctx, nil },
 		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run decides

@@ -19,7 +19,7 @@ import (
 
 func (p *program) workerCommand() *cli.Command {
 	return &cli.Command{
-		Name: "worker", Usage: "carry tasks to ECPay until SIGTERM; SIGHUP reads keys and merchants again",
+		Name: "worker", Usage: "carry tasks to ECPay until SIGTERM; SIGHUP reads keys, merchants and webhooks again",
 		Flags: p.cfg.Flags("worker"),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := noArgs(c); err != nil {
@@ -87,6 +87,14 @@ func (p *program) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	endpoints, err := p.cfg.Webhooks()
+	if err != nil {
+		return err
+	}
+	database, err := p.cfg.Outbox()
+	if err != nil {
+		return err
+	}
 	app.UseLogger(log)
 	quiet := log.With().Str("component", "traces").Logger().Hook(worker.QuietHook())
 	p.traces.complain = func(err error) { quiet.Warn().Err(err).Msg("traces are not exported") }
@@ -106,7 +114,8 @@ func (p *program) work(ctx context.Context) error {
 			OutcomeRetention: p.cfg.OutcomeRetention,
 		},
 		AdminAddr: p.cfg.AdminAddr, MetricsByMerchant: p.cfg.MetricsByMerchant, Logger: log, Version: version,
-		Schedules: page.Schedules, Interval: page.Interval,
+		Schedules: page.Schedules, Interval: page.Interval, Webhooks: endpoints,
+		Outbox: app.Outbox{Database: database, Poll: p.cfg.OutboxPoll, Listen: p.cfg.OutboxListen},
 	})
 	switch {
 	case errors.Is(err, context.Canceled): // before it ran
@@ -115,7 +124,7 @@ func (p *program) work(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	p.reloadUntil(ctx, dir, log)
+	p.reloadUntil(ctx, dir, w, log)
 
 	log.Info().Stringer("timeout", p.cfg.ShutdownMax).Msg("draining")
 	stopped := make(chan error, 1)
@@ -129,16 +138,23 @@ func (p *program) work(ctx context.Context) error {
 	}
 }
 
-// reloadUntil reads keys and merchants again on every SIGHUP, until ctx ends.
-func (p *program) reloadUntil(ctx context.Context, dir *config.Directory, log zerolog.Logger) {
+// reloadUntil reads keys, merchants and webhooks again on every SIGHUP, until ctx ends.
+func (p *program) reloadUntil(ctx context.Context, dir *config.Directory, w *app.Worker, log zerolog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.reload:
-			if err := dir.Reload(); err != nil {
+			endpoints, err := p.cfg.Webhooks()
+			if err == nil {
+				err = dir.Reload()
+			}
+			if err != nil {
 				log.Error().Err(err).Msg("configuration not reloaded, the old one stays")
 				continue
+			}
+			if err := w.SetWebhooks(endpoints); err != nil {
+				log.Error().Err(err).Msg("webhooks not begun; SIGHUP tries again")
 			}
 			for _, text := range config.Exposed(p.cfg.SecretFiles()) {
 				log.Warn().Msg(text)

@@ -107,7 +107,7 @@ func (a *API) end(
 	if out == ledger.AlreadyDone && strings.HasSuffix(r.URL.Path, "/resolve") {
 		out = ledger.Resolved // it has ended, and a finish marker keeps it so
 	}
-	return a.answerAct(ctx, w, acted{ID: id, Result: out}, err)
+	return a.answerAct(ctx, w, acted{ID: id, Result: out}, err, nil)
 }
 
 func (a *API) replay(w http.ResponseWriter, r *http.Request, who auth.Token) *Problem {
@@ -122,12 +122,14 @@ func (a *API) replay(w http.ResponseWriter, r *http.Request, who auth.Token) *Pr
 	err := a.cfg.Ledger.ReplayAll(ctx, deadletter.Filter{IDs: []string{id}}, o, func(one deadletter.Result) {
 		answer.Result, answer.GoesAt, failed = one.ActResult, one.GoesAt, one.Err
 	})
-	return a.answerAct(ctx, w, answer, errors.Join(err, failed))
+	return a.answerAct(ctx, w, answer, errors.Join(err, failed), v.Set)
 }
 
-// answerAct says what became of an act, and of one that could not be done where the task is.
-func (a *API) answerAct(ctx context.Context, w http.ResponseWriter, answer acted, err error) *Problem {
-	if p := actProblem(err); p != nil {
+// answerAct says what became of an act that set fields, and of one that could not be done where
+// the task is.
+func (a *API) answerAct(ctx context.Context, w http.ResponseWriter, answer acted, err error, set map[string]string) *Problem {
+	typ, _, _ := tasks.ParseID(answer.ID) // it was looked at before
+	if p := actProblem(err, typ, set); p != nil {
 		p.Task = taskPath(answer.ID)
 		return p
 	}
@@ -140,9 +142,9 @@ func (a *API) answerAct(ctx context.Context, w http.ResponseWriter, answer acted
 	return nil
 }
 
-func actProblem(err error) *Problem {
+func actProblem(err error, typ tasks.Type, set map[string]string) *Problem {
 	var invalid *ecpay.ValidationError
-	var set *deadletter.SetError
+	var wrong *deadletter.SetError
 	switch {
 	case err == nil:
 		return nil
@@ -158,13 +160,34 @@ func actProblem(err error) *Problem {
 			En: "neither the ledger nor asynq has what it was: enqueue it again, or resolve it", Zh: "帳冊與 asynq 都沒有此任務的內容，請重新送入佇列，或結案",
 		})
 	case errors.As(err, &invalid):
-		return fieldsProblem(invalid, tasks.Type{})
-	case errors.As(err, &set):
-		return wrongField("set", record.Text{En: "cannot be made: " + set.Text, Zh: "無法套用；欄位與型別須為該任務所有（" + set.Text + "）"})
+		p := fieldsProblem(invalid, typ)
+		for i, f := range p.Errors {
+			if _, ok := set[f.Field]; ok {
+				p.Errors[i].Field = "set." + f.Field
+			}
+		}
+		return p
+	case errors.As(err, &wrong):
+		return setProblem(wrong)
 	case errors.Is(err, context.DeadlineExceeded):
 		return away(err)
 	}
 	return problemOf(err, tasks.Type{})
+}
+
+// setProblem says which correction cannot be made. It quotes none.
+func setProblem(e *deadletter.SetError) *Problem {
+	switch {
+	case e.Field == "":
+		return wrongField("set", record.Text{En: "cannot be made: the task as it is stored cannot be read", Zh: "無法套用：" + e.ZhTW()})
+	case e.Wrong == nil:
+		return wrongField("set."+e.Field, record.Text{En: "makes the task too large", Zh: "使任務內容過大"})
+	}
+	said := about(e.Wrong)
+	if e.Wrong.Want != "" { // every value of set is text
+		said = record.Text{En: "must be " + e.Wrong.Want, Zh: "須為" + e.Wrong.WantZhTW()}
+	}
+	return wrongField("set."+e.Wrong.Field, said)
 }
 
 // elsewhere says where a task is to which nothing was done.

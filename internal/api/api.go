@@ -56,6 +56,7 @@ type API struct {
 	batchCount map[string]int
 	batchTotal int
 	waits      chan struct{} // those who wait for something
+	untaken    time.Duration
 	// stopping ends when the API does: whoever waits is answered then.
 	stopping context.Context
 	stop     context.CancelFunc
@@ -79,7 +80,7 @@ func New(cfg Config) (*API, error) {
 	}
 	a := &API{
 		cfg: cfg, reader: record.NewReader(cfg.Redis), routes: http.NewServeMux(), metrics: m,
-		batchCount: map[string]int{}, waits: make(chan struct{}, maxWaits),
+		batchCount: map[string]int{}, waits: make(chan struct{}, maxWaits), untaken: untaken,
 	}
 	a.stopping, a.stop = context.WithCancel(context.Background())
 	a.tokens.Store(cfg.Tokens)
@@ -166,6 +167,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	if p := a.guard(r); p != nil {
+		a.metrics.served(noRoute, p.Status, 0)
 		a.refuse(w, r, p)
 		return
 	}
@@ -178,15 +180,30 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		p := notFound(record.Text{En: "there is nothing at this path; GET /openapi.yaml lists what there is",
 			Zh: "此路徑沒有內容；GET /openapi.yaml 列出所有路徑"})
+		route := noRoute
 		if allow := c.Header().Get("Allow"); c.status == http.StatusMethodNotAllowed {
+			route = a.routeOf(r, allow)
 			h.Set("Allow", allow)
 			p = newProblem(methodNotAllowed, record.Text{En: "this path takes " + allow, Zh: "此路徑只接受 " + allow})
 		}
-		a.metrics.served("none", p.Status, 0)
+		a.metrics.served(route, p.Status, 0)
 		a.refuse(w, r, p)
 		return
 	}
 	a.routes.ServeHTTP(w, r)
+}
+
+// noRoute is the route of requests that have none.
+const noRoute = "none"
+
+// routeOf is the route of a path, by one of the methods that it takes.
+func (a *API) routeOf(r *http.Request, allow string) string {
+	method, _, _ := strings.Cut(allow, ",")
+	_, pattern := a.routes.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host})
+	if _, route, ok := strings.Cut(pattern, " "); ok {
+		return route
+	}
+	return noRoute
 }
 
 // counted remembers the status of an answer.

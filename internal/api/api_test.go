@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -14,9 +13,6 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/redis/go-redis/v9"
@@ -25,6 +21,7 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/api"
 	"github.com/ecpayq/ecpayq/internal/auth"
+	"github.com/ecpayq/ecpayq/internal/openapitest"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/web"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -96,7 +93,7 @@ func benchWith(t testing.TB, change func(*enqueue.Config), list ...auth.Token) *
 		Logger: zerolog.New(b.log),
 	})
 	b.must(err)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := web.Listen("127.0.0.1:0", 4096)
 	b.must(err)
 	s := web.NewServer(b.api, web.WriteLimit)
 	go func() { _ = s.Serve(ln) }()
@@ -171,7 +168,11 @@ func (b *bench) call(method, path, token, body string, headers ...string) answer
 	defer resp.Body.Close()
 	all, err := io.ReadAll(resp.Body)
 	b.must(err)
-	b.check(req, body, resp, all)
+	d, err := description()
+	b.must(err)
+	if err := d.Check(req, body, resp.StatusCode, resp.Header, all); err != nil {
+		b.Error(err)
+	}
 	return answer{resp, all}
 }
 
@@ -210,76 +211,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// description is openapi.yaml with a router for it.
-var description = sync.OnceValues(func() (routers.Router, error) {
-	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
-	text, err := os.ReadFile("openapi.yaml")
-	if err != nil {
-		return nil, err
-	}
-	doc, err := openapi3.NewLoader().LoadFromData(text)
-	if err != nil {
-		return nil, err
-	}
-	doc.Servers = nil // any
-	return legacy.NewRouter(doc)
-})
-
-// check holds a request that was taken, and every answer, to openapi.yaml.
-func (b *bench) check(req *http.Request, body string, resp *http.Response, answer []byte) {
-	b.Helper()
-	router, err := description()
-	b.must(err)
-	route, params, err := router.FindRoute(req)
-	if err != nil || strings.HasSuffix(req.URL.Path, "/") { // which the router takes for the path without it
-		if resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusMethodNotAllowed && resp.StatusCode != http.StatusForbidden {
-			b.Errorf("%s %s: status %d, and openapi.yaml has no such route: %v", req.Method, req.URL.Path, resp.StatusCode, err)
-		}
-		return
-	}
-	again := req.Clone(b.Context())
-	again.Body = io.NopCloser(strings.NewReader(body))
-	in := &openapi3filter.RequestValidationInput{Request: again, PathParams: params, Route: route, Options: &openapi3filter.Options{
-		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true,
-	}}
-	if resp.StatusCode < 300 {
-		if err := openapi3filter.ValidateRequest(b.Context(), in); err != nil {
-			b.Errorf("%s %s was answered with %d and is none that openapi.yaml describes: %v", req.Method, req.URL, resp.StatusCode, err)
-		}
-	}
-	out := &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: in, Status: resp.StatusCode, Header: resp.Header, Options: in.Options,
-	}
-	out.SetBodyBytes(answer)
-	if req.Method == http.MethodHead {
-		return
-	}
-	if err := openapi3filter.ValidateResponse(b.Context(), out); err != nil {
-		b.Errorf("%s %s: the answer %d is none that openapi.yaml describes: %v", req.Method, req.URL, resp.StatusCode, err)
-	}
-	if resp.Header.Get("Content-Type") == "application/x-ndjson" {
-		b.checkLines(answer)
-	}
-}
-
-// checkLines holds the lines of a batch's answer to their schemas.
-func (b *bench) checkLines(text []byte) {
-	b.Helper()
-	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
-	b.must(err)
-	lines := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
-	for i, line := range lines[max(0, len(lines)-50):] { // of very many, the last ones
-		name := "BatchLine"
-		if bytes.Contains(line, []byte(`"summary"`)) {
-			name = "BatchSummary"
-		}
-		var v any
-		b.must(json.Unmarshal(line, &v))
-		if err := doc.Components.Schemas[name].Value.VisitJSON(v, openapi3.EnableJSONSchema2020()); err != nil {
-			b.Errorf("line %d, %s: %v", i+1, line, err)
-		}
-	}
-}
+var description = sync.OnceValues(func() (*openapitest.Description, error) { return openapitest.Load("openapi.yaml") })
 
 func TestTheDescriptionIsValidAndServed(t *testing.T) {
 	t.Parallel()
@@ -330,22 +262,34 @@ func TestTheExamplesOfTheDescriptionAreTaken(t *testing.T) {
 			for name, example := range media.Examples {
 				text, err := json.Marshal(example.Value.Value)
 				b.must(err)
+				if s, ok := example.Value.Value.(string); ok {
+					text = []byte(s)
+				}
+				path := path
 				if strings.Contains(path, "{id}") { // of a task that can be cancelled, or that is dead
 					tsr := strings.TrimPrefix(path, "/v1/tasks/{id}/")
-					id := b.enqueued(strings.Replace(later, "ORDER1001", tsr, 1))
-					if strings.HasSuffix(path, "resolve") {
+					id := b.enqueued(strings.Replace(later, "ORDER1001", tsr+strings.ReplaceAll(name, " ", ""), 1))
+					if !strings.HasSuffix(path, "cancel") {
 						b.dies(id)
 					}
 					path = strings.Replace(path, "{id}", id, 1)
 				}
 				seen++
-				if a := b.post(path, string(text)); a.StatusCode >= 300 {
+				if a := b.post(path, string(text)); a.StatusCode >= 300 || strings.Contains(string(a.body), `"error"`) {
 					t.Errorf("%s, %s: got %d and %s", path, name, a.StatusCode, a.body)
 				}
 			}
 		}
 	}
-	if seen < 4 {
+	// What the first example of docs/http-api.md stores is the same as that of the description.
+	page, err := os.ReadFile("../../docs/http-api.md")
+	b.must(err)
+	_, first, _ := strings.Cut(string(page), "-d '")
+	first, _, _ = strings.Cut(first, "'")
+	if a := b.post("/v1/intents", first); a.StatusCode != http.StatusOK {
+		t.Errorf("%s: got %d and %s, want a duplicate", first, a.StatusCode, a.body)
+	}
+	if seen < 7 {
 		t.Errorf("only %d examples were found", seen)
 	}
 }

@@ -18,13 +18,14 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// MaxLines is how many lines a batch may have. stall is how long a client may send, or take,
-// nothing of one, longest how long it may send, and leftover how long what it still sends is read
+// MaxLines is how many lines a batch may have. stall is how long a client may send nothing of one,
+// untaken how long it may take nothing of the answer, longest how long each may last, and leftover how long what it still sends is read
 // before and after the answer when the API stops: many clients read nothing before all is sent.
 const (
 	MaxLines = 1_000_000
 	maxLine  = 4 << 20 // bytes, in which a line has to end
 	stall    = 30 * time.Second
+	untaken  = time.Minute
 	longest  = time.Hour
 	leftover = 5 * time.Second
 )
@@ -103,7 +104,7 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	body.leave()
 	switch {
 	case b.full != nil:
-		return newProblem(tooMany, record.Text{
+		return newProblem(noRoom, record.Text{
 			En: "there is no room to keep the results; send it again in smaller batches, what is stored already is a duplicate then",
 			Zh: "沒有空間保存結果；請分成較小的批次重新送出，已儲存的會視為重複",
 		}).retry(awayAfter).because(b.full)
@@ -116,7 +117,15 @@ func (a *API) postBatch(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	if err := b.enc.Encode(map[string]summary{"summary": b.summary}); err != nil {
 		return newProblem(internal, record.Text{En: "the log of the API says why", Zh: "原因請見 API 的日誌"}).because(err)
 	}
-	b.send(w, control)
+	if err := b.send(w, control, a.untaken); err != nil {
+		reason := "gone"
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			reason = "stalled"
+		}
+		a.metrics.cut.WithLabelValues(reason).Inc()
+		a.cfg.Logger.Warn().Str("reason", reason).Int("lines", b.Lines).Msg("answer to a batch not taken to its end")
+		panic(http.ErrAbortHandler) // a part must not look like all
+	}
 	return nil
 }
 
@@ -202,33 +211,36 @@ func (b *batch) count(m *metrics) {
 }
 
 // send sends all results, for as long as the client takes some.
-func (b *batch) send(w http.ResponseWriter, control *http.ResponseController) {
+func (b *batch) send(w http.ResponseWriter, control *http.ResponseController, untaken time.Duration) error {
 	in, err := b.reader()
 	if err != nil {
 		panic(http.ErrAbortHandler) // a part must not look like all
 	}
 	w.Header().Set("Content-Type", ndjsonType)
 	w.WriteHeader(http.StatusOK)
-	buf := make([]byte, 32<<10)
+	buf, end := make([]byte, 32<<10), time.Now().Add(longest)
 	for {
 		n, err := in.Read(buf)
-		_ = control.SetWriteDeadline(time.Now().Add(stall))
+		deadline := time.Now().Add(untaken)
+		if deadline.After(end) {
+			deadline = end
+		}
+		_ = control.SetWriteDeadline(deadline)
 		if n > 0 {
 			if _, err := w.Write(buf[:n]); err != nil {
-				return // the client is gone
+				return err
 			}
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			_ = control.Flush() // before the rest of the body is waited for
-			return
+			return control.Flush() // before the rest of the body is waited for
 		case err != nil:
 			panic(http.ErrAbortHandler)
 		}
 	}
 }
 
-// enterBatch takes a place among the batches that are read.
+// enterBatch takes a slot among the batches that are read.
 func (a *API) enterBatch(who auth.Token) (leave func(), p *Problem) {
 	a.batchLock.Lock()
 	defer a.batchLock.Unlock()

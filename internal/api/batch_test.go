@@ -110,6 +110,23 @@ func TestLinesThatAreWrongAreToldInTheirPlaces(t *testing.T) {
 	}
 }
 
+// What one intent may have is what a line may have, its end aside.
+func TestALineMayBeAsLargeAsAnIntent(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	line := strings.TrimSpace(lines(1))
+	line = line[:1] + strings.Repeat(" ", intents.MaxSize-len(line)) + line[1:]
+	if a := b.post("/v1/intents", line); a.StatusCode != 201 {
+		t.Fatalf("one intent: got %d and %s", a.StatusCode, a.body)
+	}
+	a := b.post("/v1/intents/batch", line+"\n"+line+"\r\n"+line+" \n"+" "+line+"\r\n"+line)
+	all, sum := b.results(bytes.NewReader(a.body))
+	if len(all) != 5 || sum.Summary.Duplicate != 3 || !strings.HasSuffix(all[2].Problem, "too-large") ||
+		!strings.HasSuffix(all[3].Problem, "too-large") {
+		t.Errorf("got %s, want that the third and the fourth of five are too large", a.body)
+	}
+}
+
 // raw opens a connection and sends the beginning of a batch whose body comes in chunks.
 func (b *bench) raw() net.Conn {
 	b.Helper()
@@ -305,7 +322,7 @@ func TestNoFileIsLeftOfABatch(t *testing.T) {
 		t.Errorf("without a place for it: got %d", a.StatusCode)
 	}
 	a := b.post("/v1/intents/batch", lines(70_000))
-	if p := b.problem(a); a.StatusCode != 503 || !strings.Contains(p.Detail, "no room") {
+	if p := b.problem(a); a.StatusCode != 503 || !strings.Contains(p.Detail, "no room") || p.Title != "No room for the results" {
 		t.Errorf("too much without one: got %d and %+v", a.StatusCode, p)
 	}
 }

@@ -55,7 +55,9 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, most int) ([]byte
 	b, err := io.ReadAll(io.LimitReader(r.Body, int64(most)+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded) && a.stopping.Err() != nil:
-		return nil, crowded()
+		return nil, newProblem(ending, record.Text{
+			En: "the API is stopping; nothing was done, send it again", Zh: "API 正在停止，未做任何處理，請稍後重新送出",
+		}).retry(busyAfter)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, newProblem(timeout, record.Text{En: "the body did not come within 30 seconds", Zh: "內容未在 30 秒內送達"})
 	case err != nil:

@@ -132,6 +132,25 @@ func TestWithoutTokensOnlyThisMachineIsAnswered(t *testing.T) {
 	}
 }
 
+func TestWhatIsRefusedIsCountedToo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.call("GET", "/v1/tasks", "", "", "Host", "rebound.example")
+	b.call("GET", "/v1/tasks", "", "", "Origin", "http://elsewhere.example")
+	b.get("/v1/intents")
+	b.call("DELETE", "/v1/tasks/b2c.trigger_issue.1.2", "", "")
+	b.get("/v1/nothing")
+	text := string(b.get("/metrics").body)
+	for _, want := range []string{
+		`{route="none",status="403"} 2`, `{route="/v1/intents",status="405"} 1`, `{route="/v1/tasks/{id}",status="405"} 1`,
+		`{route="none",status="404"} 1`,
+	} {
+		if !strings.Contains(text, "ecpayq_api_requests_total"+want) {
+			t.Errorf("the metrics lack %s: %s", want, text)
+		}
+	}
+}
+
 func TestNothingIsRedirectedAndEveryAnswerIsAProblem(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -43,7 +43,8 @@ func texts() []ask {
 	of("half a pair in data", intent(`\udc00`+marker), 422)
 	of("half a pair in a name", `{"\ud800":`+secret+`}`, 400)
 	of("a pair the wrong way", intent(`\udc00\ud800`+marker), 422)
-	of("null", "null", 422)
+	of("null", "null", 400)
+	of("null with space", " null\n", 400)
 	of("a number", "1e400", 400)
 	of("not a number", `{"type":NaN}`, 400)
 	of("a number with a zero before", `{"type":01}`, 400)
@@ -124,6 +125,7 @@ func acts() []ask {
 		of("a correction twice", act, `{"note":"a","set":{"a":"b","\u0061":`+secret+`}}`, 400)
 		of("a word that is text", act, `{"note":"a","not_executed":`+secret+`}`, 422)
 		of("a list", act, `[`+secret+`]`, 400)
+		of("null", act, "null", 400)
 		of("much", act, `{"note":"`+strings.Repeat(marker, 10_000)+`"}`, 413)
 	}
 	of("no note", "cancel", `{"note":"\u3000\u00a0"}`, 422)

@@ -224,13 +224,13 @@ func ids(token string) []shot {
 func queries() []ask {
 	var list []ask
 	for query, want := range map[string]int{
-		"tsr=a&tsr=b": 422, "limit=1&limit=1": 422, "tsr=a&ts%72=b": 422, "TSR=a": 400, "tsr%00=a": 400, "tsr[]=a": 400, "=": 400, "&&&": 200,
+		"tsr=a&tsr=b": 400, "limit=1&limit=1": 400, "tsr=a&ts%72=b": 400, "TSR=a": 400, "tsr%00=a": 400, "tsr[]=a": 400, "=": 400, "&&&": 200,
 		"merchant_id=%zz": 400, "tsr=A1&merchant_id=2%": 400, "state=dead;merchant_id=1": 400, ";": 400, "%": 400, "%zz=1": 400,
 		"limit=0x10": 422, "limit=1e2": 422, "limit=-1": 422, "limit=99999999999999999999": 422, "limit=%EF%BC%91": 422, "limit=1%00": 422,
 		"limit=%2b1": 200, "limit=": 422, "state=DEAD": 422, "state=dead%00": 422, "state=" + marker: 422, "cursor=" + marker: 422,
 		"cursor=MQo": 422, "cursor=MQpsZWRnZXI6KgowCg": 200, "cursor=" + strings.Repeat("A", 30_000): 422, marker + "=1": 400,
 		"tsr=" + strings.Repeat("9", 50_000): 200, "tsr=%00": 200, "tsr=%ff": 200, "tsr=*": 200, "tsr=%7B%7D&merchant_id=%7B%7D": 200,
-		strings.Repeat("limit=1&", 8000): 422, "merchant_id=*": 200, "merchant_id=%7B3002607%7D&tsr=a": 200,
+		strings.Repeat("limit=1&", 8000): 400, "merchant_id=*": 200, "merchant_id=%7B3002607%7D&tsr=a": 200,
 		strings.Repeat("merchant_id=1&", 3000) + "tsr=a": 200,
 		strings.Repeat("x=1&", 10_000):                   400, "wait=1s": 400,
 	} {
@@ -238,7 +238,7 @@ func queries() []ask {
 	}
 	for query, want := range map[string]int{
 		"wait=-1s": 422, "wait=1": 422, "wait=1e9s": 422, "wait=9999999999h": 422, "wait=NaN": 422, "wait=" + marker: 422, "wait=1ns": 200,
-		"wait=30s&wait=30s": 422, "after=" + marker: 422, "after=AQ&after=AQ": 422, "after=" + strings.Repeat("_", 30_000): 422,
+		"wait=30s&wait=30s": 400, "after=" + marker: 422, "after=AQ&after=AQ": 400, "after=" + strings.Repeat("_", 30_000): 422,
 		"after=%00": 422, "merchant_id=%7B%7D": 422, "merchant_id=": 422, "merchant_id=%zz": 400, "limit=1001": 422, ";": 400, "cursor=AQ": 400,
 		strings.Repeat("merchant_id=1&", 3000): 200,
 	} {

@@ -83,7 +83,8 @@ func TestAnIntentThatIsWrongIsAProblemThatNamesTheFieldAndNoValue(t *testing.T) 
 		field, says         string
 		limit               int
 	}{
-		{"nothing", " ", "invalid-json", 400, "", "not JSON", 0},
+		{"nothing", " ", "invalid-json", 400, "", "there is nothing", 0},
+		{"null", "null", "invalid-json", 400, "", "must be an object", 0},
 		{"half", `{"type":"b2c:trigger_issue","data":{"Tsr":"` + secret, "invalid-json", 400, "", "not JSON", 0},
 		{"a list", `["` + secret + `"]`, "invalid-json", 400, "", "must be an object", 0},
 		{"two", trigger + trigger, "invalid-json", 400, "", "more than one", 0},
@@ -108,7 +109,7 @@ func TestAnIntentThatIsWrongIsAProblemThatNamesTheFieldAndNoValue(t *testing.T) 
 			t.Errorf("%s: got %d, %s, %q, want %d, %s and %q", row.name, a.StatusCode, p.Type, p.Detail, row.status, row.problem, row.says)
 		}
 		if row.field != "" && (len(p.Errors) == 0 || p.Errors[0].Field != row.field || p.Errors[0].Limit != row.limit ||
-			p.Errors[0].Message == "" || p.Errors[0].MessageZh == "") {
+			p.Errors[0].Message == "" || p.Errors[0].MessageZh == "" || strings.HasPrefix(p.Errors[0].MessageZh, "的")) {
 			t.Errorf("%s: got the fields %+v, want %s with the limit %d", row.name, p.Errors, row.field, row.limit)
 		}
 		if strings.Contains(string(a.body), secret) {
@@ -117,6 +118,20 @@ func TestAnIntentThatIsWrongIsAProblemThatNamesTheFieldAndNoValue(t *testing.T) 
 	}
 	if n := b.rdb.Keys(t.Context(), "*").Val(); len(n) > 0 {
 		t.Errorf("something was stored: %q", n)
+	}
+}
+
+// A number may be as telling as a name.
+func TestARefusedNumberIsInNoAnswerAndItsLimitIs(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	body := strings.Replace(trigger, `"Tsr"`, `"DelayDay":98765,"Tsr"`, 1)
+	for path, status := range map[string]int{"/v1/intents": 422, "/v1/intents/batch": 200} {
+		a := b.post(path, body)
+		if text := string(a.body); a.StatusCode != status || strings.Contains(text, "98765") ||
+			!strings.Contains(text, "DelayDay must be 0 to 15 days") || !strings.Contains(text, "DelayDay 須為 0 至 15 天") {
+			t.Errorf("%s: got %d and %s, want the limit and not the value", path, a.StatusCode, text)
+		}
 	}
 }
 

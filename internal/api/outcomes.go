@@ -3,7 +3,10 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/auth"
@@ -23,6 +26,9 @@ func (a *API) outcomes(w http.ResponseWriter, r *http.Request, who auth.Token) *
 	var p *Problem
 	if wanted.Merchants, p = merchantsOf(who, merchants); p != nil {
 		return p
+	}
+	if slices.ContainsFunc(merchants, func(m string) bool { return strings.ContainsAny(m, "{}") }) {
+		return wrongField("merchant_id", record.Text{En: "may not have braces", Zh: "不可有大括號"})
 	}
 	if wanted.Wait > 0 {
 		leave, p := a.enter()
@@ -52,7 +58,10 @@ func (a *API) outcomes(w http.ResponseWriter, r *http.Request, who auth.Token) *
 		p.Next = gap.Next
 		return p
 	case errors.As(err, &wrong):
-		return wrongField("merchant_id", record.Text{En: wrong.Problem, Zh: "無法這樣查詢：特店編號不可為空或含大括號，特店至多 1,000 個"})
+		return wrongField("merchant_id", record.Text{ // there are more merchants than are read at once
+			En: fmt.Sprintf("is required, for very many merchants have outcomes: name up to %d", maxMerchants),
+			Zh: fmt.Sprintf("為必填：有結果的特店過多，請指定至多 %d 個", maxMerchants),
+		})
 	case err != nil:
 		return away(err)
 	}

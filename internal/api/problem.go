@@ -45,6 +45,9 @@ var (
 	keyReused        = kindOfProblem{"idempotency-key-reused", http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another intent"}
 	internal         = kindOfProblem{"internal", http.StatusInternalServerError, "This went wrong here"}
 	tooMany          = kindOfProblem{"busy", http.StatusServiceUnavailable, "Too many at once"}
+	noRoom           = kindOfProblem{"busy", http.StatusServiceUnavailable, "No room for the results"}
+	remnant          = kindOfProblem{"busy", http.StatusServiceUnavailable, "A remnant of an earlier task is in the way"}
+	ending           = kindOfProblem{"busy", http.StatusServiceUnavailable, "The API is stopping"}
 	redisAway        = kindOfProblem{"redis-unavailable", http.StatusServiceUnavailable, "Redis takes nothing at the moment"}
 )
 
@@ -103,7 +106,16 @@ func notFound(detail record.Text) *Problem { return newProblem(notFoundKind, det
 
 // wrongField is a problem of one field that is no payload's.
 func wrongField(field string, message record.Text) *Problem {
-	p := newProblem(invalidField, record.Text{En: field + " " + message.En, Zh: field + " " + message.Zh})
+	return aboutField(invalidField, field, message)
+}
+
+// wrongName is a problem of a name.
+func wrongName(name string, message record.Text) *Problem {
+	return aboutField(unknownField, name, message)
+}
+
+func aboutField(k kindOfProblem, field string, message record.Text) *Problem {
+	p := newProblem(k, record.Text{En: field + " " + message.En, Zh: field + " " + message.Zh})
 	p.Errors = []FieldProblem{{Field: field, Message: message.En, MessageZh: message.Zh}}
 	return p
 }
@@ -140,7 +152,7 @@ func problemOf(err error, typ tasks.Type) *Problem {
 			Zh: "已儲存，但尚未獲得所要求的副本或磁碟確認；請重新送出相同的內容，重複送出是安全的",
 		}).retry(awayAfter).because(err)
 	case errors.Is(err, enqueue.ErrStuck):
-		return newProblem(tooMany, record.Text{
+		return newProblem(remnant, record.Text{
 			En: "a remnant of an earlier task is in the way and nothing was stored; workers clear it away, send the same again",
 			Zh: "先前任務的殘留資料尚未清除，未儲存任何內容；worker 會清除，請稍後重新送出",
 		}).retry(60).because(err)
@@ -166,8 +178,16 @@ func jsonProblem(wrong *exactjson.Error) *Problem {
 
 // aboutName adds the name that a problem is about, with what is said of it.
 func aboutName(p *Problem, wrong *exactjson.Error) *Problem {
+	said := about(wrong)
+	p.Errors = []FieldProblem{{Field: wrong.Field, Message: said.En, MessageZh: said.Zh}}
+	return p
+}
+
+// about is what is wrong with a field, without its name.
+func about(wrong *exactjson.Error) record.Text {
 	said := record.Text{
-		En: strings.TrimPrefix(p.Detail, "field "+strconv.Quote(wrong.Field)+" "), Zh: strings.TrimPrefix(p.DetailZh, "欄位「"+wrong.Field+"」"),
+		En: strings.TrimPrefix(wrong.Error(), "field "+strconv.Quote(wrong.Field)+" "),
+		Zh: strings.TrimPrefix(wrong.ZhTW(), "欄位「"+wrong.Field+"」"),
 	}
 	switch {
 	case wrong.Problem == exactjson.UnknownField && wrong.Meant != "":
@@ -175,8 +195,8 @@ func aboutName(p *Problem, wrong *exactjson.Error) *Problem {
 	case wrong.Problem == exactjson.UnknownField:
 		said = record.Text{En: "is unknown", Zh: "不存在"}
 	}
-	p.Errors = []FieldProblem{{Field: wrong.Field, Message: said.En, MessageZh: said.Zh}}
-	return p
+	said.Zh = strings.TrimPrefix(said.Zh, "的 ") // of the name that is not there
+	return said
 }
 
 // fieldsProblem lists every field of an intent that breaks a limit of ECPay's.

@@ -84,7 +84,7 @@ func (a *API) getTask(w http.ResponseWriter, r *http.Request, who auth.Token) *P
 	return nil
 }
 
-// enter takes a place among those who wait.
+// enter takes a slot among those who wait.
 func (a *API) enter() (leave func(), p *Problem) {
 	select {
 	case a.waits <- struct{}{}:
@@ -234,6 +234,13 @@ func (q *query) fail(name, en, zh string) {
 	}
 }
 
+// twice refuses a parameter that is there more than once, as a name in a body is refused.
+func (q *query) twice(name string) {
+	if q.p == nil || q.p.Status != http.StatusBadRequest {
+		q.p = wrongName(name, record.Text{En: "is there twice", Zh: "重複"})
+	}
+}
+
 func (q *query) all(name string) []string {
 	q.known = append(q.known, name)
 	for _, v := range q.values[name] {
@@ -248,7 +255,7 @@ func (q *query) one(name string) string {
 	all := q.all(name)
 	switch {
 	case len(all) > 1:
-		q.fail(name, "is there twice", "重複")
+		q.twice(name)
 	case len(all) == 0:
 		return ""
 	case len(all[0]) > maxParameter:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -136,10 +137,19 @@ func TestTasksAreFoundByTheirNumbersInEveryState(t *testing.T) {
 	}
 	for query, field := range map[string]string{
 		"limit=0": "limit", "limit=1001": "limit", "limit=x": "limit", "state=missing": "state", "cursor=x": "cursor", "cursor=": "cursor",
-		"tsr=": "tsr", "tsr=a&tsr=b": "tsr", "cursor=" + strings.Repeat("A", 2000): "cursor",
+		"tsr=": "tsr", "cursor=" + strings.Repeat("A", 2000): "cursor",
 	} {
 		if a := b.get("/v1/tasks?" + query); a.StatusCode != 422 || b.problem(a).Errors[0].Field != field {
 			t.Errorf("%.20s: got %d and %s", query, a.StatusCode, a.body)
+		}
+	}
+	for path, name := range map[string]string{
+		"tasks?tsr=a&tsr=b": "tsr", "tasks?limit=0&state=x&limit=1": "limit", "outcomes?wait=1s&wait=1s": "wait",
+	} {
+		a := b.get("/v1/" + path)
+		if p := b.problem(a); a.StatusCode != 400 || p.Type != "urn:ecpayq:problem:unknown-field" ||
+			len(p.Errors) != 1 || p.Errors[0].Field != name {
+			t.Errorf("%s: got %d and %s, want that %s is there twice", path, a.StatusCode, a.body, name)
 		}
 	}
 	if a := b.get("/v1/tasks?TSR=A1"); a.StatusCode != 400 || b.problem(a).Type != "urn:ecpayq:problem:unknown-field" {
@@ -202,7 +212,7 @@ func TestActsAreDoneOnceWithANoteAndAudited(t *testing.T) {
 		{waits + "/cancel", `{"note":"not wanted"}`, 200, `"outcome":"cancelled"`}, // the answer before may have been lost
 		{waits + "/cancel", `{"note":"another"}`, 409, "busy"},
 		{dead + "/cancel", `{"note":"n"}`, 409, "busy"},
-		{dead + "/replay", `{"set":{"Nothing":"x"}}`, 422, "set"},
+		{dead + "/replay", `{"set":{"Nothing":"x"}}`, 422, "set.Nothing"},
 		{dead + "/replay", `{"set":{"InvoiceNumber":"VG11000003"}}`, 422, "another task"},
 		{dead + "/replay", `{"set":{"Reason":"` + strings.Repeat("x", 21) + `"}}`, 422, "at most 20"},
 		{dead + "/replay", `{"set":{"Reason":5}}`, 422, "Reason"},
@@ -230,6 +240,36 @@ func TestActsAreDoneOnceWithANoteAndAudited(t *testing.T) {
 	for _, w := range want {
 		if !slices.Contains(acts, w) {
 			t.Errorf("the audit has %q, want %q in it", acts, w)
+		}
+	}
+}
+
+func TestACorrectionThatCannotBeMadeNamesTheFieldInBothLanguages(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.enqueued(trigger)
+	b.dies(id)
+	english := regexp.MustCompile(`[a-z]{2,} [a-z]{2,}`)
+	for _, row := range []struct {
+		set, field, en, zh string
+		limit              int
+	}{
+		{`"DelayDay":"sEcReT-7Q"`, "set.DelayDay", "must be a whole number in decimal digits", "須為十進位整數", 0},
+		{`"DelayDay":"98765"`, "set.DelayDay", "must be 0 to 15 days", "須為 0 至 15 天", 15},
+		{`"DelayDay":98765`, "set.DelayDay", "text in double quotes", "字串", 0},
+		{`"Nope":"sEcReT-7Q"`, "set.Nope", "is unknown", "不存在", 0},
+		{`"delayDay":"2"`, "set.delayDay", `names are exact, it is "DelayDay"`, "應為「DelayDay」", 0},
+		{`"PayType":"` + strings.Repeat("sEcReT-7Q", 1820) + `"`, "set.PayType", "too large", "過大", 0},
+		{`"RelateNumber":"sEcReT-7Q!"`, "set.RelateNumber", "letters, digits", "英數字", 50},
+	} {
+		a := b.post("/v1/tasks/"+id+"/replay", `{"set":{`+row.set+`}}`)
+		p := b.problem(a)
+		if a.StatusCode != 422 || len(p.Errors) != 1 || p.Errors[0].Field != row.field || p.Errors[0].Limit != row.limit ||
+			!strings.Contains(p.Errors[0].Message, row.en) || !strings.Contains(p.Errors[0].MessageZh, row.zh) {
+			t.Errorf("%.30s: got %d and %+v, want %+v", row.set, a.StatusCode, p, row)
+		}
+		if text := string(a.body); strings.Contains(text, "sEcReT-7Q") || strings.Contains(text, "98765") || english.MatchString(p.DetailZh) {
+			t.Errorf("%.30s: the value or English in Chinese is in %s", row.set, text)
 		}
 	}
 }
@@ -271,7 +311,8 @@ func TestTheFeedOfOutcomesIsReadPageByPageAndSaysWhereToGoOn(t *testing.T) {
 	b.must(b.rdb.XTrimMaxLen(t.Context(), record.OwnerOutcomesKey("2000132"), 2).Err())
 	a := b.get("/v1/outcomes?after=" + url.QueryEscape(first.Next))
 	gap := b.problem(a)
-	if a.StatusCode != 410 || gap.Type != "urn:ecpayq:problem:gone" || gap.Next == "" || !strings.Contains(gap.Detail, "2 to 4") {
+	if a.StatusCode != 410 || gap.Type != "urn:ecpayq:problem:gone" || gap.Next == "" || !strings.Contains(gap.Detail, "2 to 4") ||
+		!strings.HasPrefix(gap.DetailZh, "特店「2000132」的第 2 至 4 筆") {
 		t.Errorf("got %d and %+v", a.StatusCode, gap)
 	}
 	b.into(b.get("/v1/outcomes?after="+url.QueryEscape(gap.Next)), &p)
@@ -282,6 +323,22 @@ func TestTheFeedOfOutcomesIsReadPageByPageAndSaysWhereToGoOn(t *testing.T) {
 		if a := b.get("/v1/outcomes?" + q); a.StatusCode != 422 {
 			t.Errorf("%s: got %d and %s", q, a.StatusCode, a.body)
 		}
+	}
+}
+
+func TestAMerchantThatCannotBeOneIsSaidInASentence(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	p := b.problem(b.get("/v1/outcomes?merchant_id=%7Bx%7D"))
+	if p.Status != 422 || p.Detail != "merchant_id may not have braces" || p.DetailZh != "merchant_id 不可有大括號" {
+		t.Errorf("got %+v", p)
+	}
+	for i := range 1001 {
+		b.must(b.rdb.SAdd(t.Context(), record.OutcomeOwnersKey, fmt.Sprint(i)).Err())
+	}
+	p = b.problem(b.get("/v1/outcomes"))
+	if p.Status != 422 || !strings.HasPrefix(p.Detail, "merchant_id is required") || !strings.Contains(p.DetailZh, "至多 100 個") {
+		t.Errorf("of very many: got %+v", p)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"time"
 
@@ -53,6 +54,9 @@ var ErrPublicAPI = errors.New("no tokens are configured, so the API listens on l
 	"make one with ecpayq api token, and put its hash into the YAML file under api, tokens")
 
 func checkAPIAddr(addr string, tokens *auth.Tokens) error {
+	if _, _, err := net.SplitHostPort(addr); err != nil && addr != "" {
+		return fmt.Errorf("addr: %q is no host and port; give one like 127.0.0.1:8970", addr)
+	}
 	if tokens.Len() == 0 && !web.LoopbackName(addr) {
 		return fmt.Errorf("%q: %w", addr, ErrPublicAPI)
 	}
@@ -132,12 +136,10 @@ func StartAPI(cfg APIConfig) (a *API, err error) {
 
 // redis opens the client for everything but storing.
 func (a *API) redis(cfg APIConfig) (redis.UniversalClient, error) {
-	o, err := enqueue.ParseRedisURL(cfg.Enqueue.RedisURL)
+	o, err := promptRedis(cfg.Enqueue.RedisURL)
 	if err != nil {
 		return nil, err
 	}
-	o.ContextTimeoutEnabled = true
-	o.DialTimeout = 2 * time.Second
 	cfg.Connections.set(o)
 	rdb := redis.NewUniversalClient(o)
 	a.closers = append(a.closers, rdb.Close)
@@ -146,8 +148,14 @@ func (a *API) redis(cfg APIConfig) (redis.UniversalClient, error) {
 
 // certificate is the TLS configuration of a server, nil without one.
 func certificate(of, certFile, keyFile string) (*tls.Config, error) {
-	if certFile == "" && keyFile == "" {
+	const half = "certificate of the %s: %s is not set; tls-cert and tls-key go together"
+	switch {
+	case certFile == "" && keyFile == "":
 		return nil, nil
+	case certFile == "":
+		return nil, fmt.Errorf(half, of, "tls-cert")
+	case keyFile == "":
+		return nil, fmt.Errorf(half, of, "tls-key")
 	}
 	cert, err := loadCertificate(certFile, keyFile)
 	if err != nil {

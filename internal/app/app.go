@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/web"
+	"github.com/ecpayq/ecpayq/internal/webhook"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/metrics"
@@ -44,7 +46,11 @@ type WorkerConfig struct {
 	Worker worker.Config
 	// Schedules are fired by this worker, or another one that has them.
 	Schedules []schedule.Entry
-	// Interval is that of [deadletter.Config], for what they replay.
+	// Webhooks are the endpoints to which outcomes are delivered.
+	Webhooks []webhook.Endpoint
+	// Outbox is the table from which intents are relayed.
+	Outbox Outbox
+	// Interval is that of [deadletter.Config], for what they replay, and of what is relayed.
 	Interval func(merchantID string) time.Duration
 	// AdminAddr serves /livez, /readyz and /metrics; empty for none.
 	AdminAddr string
@@ -61,6 +67,7 @@ type Worker struct {
 	log      zerolog.Logger
 	admin    *admin
 	core     atomic.Pointer[worker.Worker] // nil until it runs
+	webhooks *webhooks
 	draining atomic.Bool
 	cleanups []cleanup
 }
@@ -138,20 +145,44 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	sweeper.Start()
 	w.onStop("sweeper of dead tasks", func() error { sweeper.Stop(); return nil })
 
+	if w.webhooks, err = w.openWebhooks(cfg, reg); err != nil {
+		return nil, err
+	}
 	wc := cfg.Worker
 	wc.Redis, wc.GateRedis, wc.ECPay, wc.Keys, wc.Logger, wc.Observer = clients.asynq, clients.gate, client, cfg.Keys, cfg.Logger, observer
-	core, err := worker.New(wc)
-	if err != nil {
+	if err := w.startCore(wc); err != nil {
 		return nil, err
 	}
-	if err := core.Start(); err != nil {
-		return nil, err
-	}
-	w.onStop("worker", func() error { core.Stop(); return nil })
-	w.core.Store(core)
 	w.startSchedules(cfg, clients.gate)
+	if err := w.startOutbox(cfg, clients.gate, reg); err != nil {
+		return nil, err
+	}
+	if err := w.SetWebhooks(cfg.Webhooks); err != nil {
+		return nil, err
+	}
 	cfg.Logger.Info().Str("version", cfg.Version).Str("ecpay", cfg.BaseURL.String()).Str("admin", w.AdminAddr()).Msg("worker is running")
 	return w, nil
+}
+
+// startCore starts what carries tasks to ECPay. It stops together with what delivers outcomes: an
+// endpoint that hangs does not keep it taking tasks.
+func (w *Worker) startCore(cfg worker.Config) error {
+	core, err := worker.New(cfg)
+	if err != nil {
+		return err
+	}
+	if err := core.Start(); err != nil {
+		return err
+	}
+	w.onStop("worker", func() error {
+		var wg sync.WaitGroup
+		wg.Go(w.webhooks.service.Stop)
+		core.Stop()
+		wg.Wait()
+		return nil
+	})
+	w.core.Store(core)
+	return nil
 }
 
 // observers are told of every attempt and of every request: the metrics, and traces where there are some.

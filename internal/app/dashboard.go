@@ -10,7 +10,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
@@ -42,12 +41,10 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	if err := dashboard.CheckAddr(cfg.Addr, cfg.Page.Users); err != nil {
 		return nil, err
 	}
-	o, err := enqueue.ParseRedisURL(cfg.RedisURL)
+	o, err := promptRedis(cfg.RedisURL)
 	if err != nil {
 		return nil, err
 	}
-	o.ContextTimeoutEnabled = true
-	o.DialTimeout = 2 * time.Second
 	limit, wanted := openFiles(), dashboardFiles(cfg)
 	share := wanted.fitDashboard(limit)
 	if share != wanted {

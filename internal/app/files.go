@@ -11,9 +11,11 @@ import (
 
 // files is how the files that a process may open are shared. Each connection is one.
 type files struct {
-	redis int // connections of each client of Redis
-	ecpay int // requests to ECPay at once
-	admin int // connections to the admin server, or the dashboard
+	redis    int // connections of each client of Redis
+	ecpay    int // requests to ECPay at once
+	admin    int // connections to the admin server, or the dashboard
+	webhooks int // requests to endpoints, and connections of their client of Redis
+	outbox   int // connections of the relay to its database and to Redis
 }
 
 const (
@@ -26,7 +28,7 @@ const (
 )
 
 // total is how many files are open at most.
-func (f files) total() int { return 2*f.redis + f.ecpay + f.admin + otherFiles }
+func (f files) total() int { return 2*f.redis + f.ecpay + f.admin + f.webhooks + f.outbox + otherFiles }
 
 // fit takes from a worker's connections to Redis and ECPay what is too much for a limit:
 // otherwise they would take the last file, and no probe could connect any more. What is
@@ -35,8 +37,11 @@ func (f files) fit(limit int) files {
 	if limit >= f.total() {
 		return f
 	}
-	rest := limit - otherFiles - fewAdmin
-	return files{redis: min(f.redis, max(8, rest*35/100)), ecpay: min(f.ecpay, max(4, rest*3/10)), admin: fewAdmin}
+	rest := limit - otherFiles - fewAdmin - f.webhooks - f.outbox
+	return files{
+		redis: min(f.redis, max(8, rest*35/100)), ecpay: min(f.ecpay, max(4, rest*3/10)), admin: fewAdmin,
+		webhooks: f.webhooks, outbox: f.outbox,
+	}
 }
 
 // complain says what a limit costs, empty where it costs nothing.
@@ -82,7 +87,8 @@ func connectionsOf(c Connections, redisURL string) int {
 func workerFiles(cfg WorkerConfig) files {
 	return files{
 		redis: connectionsOf(cfg.Connections, cfg.RedisURL),
-		ecpay: cmp.Or(cfg.Worker.Concurrency, worker.DefaultConcurrency), admin: adminConns,
+		ecpay: cmp.Or(cfg.Worker.Concurrency, worker.DefaultConcurrency), admin: adminConns, webhooks: webhookFiles(cfg),
+		outbox: outboxFiles(cfg.Outbox),
 	}
 }
 

@@ -79,6 +79,17 @@ func openRedis(url string, confirm redisx.Confirm, connections Connections) (*re
 
 func (c *redisClients) close() error { return errors.Join(c.asynq.Close(), c.gate.Close()) }
 
+// promptRedis are the options of a client for which somebody waits.
+func promptRedis(url string) (*redis.UniversalOptions, error) {
+	o, err := enqueue.ParseRedisURL(url)
+	if err != nil {
+		return nil, err
+	}
+	o.ContextTimeoutEnabled = true
+	o.DialTimeout = 2 * time.Second
+	return o, nil
+}
+
 // UseLogger sends the lines that go-redis writes by itself to log. The setting
 // is one for the process, so it belongs to main.
 func UseLogger(log zerolog.Logger) { redis.SetLogger(redisLogger{log.Hook(worker.QuietHook())}) }

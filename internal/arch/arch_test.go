@@ -89,15 +89,15 @@ var levels = [][]string{
 	{"worker/metrics", "worker/schedule", "worker/tracing"},
 	{"worker"},
 	{"worker/deadletter", "worker/merchants"},
-	{"worker/gate"},
-	{"internal/intents", "internal/redishealth"},
-	{"enqueue"},
+	{"internal/relay", "worker/gate"},
+	{"enqueue/outbox", "internal/intents", "internal/webhook"},
+	{"enqueue", "internal/redishealth"},
 	{"tasks/ledger"},
 	{"tasks/record", "internal/samples"},
 	{"tasks"},
-	{"ecpay", "ecpay/ecpaytest", "internal/asynqx/asynqxtest", "internal/redistest"},
+	{"ecpay", "ecpay/ecpaytest", "internal/asynqx/asynqxtest", "internal/dbtest", "internal/redistest"},
 	{"internal/asynqx"},
-	{"internal/auth", "internal/clean", "internal/exactjson", "internal/redisx", "internal/web"},
+	{"internal/auth", "internal/child", "internal/clean", "internal/exactjson", "internal/openapitest", "internal/redisx", "internal/web"},
 }
 
 func level(path string) int {
@@ -133,14 +133,18 @@ func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 	t.Parallel()
 	for path, allowed := range map[string][]string{
 		// what a shop backend gets
-		"enqueue":            {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"enqueue": {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"enqueue/outbox": {"enqueue", "tasks", "tasks/ledger", "tasks/record",
+			"ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 		"tasks/ledger":       {"tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 		"tasks/record":       {"tasks", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 		"tasks":              {"ecpay", "internal/exactjson", "internal/redisx"},
 		"ecpay":              nil,
 		"ecpay/ecpaytest":    nil, // shares no code with the client that it judges
 		"internal/asynqx":    {"internal/redisx"},
-		"internal/redistest": nil,
+		"internal/child":     nil,
+		"internal/dbtest":    {"internal/child"},
+		"internal/redistest": {"internal/child"},
 		"internal/exactjson": nil,
 		"internal/redisx":    nil,
 		"internal/web":       nil,
@@ -149,8 +153,7 @@ func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 		"worker/gate": {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 		"worker/merchants": {"worker/gate", "tasks", "tasks/ledger", "tasks/record",
 			"ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
-		"internal/redishealth": {"enqueue", "tasks", "tasks/ledger", "tasks/record",
-			"ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"internal/redishealth": {"tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 	} {
 		p, ok := packages(t)[module+"/"+path]
 		if !ok {
@@ -182,12 +185,13 @@ func TestALibraryImportsFewModules(t *testing.T) {
 	t.Parallel()
 	all := packages(t)
 	for path, allowed := range map[string][]string{
-		"enqueue":      {"github.com/redis/go-redis"},
-		"tasks":        nil,
-		"tasks/ledger": {"github.com/redis/go-redis"},
-		"tasks/record": {"github.com/redis/go-redis"},
-		"worker/gate":  {"github.com/redis/go-redis"},
-		"worker":       {"github.com/hibiken/asynq", "github.com/redis/go-redis", "github.com/rs/zerolog"},
+		"enqueue":        {"github.com/redis/go-redis"},
+		"enqueue/outbox": nil, // no driver: a shop has its own
+		"tasks":          nil,
+		"tasks/ledger":   {"github.com/redis/go-redis"},
+		"tasks/record":   {"github.com/redis/go-redis"},
+		"worker/gate":    {"github.com/redis/go-redis"},
+		"worker":         {"github.com/hibiken/asynq", "github.com/redis/go-redis", "github.com/rs/zerolog"},
 	} {
 		for _, dep := range all[module+"/"+path].Imports {
 			known := slices.ContainsFunc(allowed, func(m string) bool { return dep == m || strings.HasPrefix(dep, m+"/") })
@@ -295,9 +299,11 @@ func TestTheShippedBinaryLinksNothingOfTestsAndDevelopment(t *testing.T) {
 		t.Fatal("there is no cmd/ecpayq")
 	}
 	for _, bad := range []string{
-		"testing", "net/http/httptest", "github.com/alicebob/miniredis", "github.com/google/go-cmp",
+		"testing", "net/http/httptest", "github.com/alicebob/miniredis", "github.com/google/go-cmp", "github.com/riverqueue",
 		module + "/ecpay/ecpaytest", module + "/internal/asynqx/asynqxtest",
-		module + "/internal/redistest", module + "/internal/samples", module + "/internal/bench", module + "/cmd/ecpayq-dev",
+		module + "/internal/child", module + "/internal/dbtest", module + "/internal/redistest",
+		module + "/internal/samples", module + "/internal/bench",
+		module + "/cmd/ecpayq-dev",
 	} {
 		for _, dep := range p.Deps {
 			if dep == bad || strings.HasPrefix(dep, bad+"/") {
@@ -321,7 +327,7 @@ func TestOnlyTestsImportTheSamples(t *testing.T) {
 
 func TestTheFakeAndTheServersForTestsLinkNoTestingPackage(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"ecpay/ecpaytest", "internal/asynqx/asynqxtest", "internal/redistest"} {
+	for _, path := range []string{"ecpay/ecpaytest", "internal/asynqx/asynqxtest", "internal/child", "internal/dbtest", "internal/redistest"} {
 		if slices.Contains(packages(t)[module+"/"+path].Deps, "testing") {
 			t.Errorf("%s links testing, but programs use it too", path)
 		}

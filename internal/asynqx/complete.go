@@ -10,17 +10,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// CompleteClient is the Redis client of asynq's Servers by which the outcome of a task that is
+// CompleteClient is the Redis client of asynq's Servers by which the end of a task that is
 // done is recorded by the same script as asynq completes it: that saves a round trip, and Redis
-// does both or neither. The handler leaves the outcome here and returns, and the next script of
+// does both or neither. The handler leaves a Completion here and returns, and the next script of
 // asynq's about the task takes it along.
 //
 // It takes one server that has all keys. On a cluster, and where Redis refuses such a
-// script, the outcome is recorded by itself, before asynq completes the task.
+// script, the end is recorded by itself, before asynq completes the task.
 type CompleteClient struct {
 	redis.UniversalClient
 
-	before  Before      // records an outcome
+	before  Before      // records the end
 	scripts sync.Map    // *spliced by the SHA-1 of asynq's
 	off     atomic.Bool // Redis refuses such scripts
 
@@ -30,13 +30,13 @@ type CompleteClient struct {
 	wg      sync.WaitGroup // counts the open ones
 }
 
-// Completion is an outcome that is to be recorded.
+// Completion is the end of a task that is to be recorded.
 type Completion struct {
 	// ID is that of the task.
 	ID string
-	// Call is that of the script that records the outcome.
+	// Call is that of the script that records the end.
 	Call Call
-	// Alone records the outcome without asynq's completion, trying again; After is told the
+	// Alone records the end without asynq's completion, trying again; After is told the
 	// result.
 	Alone func() error
 	After func(error)
@@ -44,17 +44,17 @@ type Completion struct {
 	timer *time.Timer
 }
 
-// completionWait is how long an outcome waits for asynq, which completes a task at once
+// completionWait is how long a Completion waits for asynq, which completes a task at once
 // or, when its lease is over, never.
 const completionWait = time.Second
 
 // NewCompleteClient returns a client over rdb, which has to be one server with all keys. before
-// records an outcome.
+// records the end.
 func NewCompleteClient(rdb redis.UniversalClient, before Before) *CompleteClient {
 	return &CompleteClient{UniversalClient: rdb, before: before, open: map[string]*Completion{}}
 }
 
-// Take takes over the recording of an outcome. It reports false where the caller has to record
+// Take takes over a Completion. It reports false where the caller has to record
 // it now, as always where c is nil.
 func (c *CompleteClient) Take(p *Completion) bool {
 	if c == nil || c.off.Load() {
@@ -75,7 +75,7 @@ func (c *CompleteClient) Take(p *Completion) bool {
 	return true
 }
 
-// claim removes an outcome from the open ones and reports whether it was there: the one caller
+// claim removes a Completion from the open ones and reports whether it was there: the one caller
 // that is told so records it.
 func (c *CompleteClient) claim(p *Completion) bool {
 	c.mu.Lock()
@@ -112,7 +112,7 @@ func (c *CompleteClient) Stop() {
 	c.wg.Wait()
 }
 
-// about returns the outcome of the task that a script of asynq's is about, if there is
+// about returns the Completion of the task that a script of asynq's is about, if there is
 // one: the first argument is its id.
 func (c *CompleteClient) about(args []any) *Completion {
 	if len(args) == 0 {
@@ -167,7 +167,7 @@ func (c *CompleteClient) Eval(ctx context.Context, text string, keys []string, a
 	sha := redis.NewScript(text).Hash()
 	c.scripts.LoadOrStore(sha, splice(c.before, text, len(keys), len(args)))
 	cmd := c.EvalSha(ctx, sha, keys, args...)
-	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") { // the outcome was recorded by itself, and asynq's script is not known to Redis
+	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") { // the end was recorded by itself, and asynq's script is not known to Redis
 		return c.UniversalClient.Eval(ctx, text, keys, args...)
 	}
 	return cmd

@@ -2,6 +2,8 @@ package asynqx
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -17,7 +19,7 @@ func Read(ctx context.Context, pipe redis.Pipeliner, queue, id string) *redis.Sl
 
 // Decode lets asynq's own code say what it has stored, by the answer to [Read]; next is when
 // the task runs next, if it waits for a time. It returns [ErrNotFound] when asynq has no
-// such task.
+// such task, and an error that wraps [ErrUnreadable] when what it has is none.
 func Decode(queue, id string, stored *redis.SliceCmd, next time.Time) (*Task, error) {
 	v, err := stored.Result()
 	switch {
@@ -30,8 +32,15 @@ func Decode(queue, id string, stored *redis.SliceCmd, next time.Time) (*Task, er
 	if !next.IsZero() {
 		at = next.Unix()
 	}
-	return told{task: []any{v[0], v[1], at, v[2]}}.get(queue, id)
+	t, err := told{task: []any{v[0], v[1], at, v[2]}}.get(queue, id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return t, nil
 }
+
+// ErrUnreadable means that what is stored as a task is none that asynq could read.
+var ErrUnreadable = errors.New("task cannot be read")
 
 // DecodeMessage lets asynq's own code say what a task is as asynq encodes it in the field
 // msg. The state of what it returns says nothing.

@@ -25,7 +25,7 @@ type DequeueClient struct {
 	redis.UniversalClient
 
 	queues map[string]*watchedQueue // by the key of its pending tasks
-	// recheck is how long a queue is taken for empty at most, in case a wake is lost.
+	// recheck is how long a queue is taken for empty at most: the blocked command may miss a task.
 	recheck time.Duration
 	admit   func(context.Context)
 	ctx     context.Context // ends with Stop
@@ -42,34 +42,34 @@ type watchedQueue struct {
 	pending    string        // asynq's list of tasks that wait
 	emptyUntil time.Time     // it is taken for empty until then; zero: ask
 	deaf       bool          // its blocked command failed
-	fruitless  int           // wakes in a row that brought no task
+	fruitless  int           // returns of the blocked command in a row that brought no task
 	emptied    chan struct{} // tells its watcher; holds one
 }
 
 const (
-	// wakeRecheck is the default of recheck.
-	wakeRecheck = time.Second
+	// defaultRecheck is the default of recheck.
+	defaultRecheck = time.Second
 	// deafRecheck takes its place while the blocked command fails.
 	deafRecheck = 50 * time.Millisecond
-	// wakeBlock is how long one blocked command waits. It bounds for how long it
+	// blockTime is how long one blocked command waits. It bounds for how long it
 	// outlives Stop.
-	wakeBlock = time.Second
-	// wakeAtOnce is within what time the blocked command returns for a list that was not empty
+	blockTime = time.Second
+	// atOnce is within what time the blocked command returns for a list that was not empty
 	// when it began. That tells of no new task: the queue is paused, or other processes take its
 	// tasks.
-	wakeAtOnce = 20 * time.Millisecond
+	atOnce = 20 * time.Millisecond
 	// refusedPause is how long a Server pauses when Redis gives it no task and does not say that
 	// there is none, for example while it is full: asynq asks again at once.
 	refusedPause = 200 * time.Millisecond
-	// maxWakePause bounds the pause after many wakes in a row that brought no task.
-	maxWakePause = time.Second
+	// maxFruitlessPause bounds the pause after many returns in a row that brought no task.
+	maxFruitlessPause = time.Second
 )
 
 // NewDequeueClient returns a client over rdb for Servers of these queues. admit, when not nil,
 // waits until the process may take one more task; its context ends with Stop.
 func NewDequeueClient(rdb redis.UniversalClient, queues map[string]int, admit func(context.Context)) *DequeueClient {
 	c := &DequeueClient{
-		UniversalClient: rdb, queues: map[string]*watchedQueue{}, recheck: wakeRecheck, admit: admit,
+		UniversalClient: rdb, queues: map[string]*watchedQueue{}, recheck: defaultRecheck, admit: admit,
 		changed: make(chan struct{}), made: time.Now(),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -224,7 +224,7 @@ func (c *DequeueClient) ask(q *watchedQueue) {
 	c.tell()
 }
 
-// tell wakes the Servers that wait. The caller holds mu.
+// tell lets the Servers that wait look again. The caller holds mu.
 func (c *DequeueClient) tell() {
 	close(c.changed)
 	c.changed = make(chan struct{})
@@ -260,7 +260,7 @@ func (c *DequeueClient) takenForEmpty(q *watchedQueue) bool {
 // next time.
 func (c *DequeueClient) block(q *watchedQueue) time.Duration {
 	start := time.Now()
-	err := c.BLMove(c.ctx, q.pending, q.pending, "RIGHT", "RIGHT", wakeBlock).Err()
+	err := c.BLMove(c.ctx, q.pending, q.pending, "RIGHT", "RIGHT", blockTime).Err()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -271,16 +271,16 @@ func (c *DequeueClient) block(q *watchedQueue) time.Duration {
 		q.deaf = true
 		q.emptyUntil = time.Now().Add(min(deafRecheck, max(0, time.Until(q.emptyUntil))))
 		c.tell() // to Servers that wait for longer
-		return wakeRecheck
+		return defaultRecheck
 	}
 	q.deaf = false
 	c.ask(q)
-	if time.Since(start) > wakeAtOnce {
+	if time.Since(start) > atOnce {
 		q.fruitless = 0
 		return 0
 	}
 	q.fruitless++
-	return min(maxWakePause, time.Millisecond<<min(q.fruitless-1, 16)-time.Millisecond)
+	return min(maxFruitlessPause, time.Millisecond<<min(q.fruitless-1, 16)-time.Millisecond)
 }
 
 // sleep waits for d or the end of ctx.

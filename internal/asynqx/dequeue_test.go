@@ -161,7 +161,7 @@ func TestAnIdleWorkerBeginsATaskAtOnceAndAsksNextToNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newDequeueBench(t, addr, 4, wakeRecheck, nil)
+			b := newDequeueBench(t, addr, 4, defaultRecheck, nil)
 			b.begins("first")
 			b.during(200 * time.Millisecond) // until all is quiet again
 			b.commands.take("dequeue")
@@ -172,7 +172,7 @@ func TestAnIdleWorkerBeginsATaskAtOnceAndAsksNextToNothing(t *testing.T) {
 				t.Errorf("%d questions for tasks in %s, want a few", n, window)
 			}
 			b.stop()
-			b = newDequeueBench(t, addr, 4, never, nil) // nothing but a wake begins a task
+			b = newDequeueBench(t, addr, 4, never, nil) // only the return of the blocked command begins a task
 			for range 5 {
 				for _, queue := range []string{"third", "first", "second"} {
 					b.begins(queue)
@@ -184,7 +184,7 @@ func TestAnIdleWorkerBeginsATaskAtOnceAndAsksNextToNothing(t *testing.T) {
 
 func TestAPausedQueueWithTasksIsNotAskedAllTheTime(t *testing.T) {
 	t.Parallel()
-	b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 2, wakeRecheck, nil)
+	b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 2, defaultRecheck, nil)
 	if err := b.rdb.Set(t.Context(), "asynq:{second}:paused", 1, 0).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestAFullRedisIsNotAskedForTasksAllTheTime(t *testing.T) {
 	if err := rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	b := newDequeueBench(t, s.Addr(), 4, wakeRecheck, nil)
+	b := newDequeueBench(t, s.Addr(), 4, defaultRecheck, nil)
 	b.during(200 * time.Millisecond)
 	b.commands.take("dequeue")
 	const window = 2 * time.Second
@@ -245,7 +245,7 @@ func TestTasksBeginWithoutAnythingThatTells(t *testing.T) {
 		recheck time.Duration
 	}{
 		"the command is refused": {refused, never},
-		"no wake ever comes":     {redis.Nil, wakeRecheck},
+		"it never returns early": {redis.Nil, defaultRecheck},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -256,7 +256,7 @@ func TestTasksBeginWithoutAnythingThatTells(t *testing.T) {
 					return nil, false
 				}
 				if errors.Is(tc.err, redis.Nil) {
-					sleep(ctx, wakeBlock)
+					sleep(ctx, blockTime)
 				}
 				return tc.err, true
 			})
@@ -270,7 +270,7 @@ func TestTasksBeginWithoutAnythingThatTells(t *testing.T) {
 
 func TestABusyWorkerAsksOnceForEachTask(t *testing.T) {
 	t.Parallel()
-	b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, wakeRecheck, nil)
+	b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, defaultRecheck, nil)
 	b.begins("first")
 	const tasks = 90
 	if err := b.rdb.Set(t.Context(), "asynq:{third}:paused", 1, 0).Err(); err != nil {

@@ -13,7 +13,7 @@ import (
 
 func TestDelayedTasksOfAllQueuesAreLookedForByOneQuestion(t *testing.T) {
 	t.Parallel()
-	b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, wakeRecheck, nil)
+	b := newDequeueBench(t, redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr(), 1, defaultRecheck, nil)
 	b.begins("first")
 	later := time.Now().Add(time.Hour)
 	for _, queue := range []string{"first", "second", "third"} {
@@ -48,7 +48,7 @@ func TestDelayedTasksBeginWhenTheirTimeHasCome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr := redistest.New(t, redistest.Options{AppendFsync: "no"}).Addr()
-			b := newDequeueBench(t, addr, 1, wakeRecheck, func(cmd redis.Cmder) (error, bool) {
+			b := newDequeueBench(t, addr, 1, defaultRecheck, func(cmd redis.Cmder) (error, bool) {
 				return tc.err, tc.err != nil && cmd.Name() == "zrange"
 			})
 			at := time.Now().Add(2 * time.Second).Truncate(time.Second)

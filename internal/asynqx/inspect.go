@@ -39,6 +39,12 @@ func (i *Inspector) Waiting(ctx context.Context, queue, state string, page, size
 	if state == Scheduled {
 		list = i.asynq.ListScheduledTasks
 	}
+	return i.listed(ctx, list, queue, page, size)
+}
+
+func (i *Inspector) listed(
+	ctx context.Context, list func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error), queue string, page, size int,
+) ([]*Task, error) {
 	return redisx.Within(ctx, func() ([]*Task, error) {
 		infos, err := list(queue, asynq.PageSize(size), asynq.Page(page))
 		if err != nil {
@@ -114,4 +120,65 @@ func missing(err error) error {
 func obeyed(ctx context.Context, f func() error) error {
 	_, err := redisx.Within(ctx, func() (struct{}, error) { return struct{}{}, f() })
 	return err
+}
+
+// Queue is what asynq counts of a queue.
+type Queue struct {
+	Pending, Active, Scheduled, Retry, Archived int
+	Paused                                      bool
+}
+
+// Queue sums up a queue. One that no task was ever put into is empty.
+func (i *Inspector) Queue(ctx context.Context, queue string) (Queue, error) {
+	return redisx.Within(ctx, func() (Queue, error) {
+		info, err := i.asynq.GetQueueInfo(queue)
+		switch {
+		case err == nil:
+		case saysNoQueue(err):
+			return Queue{}, nil
+		default:
+			return Queue{}, err
+		}
+		return Queue{info.Pending, info.Active, info.Scheduled, info.Retry, info.Archived, info.Paused}, nil
+	})
+}
+
+// Pause has asynq take nothing from a queue, and Unpause has it go on. It is no error that it
+// is so already.
+func (i *Inspector) Pause(ctx context.Context, queue string) error {
+	return i.paused(ctx, queue, true, i.asynq.PauseQueue)
+}
+
+// Unpause is the opposite of [Inspector.Pause].
+func (i *Inspector) Unpause(ctx context.Context, queue string) error {
+	return i.paused(ctx, queue, false, i.asynq.UnpauseQueue)
+}
+
+// paused does it unless it is so: asynq's error does not tell that from another one.
+func (i *Inspector) paused(ctx context.Context, queue string, want bool, do func(string) error) error {
+	err := obeyed(ctx, func() error { return do(queue) })
+	if err == nil {
+		return nil
+	}
+	if q, failed := i.Queue(ctx, queue); failed == nil && q.Paused == want {
+		return nil
+	}
+	return err
+}
+
+// RunRetries makes all tasks pending that wait to be tried again, and returns how many there were.
+func (i *Inspector) RunRetries(ctx context.Context, queue string) (int, error) {
+	return redisx.Within(ctx, func() (int, error) {
+		n, err := i.asynq.RunAllRetryTasks(queue)
+		if err != nil && saysNoQueue(err) {
+			return 0, nil
+		}
+		return n, err
+	})
+}
+
+// ArchivedTasks returns a page of the tasks of a queue that are archived, those that were first in
+// front. The first page is 1.
+func (i *Inspector) ArchivedTasks(ctx context.Context, queue string, page, size int) ([]*Task, error) {
+	return i.listed(ctx, i.asynq.ListArchivedTasks, queue, page, size)
 }

@@ -1,8 +1,11 @@
 package asynqx
 
 import (
+	"errors"
 	"regexp"
 	"strings"
+
+	"github.com/hibiken/asynq"
 )
 
 // words are what asynq puts before what Redis has said: its code of the error, and the
@@ -25,3 +28,13 @@ func SaysNotRecorded(line string) bool { return strings.HasSuffix(line, "Will re
 // SaysCannotSubscribe reports whether asynq says that it cannot subscribe to the tasks that are
 // to be cancelled.
 func SaysCannotSubscribe(line string) bool { return strings.HasPrefix(line, "cannot subscribe") }
+
+// noQueue is how asynq's summary of a queue, and what it does with all tasks of one, say that there
+// is none.
+var noQueue = regexp.MustCompile(`queue "[^"]*" does not exist$`)
+
+// saysNoQueue reports whether an error of asynq's means that no task was ever put into a queue. Its
+// lists return [asynq.ErrQueueNotFound], and the others a text.
+func saysNoQueue(err error) bool {
+	return errors.Is(err, asynq.ErrQueueNotFound) || noQueue.MatchString(err.Error())
+}

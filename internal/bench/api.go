@@ -137,7 +137,8 @@ type httpProducer struct {
 
 type httpConn struct {
 	net.Conn
-	in *bufio.Reader
+	in  *bufio.Reader
+	buf []byte
 }
 
 func newHTTPProducer(url string) httpProducer {
@@ -174,7 +175,7 @@ func (p httpProducer) post(path, contentType string, body *bytes.Buffer) (status
 		if err != nil {
 			return 0, nil, err
 		}
-		c = &httpConn{conn, bufio.NewReaderSize(conn, 32<<10)}
+		c = &httpConn{conn, bufio.NewReaderSize(conn, 32<<10), make([]byte, 32<<10)}
 	}
 	head := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
 		path, contentType, body.Len())
@@ -185,10 +186,9 @@ func (p httpProducer) post(path, contentType string, body *bytes.Buffer) (status
 	if err != nil {
 		return 0, nil, err
 	}
-	buf := make([]byte, 32<<10)
 	for {
-		n, err := resp.Body.Read(buf)
-		last = append(last, buf[:n]...)
+		n, err := resp.Body.Read(c.buf)
+		last = append(last, c.buf[:n]...)
 		last = last[max(0, len(last)-1024):]
 		switch {
 		case err == io.EOF:

@@ -52,6 +52,7 @@ func Figures() []Figure {
 		{"enqueue", "single enqueue from 1 and from 16 goroutines, beside asynq.Client", measureEnqueue},
 		{"batch", "many tasks enqueued by one call and from a file, beside a loop of plain calls", measureBatch},
 		{"api", "intents by HTTP, one a request and in a batch, beside the Go client", measureAPI},
+		{"outbox", "rows of a shop's database carried to Redis, and a commit to ECPay, beside River", measureOutbox},
 		{"throughput", "tasks carried to an ECPay that answers at once", measureThroughput},
 		{"rtt", "the same with 1 ms added to each round trip to Redis", measureRoundTrip},
 		{"idle", "latency and processor time of a worker that has nothing to do", measureIdle},
@@ -139,6 +140,7 @@ type sizes struct {
 	enqueueOne, enqueueMany int // tasks enqueued by one goroutine, and by many
 	batch, loop             int // tasks enqueued by one call, and by a plain loop
 	api                     int // tasks enqueued by HTTP, one a request
+	outbox, commits         int // rows of an outbox that are there, and that come one by one
 	throughput, roundTrip   int // tasks carried in one run
 	idleOurs, idlePlain     int // tasks for a worker that has nothing to do
 	idleSeconds             int // how long it is watched doing nothing
@@ -163,7 +165,7 @@ func full() *sizes {
 		scheduled: 200, scheduledSeconds: 5, size: 100_000, few: 1_000, many: 1_000_000, growth: 10_000, codec: 200_000,
 		pace: 60, paceWarm: 5, crowd: 100, crowdSeconds: 20, ban: 10, banned: 200, hanging: 1_000,
 		hangMillis: 1_000, others: 200, backlogs: []int{50_000, 500_000}, held: 2_000,
-		batch: 100_000, loop: 10_000, api: 10_000,
+		batch: 100_000, loop: 10_000, api: 10_000, outbox: 50_000, commits: 200,
 	}
 }
 
@@ -173,7 +175,7 @@ func quick() *sizes {
 		scheduled: 20, scheduledSeconds: 2, size: 2_000, few: 100, many: 5_000, growth: 500, codec: 2_000,
 		pace: 3, paceWarm: 1, crowd: 20, crowdSeconds: 2, ban: 2, banned: 20,
 		hanging: 40, hangMillis: 300, others: 20, backlogs: []int{1_000, 5_000}, held: 200,
-		batch: 5_000, loop: 500, api: 1_000,
+		batch: 5_000, loop: 500, api: 1_000, outbox: 2_000, commits: 10,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,7 @@ func tiny() Config {
 		scheduled: 4, scheduledSeconds: 1, size: 50, few: 10, many: 100, growth: 30, codec: 20,
 		pace: 1, crowd: 3, crowdSeconds: 1, ban: 1, banned: 5, hanging: 10,
 		hangMillis: 100, others: 3, backlogs: []int{20, 40}, held: 10, batch: 50, loop: 10, api: 40,
+		outbox: 50, commits: 3,
 	}}
 }
 
@@ -215,9 +217,44 @@ func TestAPartEndsWithTheBench(t *testing.T) {
 
 func TestAPartThatCannotStartSaysWhy(t *testing.T) {
 	t.Parallel()
-	_, err := newLab(t).start(t.Context(), partOurs, order{RedisURL: "http://127.0.0.1/"})
-	if err == nil || !strings.Contains(err.Error(), "scheme") {
-		t.Errorf("error %v, want one about the scheme", err)
+	for name, tc := range map[string]struct {
+		order order
+		says  string
+	}{
+		partOurs:  {order{RedisURL: "http://127.0.0.1/"}, "scheme"},
+		partRelay: {order{RedisURL: "redis://127.0.0.1:1", DatabaseURL: "redis://127.0.0.1/shop"}, "database URL"},
+		partRiver: {order{DatabaseURL: "postgres://127.0.0.1:1/shop"}, "connect"},
+	} {
+		_, err := newLab(t).start(t.Context(), name, tc.order)
+		if err == nil || !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: error %v, want one about the %s", name, err, tc.says)
+		}
+	}
+}
+
+func TestProcessorTimeOfAFamilyIsThatOfItsChildrenToo(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("sh", "-c", `i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done & wait; read -r line`)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Wait() })
+	t.Cleanup(func() { _ = in.Close() })
+	if _, known := familySeconds(cmd.Process.Pid); !known {
+		t.Skip("only Linux tells it")
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		own, _ := cpuSeconds(cmd.Process.Pid)
+		if all, _ := familySeconds(cmd.Process.Pid); all >= own+0.05 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the time of the child is not counted; that of the process itself is %v s", own)
+		}
 	}
 }
 

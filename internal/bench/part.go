@@ -19,6 +19,8 @@ const (
 	partPlain = "plain"
 	partDelay = "delay"
 	partAPI   = "api"
+	partRelay = "relay"
+	partRiver = "river"
 )
 
 // order is what a part is told on its standard input, in one line.
@@ -34,6 +36,8 @@ type order struct {
 	BanPause      time.Duration // 0: the default
 	HTTPTimeout   time.Duration // 0: the default
 	Sleepers      int           // 0: the default
+	DatabaseURL   string        // of the outbox, or of River's jobs; empty for none
+	Listen        bool          // whether the outbox is listened to
 }
 
 // ready is what a part answers on its standard output, in one line.
@@ -67,6 +71,7 @@ func Part(ctx context.Context, name string, in io.Reader, out io.Writer) error {
 	}()
 	start := map[string]func(order) (ready, func(), error){
 		partFake: startFake, partOurs: startOurs, partPlain: startPlain, partDelay: startDelay, partAPI: startAPIPart,
+		partRelay: startRelay, partRiver: startRiver,
 	}[name]
 	if start == nil {
 		return fmt.Errorf("no part %q", name)

@@ -52,15 +52,21 @@ func (h *plainHandler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if err := json.Unmarshal(t.Payload(), &p); err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
+	err := h.trigger(ctx, &p)
+	var e *ecpay.Error
+	if errors.As(err, &e) && e.Kind == ecpay.Rejected {
+		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+	}
+	return err
+}
+
+// trigger sends the request.
+func (h *plainHandler) trigger(ctx context.Context, p *tasks.B2CTriggerIssue) error {
 	m := h.merchants[p.MerchantID]
 	if m == nil {
 		return fmt.Errorf("no keys of %s: %w", p.MerchantID, asynq.SkipRetry)
 	}
 	_, err := h.client.B2CTriggerIssue(ctx, m, p.Request().(*ecpay.B2CTriggerIssueRequest))
-	var e *ecpay.Error
-	if errors.As(err, &e) && e.Kind == ecpay.Rejected {
-		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
-	}
 	return err
 }
 

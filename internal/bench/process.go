@@ -13,19 +13,57 @@ import (
 
 // cpuSeconds is the processor time that a process has used.
 func cpuSeconds(pid int) (float64, bool) {
+	s, ok := readStat(pid)
+	return s.own, ok
+}
+
+// familySeconds is that of a process and its children, of those too that have ended meanwhile:
+// PostgreSQL has one for each connection.
+func familySeconds(pid int) (float64, bool) {
+	root, ok := readStat(pid)
+	entries, err := os.ReadDir("/proc")
+	if !ok || err != nil {
+		return 0, false
+	}
+	sum := root.own + root.ended
+	for _, e := range entries {
+		child, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if s, ok := readStat(child); ok && s.parent == pid {
+			sum += s.own + s.ended
+		}
+	}
+	return sum, true
+}
+
+// stat is some of what Linux tells of a process.
+type stat struct {
+	parent     int
+	own, ended float64 // processor time in seconds, its own and that of its children that have ended
+}
+
+func readStat(pid int) (s stat, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, false
+		return s, false
 	}
 	// The fields after the name, which is in parentheses and may hold some itself.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 13 {
-		return 0, false
+	if len(fields) < 15 {
+		return s, false
 	}
-	user, err1 := strconv.ParseFloat(fields[11], 64)
-	sys, err2 := strconv.ParseFloat(fields[12], 64)
-	const ticks = 100 // a second, on every Linux
-	return (user + sys) / ticks, err1 == nil && err2 == nil
+	var ticks [4]float64 // user, system, and those of the children
+	for i := range ticks {
+		if ticks[i], err = strconv.ParseFloat(fields[11+i], 64); err != nil {
+			return s, false
+		}
+	}
+	s.parent, err = strconv.Atoi(fields[1])
+	const perSecond = 100 // on every Linux
+	s.own, s.ended = (ticks[0]+ticks[1])/perSecond, (ticks[2]+ticks[3])/perSecond
+	return s, err == nil
 }
 
 // peakMiB is the largest resident memory that a process has had.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/app"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/worker"
 )
 
@@ -25,6 +26,10 @@ func startOurs(o order) (ready, func(), error) {
 	if err != nil {
 		return ready{}, nil, err
 	}
+	box, err := outboxOf(o)
+	if err != nil {
+		return ready{}, nil, err
+	}
 	log := zerolog.New(os.Stderr).Level(zerolog.InfoLevel).With().Timestamp().Logger()
 	app.UseLogger(log)
 	w, err := app.StartWorker(app.WorkerConfig{
@@ -34,7 +39,7 @@ func startOurs(o order) (ready, func(), error) {
 			Concurrency: o.Concurrency, Servers: o.Servers, Sleepers: o.Sleepers,
 			Policy: worker.Policy{Interval: o.Interval, BanPause: o.BanPause},
 		},
-		AdminAddr: "127.0.0.1:0", Logger: log,
+		Outbox: box, Interval: tasks.Every(o.Interval), AdminAddr: "127.0.0.1:0", Logger: log,
 	})
 	if err != nil {
 		return ready{}, nil, err

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
-	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/clean"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/worker"
 )
 
@@ -49,6 +49,9 @@ type Config struct {
 	HTTPTimeout, TaskTimeout, ShutdownMax time.Duration
 	Retention, FinishTTL                  time.Duration
 	OutcomeRetention                      time.Duration
+	OutboxURL, OutboxURLFile              string
+	OutboxPoll                            time.Duration
+	OutboxListen                          bool
 	AdminAddr                             string
 	MetricsByMerchant                     bool
 	LogLevel, LogFormat                   string
@@ -85,10 +88,7 @@ func spell(format string, args ...any) string {
 
 // ResolveRedisURL returns the URL, from its file where one is named.
 func (c *Config) ResolveRedisURL() (string, error) {
-	if c.RedisURLFile == "" {
-		return c.RedisURL, nil
-	}
-	return readFile("ECPAYQ_REDIS_URL_FILE", c.RedisURLFile)
+	return orFile(c.RedisURL, "ECPAYQ_REDIS_URL_FILE", c.RedisURLFile)
 }
 
 // CheckRedisURL reports what is wrong with the Redis URL.
@@ -97,7 +97,7 @@ func (c *Config) CheckRedisURL() error {
 	if err != nil {
 		return err
 	}
-	if _, err := enqueue.ParseRedisURL(u); errors.Is(err, enqueue.ErrURLEncoding) {
+	if _, err := redisx.ParseURL(u); errors.Is(err, redisx.ErrURLEncoding) {
 		return fmt.Errorf("ECPAYQ_REDIS_URL: %w", err) // it has a hint in two languages
 	} else if err != nil {
 		return hint(fmt.Errorf("ECPAYQ_REDIS_URL: %w", err), `set it like "redis://127.0.0.1:6379/0"`)
@@ -183,7 +183,8 @@ func (c *Config) Validate() error {
 			errs = append(errs, wrong(format, args...))
 		}
 	}
-	errs = append(errs, c.CheckMerchantInterval(), c.CheckRetention(), c.CheckFinishTTL(), c.checkOutcomeRetention(), c.CheckConnections())
+	errs = append(errs, c.CheckMerchantInterval(), c.CheckRetention(), c.CheckFinishTTL(), c.checkOutcomeRetention(), c.CheckConnections(),
+		c.CheckOutboxPoll())
 	relation(c.NotFoundGrace >= 0, "ECPAYQ_NOT_FOUND_GRACE is %s; it must not be negative, and 0s is none", c.NotFoundGrace)
 	relation(c.Concurrency > 0, "ECPAYQ_CONCURRENCY is %d; it must be at least 1", c.Concurrency)
 	relation(c.MerchantInFlight > 0, "ECPAYQ_MERCHANT_IN_FLIGHT is %d; it must be at least 1", c.MerchantInFlight)

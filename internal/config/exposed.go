@@ -14,7 +14,8 @@ type SecretFile struct{ Name, Path string }
 // SecretFiles are those that a worker reads.
 func (c *Config) SecretFiles() []SecretFile {
 	list := c.PageSecretFiles()
-	list = append(list, SecretFile{"ECPAYQ_HASH_KEY_FILE", c.HashKeyFile}, SecretFile{"ECPAYQ_HASH_IV_FILE", c.HashIVFile})
+	list = append(list, SecretFile{"ECPAYQ_OUTBOX_URL_FILE", c.OutboxURLFile},
+		SecretFile{"ECPAYQ_HASH_KEY_FILE", c.HashKeyFile}, SecretFile{"ECPAYQ_HASH_IV_FILE", c.HashIVFile})
 	f, err := readYAML(c.File)
 	if err != nil {
 		return list // whoever needs the file says so
@@ -25,7 +26,7 @@ func (c *Config) SecretFiles() []SecretFile {
 	for _, m := range f.Merchants {
 		list = append(list, m.secretFiles("merchant "+m.MerchantID)...)
 	}
-	return list
+	return append(list, f.webhookFiles()...)
 }
 
 // PageSecretFiles are those that a dashboard reads.

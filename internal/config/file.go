@@ -79,6 +79,14 @@ func readFile(name, path string) (string, error) {
 	return v, nil
 }
 
+// orFile is what a file holds if there is one, and else the value.
+func orFile(value, name, path string) (string, error) {
+	if path == "" {
+		return value, nil
+	}
+	return readFile(name, path)
+}
+
 // ReadPEM reads a certificate or its key, of at most 1 MiB.
 func ReadPEM(name, path string) ([]byte, error) {
 	b, err := readRegular(path, maxPEMFile)

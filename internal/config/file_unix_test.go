@@ -37,6 +37,10 @@ func TestAFileThatMayNeverEndIsRefusedWhateverNamesIt(t *testing.T) {
 			_, err := mustParse(t, map[string]string{"ECPAYQ_REDIS_URL_FILE": path}).ResolveRedisURL()
 			return err
 		},
+		"ECPAYQ_OUTBOX_URL_FILE": func(path string) error {
+			_, err := mustParse(t, map[string]string{"ECPAYQ_OUTBOX_URL_FILE": path}).Outbox()
+			return err
+		},
 		"ECPAYQ_CONFIG": func(path string) error {
 			_, err := mustParse(t, map[string]string{"ECPAYQ_CONFIG": path}).Open()
 			return err
@@ -137,13 +141,13 @@ func TestTheFilesThatHoldSecretsAreKnown(t *testing.T) {
 	yaml := write(t, "ecpayq.yaml",
 		"platforms: [{platform_id: '3', hash_key_file: a, hash_iv_file: b}]\nmerchants: [{merchant_id: '1', hash_key_file: "+
 			"c, hash_iv_file: d}]\n")
-	cfg := mustParse(t,
-		map[string]string{"ECPAYQ_CONFIG": yaml, "ECPAYQ_HASH_KEY_FILE": "e", "ECPAYQ_HASH_IV_FILE": "f", "ECPAYQ_REDIS_URL_FILE": "g"})
+	cfg := mustParse(t, map[string]string{"ECPAYQ_CONFIG": yaml, "ECPAYQ_HASH_KEY_FILE": "e", "ECPAYQ_HASH_IV_FILE": "f",
+		"ECPAYQ_REDIS_URL_FILE": "g", "ECPAYQ_OUTBOX_URL_FILE": "h"})
 	var got []string
 	for _, f := range cfg.SecretFiles() {
 		got = append(got, f.Path)
 	}
-	if strings.Join(got, " ") != "g e f a b c d" {
+	if strings.Join(got, " ") != "g h e f a b c d" {
 		t.Errorf("got %q", got)
 	}
 	for name, text := range map[string]string{

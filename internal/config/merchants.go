@@ -29,6 +29,7 @@ type file struct {
 	API struct {
 		Tokens []apiToken `yaml:"tokens"`
 	} `yaml:"api"`
+	Webhooks []endpoint `yaml:"webhooks"`
 }
 
 type keyPair struct {

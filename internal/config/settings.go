@@ -11,6 +11,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/relay"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/worker"
 )
@@ -44,7 +45,8 @@ type Setting struct {
 // Settings is the configuration table: every variable, in the order of the
 // documentation.
 func Settings() []Setting {
-	return slices.Concat(producerSettings(), connectionSettings(), merchantSettings(), paceSettings(), attemptSettings(), processSettings())
+	return slices.Concat(producerSettings(), connectionSettings(), merchantSettings(), paceSettings(), attemptSettings(),
+		outboxSettings(), processSettings())
 }
 
 // producerSettings are what a producer reads too: where Redis is, and how tasks are stored.
@@ -161,6 +163,20 @@ func attemptSettings() []Setting {
 }
 
 // processSettings are about the process itself.
+func outboxSettings() []Setting {
+	return []Setting{
+		{"outbox-url", "ECPAYQ_OUTBOX_URL", "", Worker,
+			"database whose table ecpayq_outbox is relayed: postgres:// or mysql://, which is MariaDB too; none without it",
+			func(c *Config) any { return &c.OutboxURL }},
+		{"outbox-url-file", "ECPAYQ_OUTBOX_URL_FILE", "", Worker,
+			"file that holds that URL, for one with a password", func(c *Config) any { return &c.OutboxURLFile }},
+		{"outbox-poll", "ECPAYQ_OUTBOX_POLL", clean.Duration(relay.DefaultPoll), Worker,
+			"pause between two looks at an empty table", func(c *Config) any { return &c.OutboxPoll }},
+		{"outbox-listen", "ECPAYQ_OUTBOX_LISTEN", "false", Worker,
+			"wait for NOTIFY of PostgreSQL too, on a connection of its own, not through PgBouncer", func(c *Config) any { return &c.OutboxListen }},
+	}
+}
+
 func processSettings() []Setting {
 	return []Setting{
 		{"admin-addr", "ECPAYQ_ADMIN_ADDR", "127.0.0.1:8989", Worker,

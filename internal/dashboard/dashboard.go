@@ -76,12 +76,12 @@ type Dashboard struct {
 	files         map[string]*monFile // by path
 }
 
-// Of all users 32 requests are served at a time, of one 8; one that finds no place
+// Of all users 32 requests are served at a time, of one 8; one that finds no slot
 // within 5 s is refused.
 const (
-	roomPlaces, roomEach = 32, 8
-	roomLine, roomCrowd  = 64, 256
-	roomPatience         = 5 * time.Second
+	roomSlots, roomEach = 32, 8
+	roomLine, roomCrowd = 64, 256
+	roomPatience        = 5 * time.Second
 )
 
 // New returns the dashboard.
@@ -108,7 +108,7 @@ func New(cfg Config) (*Dashboard, error) {
 			Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
 		merchants: merchants.New(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0),
 		queues: asynqx.NewInspector(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
-		room: newRoom(roomPlaces, 0, roomEach, roomLine, roomCrowd), files: map[string]*monFile{}, memory: &memoryReader{rdb: cfg.Redis},
+		room: newRoom(roomSlots, 0, roomEach, roomLine, roomCrowd), files: map[string]*monFile{}, memory: &memoryReader{rdb: cfg.Redis},
 		mon: newMon(cfg.Redis, false), lookOnly: newMon(cfg.Redis, true), monPage: map[bool]*monPage{},
 	}
 	for _, readOnly := range []bool{false, true} {

@@ -233,7 +233,7 @@ func TestALoginThatIsGivenUpLeavesItsPlace(t *testing.T) {
 		t.Errorf("got %+v, want a session", r)
 	}
 	d.try("10.0.0.1", "olga", "right", nil)
-	if d.hashing.inside != 0 || len(d.hashing.clients) != 0 || len(d.hashing.places)+len(d.hashing.kept) != 0 {
+	if d.hashing.inside != 0 || len(d.hashing.clients) != 0 || len(d.hashing.slots)+len(d.hashing.kept) != 0 {
 		t.Errorf("left behind: %d inside, %d clients", d.hashing.inside, len(d.hashing.clients))
 	}
 }

@@ -82,7 +82,7 @@ const (
 
 // Two passwords are compared at a time, of one address one. Of an address two more
 // logins wait, of all addresses sixteen; the next is refused at once. One of the two
-// places is kept for addresses without a failed login.
+// slots is kept for addresses without a failed login.
 const (
 	loginLine  = 2
 	loginCrowd = 16

@@ -68,6 +68,7 @@ type view struct {
 	Switch    string   // this page in the other language
 	Here      string   // this page
 	Broken    []string // queues that asynq cannot sum up
+	Outbox    []record.Text
 	Memory    *redisMemory
 	Data      any
 }
@@ -142,7 +143,7 @@ func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, status int, pag
 		v.Broken = d.brokenQueues(r.Context())
 	}
 	if page != "login" && page != "problem" {
-		v.Memory = d.memory.read(r.Context())
+		v.Memory, v.Outbox = d.memory.read(r.Context()), d.outboxNotes(r.Context())
 	}
 	var out bytes.Buffer
 	if err := pages()[page].ExecuteTemplate(&out, "layout", v); err != nil {
@@ -192,7 +193,7 @@ func doneWords(l lang, text string) []string {
 		name, number, _ := strings.Cut(part, ".")
 		n, err := strconv.Atoi(number)
 		switch {
-		case err != nil || n <= 0 || !slices.Contains(outcomes, ledger.ActResult(name)):
+		case err != nil || n <= 0 || !slices.Contains(shownResults, ledger.ActResult(name)):
 		case ledger.ActResult(name) == nothingToDo:
 			words = append(words, l.say("There is nothing to do."))
 		default:
@@ -202,14 +203,14 @@ func doneWords(l lang, text string) []string {
 	return words
 }
 
-var outcomes = []ledger.ActResult{
+var shownResults = []ledger.ActResult{
 	ledger.Replayed, ledger.Resolved, ledger.Cancelled, ledger.Busy, ledger.AlreadyDone, ledger.NotFound,
 	ledger.Skipped, failedReplay, resumedMerchant, wokenTasks, nothingToDo,
 }
 
 func counted(n map[ledger.ActResult]int) string {
 	var parts []string
-	for _, o := range outcomes {
+	for _, o := range shownResults {
 		if n[o] > 0 {
 			parts = append(parts, fmt.Sprintf("%s.%d", o, n[o]))
 		}

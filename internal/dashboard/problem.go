@@ -11,6 +11,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -65,7 +66,7 @@ func explain(l lang, err error) (status int, text string) {
 		}
 		return http.StatusUnprocessableEntity, l.say("ECPay would refuse this:") + " " + strings.Join(fields, "; ")
 	case errors.As(err, &set):
-		return http.StatusUnprocessableEntity, l.say("This correction cannot be made:") + " " + set.Text
+		return http.StatusUnprocessableEntity, l.say("This correction cannot be made:") + " " + l.of(record.Text{En: set.Text, Zh: set.ZhTW()})
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return http.StatusServiceUnavailable, l.say("It took too long and was ended; what was done until then is done. Try again to go on.")
 	case redishealth.ReasonOf(err) != "":

@@ -12,10 +12,10 @@ var errFull = errors.New("too many at once")
 // room lets in a few at a time, and of one client fewer, so that nobody keeps the
 // others out.
 type room struct {
-	places chan struct{}
-	// kept are places for clients in good standing only; nil for none.
+	slots chan struct{}
+	// kept are slots for clients in good standing only; nil for none.
 	kept chan struct{}
-	// each is how many places one client may have, line how many of its requests may
+	// each is how many slots one client may have, line how many of its requests may
 	// wait, and crowd how many of all clients'.
 	each, line, crowd int
 
@@ -27,25 +27,25 @@ type room struct {
 // client is who has requests in a room or before it.
 type client struct {
 	requests int
-	turn     chan struct{}
+	slots    chan struct{}
 }
 
-func newRoom(places, kept, each, line, crowd int) *room {
-	r := &room{places: make(chan struct{}, places), each: each, line: line, crowd: crowd, clients: map[string]*client{}}
+func newRoom(slots, kept, each, line, crowd int) *room {
+	r := &room{slots: make(chan struct{}, slots), each: each, line: line, crowd: crowd, clients: map[string]*client{}}
 	if kept > 0 {
 		r.kept = make(chan struct{}, kept)
 	}
 	return r
 }
 
-// enter waits for a place, and returns how to leave it. It returns [errFull] at once
+// enter waits for a slot, and returns how to leave it. It returns [errFull] at once
 // where there is no room to wait, and the context's error.
 func (r *room) enter(ctx context.Context, who string, goodStanding bool) (leave func(), err error) {
 	c, err := r.join(who)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := take(ctx, c.turn, nil); err != nil {
+	if _, err := take(ctx, c.slots, nil); err != nil {
 		r.part(who)
 		return nil, err
 	}
@@ -53,20 +53,20 @@ func (r *room) enter(ctx context.Context, who string, goodStanding bool) (leave 
 	if !goodStanding {
 		kept = nil
 	}
-	place, err := take(ctx, r.places, kept)
+	slot, err := take(ctx, r.slots, kept)
 	if err != nil {
-		<-c.turn
+		<-c.slots
 		r.part(who)
 		return nil, err
 	}
 	return func() {
-		<-place
-		<-c.turn
+		<-slot
+		<-c.slots
 		r.part(who)
 	}, nil
 }
 
-// take waits for a place in either, the first if both have one, and returns which it is.
+// take waits for a slot in either, the first if both have one, and returns which it is.
 func take(ctx context.Context, first, second chan struct{}) (chan struct{}, error) {
 	select {
 	case first <- struct{}{}:
@@ -88,9 +88,9 @@ func (r *room) join(who string) (*client, error) {
 	defer r.mu.Unlock()
 	c := r.clients[who]
 	if c == nil {
-		c = &client{turn: make(chan struct{}, r.each)}
+		c = &client{slots: make(chan struct{}, r.each)}
 	}
-	if c.requests >= r.each+r.line || r.inside >= cap(r.places)+cap(r.kept)+r.crowd {
+	if c.requests >= r.each+r.line || r.inside >= cap(r.slots)+cap(r.kept)+r.crowd {
 		return nil, errFull
 	}
 	c.requests++

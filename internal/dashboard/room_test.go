@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestNobodyTakesEveryPlaceOfARoom(t *testing.T) {
+func TestNobodyTakesEverySlotOfARoom(t *testing.T) {
 	t.Parallel()
 	r := newRoom(3, 0, 2, 1, 2)
 	enter := func(who string) func() {
@@ -23,7 +23,7 @@ func TestNobodyTakesEveryPlaceOfARoom(t *testing.T) {
 	if _, err := r.enter(gone, "slow", true); !errors.Is(err, context.Canceled) {
 		t.Errorf("a third of one client: got error %v, want that it waits", err)
 	}
-	leave = append(leave, enter("quick"))     // the last place is for others
+	leave = append(leave, enter("quick"))     // the last slot is for others
 	if _, err := r.join("slow"); err != nil { // one that waits
 		t.Error(err)
 	}
@@ -35,7 +35,7 @@ func TestNobodyTakesEveryPlaceOfARoom(t *testing.T) {
 	enter("slow")()
 	leave[1]()
 	leave[2]()
-	if r.inside != 0 || len(r.clients) != 0 || len(r.places) != 0 {
-		t.Errorf("left behind: %d inside, %d clients, %d places", r.inside, len(r.clients), len(r.places))
+	if r.inside != 0 || len(r.clients) != 0 || len(r.slots) != 0 {
+		t.Errorf("left behind: %d inside, %d clients, %d slots", r.inside, len(r.clients), len(r.slots))
 	}
 }

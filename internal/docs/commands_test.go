@@ -131,11 +131,12 @@ func TestCommandsAndDocumentationAgree(t *testing.T) {
 	programs := build(t)
 	t.Run("what is documented exists", func(t *testing.T) { documentedExists(t, programs) })
 	t.Run("what exists is documented", func(t *testing.T) { existsDocumented(t, programs) })
+	t.Run("the page of the outbox works as it is typed", func(t *testing.T) { outboxPageWorks(t, programs["ecpayq"].path) })
 	t.Run("the dashboard has its variables", func(t *testing.T) { dashboardVariables(t, programs["ecpayq"]) })
 }
 
 func documentedExists(t *testing.T, programs map[string]*program) {
-	for _, name := range append([]string{"deploy/RUNBOOK.md"}, readmes...) {
+	for _, name := range slices.Concat([]string{"deploy/RUNBOOK.md"}, readmes, outboxPages) {
 		seen := 0
 		for _, line := range commandLines(readPage(t, name)) {
 			for _, command := range invocations(line) {

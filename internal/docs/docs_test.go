@@ -290,7 +290,7 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 	t.Parallel()
 	sameInBothLanguages(t, readmes)
 	sameInBothLanguages(t, architectures)
-	for _, name := range []string{"docs/outcomes", "docs/http-api"} {
+	for _, name := range []string{"docs/outcomes", "docs/webhooks", "docs/http-api", "docs/outbox"} {
 		sameInBothLanguages(t, []string{name + ".md", name + ".zh-TW.md"})
 	}
 }
@@ -381,9 +381,10 @@ func TestRelativeLinksLeadToFiles(t *testing.T) {
 	t.Parallel()
 	others := []string{
 		"CHANGELOG.md", "deploy/RUNBOOK.md", "ecpay/ecpaytest/README.md", "docs/outcomes.md", "docs/outcomes.zh-TW.md",
-		"docs/http-api.md", "docs/http-api.zh-TW.md", "examples/README.md", "examples/README.zh-TW.md",
+		"docs/webhooks.md", "docs/webhooks.zh-TW.md", "docs/http-api.md", "docs/http-api.zh-TW.md",
+		"examples/README.md", "examples/README.zh-TW.md",
 	}
-	for _, name := range slices.Concat(others, readmes, architectures) {
+	for _, name := range slices.Concat(others, readmes, architectures, outboxPages) {
 		for _, target := range targets(readPage(t, name)) {
 			if strings.HasPrefix(target, "https://") {
 				continue

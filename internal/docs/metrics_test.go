@@ -2,6 +2,13 @@ package docs_test
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -14,13 +21,17 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/api"
+	"github.com/ecpayq/ecpayq/internal/auth"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/relay"
+	"github.com/ecpayq/ecpayq/internal/webhook"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/metrics"
 )
 
-// gatherAll is what a worker shows on /metrics, of ours.
+// gatherAll is what a worker and an HTTP API show on /metrics, of ours.
 func gatherAll(t *testing.T) []*dto.MetricFamily {
 	t.Helper()
 	rdb := redistest.New(t, redistest.Options{AppendFsync: "everysec"}).Client()
@@ -40,6 +51,31 @@ func gatherAll(t *testing.T) []*dto.MetricFamily {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	database, err := relay.ParseURL("postgres://localhost/shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := relay.NewMetrics(reg, relay.NewAdmin(database, sql.OpenDB(emptyOutbox{}))); err != nil {
+		t.Fatal(err)
+	}
+	served, err := api.New(api.Config{
+		Registerer: reg, Redis: rdb, Tokens: new(auth.Tokens), Logger: zerolog.Nop(),
+		Ready: func(context.Context) error { return errors.New("not now") },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*http.Request{
+		httptest.NewRequest("GET", "http://127.0.0.1/readyz", nil), httptest.NewRequest("GET", "http://127.0.0.1/nowhere", nil),
+		httptest.NewRequest("POST", "http://127.0.0.1/v1/intents", strings.NewReader("{")),
+	} {
+		served.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	hooks, err := webhook.NewMetrics(reg, webhook.NewAdmin(rdb))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooks.Set([]webhook.Endpoint{{Name: "shop", URL: &url.URL{}}, {Name: "erp", URL: &url.URL{}}})
 	m.Observer().Attempt(context.Background(), worker.Finished{})
 	if _, err := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: rdb, Logger: zerolog.Nop()}).Sweep(t.Context()); err != nil {
 		t.Fatal(err)
@@ -49,6 +85,30 @@ func gatherAll(t *testing.T) []*dto.MetricFamily {
 		t.Fatal(err)
 	}
 	return families
+}
+
+// emptyOutbox is a database that answers whatever it is asked with how an empty outbox stands.
+type emptyOutbox struct{ driver.Conn }
+
+func (e emptyOutbox) Connect(context.Context) (driver.Conn, error) { return e, nil }
+func (emptyOutbox) Driver() driver.Driver                          { return nil }
+func (emptyOutbox) Close() error                                   { return nil }
+
+func (emptyOutbox) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	return &oneRow{}, nil
+}
+
+type oneRow struct{ read bool }
+
+func (*oneRow) Columns() []string { return []string{"waiting", "wrong", "last", "oldest"} }
+func (*oneRow) Close() error      { return nil }
+
+func (r *oneRow) Next(into []driver.Value) error {
+	if r.read {
+		return io.EOF
+	}
+	r.read, into[0], into[1], into[2], into[3] = true, int64(0), int64(0), int64(0), 0.0
+	return nil
 }
 
 // metricLabels are the labels of each metric of a worker, sorted.

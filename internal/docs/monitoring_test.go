@@ -151,7 +151,7 @@ type known map[string]map[string]map[string]bool
 
 func seriesOf(t *testing.T) known {
 	t.Helper()
-	all := known{"up": {"job": {"ecpayq": true, "another": true}}}
+	all := known{"up": {"job": {"ecpayq": true, "ecpayq-api": true, "another": true}}}
 	for _, f := range gatherAll(t) {
 		labels := map[string]map[string]bool{}
 		for _, m := range f.GetMetric() {

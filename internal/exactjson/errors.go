@@ -34,7 +34,7 @@ type Error struct {
 	// It is empty for the whole text; after NotJSON it is the last name that could
 	// be read.
 	Field string
-	// Offset is the byte, counted from 1, of NotJSON and Trailing.
+	// Offset is the byte, counted from 1, of NotJSON and Trailing; 0 where there is nothing.
 	Offset int64
 	// Want is what a WrongType should be, like "an object"; empty when a type of
 	// its own refuses the value.
@@ -76,7 +76,10 @@ func (e *Error) Error() string {
 		}
 		return text
 	default:
-		if e.Field != "" {
+		switch {
+		case e.Offset == 0:
+			return "not JSON: there is nothing"
+		case e.Field != "":
 			return fmt.Sprintf("not JSON at byte %d, at %q", e.Offset, e.Field)
 		}
 		return fmt.Sprintf("not JSON at byte %d", e.Offset)
@@ -88,6 +91,9 @@ var inChinese = map[string]string{
 	anObject: "物件", aList: "陣列", aString: "字串", aBool: "true 或 false", aNumber: "數字",
 	anInteger: "十進位整數", aCount: "不為負的十進位整數",
 }
+
+// WantZhTW is Want in the Chinese of Taiwan.
+func (e *Error) WantZhTW() string { return inChinese[e.Want] }
 
 // ZhTW is [Error.Error] in the Chinese of Taiwan.
 func (e *Error) ZhTW() string {
@@ -117,7 +123,10 @@ func (e *Error) ZhTW() string {
 		}
 		return text
 	default:
-		if e.Field != "" {
+		switch {
+		case e.Offset == 0:
+			return "不是 JSON：沒有任何內容"
+		case e.Field != "":
 			return fmt.Sprintf("第 %d 個位元組起不是 JSON，在「%s」", e.Offset, e.Field)
 		}
 		return fmt.Sprintf("第 %d 個位元組起不是 JSON", e.Offset)

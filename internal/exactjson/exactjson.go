@@ -20,8 +20,8 @@ import (
 // struct a name that is not exactly that of a field. Integers are decimal digits
 // with "-" before them where negative ones are allowed: 1e1, 1.0 and -0 are
 // refused. Text is UTF-8 throughout, escaped halves of a surrogate pair included.
-// An object inside is never null; what else is null, also the whole text, stays as
-// it is.
+// What becomes a struct is never null, the whole text neither; what else is null stays
+// as it is.
 //
 // Errors are an [*Error], which quotes no value. After one, v holds anything.
 func Unmarshal(text []byte, v any) error {
@@ -34,7 +34,7 @@ func Unmarshal(text []byte, v any) error {
 		return notJSON(text, syntax.Offset)
 	}
 	w := walk{text: text}
-	if err := w.value(reflect.TypeOf(v), true); err != nil {
+	if err := w.value(reflect.TypeOf(v).Elem()); err != nil {
 		return err
 	}
 	// The walk has found all but a number out of range, and what a type's own
@@ -70,6 +70,9 @@ func (o Object) MarshalJSON() ([]byte, error) {
 
 // notJSON describes where a text stops being one JSON value.
 func notJSON(text []byte, offset int64) error {
+	if skipSpace(text, 0) == len(text) {
+		return &Error{Problem: NotJSON}
+	}
 	if json.NewDecoder(bytes.NewReader(text)).Decode(new(json.RawMessage)) == nil {
 		return &Error{Problem: Trailing, Offset: offset}
 	}

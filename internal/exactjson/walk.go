@@ -105,16 +105,16 @@ var (
 )
 
 // value passes over one value. t is nil for a value of which only the names are
-// looked at. null may stand for anything but an object that is wanted inside.
-func (w *walk) value(t reflect.Type, outermost bool) error {
-	mayBeNull := outermost
+// looked at. null may stand for anything but an object that is wanted.
+func (w *walk) value(t reflect.Type) error {
+	mayBeNull := false
 	for t != nil && t.Kind() == reflect.Pointer {
 		mayBeNull, t = true, t.Elem()
 	}
 	want := ""
 	switch {
 	case t == object:
-		want, t, mayBeNull = anObject, nil, outermost
+		want, t, mayBeNull = anObject, nil, false
 	case t == nil || t == number || t.Kind() == reflect.Interface ||
 		reflect.PointerTo(t).Implements(unmarshaler) || reflect.PointerTo(t).Implements(textUnmarshaler):
 		t = nil
@@ -242,7 +242,7 @@ func (w *walk) list(t reflect.Type) error {
 			w.at++
 		}
 		w.path = append(w.path, step{i: i})
-		if err := w.value(t, false); err != nil {
+		if err := w.value(t); err != nil {
 			return err
 		}
 		w.path = w.path[:len(w.path)-1]
@@ -288,7 +288,7 @@ func (w *walk) object(t reflect.Type) error {
 		}
 		w.peek() // the colon
 		w.at++
-		if err := w.value(member, false); err != nil {
+		if err := w.value(member); err != nil {
 			return err
 		}
 		w.path = w.path[:len(w.path)-1]

@@ -163,7 +163,7 @@ func (b *Batch) readLine() ([]byte, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if n > MaxSize {
+	if n-lineEnd(text) > MaxSize {
 		return nil, ErrLongLine // also when the file ends with it: the next call says so
 	}
 	if b.line == 1 {
@@ -173,6 +173,17 @@ func (b *Batch) readLine() ([]byte, error) {
 		err = nil
 	}
 	return text, err
+}
+
+// lineEnd is how many bytes end a text as a line.
+func lineEnd(text []byte) int {
+	switch {
+	case bytes.HasSuffix(text, []byte("\r\n")):
+		return 2
+	case bytes.HasSuffix(text, []byte("\n")):
+		return 1
+	}
+	return 0
 }
 
 // wait puts the line that was just read in line for its result.

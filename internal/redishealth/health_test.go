@@ -17,9 +17,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 func must(t *testing.T, err error) {
@@ -32,9 +32,15 @@ func must(t *testing.T, err error) {
 // open is a client as programs of ours open it.
 func open(t *testing.T, url string) redis.UniversalClient {
 	t.Helper()
-	o, err := enqueue.ParseRedisURL(url)
+	return openFor(t, url, time.Second)
+}
+
+// openFor opens a client that waits for an answer for so long.
+func openFor(t *testing.T, url string, patience time.Duration) redis.UniversalClient {
+	t.Helper()
+	o, err := redisx.ParseURL(url)
 	must(t, err)
-	o.MaxRetries, o.DialTimeout, o.ReadTimeout, o.ContextTimeoutEnabled = -1, time.Second, time.Second, true
+	o.MaxRetries, o.DialTimeout, o.ReadTimeout, o.ContextTimeoutEnabled = -1, patience, patience, true
 	o.DialerRetries = 1
 	rdb := redis.NewUniversalClient(o)
 	t.Cleanup(func() { _ = rdb.Close() })
@@ -43,7 +49,12 @@ func open(t *testing.T, url string) redis.UniversalClient {
 
 func ask(t *testing.T, rdb redis.UniversalClient) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	return askFor(t, rdb, 5*time.Second)
+}
+
+func askFor(t *testing.T, rdb redis.UniversalClient, limit time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	return redishealth.Ask(ctx, rdb)
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -168,7 +168,7 @@ var table = []row{
 		"這是 Sentinel 的連接埠：請使用 redis-sentinel://主機:連接埠/0?master=名稱",
 	},
 	{
-		URLEncoding, isErr(enqueue.ErrURLEncoding),
+		URLEncoding, isErr(redisx.ErrURLEncoding),
 		"in ECPAYQ_REDIS_URL write every character of user and password but letters, digits and -._~ percent-encoded: " +
 			"% is %25, / is %2F, # is %23, ? is %3F, @ is %40, a space is %20",
 		"ECPAYQ_REDIS_URL 的使用者與密碼中，除英文字母、數字與 -._~ 以外的字元都須以百分號編碼：% 寫成 %25、/ 寫成 %2F、# 寫成 %23、? 寫成 %3F、@ 寫成 %40、空格寫成 %20",

@@ -94,11 +94,11 @@ func withoutTheLastThird(ctx context.Context) (context.Context, context.CancelFu
 }
 
 func askOnce(ctx context.Context, rdb redis.UniversalClient) error {
-	turns, err := turnsOf(ctx, rdb)
+	tags, err := tagsOf(ctx, rdb)
 	if err != nil {
 		return err
 	}
-	node, err := askAll(ctx, rdb, turns)
+	node, err := askAll(ctx, rdb, tags)
 	if err == nil && node && !redisx.TopologyOf(rdb).Cluster() {
 		// A node that has all slots does for a client that knows no clusters; one that has
 		// some answers MOVED to the keys of others.
@@ -107,13 +107,13 @@ func askOnce(ctx context.Context, rdb redis.UniversalClient) error {
 	return err
 }
 
-// askAll probes the servers that have the keys of some turns; node means that one of them
+// askAll probes the servers that have the keys of some tags; node means that one of them
 // is of a cluster.
-func askAll(ctx context.Context, rdb redis.UniversalClient, turns []int) (node bool, err error) {
-	errs, nodes := make([]error, len(turns)), make([]bool, len(turns))
+func askAll(ctx context.Context, rdb redis.UniversalClient, tags []int) (node bool, err error) {
+	errs, nodes := make([]error, len(tags)), make([]bool, len(tags))
 	var all sync.WaitGroup
-	for i, turn := range turns {
-		all.Go(func() { nodes[i], errs[i] = ask(ctx, rdb, turn) })
+	for i, tag := range tags {
+		all.Go(func() { nodes[i], errs[i] = ask(ctx, rdb, tag) })
 	}
 	all.Wait()
 	for _, err := range errs {
@@ -124,8 +124,8 @@ func askAll(ctx context.Context, rdb redis.UniversalClient, turns []int) (node b
 	return slices.Contains(nodes, true), nil
 }
 
-func ask(ctx context.Context, rdb redis.UniversalClient, turn int) (node bool, err error) {
-	ours, asynqs := record.ProbeKeys(turn)
+func ask(ctx context.Context, rdb redis.UniversalClient, tag int) (node bool, err error) {
+	ours, asynqs := record.ProbeKeys(tag)
 	pipe := rdb.Pipeline()
 	k, a := probeKeys{ours}, probeArgs{asynqs}
 	whole, again := probeScript.ByText(ctx, pipe, k, a), probeScript.ByHash(ctx, pipe, k, a) // which may be forbidden by itself
@@ -164,13 +164,13 @@ func (a answer) Error() string { return string(a) }
 // RedisError implements [redis.Error].
 func (answer) RedisError() {}
 
-// mostTurns bounds the search for the masters of a cluster: one with a hundredth of the
+// mostTags bounds the search for the masters of a cluster: one with a hundredth of the
 // slots is missed once in 10^17.
-const mostTurns = 4000
+const mostTags = 4000
 
-// turnsOf are turns of [record.ProbeKeys] that reach each master of a cluster, or the one
-// server. It asks nobody who knows the cluster's slots already.
-func turnsOf(ctx context.Context, rdb redis.UniversalClient) ([]int, error) {
+// tagsOf are numbers of hash tags of [record.ProbeKeys], by which each master of a cluster is
+// reached, or the one server. It asks nobody who knows the cluster's slots already.
+func tagsOf(ctx context.Context, rdb redis.UniversalClient) ([]int, error) {
 	topology := redisx.TopologyOf(rdb)
 	if !topology.Cluster() {
 		return []int{0}, nil
@@ -186,21 +186,21 @@ func turnsOf(ctx context.Context, rdb redis.UniversalClient) ([]int, error) {
 		return nil, err
 	}
 	seen := map[string]bool{}
-	var turns []int
-	for turn := 0; turn < mostTurns && len(turns) < masters; turn++ {
-		key, _ := record.ProbeKeys(turn)
+	var tags []int
+	for tag := 0; tag < mostTags && len(tags) < masters; tag++ {
+		key, _ := record.ProbeKeys(tag)
 		node, err := topology.MasterOf(ctx, key)
 		if err != nil {
 			return nil, err
 		}
 		if addr := node.Options().Addr; !seen[addr] {
-			seen[addr], turns = true, append(turns, turn)
+			seen[addr], tags = true, append(tags, tag)
 		}
 	}
-	if len(turns) == 0 {
+	if len(tags) == 0 {
 		return nil, errors.New("the cluster has no master")
 	}
-	return turns, nil
+	return tags, nil
 }
 
 // known gives an error a reason, by another look where it does not say enough.

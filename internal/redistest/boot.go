@@ -2,11 +2,7 @@ package redistest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,47 +10,37 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-)
 
-// errPortTaken says that the child ended because its port was not free.
-var errPortTaken = errors.New("port is taken")
+	"github.com/ecpayq/ecpayq/internal/child"
+)
 
 func (s *Server) logPath() string  { return filepath.Join(s.opts.Dir, "redis.log") }
 func (s *Server) confPath() string { return filepath.Join(s.opts.Dir, "redis.conf") }
 
-// startOnFreePort writes the configuration and boots the server, on another
-// port if somebody took the first one between our look and the child's bind.
+// startOnFreePort writes the configuration and boots the server on its port, or a free one.
 func (s *Server) startOnFreePort(ctx context.Context) error {
-	for try := 1; ; try++ {
-		port := s.opts.Port
-		if port == 0 {
-			var err error
-			if port, err = freePort(s.opts.busPort); err != nil {
-				return err
-			}
-		}
+	var above []int
+	if s.opts.busPort {
+		above = []int{10000}
+	}
+	return child.OnFreePort(s.opts.Port, func(port int) error {
 		if err := os.WriteFile(s.confPath(), []byte(s.conf(port)), 0o600); err != nil {
 			return fmt.Errorf("redistest: %w", err)
 		}
-		err := s.boot(ctx, port)
-		if err == nil || s.opts.Port != 0 || try == portTries || !errors.Is(err, errPortTaken) {
-			return err
-		}
-	}
+		return s.boot(ctx, port)
+	}, above...)
 }
 
 // boot starts the child with the configuration that is there (Sentinel and
 // CONFIG REWRITE may have changed it since) and waits until it serves.
 func (s *Server) boot(ctx context.Context, port int) error {
-	offset, err := size(s.logPath())
-	if err != nil {
-		return fmt.Errorf("redistest: %w", err)
-	}
 	args := []string{s.confPath()}
 	if s.opts.sentinel {
 		args = append(args, "--sentinel")
 	}
-	p, err := spawn(s.bin, append(args, s.opts.Args...), s.opts.Dir, s.logPath())
+	p, err := child.Start(child.Command{
+		Bin: s.bin, Args: append(args, s.opts.Args...), Dir: s.opts.Dir, Log: s.logPath(), OnDeath: child.SigKill,
+	})
 	if err != nil {
 		return fmt.Errorf("redistest: starting %s: %w", s.bin, err)
 	}
@@ -77,41 +63,14 @@ func (s *Server) boot(ctx context.Context, port int) error {
 		MaintNotificationsConfig: noNotifications(),
 	})
 	defer probe.Close()
-	limit := time.NewTimer(startLimit)
-	defer limit.Stop()
-	gaveUp := func(why, last error) error {
+	ready := func(ctx context.Context) error { return serves(ctx, probe, p.PID) }
+	// It may be silent for long while it loads.
+	loads := func(err error) bool { return redis.HasErrorPrefix(err, "LOADING") }
+	if err := p.AwaitReady(ctx, startLimit, ready, loads); err != nil {
 		s.kill()
-		return fmt.Errorf("redistest: redis-server did not answer: %w: last seen: %w\n%s", why, last, s.Log())
+		return fmt.Errorf("redistest: redis-server on port %d %w", port, err)
 	}
-	for {
-		last := serves(ctx, probe, p.pid)
-		if last == nil && !p.exited() {
-			return nil
-		}
-		if redis.HasErrorPrefix(last, "LOADING") {
-			limit.Stop() // it takes as long as its data does, and may be silent for long meanwhile
-		}
-		wait := time.NewTimer(pollEvery)
-		select {
-		case <-wait.C:
-		case <-p.done:
-			wait.Stop()
-			text, err := readFrom(s.logPath(), offset)
-			if err != nil {
-				text = err.Error()
-			}
-			if low := strings.ToLower(text); strings.Contains(low, "address already in use") || strings.Contains(low, "failed listening on port") {
-				return fmt.Errorf("redistest: %d: %w", port, errPortTaken)
-			}
-			return fmt.Errorf("redistest: redis-server ended while it started (%v):\n%s", p.err, text)
-		case <-limit.C:
-			wait.Stop()
-			return gaveUp(context.DeadlineExceeded, last)
-		case <-ctx.Done():
-			wait.Stop()
-			return gaveUp(ctx.Err(), last)
-		}
-	}
+	return nil
 }
 
 // serves reports why the server is not ready: nothing listens, it is still
@@ -119,11 +78,7 @@ func (s *Server) boot(ctx context.Context, port int) error {
 func serves(ctx context.Context, c *redis.Client, pid int) error {
 	// A bare look first: go-redis logs every dial that fails, and the first
 	// ones always do.
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", c.Options().Addr)
-	if err != nil {
-		return err
-	}
-	if err := conn.Close(); err != nil {
+	if err := child.Listens(ctx, c.Options().Addr); err != nil {
 		return err
 	}
 	if err := c.Ping(ctx).Err(); err != nil {
@@ -158,7 +113,7 @@ func (s *Server) conf(port int) string {
 	set("protected-mode yes")
 	set("daemonize no")
 	set("dir %s", strconv.Quote(o.Dir))
-	// The log goes to standard output, which spawn appends to a file in Dir:
+	// The log goes to standard output, which is appended to a file in Dir:
 	// a complaint about this very configuration is then in it too.
 	set(`logfile ""`)
 	if o.sentinel {
@@ -188,63 +143,4 @@ func (s *Server) conf(port int) string {
 		set("%s", o.conf)
 	}
 	return b.String()
-}
-
-// freePort finds a port below the range that Linux uses for outgoing
-// connections, so that neither a client nor a redialling one can sit on it
-// while the server is down.
-func freePort(bus bool) (int, error) {
-	const first, count = 12000, 10000
-	var last error
-	for range 100 {
-		port := first + rand.IntN(count)
-		if last = listenable(port); last != nil {
-			continue
-		}
-		if bus {
-			if last = listenable(port + 10000); last != nil {
-				continue
-			}
-		}
-		return port, nil
-	}
-	return 0, fmt.Errorf("redistest: no free port from %d to %d: %w", first, first+count-1, last)
-}
-
-func listenable(port int) error {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return err
-	}
-	return l.Close()
-}
-
-func size(path string) (int64, error) {
-	switch st, err := os.Stat(path); {
-	case err == nil:
-		return st.Size(), nil
-	case errors.Is(err, os.ErrNotExist):
-		return 0, nil
-	default:
-		return 0, err
-	}
-}
-
-// readFrom returns the text of a file from offset on; a negative offset
-// counts from the end.
-func readFrom(path string, offset int64) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	if offset < 0 {
-		st, err := f.Stat()
-		if err != nil {
-			return "", err
-		}
-		offset = max(0, st.Size()+offset)
-	}
-	text, err := io.ReadAll(io.NewSectionReader(f, offset, 1<<20))
-	return string(text), err
 }

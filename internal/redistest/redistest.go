@@ -17,6 +17,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/ecpayq/ecpayq/internal/child"
 )
 
 // ErrNotInstalled says that no redis-server can be started here, in nearly
@@ -29,7 +31,6 @@ const (
 	groupLimit = 60 * time.Second      // for a whole group to be in working order, likewise
 	stopGrace  = 5 * time.Second       // between SIGTERM and SIGKILL
 	pollEvery  = 10 * time.Millisecond // between two looks at anything we wait for
-	portTries  = 10                    // free ports tried when others take them first
 )
 
 // Options describes one server. The zero value is the durable setup that the
@@ -124,7 +125,7 @@ type Server struct {
 
 	mu      sync.Mutex // guards what follows, only ever held briefly
 	port    int
-	proc    *process // nil when no child is running
+	proc    *child.Process // nil when no child is running
 	probe   [2]string
 	gone    bool // Stop removed the directory
 	clients []*redis.Client
@@ -222,7 +223,7 @@ func (s *Server) newClient() *redis.Client {
 // PID returns the process id of the child, or zero when none is running.
 func (s *Server) PID() int {
 	if p := s.running(); p != nil {
-		return p.pid
+		return p.PID
 	}
 	return 0
 }
@@ -260,17 +261,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	if err := s.terminate(); err != nil {
 		return err
 	}
-	for until := time.Now().Add(startLimit); ; {
-		err := s.boot(ctx, s.Port())
-		if !errors.Is(err, errPortTaken) || time.Now().After(until) {
-			return err
-		}
-		// Somebody holds our port, perhaps only as the near end of a
-		// connection of its own: it may be free again in a moment.
-		if Sleep(ctx, pollEvery) != nil {
-			return err
-		}
-	}
+	return child.OnPort(ctx, startLimit, func() error { return s.boot(ctx, s.Port()) })
 }
 
 // Freeze halts the server with SIGSTOP and returns when it has taken effect:
@@ -279,31 +270,24 @@ func (s *Server) Restart(ctx context.Context) error {
 // server.
 func (s *Server) Freeze() {
 	if p := s.running(); p != nil {
-		p.freeze()
+		p.Freeze()
 	}
 }
 
 // Thaw lets a frozen server go on with SIGCONT.
 func (s *Server) Thaw() {
 	if p := s.running(); p != nil {
-		p.thaw()
+		p.Thaw()
 	}
 }
 
 // Log returns the last 8 KiB of what the server printed over all its starts.
-func (s *Server) Log() string {
-	const limit = 8 << 10
-	text, err := readFrom(s.logPath(), -limit)
-	if err != nil {
-		return fmt.Sprintf("(no log: %v)", err)
-	}
-	return text
-}
+func (s *Server) Log() string { return child.LastOf(s.logPath()) }
 
-func (s *Server) running() *process {
+func (s *Server) running() *child.Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.proc == nil || s.proc.exited() {
+	if s.proc == nil || s.proc.Exited() {
 		return nil
 	}
 	return s.proc
@@ -314,23 +298,19 @@ func (s *Server) terminate() error {
 	if p == nil {
 		return nil
 	}
-	p.thaw() // a halted process would not see the signal
-	p.terminate()
-	grace := time.NewTimer(stopGrace)
-	defer grace.Stop()
-	select {
-	case <-p.done:
-		return nil
-	case <-grace.C:
+	p.Thaw() // a halted process would not see the signal
+	p.Signal(child.SigTerm)
+	if !p.EndsWithin(stopGrace) {
 		s.kill()
-		return fmt.Errorf("redistest: redis-server %d did not end within %s of SIGTERM and was killed", p.pid, stopGrace)
+		return fmt.Errorf("redistest: redis-server %d did not end within %s of SIGTERM and was killed", p.PID, stopGrace)
 	}
+	return nil
 }
 
 func (s *Server) kill() {
 	if p := s.running(); p != nil {
-		p.kill()
-		<-p.done
+		p.Kill()
+		<-p.Done
 	}
 }
 
@@ -357,7 +337,7 @@ func (s *Server) closeClients() error {
 }
 
 func find() (string, error) {
-	if !supported {
+	if !child.Supported {
 		return "", fmt.Errorf("redistest: %w: children are started on Unix systems only", ErrNotInstalled)
 	}
 	bin, err := exec.LookPath("redis-server")
@@ -380,16 +360,7 @@ func noNotifications() *maintnotifications.Config {
 }
 
 // Sleep waits for d or for the end of ctx, whose error it then returns.
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func Sleep(ctx context.Context, d time.Duration) error { return child.Sleep(ctx, d) }
 
 // await asks again and again until ok has no objection. When ctx ends first,
 // the error carries the last objection.

@@ -45,7 +45,24 @@ func Listen(addr string, connections int) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return netutil.LimitListener(ln, connections), nil
+	return netutil.LimitListener(bounded{ln}, connections), nil
+}
+
+// sendBuffer bounds what is written and not yet sent on a connection. A writer who waits goes on
+// only when about a third of it is free: of the megabytes that Linux makes of it by itself, a slow
+// client takes so much in a minute only, and seems to take nothing until then.
+const sendBuffer = 128 << 10
+
+// bounded gives every connection that buffer.
+type bounded struct{ net.Listener }
+
+// Accept implements [net.Listener].
+func (l bounded) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // else it is as Linux makes it
+	}
+	return conn, err
 }
 
 // limitWrites gives each response the time from its first byte on.

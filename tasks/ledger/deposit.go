@@ -54,7 +54,7 @@ type depositArgs struct {
 }
 
 type settleKeys struct {
-	Task, Dead, Replication string
+	Task, Dead, Replication, Cancel string
 	record.OutcomeKeys
 }
 
@@ -67,6 +67,9 @@ type settleArgs struct {
 	ReasonZh string
 	Owner    string // of the outcomes
 }
+
+// stillUnsure is what settle.lua answers of a letter whose note has to stay.
+const stillUnsure = 2
 
 // reasonSwept is stored with a task that asynq archived without our verdict.
 var reasonSwept = record.Text{
@@ -276,6 +279,8 @@ func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*
 			d.fail("copy into ledger", err)
 		case state == "unsure":
 			unsure = append(unsure, d)
+		case state == "stopping":
+			d.kept = true // and its note stays
 		default:
 			d.kept = state == "known"
 			known = append(known, d)
@@ -284,7 +289,7 @@ func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*
 	return unsure, known
 }
 
-// settleAll keeps or withdraws letters that are unsure.
+// settleAll keeps or withdraws letters that are unsure. It returns those that are not unsure any more.
 func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*deposit) {
 	tasks := make([]record.AsynqTask, len(all))
 	for i, d := range all {
@@ -308,18 +313,19 @@ func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*depos
 		seen = append(seen, d)
 		calls = append(calls, settle.Call(
 			settleKeys{
-				record.TaskKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.topology, d.id),
+				record.TaskKey(d.id), record.DeadKey(d.id), record.ReplicationKey(s.topology, d.id), record.CancelKey(d.id),
 				record.OutcomeKeysOf(s.topology, record.Owner(d.id)),
 			},
 			settleArgs{d.id, d.token, what, d.reason().En, d.enqueued, d.reason().Zh, record.Owner(d.id)}))
 	}
 	settle.RunAll(ctx, s.rdb, calls)
 	for i, d := range seen {
-		if _, err := calls[i].Answer(); err != nil {
+		switch v, err := calls[i].Answer(); {
+		case err != nil:
 			d.fail("settle letter", err)
-			continue
+		case v != stillUnsure:
+			settled = append(settled, d)
 		}
-		settled = append(settled, d)
 	}
 	return settled
 }
@@ -353,15 +359,65 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 		return 0, err
 	}
 	all := make([]*deposit, len(members))
-	stored := make([]*redis.SliceCmd, len(members))
-	pipe := s.rdb.Pipeline()
 	for i, m := range members {
-		d := &deposit{}
-		d.queue, d.id, _ = strings.Cut(m, "\x00")
-		all[i], stored[i] = d, pipe.HMGet(ctx, record.TaskKey(d.id), record.FieldUnsure, record.FieldHeaders, record.FieldBy)
+		all[i] = &deposit{}
+		all[i].queue, all[i].id, _ = strings.Cut(m, "\x00")
+	}
+	unsure, known := s.readUnsure(ctx, all)
+	forgotten := append(known, s.settleAll(ctx, unsure)...) // among the known are those that were cancelled
+	s.forgetAll(ctx, forgotten)
+	s.noteAgain(ctx, forgotten)
+	ended := 0
+	for _, d := range forgotten {
+		if d.err == nil {
+			ended++
+		}
+	}
+	for _, d := range all {
+		if err == nil {
+			err = d.err
+		}
+	}
+	return ended, err
+}
+
+// noteAgain notes letters that were written between being read and being forgotten: of what is
+// being cancelled, asynq soon has nothing by which a sweep would find it.
+func (s *Store) noteAgain(ctx context.Context, forgotten []*deposit) {
+	var sound []*deposit
+	for _, d := range forgotten {
+		if d.err == nil {
+			sound = append(sound, d)
+		}
+	}
+	if len(sound) == 0 {
+		return
+	}
+	unsure, _ := s.readUnsure(ctx, sound)
+	for _, d := range unsure {
+		if err := s.rdb.SAdd(ctx, record.UnsureKey, d.member()).Err(); err != nil {
+			d.fail("note unsure letter", err)
+		}
+	}
+}
+
+// Settle finishes the letter of a task if it is unsure. Its note stays for the next sweep:
+// whoever is about to write a letter relies on it.
+func (s *Store) Settle(ctx context.Context, queue, id string) error {
+	d := &deposit{queue: queue, id: id}
+	unsure, _ := s.readUnsure(ctx, []*deposit{d})
+	s.settleAll(ctx, unsure)
+	return d.err
+}
+
+// readUnsure reads the letters as they were written. Known are those that are not unsure.
+func (s *Store) readUnsure(ctx context.Context, all []*deposit) (unsure, known []*deposit) {
+	stored := make([]*redis.SliceCmd, len(all))
+	pipe := s.rdb.Pipeline()
+	for i, d := range all {
+		stored[i] = pipe.HMGet(ctx, record.TaskKey(d.id), record.FieldUnsure, record.FieldHeaders, record.FieldBy)
 	}
 	redisx.ExecEach(ctx, pipe)
-	var unsure, known []*deposit
 	for i, d := range all {
 		v, err := stored[i].Result()
 		if !redisx.Missing(err) {
@@ -381,14 +437,5 @@ func (s *Store) SettleLeftovers(ctx context.Context, n int) (int, error) {
 		d.enqueued = tasks.ParseHeaders(headers).Enqueued
 		unsure = append(unsure, d)
 	}
-	s.forgetAll(ctx, append(known, s.settleAll(ctx, unsure)...))
-	settled := 0
-	for _, d := range all {
-		if d.err == nil {
-			settled++
-		} else if err == nil {
-			err = d.err
-		}
-	}
-	return settled, err
+	return unsure, known
 }

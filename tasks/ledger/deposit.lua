@@ -4,7 +4,7 @@
 -- run the task since asynq was read. Safe to execute twice.
 --
 -- Keys and arguments: depositKeys and depositArgs in deposit.go.
--- Returns: done (it has a finish marker), known (it is in the ledger), unsure
+-- Returns: done (it has a finish marker), known (it is in the ledger), stopping (a cancel of it is on its way, or did not end), unsure
 if redis.call('EXISTS', KEYS.done) == 1 then
   return 'done'
 end
@@ -15,8 +15,13 @@ local r = redis.call('HMGET', KEYS.task, 'payload', 'unsure', 'died', 'fix', 'st
 local hand, by = by_hand(ARGV.by), ARGV.by
 local nameless = by == 'by hand: unknown'
 if nameless and r[2] and by_hand(r[8]) then by = r[8] end -- an earlier deposit, which did not end, had the name
+if r[2] and r[5] == 'stopping' and redis.call('ZSCORE', KEYS.dead, ARGV.id) then
+  if hand and not nameless and r[8] == 'by hand: unknown' then redis.call('HSET', KEYS.task, 'by', by) end
+  return 'stopping' -- the letter is right, and whoever cancels the task has read it
+end
 -- What died as Ambiguous stays so: a late run proves nothing.
-local kind = (r[7] == 'Ambiguous' or unaccounted(r[6], KEYS.replication, ARGV.enqueued, r[10])) and 'Ambiguous' or hand and 'Stopped' or 'Unknown'
+local kind = hand and 'Stopped' or 'Unknown'
+if r[7] == 'Ambiguous' or unaccounted(r[6], KEYS.replication, ARGV.enqueued, r[10]) then kind = 'Ambiguous' end
 if redis.call('ZSCORE', KEYS.dead, ARGV.id) and r[1] and not r[2] then
   local before = tonumber(r[3]) or 0
   -- It was run again since it died and, before it was begun, archived by a person.
@@ -41,8 +46,9 @@ end
 if not r[2] then
   redis.call('HSET', KEYS.task, 'prior_ttl', redis.call('PTTL', KEYS.task))
 end
-redis.call('HSET', KEYS.task, 'unsure', ARGV.token, 'type', ARGV.type, 'queue', ARGV.queue, 'payload', ARGV.payload, 'headers', ARGV.headers,
-  'last_err', ARGV.last_err, 'died', died, 'by', r[5] == 'dead' and not hand and 'worker' or by)
+redis.call('HSET', KEYS.task, 'unsure', ARGV.token, 'type', ARGV.type, 'queue', ARGV.queue,
+  'payload', ARGV.payload, 'headers', ARGV.headers, 'last_err', ARGV.last_err,
+  'died', died, 'by', r[5] == 'dead' and not hand and 'worker' or by)
 if (not r[5] or r[5] == 'done') and kind ~= 'Ambiguous' then redis.call('HSET', KEYS.task, 'unbegun', died) end
 redis.call('ZADD', KEYS.dead, died, ARGV.id)
 redis.call('PERSIST', KEYS.task)

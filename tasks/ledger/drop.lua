@@ -15,7 +15,8 @@ end
 if mode == 'drop' and ARGV.message and ARGV.message ~= (stored[2] or '') then
   return state
 end
-if mode == 'drop' and (ARGV.archived_at or '') ~= '' and tonumber(ARGV.archived_at) ~= tonumber(redis.call('ZSCORE', KEYS.archived, id) or '') then
+local archived_at = ARGV.archived_at or ''
+if mode == 'drop' and archived_at ~= '' and tonumber(archived_at) ~= tonumber(redis.call('ZSCORE', KEYS.archived, id) or '') then
   return state
 end
 if mode == 'drop' and (state == 'archived' or state == 'stuck' or state == 'half') then

@@ -1,5 +1,4 @@
 -- Shared by the scripts that end a task.
---
 local MOST_OUTCOMES = 1000000 -- of a merchant, about
 -- Removes what only a letter has from a record.
 local function forget_letter(key)
@@ -10,6 +9,11 @@ end
 -- Removes from a record what it says of a write that is not accounted for.
 local function forget_write(key)
   redis.call('HDEL', key, 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats', 'not_executed')
+end
+-- Removes from a record what it says of the last attempt, or of a person who ended the task.
+local function forget_end(key)
+  redis.call('HDEL', key, 'kind', 'http_status', 'trans_code', 'rtn_code', 'rtn_msg', 'reason', 'reason_zh', 'result',
+    'resolved_by', 'note')
 end
 -- Appends an end to the outcomes of the merchant, a stream whose ids are MS-SEQ. SEQ counts the
 -- merchant's ends by one. MS is when the end was recorded by Redis' clock, or the MS before it

@@ -32,6 +32,8 @@ type resolveArgs struct {
 	IfUnbegun bool          // only if it was never begun
 	Enqueued  time.Time     `unit:"ms"` // by the producer's clock
 	Owner     string        // of the outcomes
+	Reason    string        // who ended it, and why
+	ReasonZh  string
 }
 
 // Resolve ends a dead task by a person's word. The death is the one in the entry, which
@@ -49,12 +51,24 @@ func (s *Store) end(ctx context.Context, e Entry, who, note string, doneTTL, rec
 	if err := NoteOutcomes(ctx, s.rdb, s.topology, record.Owner(e.ID)); err != nil {
 		return "", err
 	}
-	v, err := resolve.Run(ctx, s.rdb, keys,
-		resolveArgs{e.ID, died(e), who, note, doneTTL, recordTTL, s.now(), unbegun, tasks.ParseHeaders(e.Headers).Enqueued, record.Owner(e.ID)})
+	why := reasonOf(who, note, unbegun)
+	v, err := resolve.Run(ctx, s.rdb, keys, resolveArgs{
+		e.ID, died(e), who, note, doneTTL, recordTTL, s.now(), unbegun, tasks.ParseHeaders(e.Headers).Enqueued, record.Owner(e.ID),
+		why.En, why.Zh,
+	})
 	if err != nil {
 		return "", fmt.Errorf("resolve: %w", err)
 	}
 	return v, nil
+}
+
+// reasonOf is why a task has ended that a person ended.
+func reasonOf(who, note string, cancelled bool) record.Text {
+	what := record.Text{En: "resolved by " + who, Zh: "由 " + who + " 結案"}
+	if cancelled {
+		what = record.Text{En: "cancelled by " + who + " before it was begun; nothing was sent", Zh: "尚未開始即由 " + who + " 取消，未送出任何請求"}
+	}
+	return what.About(record.Plain(note))
 }
 
 // died names one death in scripts.

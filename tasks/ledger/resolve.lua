@@ -12,7 +12,9 @@ if not redis.call('ZSCORE', KEYS.dead, ARGV.id) then
   return 'gone'
 end
 local now = redis_now()
-local r = redis.call('HMGET', KEYS.task, 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived', 'd_kind', 'd_rtn_code', 'first', 'd_rtn_msg')
+local r = redis.call('HMGET', KEYS.task, 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived', 'd_kind',
+  'd_rtn_code', 'first', 'd_rtn_msg', 'by')
+local kind = r[7] or by_hand(r[11]) and 'Stopped' or 'Unknown'
 if r[1] ~= ARGV.died then
   return 'changed'
 end
@@ -23,15 +25,22 @@ end
 if ARGV.if_unbegun == '1' then
   -- No finish marker will keep the task from being sent: only the ledger may have it.
   -- What was begun before Redis lost its last writes looks as if it was never begun.
-  if r[3] ~= 'dead' or r[5] ~= r[1] or unaccounted(r[4], KEYS.replication, ARGV.enqueued, r[9]) then return 'begun' end
+  local begun = r[3] ~= 'dead' and r[3] ~= 'stopping' or r[5] ~= r[1]
+  if begun or unaccounted(r[4], KEYS.replication, ARGV.enqueued, r[9]) then return 'begun' end
   if r[6] == r[1] then return 'replayed' end
 end
 if ARGV.done_ttl ~= '0' then
   redis.call('SET', KEYS.done, 'resolved ' .. now, 'PX', ARGV.done_ttl) -- which proves no effect
 end
-local fields = {'token', '', 'resolved_by', ARGV.who, 'note', ARGV.note}
+local fields = {
+  'token', '', 'resolved_by', ARGV.who, 'note', ARGV.note, 'kind', kind, 'reason', ARGV.reason, 'reason_zh', ARGV.reason_zh,
+}
+if ARGV.if_unbegun == '1' then -- what an earlier task of the same id brought is not its
+  forget_end(KEYS.task)
+  redis.call('HDEL', KEYS.task, 'attempts', 'last', 'next')
+end
 ended(fields, {
-  id = ARGV.id, owner = ARGV.owner, as = ARGV.if_unbegun == '1' and 'cancelled' or 'resolved', at = now, died = r[1], kind = r[7],
+  id = ARGV.id, owner = ARGV.owner, as = ARGV.if_unbegun == '1' and 'cancelled' or 'resolved', at = now, died = r[1], kind = kind,
   rtn_code = r[8], rtn_msg = r[10],
 })
 redis.call('HSET', KEYS.task, unpack(fields))

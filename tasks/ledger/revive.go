@@ -242,6 +242,11 @@ func (s *Store) revive(ctx context.Context, l Entry, at record.AsynqState, msg s
 		}
 		r.claimed = true
 	}
+	if l.State == record.Stopping { // by a cancel that comes too late now, or ended halfway
+		if err := s.Settle(ctx, l.Queue, l.ID); err != nil {
+			return "", err
+		}
+	}
 	if at != record.AsynqNone {
 		now, err := s.dropIf(ctx, l.Queue, l.ID, &dropOnly{msg, r.archived})
 		if err != nil || now != Dropped && now != record.AsynqNone {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
@@ -32,6 +33,34 @@ const (
 //
 // It may be called again after it was interrupted anywhere.
 func (s *Store) Withdraw(ctx context.Context, queue, id, who, note string, recordTTL time.Duration) (Withdrawal, error) {
+	if err := s.NoteCancel(ctx, id); err != nil {
+		return "", err
+	}
+	// A sweep may have written the letter anew, and not have compared it with asynq yet: it does not say then
+	// that the task was never begun.
+	if err := s.Settle(ctx, queue, id); err != nil {
+		return "", err
+	}
+	out, err := s.withdraw(ctx, queue, id, who, note, recordTTL)
+	if err != nil || out == Withdrawn { // the same intent may be enqueued from now on, so that nothing comes after it
+		return out, err
+	}
+	return out, s.Settle(ctx, queue, id) // what was stopped has ended by that then, and what was run again has not
+}
+
+// cancelFor is how long a step of a cancel may take before a sweep ends what it stopped.
+const cancelFor = 30 * time.Second
+
+// NoteCancel is called before a task is stopped that is then withdrawn, so that the cancel is its end and
+// not that it was stopped. See settle.lua for a cancel that does not get to its end.
+func (s *Store) NoteCancel(ctx context.Context, id string) error {
+	if err := s.rdb.Set(ctx, record.CancelKey(id), "1", cancelFor).Err(); err != nil {
+		return fmt.Errorf("note cancel: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) withdraw(ctx context.Context, queue, id, who, note string, recordTTL time.Duration) (Withdrawal, error) {
 	msg, err := s.message(ctx, queue, id)
 	if err != nil {
 		return "", err

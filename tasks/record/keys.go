@@ -66,11 +66,11 @@ const ClockKey = prefix + "{replication}"
 func BarrierKey(queue string) string { return prefix + "{" + queue + "}:barrier" }
 
 // ProbeKeys are the keys by which a Redis is probed: one of ours, which is written, and
-// one with the prefix of asynq's, which never has a value. Each turn has another hash
+// one with the prefix of asynq's, which never has a value. Each n has another hash
 // tag, so that some of them reach every master of a cluster.
-func ProbeKeys(turn int) (ours, asynqs string) {
-	tag := "{probe" + strconv.Itoa(turn) + "}"
-	return prefix + tag + ":probe", asynqx.Key("probe"+strconv.Itoa(turn), "probe")
+func ProbeKeys(n int) (ours, asynqs string) {
+	name := "probe" + strconv.Itoa(n)
+	return prefix + "{" + name + "}:probe", asynqx.Key(name, "probe")
 }
 
 // DeadKey is the index of the ledger of dead letters, one per merchant: a sorted
@@ -82,6 +82,10 @@ func Owner(id string) string { return strings.Trim(tag(id), "{}") }
 
 // NoOwner owns the tasks that were put in by other means, whose ids say nothing.
 const NoOwner = "-"
+
+// CancelKey is there while somebody cancels the task, for a while that no step of it takes: what is
+// stopped meanwhile has not ended before the cancel did. It expires by itself.
+func CancelKey(id string) string { return prefix + tag(id) + ":cancel:" + id }
 
 // OwnerDeadKey is the [DeadKey] of an owner.
 func OwnerDeadKey(owner string) string { return prefix + "{" + owner + "}:dead" }
@@ -117,6 +121,25 @@ func IdempotencyKey(hash string) string { return prefix + "{idempotency:" + hash
 // OwnerOutcomesKey is the stream of the outcomes of an owner.
 func OwnerOutcomesKey(owner string) string { return prefix + "{" + owner + "}:outcomes" }
 
+// WebhookKeys are those of an endpoint to which outcomes are delivered, in the slot of asynq's
+// queue of it.
+type WebhookKeys struct {
+	// State is a hash; see finish.lua in internal/webhook for what is in it.
+	State string
+	// Positions is a hash of how far each merchant's outcomes were put into the queue.
+	Positions string
+	// Open is a set of the deliveries that are not done, in order of their subjects.
+	Open string
+	// Leader names the process that fills the queue.
+	Leader string
+}
+
+// WebhookKeysOf returns those of an endpoint by the name of its queue.
+func WebhookKeysOf(queue string) WebhookKeys {
+	p := prefix + "{" + queue + "}:"
+	return WebhookKeys{p + "state", p + "positions", p + "open", p + "leader"}
+}
+
 // Keys that belong to no merchant.
 const (
 	// OwnersKey is a sorted set of the owners that have dead letters, by the time of
@@ -139,6 +162,9 @@ const (
 	DeniedKey    = prefix + "{merchants}:denied"
 	// OutcomeOwnersKey is a set of the owners that have outcomes.
 	OutcomeOwnersKey = prefix + "{outcomes}:owners"
+	// OutboxKey is a hash of where the outbox of each database stands, by its name; see Status
+	// in internal/relay for what is in it.
+	OutboxKey = prefix + "{outbox}:state"
 	// AuditKey is a stream of who replayed, corrected, replaced and resolved what.
 	AuditKey = prefix + "{audit}"
 )

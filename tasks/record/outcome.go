@@ -2,7 +2,6 @@ package record
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +38,8 @@ type Outcome struct {
 
 	// Cursor is where to go on after this one.
 	Cursor string `json:"-"`
+	// Position is its position in the outcomes of its merchant, see [OutcomeQuery.Positions].
+	Position string `json:"-"`
 }
 
 // States of an [Outcome].
@@ -55,20 +56,7 @@ func OutcomeStates() []string {
 	return []string{OutcomeDone, OutcomeDead, OutcomeResolved, OutcomeCancelled, OutcomeStopped}
 }
 
-// position is an entry of a merchant's outcomes: its number, and when it was recorded. A number
-// alone would not tell an end from another one that got its number after a failover.
-type position struct{ ms, seq int64 }
-
-const maxPosition = 1<<53 - 1
-
-func (p position) String() string {
-	return strconv.FormatInt(p.ms, 10) + "-" + strconv.FormatInt(p.seq, 10)
-}
-
-// before reports whether p stands before q in a stream.
-func (p position) before(q position) bool { return p.ms < q.ms || p.ms == q.ms && p.seq < q.seq }
-
-// entry is an outcome with its place.
+// entry is an outcome with its position.
 type entry struct {
 	Outcome
 	at, after position // after is the one before it
@@ -85,7 +73,7 @@ func parseEntry(owner string, m redis.XMessage) entry {
 	e.Outcome = Outcome{
 		Seq: e.at.seq, ID: text("id"), MerchantID: owner, State: text("state"), Kind: text("kind"),
 		RtnCode: Number(text("rtn_code")), RtnMsg: text("rtn_msg"), Reason: text("reason"), ReasonZh: text("reason_zh"),
-		At: time.UnixMilli(e.at.ms - Number(text("off"))).In(ecpay.Taipei),
+		At: time.UnixMilli(e.at.ms - Number(text("off"))).In(ecpay.Taipei), Position: e.at.String(),
 	}
 	if t, _, err := tasks.ParseID(e.ID); err == nil {
 		e.Type, e.Subject = t.Name, t.SubjectOf(e.ID)

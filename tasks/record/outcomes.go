@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +30,11 @@ type OutcomeQuery struct {
 	// After is the cursor of the last outcome that was read, empty to begin with the oldest that
 	// is kept.
 	After string
+	// Positions say instead of After where to go on, by merchant, as [Outcome.Position] has it.
+	// One without a position is read from its first outcome on. Answers have no cursors then.
+	Positions map[string]string
+	// Since, where nothing was read yet, leaves out what was recorded before.
+	Since time.Time
 	// Merchants are those that are wanted, none for all that have outcomes.
 	Merchants []string
 	// Limit is how many are wanted at once, 0 for [DefaultOutcomes]. [MaxOutcomes] are given at
@@ -42,7 +48,7 @@ type OutcomeQuery struct {
 type OutcomePage struct {
 	// Outcomes are in order within a merchant, and across merchants by time.
 	Outcomes []Outcome `json:"outcomes"`
-	// Next is the cursor to go on with. It is never empty.
+	// Next is the cursor to go on with. It is never empty unless [OutcomeQuery.Positions] were given.
 	Next string `json:"next"`
 }
 
@@ -59,6 +65,8 @@ type OutcomeGapError struct {
 	Seq, Oldest int64
 	// Next is the cursor to go on with at Oldest. For other merchants it is the one that was given.
 	Next string
+	// Position is that of the merchant to go on with at Oldest, see [OutcomeQuery.Positions].
+	Position string
 }
 
 // Error implements error.
@@ -79,12 +87,12 @@ func (e *OutcomeGapError) Error() string {
 func (e *OutcomeGapError) ZhTW() string {
 	switch {
 	case e.Lost && e.Oldest == 0:
-		return fmt.Sprintf("特店 %q 的第 %d 筆結果已被此游標讀過，但已不存在：Redis 遺失了最後的寫入；該特店沒有其他結果，請以 next 繼續", e.MerchantID, e.Seq)
+		return fmt.Sprintf("特店「%s」的第 %d 筆結果已被此游標讀過，但已不存在：Redis 遺失了最後的寫入；該特店沒有其他結果，請以 next 繼續", e.MerchantID, e.Seq)
 	case e.Lost:
-		return fmt.Sprintf("特店 %q 的第 %d 筆結果已被此游標讀過，但已不存在：Redis 遺失了最後的寫入；請以 next 從第 %d 筆繼續，並依 seq 與 at 略過已有的結果",
+		return fmt.Sprintf("特店「%s」的第 %d 筆結果已被此游標讀過，但已不存在：Redis 遺失了最後的寫入；請以 next 從第 %d 筆繼續，並依 seq 與 at 略過已有的結果",
 			e.MerchantID, e.Seq, e.Oldest)
 	}
-	return fmt.Sprintf("特店 %q 的第 %d 至 %d 筆結果已不再保存；請查詢仍在等待的任務，並以 next 從第 %d 筆繼續", e.MerchantID, e.Seq+1, e.Oldest-1, e.Oldest)
+	return fmt.Sprintf("特店「%s」的第 %d 至 %d 筆結果已不再保存；請查詢仍在等待的任務，並以 next 從第 %d 筆繼續", e.MerchantID, e.Seq+1, e.Oldest-1, e.Oldest)
 }
 
 // OutcomeQueryError is a mistake in an [OutcomeQuery] other than in its cursor.
@@ -123,16 +131,19 @@ func (r *Reader) Outcomes(ctx context.Context, q OutcomeQuery) (OutcomePage, err
 
 // feed is one read of outcomes.
 type feed struct {
-	rdb    redis.UniversalClient
-	of     redisx.Topology
-	at     positions
-	begins bool // at the oldest that is kept
-	named  []string
-	limit  int
+	rdb       redis.UniversalClient
+	of        redisx.Topology
+	at        positions
+	begins    bool // at the oldest that is kept, or was recorded since
+	since     time.Time
+	positions bool // instead of cursors
+	named     []string
+	limit     int
 }
 
 func (r *Reader) feed(q OutcomeQuery) (*feed, error) {
-	f := &feed{rdb: r.rdb, of: redisx.TopologyOf(r.rdb), at: positions{}, begins: q.After == "", limit: q.Limit}
+	f := &feed{rdb: r.rdb, of: redisx.TopologyOf(r.rdb), at: positions{}, begins: q.After == "" && q.Positions == nil, since: q.Since,
+		positions: q.Positions != nil, limit: q.Limit}
 	if q.Limit == 0 {
 		f.limit = DefaultOutcomes
 	}
@@ -149,13 +160,14 @@ func (r *Reader) feed(q OutcomeQuery) (*feed, error) {
 		}
 	}
 	f.named = slices.Compact(slices.Sorted(slices.Values(q.Merchants)))
-	if !f.begins {
-		var err error
-		if f.at, err = parseCursor(q.After); err != nil {
-			return nil, err
-		}
+	var err error
+	switch {
+	case f.positions:
+		f.at, err = parsePositions(q.Positions)
+	case !f.begins:
+		f.at, err = parseCursor(q.After)
 	}
-	return f, nil
+	return f, err
 }
 
 // owners are those that are read: those that are named, or all. One who has a position has, or
@@ -218,9 +230,15 @@ func (f *feed) answer(all []entry) (OutcomePage, error) {
 		}
 		return int(a.at.ms - b.at.ms)
 	})
+	page := OutcomePage{Outcomes: make([]Outcome, len(all))}
+	if f.positions {
+		for i, e := range all {
+			page.Outcomes[i] = e.Outcome
+		}
+		return page, nil
+	}
 	at := maps.Clone(f.at)
 	next, err := at.cursor()
-	page := OutcomePage{Outcomes: make([]Outcome, len(all))}
 	for i, e := range all {
 		if err != nil {
 			break
@@ -242,6 +260,8 @@ func (f *feed) read(ctx context.Context, owners []string, reached positions, n i
 		from := "-"
 		if p := reached[owner]; p.seq > 0 {
 			from = p.String()
+		} else if begin && !f.since.IsZero() {
+			from = strconv.FormatInt(f.since.UnixMilli(), 10)
 		}
 		cmds[i] = pipe.XRangeN(ctx, OutcomeKeysOf(f.of, owner).Outcomes, from, "+", int64(n)+1)
 	}
@@ -307,6 +327,10 @@ func (f *feed) gapAt(owner string, at position, first entry) error {
 }
 
 func (f *feed) gapOf(e *OutcomeGapError, from position) error {
+	e.Position = from.String()
+	if f.positions {
+		return e
+	}
 	at := maps.Clone(f.at)
 	at[e.MerchantID] = from
 	var err error

@@ -35,6 +35,9 @@ const (
 	Queued State = "queued" // held, and for nothing but its turn
 	Done   State = "done"
 	Dead   State = "dead"
+	// Stopping: a cancel has stopped it, and did not get to its end so far. It is in the ledger,
+	// and is dead unless the cancel goes on.
+	Stopping State = "stopping"
 )
 
 // End is how an attempt ended.
@@ -131,7 +134,7 @@ func Parse(m map[string]string) Record {
 		r.Payload = append([]byte{}, m[FieldPayload]...)
 		r.Type, r.Queue, r.By, r.LastErr = m[FieldType], m[FieldQueue], m[FieldBy], m[FieldLastErr]
 		r.Died, r.Corrected = tasks.Milli(m[FieldDied]), m[FieldFix] == "1"
-		r.Unbegun = r.State == Dead && m[FieldUnbegun] != "" && m[FieldUnbegun] == m[FieldDied]
+		r.Unbegun = (r.State == Dead || r.State == Stopping) && m[FieldUnbegun] != "" && m[FieldUnbegun] == m[FieldDied]
 		if r.Stopped() && r.Death.Kind != ecpay.Ambiguous { // older ones were stored as Unknown
 			r.Death.Kind = ecpay.Stopped
 		}

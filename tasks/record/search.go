@@ -61,32 +61,32 @@ func ListedStates() []string {
 	return []string{StatePending, StateScheduled, StateActive, StateRetry, StateHeld, StateCompleted, StateDead}
 }
 
-// place is a list or a sorted set of ids: one of asynq's of a queue, or the ledger of an owner.
-type place struct {
+// index is a list or a sorted set of ids: one of asynq's of a queue, or the ledger of an owner.
+type index struct {
 	queue, list string // of asynq's
 	owner       string // of the ledger
 }
 
-func (p place) name() string {
-	if p.owner != "" {
-		return "ledger:" + p.owner
+func (x index) name() string {
+	if x.owner != "" {
+		return "ledger:" + x.owner
 	}
-	return p.list + ":" + p.queue
+	return x.list + ":" + x.queue
 }
 
-func (p place) key() string {
-	if p.owner != "" {
-		return OwnerDeadKey(p.owner)
+func (x index) key() string {
+	if x.owner != "" {
+		return OwnerDeadKey(x.owner)
 	}
-	return asynqx.Key(p.queue, p.list)
+	return asynqx.Key(x.queue, x.list)
 }
 
-func (p place) sorted() bool { return p.list != asynqx.Pending && p.list != asynqx.Active }
+func (x index) sorted() bool { return x.list != asynqx.Pending && x.list != asynqx.Active }
 
-// reached is how far a search has come: after a member of the place with a score, or after so
+// reached is how far a search has come: after a member of the index with a score, or after so
 // many of a list.
 type reached struct {
-	place  string
+	index  string
 	at     int64
 	member string
 }
@@ -94,7 +94,7 @@ type reached struct {
 const taskCursorVersion = "1"
 
 func (r reached) cursor() string {
-	parts := []string{taskCursorVersion, r.place, strconv.FormatInt(r.at, 10), r.member}
+	parts := []string{taskCursorVersion, r.index, strconv.FormatInt(r.at, 10), r.member}
 	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(parts, "\n")))
 }
 
@@ -159,24 +159,24 @@ func (r *Reader) Tasks(ctx context.Context, q TaskQuery) (TaskPage, error) {
 			return TaskPage{}, err
 		}
 	}
-	places, err := r.places(ctx, q)
+	indexes, err := r.indexes(ctx, q)
 	if err != nil {
 		return TaskPage{}, err
 	}
-	if from.place != "" {
-		i := slices.IndexFunc(places, func(p place) bool { return p.name() >= from.place && p.owner != "" || p.name() == from.place })
+	if from.index != "" {
+		i := slices.IndexFunc(indexes, func(x index) bool { return x.name() >= from.index && x.owner != "" || x.name() == from.index })
 		if i < 0 {
 			return TaskPage{}, nil // the ledgers after it are empty now
 		}
-		places = places[i:]
+		indexes = indexes[i:]
 	}
 	s := search{r: r, q: q}
-	for _, p := range places {
-		at := reached{place: p.name()}
-		if from.place == p.name() {
+	for _, x := range indexes {
+		at := reached{index: x.name()}
+		if from.index == x.name() {
 			at = from
 		}
-		switch next, full, err := s.walk(ctx, p, at); {
+		switch next, full, err := s.walk(ctx, x, at); {
 		case err != nil:
 			return TaskPage{}, err
 		case full:
@@ -241,12 +241,12 @@ func (q TaskQuery) wants(t Task) bool {
 	return true
 }
 
-// places are where tasks of the query may be.
-func (r *Reader) places(ctx context.Context, q TaskQuery) ([]place, error) {
-	var all []place
+// indexes are those that may have tasks of the query.
+func (r *Reader) indexes(ctx context.Context, q TaskQuery) ([]index, error) {
+	var all []index
 	for _, queue := range tasks.QueueNames() {
 		for _, list := range listsOf(q.State) {
-			all = append(all, place{queue: queue, list: list})
+			all = append(all, index{queue: queue, list: list})
 		}
 	}
 	if q.State != "" && q.State != StateDead {
@@ -261,7 +261,7 @@ func (r *Reader) places(ctx context.Context, q TaskQuery) ([]place, error) {
 	}
 	slices.Sort(owners)
 	for _, o := range slices.Compact(owners) {
-		all = append(all, place{owner: o})
+		all = append(all, index{owner: o})
 	}
 	return all, nil
 }
@@ -274,14 +274,14 @@ type search struct {
 	looked int
 }
 
-// walk looks through a place. full means that the page ends here.
-func (s *search) walk(ctx context.Context, p place, at reached) (next reached, full bool, err error) {
+// walk looks through an index. full means that the page ends here.
+func (s *search) walk(ctx context.Context, x index, at reached) (next reached, full bool, err error) {
 	for {
-		ids, after, err := s.r.ids(ctx, p, at)
+		ids, after, err := s.r.ids(ctx, x, at)
 		if err != nil {
 			return at, false, err
 		}
-		kept, err := s.keep(ctx, p, ids)
+		kept, err := s.keep(ctx, x, ids)
 		if err != nil {
 			return at, false, err
 		}
@@ -296,7 +296,7 @@ func (s *search) walk(ctx context.Context, p place, at reached) (next reached, f
 			case errors.Is(f.Err, ErrNotFound), errors.Is(f.Err, ErrStuck):
 			case f.Err != nil:
 				return at, false, f.Err
-			case s.q.wants(f.Task) && (p.owner == "" || f.State == StateDead):
+			case s.q.wants(f.Task) && (x.owner == "" || f.State == StateDead):
 				s.found = append(s.found, f.Task)
 			}
 			if len(s.found) == s.q.Limit {
@@ -314,14 +314,14 @@ func (s *search) walk(ctx context.Context, p place, at reached) (next reached, f
 
 // keep leaves out what the ids alone tell is not wanted, and what the archive and the ledger
 // both have: that is seen in the ledger.
-func (s *search) keep(ctx context.Context, p place, ids []string) ([]string, error) {
+func (s *search) keep(ctx context.Context, x index, ids []string) ([]string, error) {
 	var kept []string
 	for _, id := range ids {
 		if _, _, err := tasks.ParseID(id); err == nil && s.q.owns(id) {
 			kept = append(kept, id)
 		}
 	}
-	if p.list != asynqx.Archived || len(kept) == 0 {
+	if x.list != asynqx.Archived || len(kept) == 0 {
 		return kept, nil
 	}
 	pipe := s.r.rdb.Pipeline()
@@ -341,30 +341,30 @@ func (s *search) keep(ctx context.Context, p place, ids []string) ([]string, err
 	return alone, nil
 }
 
-// ids returns the next ids of a place, and beside each how far it is then.
-func (r *Reader) ids(ctx context.Context, p place, at reached) (ids []string, after []reached, err error) {
-	if !p.sorted() {
-		ids, err = r.rdb.LRange(ctx, p.key(), at.at, at.at+searchPage-1).Result()
+// ids returns the next ids of an index, and beside each how far it is then.
+func (r *Reader) ids(ctx context.Context, x index, at reached) (ids []string, after []reached, err error) {
+	if !x.sorted() {
+		ids, err = r.rdb.LRange(ctx, x.key(), at.at, at.at+searchPage-1).Result()
 		for i := range ids {
-			after = append(after, reached{place: at.place, at: at.at + int64(i) + 1})
+			after = append(after, reached{index: at.index, at: at.at + int64(i) + 1})
 		}
-		return ids, after, listError(p, err)
+		return ids, after, listError(x, err)
 	}
 	// Of those with the score that was reached, the ones up to the member were seen. They may be
 	// more than a page.
 	for offset := int64(0); ; offset += searchPage {
 		zs, err := r.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
-			Key: p.key(), Start: strconv.FormatInt(at.at, 10), Stop: "+inf", ByScore: true, Offset: offset, Count: searchPage,
+			Key: x.key(), Start: strconv.FormatInt(at.at, 10), Stop: "+inf", ByScore: true, Offset: offset, Count: searchPage,
 		}).Result()
 		if err != nil {
-			return nil, nil, listError(p, err)
+			return nil, nil, listError(x, err)
 		}
 		for _, z := range zs {
 			id, _ := z.Member.(string)
 			if int64(z.Score) == at.at && id <= at.member {
 				continue
 			}
-			ids, after = append(ids, id), append(after, reached{at.place, int64(z.Score), id})
+			ids, after = append(ids, id), append(after, reached{at.index, int64(z.Score), id})
 		}
 		if len(zs) < searchPage || len(ids) >= searchPage {
 			return ids, after, nil
@@ -372,9 +372,9 @@ func (r *Reader) ids(ctx context.Context, p place, at reached) (ids []string, af
 	}
 }
 
-func listError(p place, err error) error {
+func listError(x index, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("list %s: %w", p.key(), err)
+	return fmt.Errorf("list %s: %w", x.key(), err)
 }

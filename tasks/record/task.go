@@ -45,6 +45,9 @@ type Task struct {
 	// the ledger of dead letters; nil when neither has them.
 	Payload []byte            `json:"-"`
 	Headers map[string]string `json:"-"`
+	// Unsure means that asynq does not have the task, and that its letter was not compared
+	// with asynq yet: it may be withdrawn.
+	Unsure bool `json:"-"`
 }
 
 // States of a [Task].
@@ -163,7 +166,13 @@ func (q *reading) task() (Task, error) {
 		}
 		rec.State = Done
 	}
-	return join(q.typ, q.id, info, rec, recorded), nil
+	if q.done.Val() == 0 && overtaken(info, rec) {
+		rec, recorded = afterEnd(rec), false
+	}
+	t := join(q.typ, q.id, info, rec, recorded)
+	_, unsure := m[FieldUnsure]
+	t.Unsure = unsure && info == nil && rec.State != Stopping
+	return t, nil
 }
 
 func (q *reading) info() (*asynqx.Task, error) {
@@ -182,11 +191,26 @@ func (q *reading) info() (*asynqx.Task, error) {
 		return nil, q.there.Err
 	case q.there.State == AsynqStuck:
 		return nil, fmt.Errorf("%w: %s in queue %s", ErrStuck, q.id, q.typ.Queue)
+	case errors.Is(err, asynqx.ErrUnreadable):
+		return nil, fmt.Errorf("%w: %s in queue %s: %w", ErrStuck, q.id, q.typ.Queue, err)
 	case err != nil:
 		return nil, fmt.Errorf("read task: %w", err)
 	}
 	return info, nil
 }
+
+// overtaken reports whether the record is that of an end before the task that asynq has: it was
+// enqueued or run again since, and no attempt of it was begun.
+func overtaken(info *asynqx.Task, rec Record) bool {
+	if info == nil || info.State == asynqx.Archived || info.State == asynqx.Completed {
+		return false
+	}
+	return rec.State == Done || rec.State == Dead || rec.State == Stopping
+}
+
+// afterEnd is what remains of a record then. Whether it has a letter of what it died of, and a write
+// that is not accounted for, is for the ledger to tell.
+func afterEnd(rec Record) Record { return Record{InFlight: rec.InFlight} }
 
 func join(typ tasks.Type, id string, info *asynqx.Task, rec Record, recorded bool) Task {
 	state, end := stateOf(info, rec), rec.End
@@ -228,7 +252,7 @@ func stateOf(info *asynqx.Task, rec Record) string {
 		switch rec.State {
 		case Done:
 			return StateCompleted
-		case Dead:
+		case Dead, Stopping:
 			return StateDead
 		default:
 			return StateMissing

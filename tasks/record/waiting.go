@@ -60,7 +60,11 @@ func (r *Reader) joinAll(ctx context.Context, queue string, infos []*asynqx.Task
 	all := make([]Task, len(infos))
 	for i, info := range infos {
 		m := records[i].Val()
-		all[i] = join(tasks.Type{Name: info.Type, Queue: queue}, info.ID, info, Parse(m), len(m) > 0)
+		rec, recorded := Parse(m), len(m) > 0
+		if overtaken(info, rec) {
+			rec, recorded = afterEnd(rec), false
+		}
+		all[i] = join(tasks.Type{Name: info.Type, Queue: queue}, info.ID, info, rec, recorded)
 	}
 	return all, nil
 }

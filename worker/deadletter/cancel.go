@@ -59,6 +59,9 @@ func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (ledger.ActRes
 	if err != nil {
 		return "", err
 	}
+	if err := l.store.NoteCancel(ctx, id); err != nil {
+		return "", err
+	}
 	if out, err := l.archive(ctx, typ.Queue, id); out != "" || err != nil {
 		return out, err
 	}
@@ -73,7 +76,10 @@ func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (ledger.ActRes
 func (l *Ledger) cancelStopped(
 	ctx context.Context, letter ledger.Entry, queue string, at record.AsynqState, by, note string,
 ) (ledger.ActResult, error) {
-	if at.Dead() && (!letter.InLedger || letter.State != record.Dead) {
+	if at.Dead() && (!letter.InLedger || letter.State != record.Dead && letter.State != record.Stopping) {
+		if err := l.store.NoteCancel(ctx, letter.ID); err != nil {
+			return "", err
+		}
 		if _, err := l.store.Deposit(ctx, queue, letter.ID, tasks.NewNonce()); err != nil {
 			return "", err
 		}
@@ -103,7 +109,7 @@ func (l *Ledger) withdraw(ctx context.Context, queue, id, by, note string) (ledg
 	return ledger.Busy, nil // run again meanwhile, or resolved
 }
 
-// archive takes the task from asynq's schedule; an outcome says that somebody was
+// archive takes the task from asynq's schedule; a result says that somebody was
 // faster.
 func (l *Ledger) archive(ctx context.Context, queue, id string) (ledger.ActResult, error) {
 	switch err := asynqx.NewInspector(l.rdb).Archive(ctx, queue, id); {

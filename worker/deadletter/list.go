@@ -192,7 +192,7 @@ type merge struct {
 	broken  func(owner string, err error)
 }
 
-// cursor is a place in one index: by score and, among equal scores, by id, which
+// cursor is a position in one index: by score and, among equal scores, by id, which
 // is the order of Redis. An entry that is removed behind it moves nothing.
 type cursor struct {
 	key   string

@@ -53,9 +53,10 @@ func TestTenThousandAndFiftyDeadTasksAreListedAndReplayed(t *testing.T) {
 		asynq.Config{Concurrency: 16, Queues: map[string]int{queue: 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel})
 	b.must(server.Start(b.dies(func(string) {})))
 	defer server.Shutdown() // asynq's subscriber panics when the client is closed before it has ended
-	b.eventually("all are dead", func() bool {
+	b.reaches(many, "all are dead", func() int {
 		n, err := b.ledger.Count(t.Context(), deadletter.Filter{})
-		return err == nil && n == many
+		b.must(err)
+		return n
 	})
 	server.Shutdown()
 	clock("all died")

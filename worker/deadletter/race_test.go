@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -251,6 +252,62 @@ func TestASweepForgetsNothingThatIsSentMeanwhile(t *testing.T) {
 						b.Errorf("sent before %t, %s, meanwhile%s: the record has %v", sent, did, meanwhile, rec)
 					}
 				})
+		})
+	}
+}
+
+// A sweep that read a task before a person cancelled it, and writes its letter since, keeps
+// nothing that the shop asks for then.
+func TestWhatIsEnqueuedAfterACancelIsThereWhateverASweepDoes(t *testing.T) {
+	t.Parallel()
+	for how, again := range map[string]func(b *bench, i int) (enqueue.Receipt, error){
+		"enqueue": func(b *bench, i int) (enqueue.Receipt, error) {
+			return b.producer.Invalid(b.Context(), void(number(i)))
+		},
+		"batch": func(b *bench, i int) (r enqueue.Receipt, err error) {
+			p := void(number(i))
+			for res := range b.producer.Batch(b.Context(), slices.Values([]enqueue.Item{{Payload: &p}})) {
+				r, err = res.Receipt, res.Err
+			}
+			return r, err
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, quick)
+			// The cancel comes before one command of the sweep, the call before one of those after it.
+			i, left, steps := 0, 0, int64(1)
+			for cancel := int64(1); cancel <= steps; cancel++ {
+				for call := cancel + 1; call <= max(steps, cancel+1); call++ {
+					i++
+					id := b.later(i)
+					b.must(b.inspector.ArchiveTask(queue, id))
+					h := &between{n: cancel, f: func() { b.cancel(id, ledger.Cancelled) }}
+					var receipt enqueue.Receipt
+					last := &between{n: call, f: func() {
+						if b.rdb.HExists(b.Context(), record.TaskKey(id), record.FieldUnsure).Val() {
+							left++
+						}
+						var err error
+						receipt, err = again(b, i)
+						b.must(err)
+					}}
+					rdb := redis.NewClient(&redis.Options{Addr: b.srv.Addr(), MaxRetries: -1})
+					rdb.AddHook(h)
+					rdb.AddHook(last)
+					_, err := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: rdb, Limit: 2 * time.Minute, ScanEvery: time.Hour}).Sweep(b.Context())
+					b.must(err)
+					_ = rdb.Close()
+					steps = max(steps, h.count.Load())
+					if at := b.place(id); receipt.ID != "" && (at == record.AsynqNone || at.Dead() || receipt.Duplicate || b.inLedger(id)) {
+						b.Fatalf("cancelled before command %d and enqueued before command %d: got %+v; asynq has it as %s", cancel, call, receipt, at)
+					}
+				}
+			}
+			if left == 0 {
+				t.Error("no sweep wrote the letter of a cancelled task")
+			}
+			t.Logf("%d commands; %d calls met a letter that was withdrawn", steps, left)
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -63,17 +64,35 @@ func (l *Ledger) Replay(ctx context.Context, id string, o ReplayOptions) (ledger
 }
 
 // SetError means that a correction cannot be made.
-type SetError struct{ Text string }
+type SetError struct {
+	Text string
+	// Field is the one that was to be set, empty where the payload as it is stored cannot be read.
+	Field string
+	// Wrong is what is wrong with the field, nil where it makes the payload larger than may be.
+	Wrong *exactjson.Error
+}
 
 // Error implements error.
 func (e *SetError) Error() string { return e.Text }
+
+// ZhTW is [SetError.Error] in the Chinese of Taiwan.
+func (e *SetError) ZhTW() string {
+	switch {
+	case e.Field == "":
+		return "已儲存的任務內容無法讀取"
+	case e.Wrong == nil:
+		return "欄位「" + e.Field + "」使任務內容過大"
+	default:
+		return e.Wrong.ZhTW()
+	}
+}
 
 // corrected returns the letter's payload with fields set. A value is taken as
 // JSON where the field is no string, and as text otherwise.
 func corrected(letter ledger.Entry, set map[string]string) (tasks.Payload, error) {
 	p, err := tasks.Decode(letter.Type, letter.Headers, letter.Payload)
 	if err != nil {
-		return nil, &SetError{"the stored payload cannot be corrected: " + err.Error()}
+		return nil, &SetError{Text: "the stored payload cannot be corrected: " + err.Error()}
 	}
 	b, err := tasks.Encode(p)
 	if err != nil {
@@ -96,7 +115,7 @@ func corrected(letter ledger.Entry, set map[string]string) (tasks.Payload, error
 func withField(letter ledger.Entry, payload []byte, name, value string) (tasks.Payload, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &fields); err != nil {
-		return nil, &SetError{"the stored payload cannot be corrected: it is no JSON object"}
+		return nil, &SetError{Text: "the stored payload cannot be corrected: it is no JSON object"}
 	}
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -120,10 +139,14 @@ func withField(letter ledger.Entry, payload []byte, name, value string) (tasks.P
 			first = err
 		}
 	}
-	return nil, &SetError{fmt.Sprintf("cannot set %s: %s", name, strings.TrimPrefix(first.Error(), tasks.ErrCorrupt.Error()+": "))}
+	set := &SetError{
+		Text: fmt.Sprintf("cannot set %s: %s", name, strings.TrimPrefix(first.Error(), tasks.ErrCorrupt.Error()+": ")), Field: name,
+	}
+	errors.As(first, &set.Wrong)
+	return nil, set
 }
 
-// Result is the outcome for one task of many.
+// Result is what became of one task of many.
 type Result struct {
 	ID        string           `json:"id"`
 	Kind      ecpay.Kind       `json:"kind"`

@@ -139,7 +139,7 @@ type Report struct {
 	Trimmed  int // removed from asynq's archive; the ledger has them
 	Mended   int // half archived by asynq
 	Dangling int // entries of asynq's archive without a task
-	Settled  int // letters left unsure by a sweep that did not end
+	Settled  int // letters left unsure by a sweep that did not end, or by a cancel
 }
 
 // Sweep goes once over all queues. It returns an empty report when another

@@ -61,15 +61,15 @@ type BusyError struct {
 // Error implements error.
 func (e *BusyError) Error() string { return "another attempt on the same subject is running" }
 
-// LaterError means that the turn of a task's first request comes later than [First.Longest]:
+// LaterError means that the turn of a task's first request comes later than [FirstRequest.Longest]:
 // nothing of an attempt has begun, and the task keeps its place in line.
 type LaterError struct{ Turn Turn }
 
 // Error implements error.
 func (e *LaterError) Error() string { return "its turn comes later" }
 
-// First is the first request of an attempt.
-type First struct {
+// FirstRequest is the first request of an attempt.
+type FirstRequest struct {
 	Request
 	// Longest is how long the attempt waits in place for the request's turn. Reason is stored as
 	// why the task waits where that is not enough.
@@ -88,7 +88,7 @@ func (g *Gate) Begin(ctx context.Context, a Attempt, now time.Time) (History, er
 // history has no crash, no write in flight, no lost mark and no task that undid this one. Else
 // it returns no turn. It returns a [*LaterError] when nothing was begun since the turn comes
 // later. After an error that is [Unsure] the attempt has to leave.
-func (g *Gate) BeginWith(ctx context.Context, a Attempt, now time.Time, first First) (History, *Turn, error) {
+func (g *Gate) BeginWith(ctx context.Context, a Attempt, now time.Time, first FirstRequest) (History, *Turn, error) {
 	return g.count(ctx, a, now, &firstArgs{first.args(a), first.Longest, first.Reason.En, first.Reason.Zh})
 }
 

@@ -11,7 +11,7 @@ local now, caller = redis_now(), tonumber(ARGV.clock)
 if redis.call('EXISTS', KEYS.done) == 1 then return ANSWER{status = FINISHED} end
 local mine = place_of(ARGV.rank or IN_LINE)
 local r = redis.call('HMGET', KEYS.task, 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
-  'in_flight', 'sent_at', 'repeated', 'left', 'marked', mine, 'first', 'not_executed')
+  'in_flight', 'sent_at', 'repeated', 'left', 'marked', mine, 'first', 'not_executed', 'd_kind')
 local token, state = r[1] or '', r[2] or ''
 local again = token == ARGV.token
 local holder, by_redis, by_sender = lock_of(KEYS.lock)
@@ -42,7 +42,7 @@ if marked then
   sent_caller = math.max(least, caller - stamp)
 end
 if not again then
-  if state == 'dead' or state == 'done' then
+  if state == 'dead' or state == 'done' or state == 'stopping' then
     -- Run from the dashboard, replayed or asked anew: a fresh budget. A write in
     -- flight stays so; only proof removes it.
     attempts, crashes, holds, stale, paused, paused_at = 0, 0, 0, 0, 0, 0
@@ -70,8 +70,10 @@ if ARGV.request and crashes == 0 and not marked and lost < 0 and not undone and 
 end
 if not again and wait > 0 and why == TURN and wait > tonumber(ARGV.longest) and (state == '' or state == 'queued') then
   local fields = {
-    'state', 'queued', 'since', since, 'paused_at', paused_at > 0 and paused_at or now, 'last', now, 'next', now + math.floor(wait / 1000), 'stale', 0,
-    'kind', 'Throttled', 'reason', ARGV.reason, 'reason_zh', ARGV.reason_zh, 'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '',
+    'state', 'queued', 'since', since, 'paused_at', paused_at > 0 and paused_at or now,
+    'last', now, 'next', now + math.floor(wait / 1000), 'stale', 0,
+    'kind', 'Throttled', 'reason', ARGV.reason, 'reason_zh', ARGV.reason_zh,
+    'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '',
   }
   if keeps then fields[#fields + 1], fields[#fields + 2] = mine, place end
   if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', now end
@@ -103,6 +105,11 @@ if keeps then
 elseif answered and wait == 0 then
   if r[15] then redis.call('HDEL', KEYS.task, 'place', 'place_ahead', 'woken') end
   mark(fields, at)
+end
+if not again and (state == 'done' or state == 'dead' and r[18]) then -- that end is over, and a letter says itself what it died of
+  local over = {'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '', 'reason', '', 'reason_zh', '', 'result', ''}
+  for i = 1, #over do fields[#fields + 1] = over[i] end
+  redis.call('HDEL', KEYS.task, 'resolved_by', 'note')
 end
 if #fields > 0 then redis.call('HSET', KEYS.task, unpack(fields)) end
 return ANSWER{

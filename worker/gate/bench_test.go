@@ -25,7 +25,7 @@ func BenchmarkGate(b *testing.B) {
 		n++
 		a := attempt("b2c.trigger_issue.2000132.B"+strconv.Itoa(n), "token"+strconv.Itoa(n))
 		now := time.Now()
-		if _, turn, err := g.BeginWith(b.Context(), a, now, gate.First{Request: write(now)}); err != nil || turn == nil || turn.Wait != 0 {
+		if _, turn, err := g.BeginWith(b.Context(), a, now, gate.FirstRequest{Request: write(now)}); err != nil || turn == nil || turn.Wait != 0 {
 			b.Fatal(turn, err)
 		}
 		if err := g.Leave(b.Context(), a, gate.Result{

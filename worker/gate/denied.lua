@@ -26,6 +26,8 @@ for _, f in ipairs(redis.call('HKEYS', KEYS.pace)) do -- of keys that nobody has
 end
 d = d or {since = now, pauses = 0}
 local pause = math.min(60 * 2 ^ math.min(d.pauses, 10), 1800) * 1000000
-set_denial(KEYS.pace, ARGV.scope, {since = d.since, ends = now + pause, pauses = d.pauses + 1, probe_end = 0, probe = ARGV.token, why = ARGV.why})
+set_denial(KEYS.pace, ARGV.scope, {
+  since = d.since, ends = now + pause, pauses = d.pauses + 1, probe_end = 0, probe = ARGV.token, why = ARGV.why,
+})
 redis.call('PEXPIRE', KEYS.pace, math.max(redis.call('PTTL', KEYS.pace), DAY * 2))
 return ANSWER{pause = pause / 1000, began = 1}

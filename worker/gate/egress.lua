@@ -18,7 +18,8 @@ local rate_at, rate_line = tonumber(s[8]) or 0, tonumber(s[9]) or 0
 local back = math.max(answered, since or 0) - now
 if back > 0 then
   -- Redis' clock was set back, by at least so much: the times stored by it move back by as much.
-  ends, answered, rate_at, rate_line = math.max(0, ends - back), math.min(answered, now), math.max(0, rate_at - back), math.max(0, rate_line - back)
+  ends, answered = math.max(0, ends - back), math.min(answered, now)
+  rate_at, rate_line = math.max(0, rate_at - back), math.max(0, rate_line - back)
   since = since and math.min(since, now)
   redis.call('HSET', KEYS.state, 'ends', ends, 'answered', answered, 'rate_at', rate_at, 'rate_line', rate_line)
   if since then redis.call('HSET', KEYS.state, 'since', since) end

@@ -12,7 +12,8 @@ if r[1] ~= ARGV.token then
   return ANSWER{}
 end
 local peek = ARGV.is_peek == '1'
-local wait, place, why, probes, strict = permission_of(tonumber(r[2]) or 0, tonumber(ARGV.closed_until) or 0, tonumber(ARGV.closed_why), peek)
+local closed, shut = tonumber(ARGV.closed_until) or 0, tonumber(ARGV.closed_why)
+local wait, place, why, probes, strict = permission_of(tonumber(r[2]) or 0, closed, shut, peek)
 if wait > 0 then
   if place > 0 then redis.call('HSET', KEYS.task, mine, place) end
   return ANSWER{is_current = 1, wait = wait, why = why, stricter = strict}

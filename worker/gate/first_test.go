@@ -13,8 +13,8 @@ import (
 )
 
 // first is a first request as [write], at an interval that is longer than the test.
-func first(now time.Time) gate.First {
-	f := gate.First{Request: write(now), Longest: 3 * time.Second, Reason: record.Text{En: "its turn is later", Zh: "尚未輪到"}}
+func first(now time.Time) gate.FirstRequest {
+	f := gate.FirstRequest{Request: write(now), Longest: 3 * time.Second, Reason: record.Text{En: "its turn is later", Zh: "尚未輪到"}}
 	f.Interval = time.Minute
 	return f
 }

@@ -32,7 +32,7 @@ func TestWhileRedisIsFullNothingBeginsAndWhatAnAttemptBringsIsRecorded(t *testin
 	second := write(now)
 	second.Name = "2"
 	_, notBegun := g.Begin(t.Context(), next, now)
-	_, _, notBegunWith := g.BeginWith(t.Context(), next, now, gate.First{Request: write(now), Longest: time.Second})
+	_, _, notBegunWith := g.BeginWith(t.Context(), next, now, gate.FirstRequest{Request: write(now), Longest: time.Second})
 	_, notEntered := g.Enter(t.Context(), done, second)
 	for step, err := range map[string]error{"Begin": notBegun, "BeginWith": notBegunWith, "Enter": notEntered} {
 		if !redis.HasErrorPrefix(err, "OOM") {

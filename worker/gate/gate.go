@@ -1,5 +1,5 @@
 // Package gate keeps, per task, what must survive the worker: the budget, the
-// mark of a write in flight, the finish marker and the outcome. Every step is
+// mark of a write in flight, the finish marker and the result. Every step is
 // one script over keys of one hash slot, by Redis' own clock, and may be
 // executed twice without harm, since a Redis client may repeat a command whose
 // answer it lost.

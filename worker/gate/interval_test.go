@@ -20,7 +20,7 @@ func TestOfTwoIntervalsForAMerchantTheLongerOneCountsForAll(t *testing.T) {
 	about(t, "of another merchant", newRunner(t, g, "2", 1).ask(every(0)), 0)
 
 	a := attempt("b2c.trigger_issue.1.T9", "first")
-	first := gate.First{Request: write(time.Now()), Reason: record.Text{En: "its turn is later"}}
+	first := gate.FirstRequest{Request: write(time.Now()), Reason: record.Text{En: "its turn is later"}}
 	_, _, err := g.BeginWith(t.Context(), a, time.Now(), first)
 	var later *gate.LaterError
 	if !errors.As(err, &later) || later.Turn.Stricter != time.Minute {

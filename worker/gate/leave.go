@@ -66,7 +66,7 @@ type Task struct {
 
 // Leave records the end of an attempt. A dead task is in the ledger from then on,
 // by the same script, and a done one no longer. It returns [ErrSuperseded] when
-// another attempt runs the task by now and this outcome proves nothing.
+// another attempt runs the task by now and this result proves nothing.
 func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	defer g.since(stepLeave, time.Now())
 	args := r.args(a)
@@ -152,7 +152,7 @@ func LeaveAfter(keys, args int) string {
 
 // LeaveWith is what that script is called with for an attempt whose task is done, and that ECPay
 // does not ban. After an error it is not known whether the script was executed: [Gate.Leave]
-// then records the outcome unless it is recorded.
+// then records the result unless it is recorded.
 func (g *Gate) LeaveWith(a Attempt, r Result) asynqx.Call {
 	return asynqx.Call{
 		Append: func(keys []string, args []any) ([]string, []any) {

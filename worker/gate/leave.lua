@@ -1,10 +1,11 @@
 -- Records how an attempt ended. Proof of an effect is recorded whatever attempt
--- brings it; any other outcome only by the attempt that is current. Safe to
+-- brings it; any other result only by the attempt that is current. Safe to
 -- execute twice.
 --
 -- Keys and arguments: leaveKeys and leaveArgs in scripts.go. Returns 1, or 0 when the attempt is over.
 local now = redis_now()
-local r = redis.call('HMGET', KEYS.task, 'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight', 'died', 'paused_at', 'next', 'kind', 'state')
+local r = redis.call('HMGET', KEYS.task,
+  'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight', 'died', 'paused_at', 'next', 'kind', 'state')
 if lock_of(KEYS.lock) == ARGV.token then
   redis.call('DEL', KEYS.lock)
 end
@@ -52,7 +53,7 @@ else
   fields[#fields + 1], fields[#fields + 2] = 'state', ARGV.state
 end
 for i = 1, #told, 2 do
-  if r[11] or told[i + 1] ~= '' and told[i + 1] ~= '0' then -- a record that never had an outcome needs no field for an empty value
+  if r[11] or told[i + 1] ~= '' and told[i + 1] ~= '0' then -- a record that never had a result needs no field for an empty value
     fields[#fields + 1], fields[#fields + 2] = told[i], told[i + 1]
   end
 end

@@ -21,11 +21,15 @@ local function denial_of(v)
   if not v then return nil end
   local since, ends, pauses, probe_end, probe, why = string.match(v, '^(%d+) (%d+) (%d+) (%d+) (%S+) (.*)$')
   if not since then return nil end
-  return {since = tonumber(since), ends = tonumber(ends), pauses = tonumber(pauses), probe_end = tonumber(probe_end), probe = probe, why = why}
+  return {
+    since = tonumber(since), ends = tonumber(ends), pauses = tonumber(pauses),
+    probe_end = tonumber(probe_end), probe = probe, why = why,
+  }
 end
 
 local function set_denial(pace, scope, d)
-  redis.call('HSET', pace, 'denied:' .. scope, string.format('%.0f %.0f %.0f %.0f %s %s', d.since, d.ends, d.pauses, d.probe_end, d.probe, d.why))
+  local v = string.format('%.0f %.0f %.0f %.0f %s %s', d.since, d.ends, d.pauses, d.probe_end, d.probe, d.why)
+  redis.call('HSET', pace, 'denied:' .. scope, v)
 end
 
 local GO, TURN, BANNED, DENIED = 0, 1, 2, 3 -- why to wait; see Why in enter.go
@@ -52,7 +56,8 @@ end
 -- request is the first one after a refusal of these keys
 local function permission(pace, flight, me, request, interval, cap, rank, place, life, scope, closed, shut, peek)
   local now = micros()
-  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope, 'interval', 'prolonged', 'ahead', 'strict', 'strict_at')
+  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope,
+    'interval', 'prolonged', 'ahead', 'strict', 'strict_at')
   local denied = denial_of(p[8])
   if p[2] == request then return 0, 0, GO, denied ~= nil end -- permitted before: this is the second execution
   if denied and denied.since > now then -- by a clock that was set back since
@@ -68,7 +73,8 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
     -- as long. The times that were stored by it move back by as much.
     last, ban, line, near, ahead = now, ban - back, line - back, near - back, ahead - back
     if not peek then
-      redis.call('HSET', pace, 'last', digits(last), 'line', digits(math.max(0, line)), 'near', digits(math.max(0, near)), 'ahead', digits(math.max(0, ahead)))
+      redis.call('HSET', pace, 'last', digits(last), 'line', digits(math.max(0, line)),
+        'near', digits(math.max(0, near)), 'ahead', digits(math.max(0, ahead)))
       if p[5] then redis.call('HSET', pace, 'ban', digits(ban)) end
     end
   end

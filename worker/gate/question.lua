@@ -6,6 +6,6 @@ local ban = tonumber(redis.call('HGET', KEYS.pace, 'ban')) or 0
 if ban > micros() then
   return ANSWER{wait = ban - micros(), why = BANNED}
 end
-local wait, _, why = permission(KEYS.pace, KEYS.flight, ARGV.token, ARGV.token, tonumber(ARGV.interval), tonumber(ARGV.in_flight), NEXT, 0,
-  tonumber(ARGV.life), '', 0, 0, false)
+local wait, _, why = permission(KEYS.pace, KEYS.flight, ARGV.token, ARGV.token,
+  tonumber(ARGV.interval), tonumber(ARGV.in_flight), NEXT, 0, tonumber(ARGV.life), '', 0, 0, false)
 return ANSWER{wait = wait, why = why}

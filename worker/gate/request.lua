@@ -1,7 +1,7 @@
 -- Shared by the scripts that permit a request.
 local function permission_of(place, closed, shut, peek)
-  local wait, at, why, probes = permission(KEYS.pace, KEYS.flight, ARGV.token, ARGV.request, tonumber(ARGV.interval), tonumber(ARGV.in_flight),
-    ARGV.rank, place, tonumber(ARGV.life), ARGV.scope, closed, shut, peek)
+  local wait, at, why, probes = permission(KEYS.pace, KEYS.flight, ARGV.token, ARGV.request,
+    tonumber(ARGV.interval), tonumber(ARGV.in_flight), ARGV.rank, place, tonumber(ARGV.life), ARGV.scope, closed, shut, peek)
   return wait, at, why, probes, stricter
 end
 
@@ -10,5 +10,7 @@ end
 local function mark(fields, now)
   if ARGV.is_write ~= '1' then return end
   local n = #fields
-  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4], fields[n + 5], fields[n + 6] = 'in_flight', now, 'sent_at', ARGV.stamp, 'marked', ARGV.token
+  fields[n + 1], fields[n + 2] = 'in_flight', now
+  fields[n + 3], fields[n + 4] = 'sent_at', ARGV.stamp
+  fields[n + 5], fields[n + 6] = 'marked', ARGV.token
 end

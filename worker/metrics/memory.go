@@ -26,7 +26,7 @@ func number(s string) float64 {
 // Purposes are the values of the label of ecpayq_redis_memory_bytes.
 func Purposes() []string {
 	return []string{purposeTasks, purposeQueues, purposeRecords, purposeMarkers,
-		purposePace, purposeLedger, purposeAudit, purposeSchedules, purposeOutcomes, purposeAPI, purposeAsynq, other}
+		purposePace, purposeLedger, purposeAudit, purposeSchedules, purposeOutcomes, purposeWebhooks, purposeAPI, purposeAsynq, other}
 }
 
 const (
@@ -35,11 +35,12 @@ const (
 	purposeAsynq     = "asynq"          // what else asynq keeps
 	purposeRecords   = "records"        // ours of a task, a dead letter's payload included
 	purposeMarkers   = "finish_markers" // by which a second enqueue is recognised
-	purposePace      = "pace"           // pace, pauses, locks and barriers
+	purposePace      = "pace"           // pace, pauses, locks and barriers; where the outbox stands
 	purposeLedger    = "ledger"         // indexes of dead letters
 	purposeAudit     = "audit"
 	purposeSchedules = "schedules"
 	purposeOutcomes  = "outcomes" // how tasks ended
+	purposeWebhooks  = "webhooks" // deliveries of outcomes, in asynq and ours
 	purposeAPI       = "api"      // Idempotency-Keys
 )
 
@@ -48,6 +49,8 @@ func purposeOf(key string) string {
 	tag, rest, tagged := strings.Cut(key, "}")
 	_, _, isTask := asynqx.ParseTaskKey(key)
 	switch {
+	case tagged && strings.Contains(tag, "{webhook:"):
+		return purposeWebhooks
 	case isTask:
 		return purposeTasks
 	case asynqx.Owns(key):
@@ -58,7 +61,7 @@ func purposeOf(key string) string {
 		return purposeAudit
 	case strings.HasSuffix(tag, "{schedule"): // a name that people give follows
 		return purposeSchedules
-	case strings.HasSuffix(tag, "{replication"):
+	case strings.HasSuffix(tag, "{replication"), strings.HasSuffix(tag, "{outbox"):
 		return purposePace
 	case strings.Contains(tag, "{idempotency:"):
 		return purposeAPI

@@ -364,7 +364,7 @@ func TestEveryKeyOfOursHasAPurpose(t *testing.T) {
 		asynqx.TaskKey("invalid", id):                                        purposeTasks,
 		asynqx.Key("invalid", "processed"):                                   purposeAsynq, "asynq:queues": purposeAsynq,
 		record.OwnerOutcomesKey("2000132"): purposeOutcomes, record.OutcomeOwnersKey: purposeOutcomes, record.IdempotencyKey("0a"): purposeAPI,
-		probeKey: purposePace, "somebody else's": other, "ecpayq": other,
+		record.OutboxKey: purposePace, probeKey: purposePace, "somebody else's": other, "ecpayq": other,
 	} {
 		if got := purposeOf(key); got != want {
 			t.Errorf("%s: got %s, want %s", key, got, want)

@@ -12,7 +12,8 @@ if s[1] ~= ARGV.token then
 end
 redis.call('HDEL', KEYS.state, 'token', 'ends')
 if ARGV.all == '1' then
-  redis.call('HSET', KEYS.state, 'last', ARGV.slot, 'by', ARGV.token, 'ended', redis_now(), 'replayed', ARGV.replayed, 'left', ARGV.left, 'failed', ARGV.failed)
+  redis.call('HSET', KEYS.state, 'last', ARGV.slot, 'by', ARGV.token, 'ended', redis_now(),
+    'replayed', ARGV.replayed, 'left', ARGV.left, 'failed', ARGV.failed)
   redis.call('HINCRBY', KEYS.state, 'runs', 1)
   redis.call('HDEL', KEYS.state, 'slot', 'used')
 end

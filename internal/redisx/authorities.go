@@ -1,12 +1,27 @@
-package enqueue
+package redisx
 
 import (
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 )
 
 const maxCAFile = 1 << 20
+
+// Authorities reads the certificates of a ca_file of a URL.
+func Authorities(path string) (*x509.CertPool, error) {
+	pem, err := readCAFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("ca_file holds no PEM certificate")
+	}
+	return pool, nil
+}
 
 // readCAFile reads a file of at most 1 MiB. A pipe or a device is refused before it is
 // opened: it may never end.

@@ -1,0 +1,108 @@
+package deadletter_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker/deadletter"
+)
+
+// deposit is a client whose owner puts one task into the ledger. It waits before it notes the letter, and once
+// more when it has written it and not yet compared it with asynq.
+type deposit struct {
+	b  *bench
+	id string
+	// notes and wrote are closed when it waits, and what they wait for is closed to let it go on.
+	notes, mayWrite, wrote, mayEnd chan struct{}
+	noted                          bool
+}
+
+func (b *bench) deposit(id string) (*deposit, *redis.Client) {
+	b.Helper()
+	made := func() chan struct{} { return make(chan struct{}) }
+	d := &deposit{b: b, id: id, notes: made(), mayWrite: made(), wrote: made(), mayEnd: made()}
+	rdb := redis.NewClient(&redis.Options{Addr: b.srv.Addr(), MaxRetries: -1})
+	rdb.AddHook(d)
+	b.Cleanup(func() { _ = rdb.Close() })
+	return d, rdb
+}
+
+func (d *deposit) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (d *deposit) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "sadd" && cmd.Args()[1] == record.UnsureKey && !d.noted {
+			close(d.notes)
+			<-d.mayWrite
+			d.noted = true
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (d *deposit) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		before := d.unsure()
+		err := next(ctx, cmds)
+		if now := d.unsure(); d.noted && now != "" && now != before {
+			close(d.wrote)
+			<-d.mayEnd
+		}
+		return err
+	}
+}
+
+func (d *deposit) unsure() string {
+	return d.b.rdb.HGet(d.b.Context(), record.TaskKey(d.id), record.FieldUnsure).Val()
+}
+
+func (b *bench) reached(what string, c <-chan struct{}) {
+	b.Helper()
+	select {
+	case <-c:
+	case <-time.After(time.Minute):
+		b.Fatalf("not within a minute: %s", what)
+	}
+}
+
+// A sweep that saw the task in asynq's archive writes its letter over that of the cancel, which is not yet sure.
+func TestACancelIsOneBesideASweepThatWritesTheSameLetter(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, quick)
+	id := b.later(1)
+	cancels, cancelRedis := b.deposit(id)
+	sweeps, sweepRedis := b.deposit(id)
+	var out ledger.ActResult
+	var err error
+	cancelled, swept := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(cancelled)
+		out, err = deadletter.New(deadletter.Config{Redis: cancelRedis, Interval: tasks.Every(0)}).Cancel(b.Context(), id, "ops", "not wanted")
+	}()
+	b.reached("the cancel has archived the task", cancels.notes)
+	go func() {
+		defer close(swept)
+		sweeper := deadletter.NewSweeper(deadletter.SweeperConfig{Redis: sweepRedis, Limit: 2 * time.Minute, ScanEvery: time.Hour})
+		if _, err := sweeper.Sweep(b.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	b.reached("the sweep has seen it", sweeps.notes)
+	close(cancels.mayWrite)
+	b.reached("the cancel has written its letter", cancels.wrote)
+	close(sweeps.mayWrite)
+	b.reached("the sweep has written it anew", sweeps.wrote)
+	close(cancels.mayEnd)
+	b.reached("the cancel has ended", cancelled)
+	close(sweeps.mayEnd)
+	b.reached("the sweep has ended", swept)
+	if at := b.place(id); err != nil || out != ledger.Cancelled || at != record.AsynqNone || b.inLedger(id) {
+		t.Errorf("got %s, %v; asynq has it as %s, in the ledger: %t", out, err, at, b.inLedger(id))
+	}
+}
