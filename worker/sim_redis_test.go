@@ -282,6 +282,7 @@ func newSimClient(p *simProc, retries int) *redis.Client {
 	return redis.NewClient(&redis.Options{
 		// its jitter has no seed
 		Addr: "127.0.0.1:1", Protocol: 2, DisableIdentity: true, MaxRetries: retries, MinRetryBackoff: -1, MaxRetryBackoff: -1,
+		ReadBufferSize: 512, WriteBufferSize: 4096,
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
 			c := &simConn{proc: p}
 			c.peer = server.NewPeer(bufio.NewWriterSize(&c.in, lineSize))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -65,7 +66,11 @@ func build(path, version string, more ...string) error {
 
 func goBuild(path, version string, more ...string) error {
 	args := append([]string{"build", "-o", path, "-ldflags", "-X main.version=" + version}, more...)
-	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+	cmd := exec.Command("go", append(args, ".")...)
+	if !slices.Contains(more, "-race") {
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return nil
