@@ -30,7 +30,8 @@ type SweeperConfig struct {
 	// Queues are those to sweep. Defaults to ours; other programs may have theirs
 	// in the same Redis.
 	Queues []string
-	// Every is the mean time between sweeps. Defaults to 1 min.
+	// Every is the mean time between sweeps; one that did not get to its end within Limit is followed soon. Defaults to
+	// 1 min.
 	Every time.Duration
 	// Keep is how many dead tasks asynq's archive may hold for the dashboard, per
 	// queue. Defaults to 2,000: asynq trims at 9,999, and one archive operation
@@ -110,7 +111,7 @@ func (s *Sweeper) Stop() {
 
 func (s *Sweeper) loop(ctx context.Context) {
 	defer close(s.done)
-	wait := time.Duration(mathrand.Float64() * float64(s.cfg.Every) / 12)
+	wait := s.soon()
 	failed := false
 	for {
 		select {
@@ -118,6 +119,7 @@ func (s *Sweeper) loop(ctx context.Context) {
 			return
 		case <-time.After(wait):
 		}
+		start := time.Now()
 		r, err := s.Sweep(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -128,8 +130,22 @@ func (s *Sweeper) loop(ctx context.Context) {
 				Int("mended", r.Mended).Int("dangling", r.Dangling).Int("settled", r.Settled).Msg("dead tasks swept")
 		}
 		failed = err != nil
-		wait = time.Duration((0.5 + mathrand.Float64()) * float64(s.cfg.Every))
+		wait = s.next(time.Since(start), err)
 	}
+}
+
+// soon is the time before the first sweep. It is random: many workers may start at once.
+func (s *Sweeper) soon() time.Duration {
+	return time.Duration(mathrand.Float64() * float64(s.cfg.Every) / 12)
+}
+
+// next is the time between a sweep and the next one. It is short after one that ended for its limit: there is more to
+// do than it had time for.
+func (s *Sweeper) next(took time.Duration, err error) time.Duration {
+	if err != nil && took >= s.cfg.Limit {
+		return s.soon()
+	}
+	return time.Duration((0.5 + mathrand.Float64()) * float64(s.cfg.Every))
 }
 
 // Report counts what a sweep did.
