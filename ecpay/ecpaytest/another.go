@@ -1,10 +1,22 @@
 package ecpaytest
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"math"
+)
 
 // others are the subjects of which a Fault with AboutAnother speaks.
 var others = map[string]string{
 	"Tsr": "ANOTHER1", "RelateNumber": "ANOTHER1", "InvoiceNumber": "ZZ99999999", "InvoiceNo": "FK99999991", "AllowanceNo": "9999999999999999",
+}
+
+// otherAllowances are the B2C allowances that the operations speak of which are about one, in the state that goes with them.
+var otherAllowances = map[string]B2CAllowance{
+	opB2CAllowanceInvalid.id():             {},
+	opB2CAllowanceInvalidByCollegiate.id(): {Pending: true},
+	opB2CGetAllowance.id():                 {},
+	opB2CGetAllowanceList.id():             {},
+	opB2CGetAllowanceInvalid.id():          {Voided: true},
 }
 
 // aboutAnother is what a server that knows nothing but another subject answers to the same request about that one.
@@ -19,6 +31,8 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	case opB2CIssue.id(), opB2CDelayIssue.id():
 		staged = Delayed{Tsr: "UNUSED"} // the number is free
 	case opB2CTriggerIssue.id(), opB2CCancelDelayIssue.id(), opB2CEditDelayIssue.id():
+	case opB2CAllowance.id(), opB2CAllowanceByCollegiate.id():
+		staged.Issued, staged.SalesAmount = true, math.MaxInt32 // enough is left of it
 	default:
 		staged.Issued, staged.Voided = true, x.op.id() == opB2CGetInvalid.id()
 	}
@@ -30,6 +44,12 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	} {
 		if err != nil {
 			panic(err) // they are of this file's making
+		}
+	}
+	if allowance, ok := otherAllowances[x.op.id()]; ok {
+		allowance.InvoiceNo, allowance.AllowanceNo = others["InvoiceNo"], others["AllowanceNo"]
+		if err := twin.StageB2CAllowance(allowance); err != nil {
+			panic(err)
 		}
 	}
 	twin.mu.Lock()
@@ -44,8 +64,10 @@ func aboutOther(data []byte, today string) []byte {
 	if json.Unmarshal(data, &members) != nil {
 		return data
 	}
-	if _, ok := members["InvoiceNo"]; ok && members["InvoiceDate"] != nil {
-		members["InvoiceDate"] = mustJSON(today)
+	for _, date := range []string{"InvoiceDate", "Date"} {
+		if members["InvoiceNo"] != nil && members[date] != nil {
+			members[date] = mustJSON(today)
+		}
 	}
 	for name, other := range others {
 		if _, ok := members[name]; ok {

@@ -62,6 +62,6 @@ func (i *issued) describe() object {
 		{"IIS_Upload_Status", "0"},
 		{"IIS_Upload_Date", ""},
 		{"IIS_Turnkey_Status", ""},
-		{"IIS_Remain_Allowance_Amt", d.SalesAmount},
+		{"IIS_Remain_Allowance_Amt", i.remaining()},
 	}
 }

@@ -2,6 +2,7 @@ package ecpaytest
 
 import (
 	"math"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -11,8 +12,8 @@ var opB2CInvalid = operation{
 }
 
 // b2cInvalid is B2C Invalid. Recorded: 1600003 for an unknown number, 5070453 for a second void, 2009005 for a Reason of
-// more than 20 characters, and that InvoiceDate may have a time of day. That a wrong date is answered like an unknown
-// number is our choice.
+// more than 20 characters, 5070450 for an invoice with allowances, and that InvoiceDate may have a time of day. That a wrong
+// date is answered like an unknown number, and an open offer counts as an allowance, is our choice.
 func (s *Server) b2cInvalid(r request) answer {
 	f := r.data
 	number, date := f.pattern("InvoiceNo", 10, invoiceNumber), f.day("InvoiceDate")
@@ -29,6 +30,8 @@ func (s *Server) b2cInvalid(r request) answer {
 		return refuse(CodeNoSuchNumber)
 	case !i.voidedAt.IsZero():
 		return refuse(CodeVoidedBefore)
+	case slices.ContainsFunc(i.allowances, (*b2cAllowance).holds):
+		return refuse(CodeAllowanceStands)
 	}
 	i.voidedAt, i.reason = s.calendar(r.at), reason
 	s.effect(r.at, EffectVoided, r.merchant, number, r.seq, "")

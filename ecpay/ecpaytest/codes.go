@@ -40,6 +40,16 @@ const (
 	CodeTaxIDCheck   = 1200125 // recorded: wrong check digit
 	CodeNoSuchBuyer  = 6000015 // recorded: B2B, not registered as a counterparty
 
+	CodeAllowanceNoInvoice      = 2000018 // recorded: no such invoice to make an allowance of
+	CodeAllowanceTooMuch        = 2000034 // recorded: less is left of the invoice
+	CodeAllowanceUnknown        = 2000039 // recorded
+	CodeAllowanceVoided         = 2000042 // recorded: the invoice is voided
+	CodeAllowanceVoidedBefore   = 2000063 // recorded: the allowance is
+	CodeAllowanceInvoiceMissing = 2014001 // recorded: GetAllowance without InvoiceNo, checked first
+	CodeAllowanceNoMissing      = 2014003 // recorded: GetAllowance without AllowanceNo
+	CodeAllowanceAgreed         = 5070250 // recorded: the buyer has agreed to the offer
+	CodeAllowanceStands         = 5070450 // recorded: the invoice has allowances, and is not voided
+
 	CodeTaxType             = 2001019 // recorded: there is no such TaxType
 	CodeCarrierType         = 2001096 // recorded: there is no such CarrierType
 	CodeClearanceMark       = 5000007 // recorded: TaxType 2 without ClearanceMark
@@ -65,6 +75,7 @@ const (
 	CodeConfirmNotAwaited  = 9900203 // InvalidConfirm of an invoice that is not voided, or by the party that voided it
 	CodeConfirmArchiveMode = 9900204 // InvalidConfirm by a merchant in archive mode
 	CodeNoSuchAllowance    = 9900301 // GetAllowanceConfirm of an unknown number
+	CodeOfferEnded         = 9900302 // AllowanceInvalidByCollegiate of an offer that was withdrawn or has expired
 	CodeB2BRelateNumberDup = 9900401 // B2B Issue with a RelateNumber that was used before
 	CodeTrackDup           = 9900402 // AddInvoiceWordSetting of numbers that are in another range
 )
@@ -111,6 +122,17 @@ var messages = map[int]string{
 	CodeRelateNumberLong:    "自訂編號長度錯誤",
 	CodeEmailLong:           "客戶電子信箱長度錯誤",
 	CodeNoSuchAllowance:     "作業未完成(9900301)",
+	CodeOfferEnded:          "作業未完成(9900302)",
+
+	CodeAllowanceNoInvoice:      "無該筆發票資料!",
+	CodeAllowanceTooMuch:        "無足夠金額可以折讓，請確認",
+	CodeAllowanceUnknown:        "查無折讓單資料",
+	CodeAllowanceVoided:         "該發票已作廢，無法折讓",
+	CodeAllowanceVoidedBefore:   "該折讓單已作廢過",
+	CodeAllowanceInvoiceMissing: "發票號碼為必填",
+	CodeAllowanceNoMissing:      "折讓編號為必填",
+	CodeAllowanceAgreed:         "無法取消已經同意的線上折讓單",
+	CodeAllowanceStands:         "B2C作廢發票 該發票已被折讓過，無法直接作廢發票",
 
 	CodeMerchantMismatch:   "作業未完成(9900004)",
 	CodeTriggerScheduled:   "作業未完成(9900101)",

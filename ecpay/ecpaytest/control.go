@@ -23,6 +23,7 @@ func (s *Server) Control() http.Handler {
 	mux.HandleFunc("GET /_fake/effects", s.controlEffects)
 	mux.HandleFunc("GET /_fake/state", s.controlState)
 	mux.HandleFunc("POST /_fake/stage", s.controlStage)
+	mux.HandleFunc("POST /_fake/agree", s.controlAgree)
 	mux.HandleFunc("POST /_fake/faults", s.controlFaults)
 	mux.HandleFunc("DELETE /_fake/faults", func(w http.ResponseWriter, _ *http.Request) {
 		s.ClearFaults()
@@ -81,9 +82,10 @@ func (s *Server) controlState(w http.ResponseWriter, r *http.Request) {
 
 // staging is the body of POST /_fake/stage.
 type staging struct {
-	Delayed   oneOrMany[Delayed]   `json:"delayed"`
-	Invoice   oneOrMany[Invoice]   `json:"invoice"`
-	Allowance oneOrMany[Allowance] `json:"allowance"`
+	Delayed      oneOrMany[Delayed]      `json:"delayed"`
+	Invoice      oneOrMany[Invoice]      `json:"invoice"`
+	Allowance    oneOrMany[Allowance]    `json:"allowance"`
+	B2CAllowance oneOrMany[B2CAllowance] `json:"b2c_allowance"`
 }
 
 func (s *Server) controlStage(w http.ResponseWriter, r *http.Request) {
@@ -101,8 +103,11 @@ func (s *Server) controlStage(w http.ResponseWriter, r *http.Request) {
 	for _, a := range body.Allowance {
 		steps = append(steps, func() error { return s.StageAllowance(a) })
 	}
+	for _, a := range body.B2CAllowance {
+		steps = append(steps, func() error { return s.StageB2CAllowance(a) })
+	}
 	if len(steps) == 0 {
-		replyError(w, http.StatusBadRequest, errors.New(`nothing to stage: give "delayed", "invoice" or "allowance"`))
+		replyError(w, http.StatusBadRequest, errors.New(`nothing to stage: give "delayed", "invoice", "allowance" or "b2c_allowance"`))
 		return
 	}
 	for n, stage := range steps {
@@ -114,6 +119,21 @@ func (s *Server) controlStage(w http.ResponseWriter, r *http.Request) {
 	reply(w, struct {
 		Staged int `json:"staged"`
 	}{len(steps)})
+}
+
+func (s *Server) controlAgree(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		MerchantID  string `json:"merchant_id"`
+		AllowanceNo string `json:"allowance_no"`
+	}
+	if !readControl(w, r, &body) {
+		return
+	}
+	if err := s.AgreeAllowance(body.MerchantID, body.AllowanceNo); err != nil {
+		replyError(w, http.StatusBadRequest, err)
+		return
+	}
+	reply(w, struct{}{})
 }
 
 // faultJSON is a Fault whose durations are written as "1m30s". Its fields hide the embedded ones of the same name.

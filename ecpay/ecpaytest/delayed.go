@@ -36,6 +36,8 @@ type issued struct {
 
 	voidedAt time.Time // by the calendar; zero: it is not
 	reason   string
+
+	allowances []*b2cAllowance // in the order in which they were made or offered
 }
 
 // scheduleIssue starts the delay of d, or starts it anew. The caller holds mu.

@@ -171,6 +171,13 @@ func (b *bench) stageAllowance(a Allowance) {
 	}
 }
 
+func (b *bench) stageB2CAllowance(a B2CAllowance) {
+	b.t.Helper()
+	if err := b.StageB2CAllowance(a); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // effectNames are the names of the effects on a subject of the stage merchant.
 func (b *bench) effectNames(subject string) []string {
 	names := []string{}

@@ -33,9 +33,9 @@ type Effect struct {
 	At         time.Time `json:"at"`   // the server's clock
 	Name       string    `json:"name"` // one of the Effect constants
 	MerchantID string    `json:"merchant_id"`
-	Subject    string    `json:"subject"`          // Tsr or InvoiceNumber; for Issue the RelateNumber
+	Subject    string    `json:"subject"`          // Tsr, InvoiceNumber or AllowanceNo; for Issue the RelateNumber
 	CallSeq    int       `json:"call_seq"`         // the Call that caused it; 0 for the passing of time
-	Detail     string    `json:"detail,omitempty"` // for EffectIssued the number of the invoice
+	Detail     string    `json:"detail,omitempty"` // for EffectIssued the number of the invoice, for those of allowances the other number
 }
 
 // The names of effects. Staging by the Go helpers or the control API is no effect.
@@ -51,6 +51,14 @@ const (
 	EffectWordStatus    = "word_status"    // UpdateInvoiceWordStatus
 	EffectVoided        = "voided"         // Invalid
 	EffectVoidConfirmed = "void_confirmed" // B2B InvalidConfirm
+
+	// Those of B2C allowances. The first three are on the InvoiceNo, with the AllowanceNo as Detail, the others the other way
+	// round.
+	EffectAllowanceIssued    = "allowance_issued"    // Allowance, or the buyer's agreement
+	EffectAllowanceOffered   = "allowance_offered"   // AllowanceByCollegiate
+	EffectAllowanceExpired   = "allowance_expired"   // nobody agreed to the offer within 72 hours
+	EffectAllowanceVoided    = "allowance_voided"    // AllowanceInvalid
+	EffectAllowanceCancelled = "allowance_cancelled" // AllowanceInvalidByCollegiate
 )
 
 // Calls returns a copy of the ledger of requests in the order of their arrival.
@@ -73,7 +81,7 @@ func (s *Server) Effects() []Effect {
 	return slices.Clone(s.effects)
 }
 
-// EffectsOn returns the effects on one Tsr or InvoiceNumber of a merchant.
+// EffectsOn returns the effects on one Tsr, InvoiceNumber or AllowanceNo of a merchant.
 func (s *Server) EffectsOn(merchantID, subject string) []Effect {
 	s.mu.Lock()
 	defer s.mu.Unlock()

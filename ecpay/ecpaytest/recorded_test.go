@@ -113,7 +113,7 @@ func messageOf() m {
 }
 
 func knownOfAnswers() []known {
-	return slices.Concat(knownOfFields(), knownOfIssued(), knownOfChecks())
+	return slices.Concat(knownOfFields(), knownOfIssued(), knownOfAllowances(), knownOfChecks())
 }
 
 // knownOfFields: what ECPay takes in the fields of an invoice.
@@ -292,6 +292,9 @@ func TestWhatIsKnownOfECPay(t *testing.T) {
 			b.stageDelayed(Delayed{Tsr: "STAGED"})
 			b.stageDelayed(Delayed{Tsr: "ISSUED", Issued: true})
 			b.stageDelayed(Delayed{Tsr: "VOIDED", Issued: true, Voided: true})
+			if strings.Contains(row.path, "Allowance") {
+				b.stageEachB2CAllowance()
+			}
 			r := b.call(row.path, maps.Clone(row.data))
 			if r.code() != row.code {
 				t.Fatalf("got %v %v, want %v", r.code(), r.data["RtnMsg"], row.code)

@@ -18,9 +18,11 @@ type Server struct {
 	closeOnce  sync.Once
 	generation int // counts resets; a request of an earlier one changes nothing any more
 	merchants  map[string]*merchant
-	scheduled  schedule      // delayed invoices whose time will come
-	skipped    time.Duration // how far Advance has moved the calendar beyond the clock
-	minted     int           // B2C invoices so far, which gives the next its number
+	scheduled  schedule        // delayed invoices whose time will come
+	skipped    time.Duration   // how far Advance has moved the calendar beyond the clock
+	minted     int             // B2C invoices so far, which gives the next its number
+	offers     []*b2cAllowance // in the order in which they expire
+	allowed    int             // B2C allowances so far, which gives the next its number
 	calls      []*Call
 	callSeq    int
 	effects    []Effect
@@ -42,6 +44,8 @@ type merchant struct {
 	invoices   map[invoiceKey]*invoiceView
 	allowances map[string]Allowance
 	tracks     []*track
+
+	b2cAllowances map[string]*b2cAllowance // by allowance number
 
 	lastCall    time.Time
 	bannedUntil time.Time
@@ -68,7 +72,7 @@ func (s *Server) Reset() {
 		s.merchants[m.MerchantID] = newMerchant(m)
 	}
 	s.stopLate()
-	s.scheduled, s.skipped, s.minted = nil, 0, 0
+	s.scheduled, s.skipped, s.minted, s.offers, s.allowed = nil, 0, 0, nil, 0
 	s.calls, s.callSeq, s.effects, s.scripts = nil, 0, nil, nil
 }
 
@@ -82,6 +86,8 @@ func newMerchant(m Merchant) *merchant {
 		issued:     map[string]*issued{},
 		invoices:   map[invoiceKey]*invoiceView{},
 		allowances: map[string]Allowance{},
+
+		b2cAllowances: map[string]*b2cAllowance{},
 	}
 	account.platform = account.own
 	if m.PlatformHashKey != "" {
@@ -109,7 +115,7 @@ func (s *Server) IssueDue() int {
 	return s.minted - before
 }
 
-// Advance moves the calendar of delayed invoices forward by d, and does what IssueDue does. It leaves the clock that
+// Advance moves the calendar of delayed invoices and of allowances forward by d, and does what IssueDue does. It leaves the clock that
 // judges Timestamps alone, so that a client in real time can see an invoice issued that was scheduled for days ahead.
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
@@ -124,17 +130,19 @@ func (s *Server) now() time.Time { return s.cfg.Now() }
 // calendar is the time by which delayed invoices fall due.
 func (s *Server) calendar(at time.Time) time.Time { return at.Add(s.skipped) }
 
-// settle brings the state up to a moment of the clock: late effects land and due invoices are issued, in the order of
-// their times. The caller holds mu.
+// settle brings the state up to a moment of the clock: late effects land, due invoices are issued and offers of
+// allowances expire, in the order of the late effects. The caller holds mu.
 func (s *Server) settle(at time.Time) {
 	for len(s.late) > 0 && !s.late[0].due.After(at) {
 		next := s.late[0]
 		s.late = s.late[1:]
 		next.timer.Stop()
 		s.issueDue(next.due)
+		s.expireOffers(next.due)
 		s.land(next)
 	}
 	s.issueDue(at)
+	s.expireOffers(at)
 }
 
 // issueDue issues what the calendar says is due at a moment of the clock. The caller holds mu.

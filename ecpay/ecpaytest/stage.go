@@ -184,8 +184,9 @@ func (s *Server) StageAllowance(a Allowance) error {
 
 // State reports what has become of a Tsr ("pending", "scheduled", "issued", "cancelled"), of the RelateNumber of a B2C Issue
 // ("issued"), of a B2B invoice number ("valid",
-// "awaiting_confirm", "voided", "void_confirmed") or of an allowance number ("unconfirmed", "confirmed"), or "" if the
-// merchant has none of that name. Of invoices with the same number it reports the one with the latest date.
+// "awaiting_confirm", "voided", "void_confirmed"), of a B2B allowance number ("unconfirmed", "confirmed") or of a B2C one
+// ("pending", "issued", "voided", "cancelled", "expired"), or "" if the merchant has none of that name. Of invoices with the
+// same number it reports the one with the latest date.
 func (s *Server) State(merchantID, subject string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,6 +206,9 @@ func (s *Server) State(merchantID, subject string) string {
 			return "unconfirmed"
 		}
 		return "confirmed"
+	}
+	if a := m.b2cAllowances[subject]; a != nil {
+		return a.state
 	}
 	state, latest := "", ""
 	for key, view := range m.invoices {

@@ -33,6 +33,16 @@ func TestStagingRefusesWhatCannotBe(t *testing.T) {
 		{"allowance shape", func(s *Server) error {
 			return s.StageAllowance(Allowance{AllowanceNo: "1909241702402030", RtnData: "list"})
 		}, "no shape"},
+		{"B2C allowance of no invoice", func(s *Server) error { return s.StageB2CAllowance(B2CAllowance{}) }, "no such invoice"},
+		{"B2C allowance of a foreign merchant", stageAllowanceOfOne(B2CAllowance{MerchantID: "9"}), "not one of"},
+		{"B2C allowance number", stageAllowanceOfOne(B2CAllowance{AllowanceNo: "1"}), "16 digits"},
+		{
+			"B2C allowance number again",
+			stageAllowanceOfOne(B2CAllowance{AllowanceNo: paperNo, Amount: 1}, B2CAllowance{AllowanceNo: paperNo}), "used before",
+		},
+		{"B2C allowance pending and voided", stageAllowanceOfOne(B2CAllowance{Pending: true, Voided: true}), "both"},
+		{"B2C allowance of too much", stageAllowanceOfOne(B2CAllowance{Amount: 101}), "the 100 that are left"},
+		{"B2C allowance of nothing", stageAllowanceOfOne(B2CAllowance{}, B2CAllowance{}), "the 0 that are left"},
 		{"allowance of a foreign merchant", func(s *Server) error { return s.StageAllowance(Allowance{MerchantID: "9"}) }, "not one of"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -45,6 +55,19 @@ func TestStagingRefusesWhatCannotBe(t *testing.T) {
 				t.Errorf("got %v, want %q in it", err, row.want)
 			}
 		})
+	}
+}
+
+// stageAllowanceOfOne stages an invoice of 100 dollars and allowances of it.
+func stageAllowanceOfOne(all ...B2CAllowance) func(*Server) error {
+	return func(s *Server) error {
+		err := s.StageDelayed(Delayed{Tsr: "ISSUED", Issued: true})
+		for _, a := range all {
+			if a.InvoiceNo = "FK00000001"; err == nil {
+				err = s.StageB2CAllowance(a)
+			}
+		}
+		return err
 	}
 }
 
