@@ -27,7 +27,7 @@ func (r *B2BGetAllowanceConfirmRequest) Merchant() string { return r.MerchantID 
 func (r *B2BGetAllowanceConfirmRequest) Validate() error {
 	var c check
 	c.merchantID(&r.MerchantID)
-	c.matching("AllowanceNo", &r.AllowanceNo, 16, alnumChars, "letters and digits")
+	c.allowanceNo(&r.AllowanceNo)
 	return c.err(opB2BGetAllowanceConfirm)
 }
 

@@ -36,7 +36,7 @@ func (r *B2CGetIssueRequest) Validate() error {
 	case r.RelateNumber != "" && byNumber:
 		c.fail("RelateNumber", "goes alone: leave InvoiceNo and InvoiceDate empty, or it")
 	case byNumber:
-		c.matching("InvoiceNo", &r.InvoiceNo, 10, invoiceNumber, "two capital letters and eight digits, like JU11082064")
+		c.invoiceNo(&r.InvoiceNo)
 		c.date("InvoiceDate", &r.InvoiceDate)
 	default:
 		c.code("RelateNumber", &r.RelateNumber, 50)

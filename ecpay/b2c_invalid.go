@@ -31,7 +31,7 @@ func (r *B2CInvalidRequest) Merchant() string { return r.MerchantID }
 func (r *B2CInvalidRequest) Validate() error {
 	var c check
 	c.merchantID(&r.MerchantID)
-	c.matching("InvoiceNo", &r.InvoiceNo, 10, invoiceNumber, "two capital letters and eight digits, like JU11082064")
+	c.invoiceNo(&r.InvoiceNo)
 	c.date("InvoiceDate", &r.InvoiceDate)
 	c.text("Reason", &r.Reason, 20, true)
 	return c.err(opB2CInvalid)

@@ -11,6 +11,7 @@ var problemsZhTW = map[string]string{
 	"must be letters and digits":                                                      "須為英數字",
 	`may hold letters, digits, "-" and "_" only`:                                      "只能有英數字、「-」與「_」",
 	"must be two capital letters and eight digits, like VG11000002":                   "須為兩個大寫字母加八位數字，例如 VG11000002",
+	"must be two capital letters and eight digits, like JU11082064":                   "須為兩個大寫字母加八位數字，例如 JU11082064",
 	"must be a calendar day written yyyy-mm-dd (Asia/Taipei), like 2019-09-23":        "須為日期，格式為 yyyy-mm-dd（台北時區），例如 2019-09-23",
 	"must be in the years 2000 to 2099; a year of the Republic of China is 1911 less": "年份須為西元 2000 至 2099 年（民國年加 1911）",
 	"may not hold control characters or broken UTF-8":                                 "不可有控制字元或錯誤的 UTF-8",

@@ -149,6 +149,15 @@ func (c *check) invoiceNumber(v *string) {
 	}
 }
 
+// invoiceNo is what B2C calls the InvoiceNumber of B2B.
+func (c *check) invoiceNo(v *string) {
+	c.matching("InvoiceNo", v, 10, invoiceNumber, "two capital letters and eight digits, like JU11082064")
+}
+
+func (c *check) allowanceNo(v *string) {
+	c.matching("AllowanceNo", v, 16, alnumChars, "letters and digits")
+}
+
 // date accepts yyyy-mm-dd and yyyy/mm/dd and leaves the former. No look at the
 // clock: a worker whose clock is wrong must not kill a task for its date.
 func (c *check) date(field string, v *string) {
