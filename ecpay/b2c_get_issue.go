@@ -65,4 +65,8 @@ type B2CGetIssueResponse struct {
 	IIS_Issue_Status   Text `json:",omitempty"`
 	IIS_Upload_Status  Text `json:",omitempty"`
 	IIS_Upload_Date    Text `json:",omitempty"`
+	// IIS_Remain_Allowance_Amt is what allowances have left of the invoice, in dollars
+	// with tax. An allowance has no unique key: this, before and after, tells whether one
+	// was made.
+	IIS_Remain_Allowance_Amt Text `json:",omitempty"`
 }

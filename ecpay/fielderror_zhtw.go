@@ -12,6 +12,13 @@ var problemsZhTW = map[string]string{
 	`may hold letters, digits, "-" and "_" only`:                                      "只能有英數字、「-」與「_」",
 	"must be two capital letters and eight digits, like VG11000002":                   "須為兩個大寫字母加八位數字，例如 VG11000002",
 	"must be two capital letters and eight digits, like JU11082064":                   "須為兩個大寫字母加八位數字，例如 JU11082064",
+	"must be digits":                                                                  "須為數字",
+	"must be e-mail addresses, separated by semicolons":                               "須為電子郵件地址，多個地址以分號分隔",
+	"must be a number in decimal digits, like 100 or 10.5":                            "須為十進位數字，例如 100 或 10.5",
+	"must be whole dollars, without a decimal point":                                  "須為整數金額，不可有小數點",
+	"must be the sum of all ItemAmount, rounded to whole dollars":                     "須等於各項 ItemAmount 加總後四捨五入的金額",
+	"0 goes with AllowanceNo alone: leave InvoiceNo and Date empty":                   "為 0 時只用 AllowanceNo，InvoiceNo 與 Date 須留空",
+	"1 and 2 go with InvoiceNo and Date: leave AllowanceNo empty":                     "為 1 或 2 時用 InvoiceNo 與 Date，AllowanceNo 須留空",
 	"must be a calendar day written yyyy-mm-dd (Asia/Taipei), like 2019-09-23":        "須為日期，格式為 yyyy-mm-dd（台北時區），例如 2019-09-23",
 	"must be in the years 2000 to 2099; a year of the Republic of China is 1911 less": "年份須為西元 2000 至 2099 年（民國年加 1911）",
 	"may not hold control characters or broken UTF-8":                                 "不可有控制字元或錯誤的 UTF-8",
@@ -31,11 +38,20 @@ func (e FieldError) ProblemZhTW() string {
 	if got, _ := fmt.Sscanf(e.Problem, "has %d entries, %d to %d are allowed", &n, &least, &most); got == 3 {
 		return fmt.Sprintf("有 %d 項，須為 %d 至 %d 項", n, least, most)
 	}
+	if got, _ := fmt.Sscanf(e.Problem, "may have at most %d digits before the decimal point and %d after it", &n, &most); got == 2 {
+		return fmt.Sprintf("整數至多 %d 位，小數至多 %d 位", n, most)
+	}
+	if got, _ := fmt.Sscanf(e.Problem, "must be at most %d", &most); got == 1 {
+		return fmt.Sprintf("不可超過 %d", most)
+	}
 	if got, _ := fmt.Sscanf(e.Problem, "must be 1 to %d days with DelayFlag 1", &most); got == 1 {
 		return fmt.Sprintf("DelayFlag 為 1 時須為 1 至 %d 天，為 2 時須為 0 至 %d 天", most, most)
 	}
 	if got, _ := fmt.Sscanf(e.Problem, "must be %d to %d days", &least, &most); got == 2 {
 		return fmt.Sprintf("須為 %d 至 %d 天", least, most)
+	}
+	if got, _ := fmt.Sscanf(e.Problem, "must be %d to %d", &least, &most); got == 2 {
+		return fmt.Sprintf("須為 %d 至 %d", least, most)
 	}
 	if values, ok := strings.CutPrefix(e.Problem, "must be one of "); ok {
 		return "須為下列之一：" + values

@@ -17,16 +17,22 @@ var errAnother = errors.New("the answer is about another subject")
 // about, in all its spellings. What is not there is empty.
 type subject struct {
 	MerchantID, IIS_Mer_ID               Text // ECPay's spelling
+	IA_Mer_ID, AI_Mer_ID                 Text
 	RelateNumber, IIS_Relate_Number      Text
 	Tsr, OrderNumber                     Text
 	InvoiceNumber, InvoiceNo, IIS_Number Text
+	IA_Invoice_No, AI_Invoice_No         Text
 	InvoiceDate, IIS_Create_Date         Text
+	IA_Invoice_Issue_Date                Text
 	AllowanceNo, IA_Allow_No             Text
+	AI_Allow_No                          Text
+	SearchType, Date, IA_Date            Text // Date is what SearchType says
 }
 
 // checkSubject compares the Data of an answer with that of its request. An answer
-// need not say what it is about, in itself or in its RtnData; one that names another
-// merchant, order or invoice proves nothing about this one.
+// need not say what it is about, in itself, in its RtnData or in the rows of its
+// AllowanceInfo; one that names another merchant, order, invoice or allowance proves
+// nothing about this one.
 func (m *Merchant) checkSubject(request, answer []byte) error {
 	var asked subject
 	if err := json.Unmarshal(request, &asked); err != nil {
@@ -34,14 +40,17 @@ func (m *Merchant) checkSubject(request, answer []byte) error {
 	}
 	var got struct {
 		subject
-		RtnData json.RawMessage
+		RtnData       json.RawMessage
+		AllowanceInfo json.RawMessage
 	}
 	if err := json.Unmarshal(answer, &got); err != nil {
 		return fmt.Errorf("%w: unexpected shape of what it is about", ErrUnreadable)
 	}
 	var inner Nested[subject]
 	_ = json.Unmarshal(got.RtnData, &inner) // a list or a sentence names nothing
-	for _, s := range []subject{got.subject, inner.Value} {
+	var rows Nested[[]subject]
+	_ = json.Unmarshal(got.AllowanceInfo, &rows)
+	for _, s := range append(rows.Value, got.subject, inner.Value) {
 		if field := m.another(asked, s); field != "" {
 			return fmt.Errorf("%w, by its %s", errAnother, field)
 		}
@@ -51,10 +60,17 @@ func (m *Merchant) checkSubject(request, answer []byte) error {
 
 // another names the first field by which two subjects differ.
 func (m *Merchant) another(asked, got subject) string {
-	for _, id := range []Text{got.MerchantID, got.IIS_Mer_ID} {
+	for _, id := range []Text{got.MerchantID, got.IIS_Mer_ID, got.IA_Mer_ID, got.AI_Mer_ID} {
 		if !m.isMeant(id) {
 			return "MerchantID"
 		}
+	}
+	var allowed Text // the day of an allowance that is asked about
+	switch string(asked.SearchType) {
+	case ByInvoiceDate:
+		asked.InvoiceDate = asked.Date
+	case ByAllowanceDate:
+		allowed = asked.Date
 	}
 	for _, f := range []struct {
 		field      string
@@ -65,10 +81,11 @@ func (m *Merchant) another(asked, got subject) string {
 		{"Tsr", asked.Tsr, cmp.Or(got.Tsr, got.OrderNumber), strings.EqualFold},
 		{
 			"InvoiceNumber", cmp.Or(asked.InvoiceNumber, asked.InvoiceNo),
-			cmp.Or(got.InvoiceNumber, got.InvoiceNo, got.IIS_Number), strings.EqualFold,
+			cmp.Or(got.InvoiceNumber, got.InvoiceNo, got.IIS_Number, got.IA_Invoice_No, got.AI_Invoice_No), strings.EqualFold,
 		},
-		{"InvoiceDate", asked.InvoiceDate, cmp.Or(got.InvoiceDate, got.IIS_Create_Date), sameDay},
-		{"AllowanceNo", asked.AllowanceNo, cmp.Or(got.AllowanceNo, got.IA_Allow_No), strings.EqualFold},
+		{"InvoiceDate", asked.InvoiceDate, cmp.Or(got.InvoiceDate, got.IIS_Create_Date, got.IA_Invoice_Issue_Date), sameDay},
+		{"AllowanceNo", asked.AllowanceNo, cmp.Or(got.AllowanceNo, got.IA_Allow_No, got.AI_Allow_No), strings.EqualFold},
+		{"Date", allowed, got.IA_Date, sameDay},
 	} {
 		asked, got := strings.TrimSpace(string(f.asked)), strings.TrimSpace(string(f.got))
 		if asked != "" && got != "" && !f.same(asked, got) {

@@ -158,6 +158,23 @@ func (c *check) allowanceNo(v *string) {
 	c.matching("AllowanceNo", v, 16, alnumChars, "letters and digits")
 }
 
+// mails are e-mail addresses, separated by semicolons. Whether they are in use is not
+// theirs to tell.
+func (c *check) mails(field string, v *string, limit int, required bool) {
+	told := len(c.fields)
+	c.text(field, v, limit, required)
+	if *v == "" || len(c.fields) > told {
+		return
+	}
+	for mail := range strings.SplitSeq(*v, ";") {
+		name, host, _ := strings.Cut(strings.TrimSpace(mail), "@")
+		if name == "" || host == "" || strings.ContainsAny(name+host, "@, ") {
+			c.fail(field, "must be e-mail addresses, separated by semicolons")
+			return
+		}
+	}
+}
+
 // date accepts yyyy-mm-dd and yyyy/mm/dd and leaves the former. No look at the
 // clock: a worker whose clock is wrong must not kill a task for its date.
 func (c *check) date(field string, v *string) {
