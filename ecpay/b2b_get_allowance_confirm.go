@@ -5,6 +5,7 @@ import "context"
 var opB2BGetAllowanceConfirm = Operation{
 	Name: "GetAllowanceConfirm", Category: B2B,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2BGetAllowanceConfirmRequest) },
 	newResponse: func() Response { return new(B2BGetAllowanceConfirmResponse) },
 }
 

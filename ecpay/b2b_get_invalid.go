@@ -5,6 +5,7 @@ import "context"
 var opB2BGetInvalid = Operation{
 	Name: "GetInvalid", Category: B2B,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2BGetInvalidRequest) },
 	newResponse: func() Response { return new(B2BGetInvalidResponse) },
 }
 

@@ -5,6 +5,7 @@ import "context"
 var opB2BGetInvalidConfirm = Operation{
 	Name: "GetInvalidConfirm", Category: B2B,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2BGetInvalidConfirmRequest) },
 	newResponse: func() Response { return new(B2BGetInvalidConfirmResponse) },
 }
 

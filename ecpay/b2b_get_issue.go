@@ -5,6 +5,7 @@ import "context"
 var opB2BGetIssue = Operation{
 	Name: "GetIssue", Category: B2B,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2BGetIssueRequest) },
 	newResponse: func() Response { return new(B2BGetIssueResponse) },
 }
 

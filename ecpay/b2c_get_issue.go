@@ -5,6 +5,7 @@ import "context"
 var opB2CGetIssue = Operation{
 	Name: "GetIssue", Category: B2C,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2CGetIssueRequest) },
 	newResponse: func() Response { return new(B2CGetIssueResponse) },
 }
 

@@ -38,6 +38,7 @@ type Operation struct {
 	// saying what it did: success that wants to be verified by a query.
 	Accepted []int64
 
+	newRequest  func() Request // of queries
 	newResponse func() Response
 }
 
@@ -78,6 +79,15 @@ func ParseOperationID(s string) (OperationID, error) {
 	default:
 		return OperationID{}, fmt.Errorf("operation %q is more than one: write %s", s, strings.Join(found, " or "))
 	}
+}
+
+// NewQuery returns an empty request of a query, nil for a write: those are made by whoever
+// knows what is in them.
+func (o Operation) NewQuery() Request {
+	if o.newRequest == nil {
+		return nil
+	}
+	return o.newRequest()
 }
 
 // Succeeded reports whether an RtnCode is in the operation's success set.

@@ -52,25 +52,13 @@ func (p *program) checkECPay(ctx context.Context) []finding {
 }
 
 const (
-	// askTimeout bounds all questions together, answerTimeout one of them, and turnWait
-	// how long its turn is waited for.
-	askTimeout    = 20 * time.Second
-	answerTimeout = 5 * time.Second
-	turnWait      = 5 * time.Second
+	// askTimeout bounds all questions together, and turnWait how long the turn of one is
+	// waited for.
+	askTimeout = 20 * time.Second
+	turnWait   = 5 * time.Second
 	// askedAtOnce is how many merchants are asked at the same time.
 	askedAtOnce = 4
 )
-
-// asker asks ECPay a question for each merchant.
-type asker struct {
-	cfg       *config.Config
-	client    *ecpay.Client
-	questions *gate.Questions // nil without a Redis that can be used
-	standing  map[string]merchants.Merchant
-
-	mu     sync.Mutex
-	banned bool // ECPay said 403 to one: nobody else is asked
-}
 
 // askMerchants asks for each merchant a question that changes nothing and that only
 // works with the right keys and an enabled service. offline means that it would be of no
@@ -83,18 +71,18 @@ func (p *program) askMerchants(
 	if offline {
 		return []finding{{Check: check, Status: statusWarning, Detail: "not asked: ECPay is not reachable, or would refuse our clock"}}
 	}
-	base, err := p.cfg.BaseURL()
-	if err != nil {
+	var questions *gate.Questions
+	if rdb != nil {
+		questions = gate.NewQuestions(rdb)
+	}
+	if _, err := p.cfg.BaseURL(); err != nil {
 		return nil // said before
 	}
-	a := &asker{cfg: p.cfg, standing: standing}
-	if a.client, err = ecpay.New(ecpay.Config{BaseURL: base, Timeout: answerTimeout, Codes: dir.Codes}); err != nil {
+	a, err := p.newAsker("doctor", turnWait, dir, questions)
+	if err != nil {
 		return []finding{{Check: check, Status: statusFailed, Detail: err.Error()}}
 	}
 	defer a.client.CloseIdleConnections()
-	if rdb != nil {
-		a.questions = gate.NewQuestions(rdb)
-	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	merchants := dir.All()
@@ -105,7 +93,7 @@ func (p *program) askMerchants(
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			answers[i] = a.merchant(ctx, m)
+			answers[i] = a.merchant(ctx, m, standing[m.ID()].Ban)
 		})
 	}
 	all.Wait()
@@ -145,27 +133,27 @@ func nothing(merchantID string) []ecpay.Request {
 const transDisabled = 115
 
 // merchant asks by GetIssue of B2C, and by that of B2B where B2C is not enabled.
-func (a *asker) merchant(ctx context.Context, m worker.Merchant) finding {
+func (a *asker) merchant(ctx context.Context, m worker.Merchant, ban *merchants.Ban) finding {
 	check := "merchant " + m.ID()
 	notAsked := func(why string) finding {
 		return finding{Check: check, Status: statusWarning, Detail: "not asked: " + why}
 	}
-	if b := a.standing[m.ID()].Ban; b != nil && time.Now().Before(b.Until) {
-		return notAsked("ECPay wants no request before " + taipei(&b.Until) + " (Asia/Taipei)")
+	if ban != nil && time.Now().Before(ban.Until) {
+		return notAsked("ECPay wants no request before " + taipei(&ban.Until) + " (Asia/Taipei)")
 	}
 	for _, req := range nothing(m.ID()) {
-		var answer *ecpay.Error
-		if why := a.once(ctx, m, req, &answer); why != "" {
+		_, refusal, why := a.once(ctx, m, req)
+		if why != "" {
 			return notAsked(why)
 		}
 		service := string(req.Operation().Category)
 		switch {
-		case answer == nil, answer.TransCode == 1 && answer.RtnCode != 0:
+		case refusal == nil, refusal.TransCode == 1 && refusal.RtnCode != 0:
 			return finding{Check: check, Status: statusOK, Detail: fmt.Sprintf("merchant %s: ECPay (%s) takes the keys", m.ID(), service)}
-		case answer.TransCode == transDisabled:
+		case refusal.TransCode == transDisabled:
 			continue
 		default:
-			return refusedBy(check, answer)
+			return refusedBy(check, refusal)
 		}
 	}
 	return found(check, statusFailed, "ECPay has neither B2C nor B2B enabled for it (TransCode 115)",
@@ -191,69 +179,4 @@ func refusedBy(check string, answer *ecpay.Error) finding {
 		f.Status = statusWarning
 	}
 	return f
-}
-
-// once sends one question when it is its turn. It returns why it did not, or nothing.
-func (a *asker) once(ctx context.Context, m worker.Merchant, req ecpay.Request, answer **ecpay.Error) (whyNot string) {
-	a.mu.Lock()
-	banned := a.banned
-	a.mu.Unlock()
-	if banned {
-		return "ECPay bans another merchant of this address"
-	}
-	interval := a.cfg.MerchantInterval
-	if m.Interval != nil {
-		interval = *m.Interval
-	}
-	q := gate.Question{MerchantID: m.ID(), Token: "doctor:" + rand.Text(),
-		Interval: interval, InFlight: a.cfg.MerchantInFlight, Life: answerTimeout + time.Second}
-	if why := a.turn(ctx, q); why != "" {
-		return why
-	}
-	_, err := a.client.Do(ctx, m.Merchant, req)
-	pause, why := time.Duration(0), ""
-	if errors.As(err, answer) && (*answer).Kind == ecpay.Throttled {
-		pause, why = a.cfg.BanPause, (*answer).Msg
-		if (*answer).RetryAfter > 0 {
-			pause = (*answer).RetryAfter
-		}
-		a.mu.Lock()
-		a.banned = true
-		a.mu.Unlock()
-	}
-	if a.questions != nil {
-		// Should this be lost, the request counts as in flight for a few seconds more.
-		_ = a.questions.Over(context.WithoutCancel(ctx), q, pause, why)
-	}
-	if err != nil && *answer == nil {
-		return err.Error()
-	}
-	return ""
-}
-
-// turn waits for the merchant's turn in the fleet. Without a Redis that can be used no
-// worker sends anything, and one question comes first.
-func (a *asker) turn(ctx context.Context, q gate.Question) (whyNot string) {
-	if a.questions == nil {
-		return ""
-	}
-	for end := time.Now().Add(turnWait); ; {
-		t, err := a.questions.Ask(ctx, q)
-		switch {
-		case ctx.Err() != nil:
-			return "there was no time left"
-		case err != nil:
-			return "" // Redis takes no writes, so that workers send nothing
-		case t.Wait == 0:
-			return ""
-		case t.Why != gate.ForTurn:
-			return "ECPay wants a pause"
-		case time.Now().Add(t.Wait).After(end):
-			return "its turn comes later"
-		}
-		select {
-		case <-time.After(t.Wait):
-		case <-ctx.Done():
-		}
-	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/relay"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -175,12 +174,8 @@ func (p *program) askAboutOrders(
 	if err != nil {
 		return nil, err
 	}
-	base, err := p.cfg.BaseURL()
+	ask, err := p.newAsker("verify", turnWait, dir, gate.NewQuestions(rdb))
 	if err != nil {
-		return nil, err
-	}
-	ask := &asker{cfg: p.cfg, questions: gate.NewQuestions(rdb)}
-	if ask.client, err = ecpay.New(ecpay.Config{BaseURL: base, Timeout: answerTimeout, Codes: dir.Codes}); err != nil {
 		return nil, err
 	}
 	defer ask.client.CloseIdleConnections()
@@ -207,12 +202,9 @@ func (a *asker) order(ctx context.Context, dir *config.Directory, o relay.Order)
 	if question == nil {
 		return "its RelateNumber is not known"
 	}
-	var answer *ecpay.Error
-	if why := a.once(ctx, m, question.Request, &answer); why != "" {
-		return why
+	_, refusal, why := a.once(ctx, m, question.Request)
+	if why == "" && refusal != nil {
+		why = refusal.Error()
 	}
-	if answer != nil {
-		return answer.Error()
-	}
-	return ""
+	return why
 }

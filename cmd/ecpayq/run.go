@@ -152,11 +152,7 @@ func hintFor(err error) string {
 	case errors.As(err, &h):
 		return h.Text
 	case errors.As(err, &invalid):
-		flags := make([]string, len(invalid.Fields))
-		for i, f := range invalid.Fields {
-			flags[i] = "--" + tasks.FlagName(f.Field)
-		}
-		return "nothing was stored; mend " + strings.Join(flags, ", ")
+		return "nothing was stored; mend " + strings.Join(flagsOf(err), ", ")
 	case errors.As(err, &gap):
 		return "ecpayq outcomes --after " + gap.Next
 	case errors.Is(err, enqueue.ErrStuck):
@@ -181,6 +177,19 @@ func hintFor(err error) string {
 	return redisHint(err).En
 }
 
+// flagsOf are the flags of the fields that an error is about.
+func flagsOf(err error) []string {
+	var invalid *ecpay.ValidationError
+	if !errors.As(err, &invalid) {
+		return nil
+	}
+	flags := make([]string, len(invalid.Fields))
+	for i, f := range invalid.Fields {
+		flags[i] = "--" + tasks.FlagName(f.Field)
+	}
+	return flags
+}
+
 func newRoot(s streams) (*program, *cli.Command) {
 	p := &program{streams: s, cfg: &config.Config{Env: s.env}}
 	p.traces = newTraces(s)
@@ -190,7 +199,7 @@ func newRoot(s streams) (*program, *cli.Command) {
 		Version: version,
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
-			p.workerCommand(), p.enqueueCommand(), p.taskCommand(), p.deadCommand(), p.merchantCommand(), p.scheduleCommand(),
+			p.workerCommand(), p.enqueueCommand(), p.queryCommand(), p.taskCommand(), p.deadCommand(), p.merchantCommand(), p.scheduleCommand(),
 			p.outcomesCommand(), p.webhookCommand(), p.outboxCommand(), p.auditCommand(), p.dashboardCommand(), p.apiCommand(), p.doctorCommand(),
 			p.healthcheckCommand(), p.versionCommand(),
 		},

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/redis/go-redis/v9"
+	"github.com/urfave/cli/v3"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// queryCommand has a subcommand for every query of ECPay's, with a flag for every field.
+func (p *program) queryCommand() *cli.Command {
+	c := &cli.Command{
+		Name: "query", Usage: "ask ECPay something at once, along the merchant's pace; nothing is stored",
+	}
+	for _, op := range ecpay.Operations() {
+		if op.NewQuery() != nil {
+			c.Commands = append(c.Commands, p.queryOf(op))
+		}
+	}
+	return c
+}
+
+// queryEnv are the settings that a query reads: where Redis and ECPay are, the keys, the pace. ECPAYQ_MERCHANT_ID has no
+// flag of its own here: it names the merchant whose keys are in variables, and --merchant-id the one that is asked for.
+var queryEnv = []string{
+	"ECPAYQ_REDIS_URL", "ECPAYQ_REDIS_URL_FILE", "ECPAYQ_ECPAY_URL", "ECPAYQ_CONFIG", "ECPAYQ_MERCHANT_ID_FILE",
+	"ECPAYQ_HASH_KEY_FILE", "ECPAYQ_HASH_IV_FILE",
+	"ECPAYQ_PLATFORM_ID", "ECPAYQ_PLATFORM_ID_FILE", "ECPAYQ_MERCHANT_INTERVAL", "ECPAYQ_MERCHANT_IN_FLIGHT", "ECPAYQ_BAN_PAUSE",
+}
+
+func (p *program) queryOf(op ecpay.Operation) *cli.Command {
+	c := &cli.Command{
+		Name: strings.ToLower(string(op.Category)) + "-" + tasks.FlagName(op.Name), Usage: "ECPay " + op.String(),
+		Description: "Prints what ECPay answers, without the buyer's data. Exit code 1 where it finds nothing or refuses: that is\n" +
+			"printed, too, with the kind and what the code means.",
+	}
+	for _, env := range queryEnv {
+		c.Flags = append(c.Flags, p.cfg.FlagOf(env))
+	}
+	c.Flags = append(c.Flags, jsonFlag(), &config.DurationFlag{
+		Name: "timeout", Usage: "how long the merchant's turn is waited for, which workers may have", Value: 30 * time.Second,
+	})
+	for _, f := range queryFields(reflect.TypeOf(op.NewQuery()).Elem()) {
+		if flag := p.fieldFlag(f, fieldOf(op.NewQuery(), f.Name).Type()); flag != nil {
+			c.Flags = append(c.Flags, flag)
+		}
+	}
+	c.Action = func(ctx context.Context, c *cli.Command) error {
+		if err := noArgs(c); err != nil {
+			return err
+		}
+		p.cfg.MerchantID, _ = p.env("ECPAYQ_MERCHANT_ID")
+		req := op.NewQuery()
+		fill(c, reflect.ValueOf(req).Elem())
+		if err := req.Validate(); err != nil {
+			return &config.Hint{Err: err, Text: "nothing was asked; mend " + strings.Join(flagsOf(err), ", ")}
+		}
+		return p.withRedis(func(rdb redis.UniversalClient) error { return p.query(ctx, c, rdb, req) })
+	}
+	return c
+}
+
+func fieldOf(req ecpay.Request, name string) reflect.Value {
+	return reflect.ValueOf(req).Elem().FieldByName(name)
+}
+
+// answered is what ECPay said to a query.
+type answered struct {
+	Operation string     `json:"operation"`
+	Kind      ecpay.Kind `json:"kind"`
+	RtnCode   int64      `json:"rtn_code"`
+	RtnMsg    string     `json:"rtn_msg"`
+	// Meaning is what the table of codes says of a refusal, in English and in the Chinese of Taiwan.
+	Meaning   string         `json:"meaning,omitempty"`
+	MeaningZh string         `json:"meaning_zh,omitempty"`
+	Answer    ecpay.Response `json:"answer,omitempty"`
+}
+
+func (p *program) query(ctx context.Context, c *cli.Command, rdb redis.UniversalClient, req ecpay.Request) error {
+	dir, err := p.cfg.Open()
+	if err != nil {
+		return err
+	}
+	m, err := dir.Merchant(ctx, req.Merchant())
+	if err != nil {
+		return err
+	}
+	ask, err := p.newAsker("query", c.Duration("timeout"), dir, gate.NewQuestions(rdb))
+	if err != nil {
+		return err
+	}
+	defer ask.client.CloseIdleConnections()
+	answer, refusal, why := ask.once(ctx, m, req)
+	switch {
+	case why != "":
+		return &config.Hint{Err: fmt.Errorf("%s was not asked: %s", req.Operation(), why), Text: "asking again is safe; --timeout waits longer"}
+	case refusal != nil && refusal.RtnCode == 0:
+		f := refusedBy("", refusal)
+		return &config.Hint{Err: refusal, Text: strings.TrimPrefix(f.Hint+"\n"+f.HintZH, "\n")}
+	}
+	a := answered{Operation: req.Operation().String(), Kind: ecpay.KindOf(nil), Answer: answer}
+	if refusal != nil {
+		a.Kind, a.RtnCode, a.RtnMsg = refusal.Kind, refusal.RtnCode, refusal.Msg
+		row, _ := dir.Codes.Lookup(req.Operation().ID(), refusal.RtnCode, 0)
+		a.Meaning, a.MeaningZh = row.En, row.ZhTW
+	} else {
+		a.RtnCode, a.RtnMsg = answer.Result()
+	}
+	if err := p.printAnswer(c, a); err != nil {
+		return err
+	}
+	if refusal != nil {
+		return errSilent
+	}
+	return nil
+}
+
+func (p *program) printAnswer(c *cli.Command, a answered) error {
+	if !p.wantsTable(c) {
+		return p.printJSON(a)
+	}
+	rows := []table.Row{{"operation", a.Operation}, {"kind", a.Kind.String()}, {"RtnCode", a.RtnCode}, {"RtnMsg", a.RtnMsg}}
+	if a.Meaning != "" {
+		rows = append(rows, table.Row{"meaning", a.Meaning + " / " + a.MeaningZh})
+	}
+	if a.Answer != nil {
+		more, err := answerRows(a.Answer)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, more...)
+	}
+	p.printTable(nil, rows)
+	return nil
+}
