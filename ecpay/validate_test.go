@@ -93,10 +93,14 @@ func with(r *B2CDelayIssueRequest, f func(*B2CDelayIssueRequest)) *B2CDelayIssue
 }
 
 func goodDelayIssue() *B2CDelayIssueRequest {
-	return &B2CDelayIssueRequest{
+	return &B2CDelayIssueRequest{B2CInvoice: goodInvoice(), DelayFlag: DelayTriggered, Tsr: "R1"}
+}
+
+func goodInvoice() B2CInvoice {
+	return B2CInvoice{
 		MerchantID: "2000132", RelateNumber: "R1", CustomerEmail: "a@example.com", Print: "0", Donation: "0",
-		TaxType: "1", SalesAmount: 100, InvType: "07", Vat: "1", DelayFlag: DelayTriggered, Tsr: "R1",
-		Items: []B2CDelayIssueItem{
+		TaxType: "1", SalesAmount: 100, InvType: "07", Vat: "1",
+		Items: []B2CInvoiceItem{
 			{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100"},
 		},
 	}

@@ -91,11 +91,14 @@ func (t *tour) run(ctx context.Context) ([]result, error) {
 func (t *tour) stage(ctx context.Context) error {
 	for tsr, days := range map[string]int{"TOUR0001": 0, "TOUR0002": 3, "TOUR0003": 0, "TOUR0004": 0, "TOUR0005": 0} {
 		_, err := t.ecpay.B2CDelayIssue(ctx, t.merchant, &ecpay.B2CDelayIssueRequest{
-			MerchantID: merchantID, RelateNumber: tsr, Tsr: tsr, CustomerEmail: "buyer@example.com", Print: "0", Donation: "0",
-			TaxType: "1", SalesAmount: 100, InvType: "07", Vat: "1", DelayFlag: ecpay.DelayTriggered, DelayDay: days,
-			Items: []ecpay.B2CDelayIssueItem{
-				{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100"},
+			B2CInvoice: ecpay.B2CInvoice{
+				MerchantID: merchantID, RelateNumber: tsr, CustomerEmail: "buyer@example.com", Print: "0", Donation: "0",
+				TaxType: "1", SalesAmount: 100, InvType: "07", Vat: "1",
+				Items: []ecpay.B2CInvoiceItem{
+					{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100"},
+				},
 			},
+			Tsr: tsr, DelayFlag: ecpay.DelayTriggered, DelayDay: days,
 		})
 		if err != nil {
 			return err
