@@ -24,9 +24,20 @@ var problemsZhTW = map[string]string{
 	"may not hold control characters or broken UTF-8":                                 "不可有控制字元或錯誤的 UTF-8",
 	"may not hold anything like an HTML tag":                                          "不可有類似 HTML 標籤的文字",
 	"must be 0 (sales) or 1 (purchase)":                                               "須為 0（銷項）或 1（進項）",
-	"or CustomerEmail is required":                                                    "與 CustomerEmail 至少須填一項",
-	"must be more than 0":                                                             "須大於 0",
-	"goes alone: leave InvoiceNo and InvoiceDate empty, or it":                        "須單獨使用：InvoiceNo 與 InvoiceDate 須留空，或留空此欄",
+	"must be eight digits":                                                            "須為八位數字",
+	"is no 統一編號: its check digit is wrong; look at it again":                          "不是有效的統一編號：檢查碼不符，請再確認",
+	"must be three to seven digits":                                                   "須為三至七位數字",
+	`must be a slash and seven of 0-9, A-Z, "+", "-" and ".", like /ABC+123`:          "須為「/」加七個字元（0-9、A-Z、「+」、「-」、「.」），例如 /ABC+123",
+	"must be two capital letters and fourteen digits with CarrierType 2":              "CarrierType 為 2 時須為兩個大寫英文字母加十四位數字",
+	"must be 0 with a CarrierType: leave one of them out":                             "使用載具時須為 0；載具與列印請擇一",
+	"needs Print 1 or a CarrierType":                                                  "須搭配 Print 1（列印）或載具（CarrierType）",
+	"must be the sum of all ItemAmount, rounded":                                      "須等於各項 ItemAmount 加總後四捨五入的金額",
+	"must be 0 to 8":               "須為 0 至 8",
+	"may not be less than 0":       "不可小於 0",
+	"is larger than any amount":    "金額過大",
+	"or CustomerEmail is required": "與 CustomerEmail 至少須填一項",
+	"must be more than 0":          "須大於 0",
+	"goes alone: leave InvoiceNo and InvoiceDate empty, or it": "須單獨使用：InvoiceNo 與 InvoiceDate 須留空，或留空此欄",
 }
 
 // ProblemZhTW is the problem in the Chinese of Taiwan.
@@ -43,6 +54,10 @@ func (e FieldError) ProblemZhTW() string {
 	}
 	if got, _ := fmt.Sscanf(e.Problem, "must be at most %d", &most); got == 1 {
 		return fmt.Sprintf("不可超過 %d", most)
+	}
+	const decimal = "must be a decimal number like 12.5, with at most %d digits before the point and %d after it"
+	if got, _ := fmt.Sscanf(e.Problem, decimal, &n, &most); got == 2 {
+		return fmt.Sprintf("須為數字（例如 12.5），整數至多 %d 位、小數至多 %d 位", n, most)
 	}
 	if got, _ := fmt.Sscanf(e.Problem, "must be 1 to %d days with DelayFlag 1", &most); got == 1 {
 		return fmt.Sprintf("DelayFlag 為 1 時須為 1 至 %d 天，為 2 時須為 0 至 %d 天", most, most)

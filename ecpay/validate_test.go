@@ -61,9 +61,12 @@ func TestValidation(t *testing.T) {
 		"delay flag 1 day 0": {
 			with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.DelayFlag, r.DelayDay = DelayAuto, 0 }), []string{"DelayDay"},
 		},
-		"delay no items":        {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.Items = nil }), []string{"Items"}},
-		"delay no contact":      {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.CustomerEmail = "" }), []string{"CustomerPhone"}},
-		"delay zero tax reason": {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.TaxType = "2" }), []string{"ZeroTaxRateReason"}},
+		"delay no items":   {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.Items = nil }), []string{"Items"}},
+		"delay no contact": {with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.CustomerEmail = "" }), []string{"CustomerPhone"}},
+		"delay zero tax reason": {
+			with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.TaxType, r.ClearanceMark = "2", "1" }),
+			[]string{"ZeroTaxRateReason"},
+		},
 		"delay printed": {
 			with(goodDelayIssue(), func(r *B2CDelayIssueRequest) { r.Print = "1" }), []string{"CustomerName", "CustomerAddr"},
 		},
@@ -71,20 +74,31 @@ func TestValidation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := tc.req.Validate()
-			var got []string
-			var v *ValidationError
-			if errors.As(err, &v) {
-				for _, f := range v.Fields {
-					got = append(got, f.Field)
-				}
-			} else if err != nil {
-				t.Fatalf("error of type %T", err)
-			}
-			if diff := cmp.Diff(tc.fields, got); diff != "" {
+			if diff := cmp.Diff(tc.fields, fieldsOf(t, err)); diff != "" {
 				t.Errorf("fields (-want +got):\n%s%v", diff, err)
 			}
 		})
 	}
+}
+
+// fieldsOf are the fields that a validation complains of, each in both languages and without its value.
+func fieldsOf(t *testing.T, err error) []string {
+	t.Helper()
+	var v *ValidationError
+	if err != nil && !errors.As(err, &v) {
+		t.Fatalf("error of type %T", err)
+	}
+	if v == nil {
+		return nil
+	}
+	var fields []string
+	for _, f := range v.Fields {
+		fields = append(fields, f.Field)
+		if f.ProblemZhTW() == f.Problem {
+			t.Errorf("%q is in English only", f.Problem)
+		}
+	}
+	return fields
 }
 
 func with(r *B2CDelayIssueRequest, f func(*B2CDelayIssueRequest)) *B2CDelayIssueRequest {
