@@ -2,7 +2,6 @@ package ecpay
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"math/big"
 	"net/http"
@@ -52,26 +51,6 @@ func offer(change func(*B2CAllowanceByCollegiateRequest)) *B2CAllowanceByCollegi
 	r := goodOffer()
 	change(r)
 	return r
-}
-
-// fieldsOf are the fields that a validation complains about, and its problems in Chinese are no English.
-func fieldsOf(t *testing.T, err error) []string {
-	t.Helper()
-	var invalid *ValidationError
-	if err != nil && !errors.As(err, &invalid) {
-		t.Fatalf("error of type %T", err)
-	}
-	if invalid == nil {
-		return nil
-	}
-	var fields []string
-	for _, f := range invalid.Fields {
-		fields = append(fields, f.Field)
-		if f.ProblemZhTW() == f.Problem {
-			t.Errorf("%q is in English only", f.Problem)
-		}
-	}
-	return fields
 }
 
 // validationRow is a request, and the fields that are wrong in it.

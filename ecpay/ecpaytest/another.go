@@ -3,6 +3,7 @@ package ecpaytest
 import (
 	"encoding/json"
 	"math"
+	"time"
 )
 
 // others are the subjects of which a Fault with AboutAnother speaks.
@@ -33,6 +34,8 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	case opB2CTriggerIssue.id(), opB2CCancelDelayIssue.id(), opB2CEditDelayIssue.id():
 	case opB2CAllowance.id(), opB2CAllowanceByCollegiate.id():
 		staged.Issued, staged.SalesAmount = true, math.MaxInt32 // enough is left of it
+	case opB2CVoidWithReIssue.id():
+		staged.Issued = true
 	default:
 		staged.Issued, staged.Voided = true, x.op.id() == opB2CGetInvalid.id()
 	}
@@ -54,20 +57,32 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	}
 	twin.mu.Lock()
 	defer twin.mu.Unlock()
-	data := newFields(aboutOther(x.plain, dateIn(twin.calendar(s.now()))))
+	created := twin.calendar(s.now())
+	if i := twin.merchants[x.merchant.MerchantID].issued[others["InvoiceNo"]]; i != nil {
+		created = i.created
+	}
+	data := newFields(aboutOther(x.plain, created))
 	return twin.perform(x.op, request{merchant: twin.merchants[x.merchant.MerchantID], data: data, at: s.now()})
 }
 
-// aboutOther replaces the subject in a request's Data. Those with an InvoiceNo are about an invoice of today.
-func aboutOther(data []byte, today string) []byte {
+// aboutOther replaces the subject in a request's Data. Those with an InvoiceNo are about the invoice of that time.
+func aboutOther(data []byte, created time.Time) []byte {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(data, &members) != nil {
 		return data
 	}
 	for _, date := range []string{"InvoiceDate", "Date"} {
 		if members["InvoiceNo"] != nil && members[date] != nil {
-			members[date] = mustJSON(today)
+			members[date] = mustJSON(dateIn(created))
 		}
+	}
+	for _, model := range []string{"VoidModel", "IssueModel"} {
+		if inner, ok := members[model]; ok {
+			members[model] = aboutOther(inner, created)
+		}
+	}
+	if _, ok := members["RelateNumber"]; ok && members["InvoiceNo"] == nil && members["InvoiceDate"] != nil { // an IssueModel
+		members["InvoiceDate"] = mustJSON(created.In(taipei).Format(time.DateTime))
 	}
 	for name, other := range others {
 		if _, ok := members[name]; ok {

@@ -30,7 +30,7 @@ func (s *Server) b2bIssue(r request) answer {
 	f.amount("TaxRate", false)
 	f.oneOf("InvType", "07", "08")
 	f.oneOf("TaxType", "1", "2", "3", "4")
-	sum := s.items(f, "ItemTax")
+	sum := sumOf(s.items(f, "ItemTax"))
 	sales, tax, total := f.wholeAmount("SalesAmount"), f.wholeAmount("TaxAmount"), f.wholeAmount("TotalAmount")
 	if a, ok := s.checked(f); !ok {
 		return a

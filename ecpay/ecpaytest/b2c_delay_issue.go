@@ -10,20 +10,17 @@ var opB2CDelayIssue = operation{
 // b2cDelayIssue is B2C DelayIssue (documented). Recorded: 5070357 for a RelateNumber that was used before, in any case.
 func (s *Server) b2cDelayIssue(r request) answer {
 	f := r.data
-	d := Delayed{
-		MerchantID: r.merchant.MerchantID,
-		Tsr:        f.required("Tsr", 30),
-		DelayFlag:  f.required("DelayFlag", 1),
-	}
+	tsr, flag := f.required("Tsr", 30), f.required("DelayFlag", 1)
 	low := 0
-	switch d.DelayFlag {
+	switch flag {
 	case "1":
 		low = 1
 	case "2":
 	default:
 		f.complain(CodeFieldFormat, `DelayFlag must be "1" or "2"`)
 	}
-	if d.DelayDay = f.integer("DelayDay"); d.DelayDay < low || d.DelayDay > 15 {
+	days := f.integer("DelayDay")
+	if days < low || days > 15 {
 		f.refuse(CodeDelayDay)
 	}
 	if f.required("PayType", 1) != "2" {
@@ -33,7 +30,8 @@ func (s *Server) b2cDelayIssue(r request) answer {
 		f.complain(CodeFieldFormat, `PayAct must be "ECPAY"`)
 	}
 	f.optional("NotifyURL", 200)
-	d.RelateNumber, d.SalesAmount = s.issueFields(f)
+	d := s.issueFields(f)
+	d.MerchantID, d.Tsr, d.DelayFlag, d.DelayDay = r.merchant.MerchantID, tsr, flag, days
 	if a, ok := s.checked(f); !ok {
 		return a
 	}

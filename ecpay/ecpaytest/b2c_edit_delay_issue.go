@@ -14,7 +14,7 @@ func (s *Server) b2cEditDelayIssue(r request) answer {
 	f := r.data
 	tsr := f.required("Tsr", 30)
 	f.optional("NotifyURL", 200)
-	relate, amount := s.issueFields(f)
+	v := s.issueFields(f)
 	if a, ok := s.checked(f); !ok {
 		return a
 	}
@@ -22,11 +22,11 @@ func (s *Server) b2cEditDelayIssue(r request) answer {
 	if d == nil || d.state != statePending && d.state != stateScheduled {
 		return refuse(CodeNoSuchTsr)
 	}
-	if other := r.merchant.relate[strings.ToUpper(relate)]; other != nil && other != d {
+	if other := r.merchant.relate[strings.ToUpper(v.RelateNumber)]; other != nil && other != d {
 		return refuse(CodeRelateNumberDup)
 	}
-	r.merchant.relate[strings.ToUpper(relate)] = d // the old one stays used, too
-	d.RelateNumber, d.SalesAmount = relate, amount
+	r.merchant.relate[strings.ToUpper(v.RelateNumber)] = d // the old one stays used, too
+	d.RelateNumber, d.SalesAmount, d.Paperless = v.RelateNumber, v.SalesAmount, v.Paperless
 	s.effect(r.at, EffectEdited, d.account, tsr, r.seq, "")
 	return answer{code: CodeOK, msg: "更新成功"}
 }

@@ -18,7 +18,7 @@ func (s *Server) b2cGetGovInvoiceWordSetting(r request) answer {
 	for term, header := range []string{"FA", "FB", "FC", "FD", "FE", "FG"} {
 		list = append(list, mustJSON(object{
 			{"InvoiceYear", year}, {"InvoiceTerm", term + 1}, {"InvType", "07"},
-			{"InvoiceHeader", header}, {"InvoiceStart", "10000000"}, {"InvoiceEnd", "10000049"},
+			{"InvoiceHeader", header}, {"InvoiceStart", "10000000"}, {"InvoiceEnd", "10000049"}, {"Number", 1},
 		}))
 	}
 	return answer{code: CodeOK, msg: "查詢成功", more: object{{"InvoiceInfo", list}}}

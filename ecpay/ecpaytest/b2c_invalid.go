@@ -32,6 +32,8 @@ func (s *Server) b2cInvalid(r request) answer {
 		return refuse(CodeVoidedBefore)
 	case slices.ContainsFunc(i.allowances, (*b2cAllowance).holds):
 		return refuse(CodeAllowanceStands)
+	case i.reissued: // recorded: not before it is uploaded, which here it never is
+		return refuse(CodeNotUploaded)
 	}
 	i.voidedAt, i.reason = s.calendar(r.at), reason
 	s.effect(r.at, EffectVoided, r.merchant, number, r.seq, "")

@@ -24,7 +24,7 @@ func (s *Server) b2cInvoiceNotify(r request) answer {
 		f.complain(CodeFieldMissing, "Phone is required with Notify S and A")
 	case how != "S" && mail == "":
 		f.complain(CodeFieldMissing, "NotifyMail is required with Notify E and A")
-	case strings.HasPrefix(tag, "A") && allowance == "", tag == "OA" && allowance == "":
+	case slices.Contains([]string{"A", "AI", "OA"}, tag) && allowance == "":
 		f.complain(CodeFieldMissing, "AllowanceNo is required with InvoiceTag %s", tag)
 	}
 	if a, ok := s.checked(f); !ok {

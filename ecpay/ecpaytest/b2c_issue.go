@@ -1,9 +1,6 @@
 package ecpaytest
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 var opB2CIssue = operation{
 	name: "Issue", category: "B2C", write: true, subject: []string{"RelateNumber"},
@@ -12,18 +9,17 @@ var opB2CIssue = operation{
 
 // b2cIssue is B2C Issue (documented). Recorded: 5070357 for a RelateNumber that was used before, in any case.
 func (s *Server) b2cIssue(r request) answer {
-	relate, amount := s.issueFields(r.data)
+	v := s.issueFields(r.data)
 	if a, ok := s.checked(r.data); !ok {
 		return a
 	}
-	if r.merchant.relate[strings.ToUpper(relate)] != nil {
+	if r.merchant.relate[strings.ToUpper(v.RelateNumber)] != nil {
 		return refuse(CodeRelateNumberDup)
 	}
-	d := &delayed{Delayed: Delayed{MerchantID: r.merchant.MerchantID, RelateNumber: relate, SalesAmount: amount}, account: r.merchant}
-	r.merchant.relate[strings.ToUpper(relate)] = d
+	v.MerchantID = r.merchant.MerchantID
+	d := &delayed{Delayed: v, account: r.merchant}
+	r.merchant.relate[strings.ToUpper(v.RelateNumber)] = d
 	i := s.mint(d, s.calendar(r.at))
-	s.effect(r.at, EffectIssued, r.merchant, relate, r.seq, i.number)
-	return answer{code: CodeOK, msg: "開立發票成功", more: object{
-		{"InvoiceNo", i.number}, {"InvoiceDate", i.created.Format(time.DateTime)}, {"RandomNumber", i.random},
-	}}
+	s.effect(r.at, EffectIssued, r.merchant, v.RelateNumber, r.seq, i.number)
+	return answer{code: CodeOK, msg: "開立發票成功", more: i.named()}
 }

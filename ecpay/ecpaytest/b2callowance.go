@@ -80,7 +80,7 @@ func (s *Server) allowanceFields(r request, notify ...string) (*b2cAllowance, an
 		f.complain(CodeFieldFormat, "AllowanceAmount must be more than 0")
 	}
 	f.optional("Reason", 50)
-	if sum := s.items(f, "ItemTaxType"); int(math.Round(sum)) != a.amount {
+	if sum := sumOf(s.items(f, "ItemTaxType")); int(math.Round(sum)) != a.amount {
 		f.refuse(CodeAmountMismatch)
 	}
 	if refusal, ok := s.checked(f); !ok {

@@ -33,6 +33,7 @@ const (
 	CodeNoSuchNumber = 1600003 // recorded: B2C number
 	CodeVoidedBefore = 5070453 // recorded: B2C
 	CodeReasonLong   = 2009005 // recorded: B2C
+	CodeNotUploaded  = 5070451 // recorded: B2C, re-issued and not uploaded since
 	CodeKeyMissing   = 2013001 // recorded: B2C GetInvalid without one of its three keys
 	CodeBarcode      = 2019001 // recorded: malformed
 	CodeLoveCode     = 2020001 // recorded: malformed
@@ -70,6 +71,7 @@ const (
 	CodeTriggerScheduled   = 9900101 // TriggerIssue while the delay runs, with RefuseRepeats
 	CodeTriggerIssued      = 9900102 // TriggerIssue of an issued invoice, with RefuseRepeats
 	CodeTsrDup             = 9900103 // DelayIssue with a Tsr that was used before
+	CodeReIssueDiffers     = 9900104 // VoidWithReIssue with another RelateNumber or InvoiceDate than the invoice has
 	CodeVoidRepeated       = 9900201 // B2B Invalid of a voided invoice
 	CodeConfirmRepeated    = 9900202 // InvalidConfirm of a confirmed void
 	CodeConfirmNotAwaited  = 9900203 // InvalidConfirm of an invoice that is not voided, or by the party that voided it
@@ -106,6 +108,7 @@ var messages = map[int]string{
 	CodeVoidedBefore:        "B2C作廢發票 該發票已被作廢過",
 	CodeReasonLong:          "作廢原因長度錯誤",
 	CodeKeyMissing:          "必填欄位未填",
+	CodeNotUploaded:         "註銷重開發票尚未上傳財政部",
 	CodeBarcode:             "手機條碼格式錯誤",
 	CodeLoveCode:            "捐贈碼格式錯誤",
 	CodeTaxIDFormat:         "統一編號格式錯誤",
@@ -138,6 +141,7 @@ var messages = map[int]string{
 	CodeTriggerScheduled:   "作業未完成(9900101)",
 	CodeTriggerIssued:      "作業未完成(9900102)",
 	CodeTsrDup:             "作業未完成(9900103)",
+	CodeReIssueDiffers:     "作業未完成(9900104)",
 	CodeVoidRepeated:       "作業未完成(9900201)",
 	CodeConfirmRepeated:    "作業未完成(9900202)",
 	CodeConfirmNotAwaited:  "作業未完成(9900203)",

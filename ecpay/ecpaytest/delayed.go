@@ -34,6 +34,7 @@ type issued struct {
 	created time.Time
 	random  string
 
+	reissued bool      // by VoidWithReIssue
 	voidedAt time.Time // by the calendar; zero: it is not
 	reason   string
 
@@ -79,6 +80,9 @@ func (s *Server) addDelayed(m *merchant, v Delayed, at time.Time) {
 			created = day
 		}
 		i := s.mint(d, created)
+		if v.ReIssued {
+			i.reissue()
+		}
 		if v.Voided {
 			i.voidedAt, i.reason = i.created, "staged"
 		}

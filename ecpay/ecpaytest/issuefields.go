@@ -11,11 +11,12 @@ import (
 // relateNumber is the form of a RelateNumber: letters and digits (documented), "-" and "_" (seen in shipped clients).
 var relateNumber = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// issueFields reads the fields that Issue, DelayIssue and EditDelayIssue share, and returns RelateNumber and SalesAmount.
-// It knows no tax rules but those that have been recorded. Recorded, too: a carrier goes with a donation and with a
-// CustomerIdentifier, and ZeroTaxRateReason is not enforced.
-func (s *Server) issueFields(f *fields) (relate string, amount int) {
-	if relate = f.required("RelateNumber", math.MaxInt); utf8.RuneCountInString(relate) > 50 {
+// issueFields reads the fields that Issue, DelayIssue, EditDelayIssue and the IssueModel of VoidWithReIssue share, and returns
+// RelateNumber, SalesAmount and Paperless. It knows no tax rules but those that have been recorded, and of forms those whose
+// codes are. Recorded, too: a carrier goes with a donation and with a CustomerIdentifier, and ZeroTaxRateReason is not enforced.
+func (s *Server) issueFields(f *fields) Delayed {
+	relate := f.required("RelateNumber", math.MaxInt)
+	if utf8.RuneCountInString(relate) > 50 {
 		f.refuse(CodeRelateNumberLong)
 	} else if !relateNumber.MatchString(relate) {
 		f.complain(CodeFieldFormat, "RelateNumber must look like %s", relateNumber)
@@ -24,15 +25,14 @@ func (s *Server) issueFields(f *fields) (relate string, amount int) {
 		name  string
 		limit int
 	}{
-		{"ChannelPartner", 1}, {"CustomerID", 20}, {"ProductServiceID", 10}, {"LoveCode", 7}, {"CarrierNum", 64}, {"CarrierNum2", 64},
-		{"ZeroTaxRateReason", 2}, {"InvoiceRemark", 200},
+		{"ChannelPartner", 1}, {"CustomerID", 20}, {"ProductServiceID", 10}, {"CarrierNum2", 64}, {"ZeroTaxRateReason", 2},
+		{"InvoiceRemark", 200},
 	} {
 		f.optional(optional.name, optional.limit)
 	}
 	f.present("SpecialTaxType") // documented as a number, sent as a string too
 	f.amount("TaxAmount", false)
-	s.buyer(f)
-	f.required("Donation", 1)
+	paperless := s.buyer(f)
 	f.required("InvType", 2)
 	taxType, clearance := f.required("TaxType", 1), f.optional("ClearanceMark", 1)
 	switch {
@@ -41,28 +41,36 @@ func (s *Server) issueFields(f *fields) (relate string, amount int) {
 	case taxType == "2" && clearance == "":
 		f.refuse(CodeClearanceMark)
 	}
-	amount = f.wholeAmount("SalesAmount")
+	amount := f.wholeAmount("SalesAmount")
 	net := f.optional("vat", 1) == "0"
-	sum := s.items(f, "ItemTaxType")
+	items := s.items(f, "ItemTaxType")
 	switch {
-	case net: // recorded: SalesAmount is accepted whatever it is, and computed anew; how is our choice
-		amount = int(math.Round(sum))
-		if taxType == "1" {
-			amount = int(math.Round(sum * 1.05))
-		}
-	case int(math.Round(sum)) != amount:
+	case net: // recorded: SalesAmount is accepted whatever it is, and computed anew; how is our choice, by the rule for ItemAmount
+		amount = dollars(netTotal(items, taxType))
+	case dollars(sumOf(items)) != amount:
 		f.refuse(CodeAmountMismatch)
 	}
-	return relate, amount
+	return Delayed{RelateNumber: relate, SalesAmount: amount, Paperless: paperless}
 }
 
-// buyer reads whom the invoice is for, and by what it reaches them.
-func (s *Server) buyer(f *fields) {
+// buyer reads whom the invoice is for, and by what it reaches them, and reports whether that is no paper. The codes of a wrong
+// check digit, a malformed mobile barcode and a malformed donation code were recorded; that Issue answers those of the
+// queries is our choice.
+func (s *Server) buyer(f *fields) (paperless bool) {
 	identifier, carrier := f.optional("CustomerIdentifier", 8), f.optional("CarrierType", 1)
 	printed := f.required("Print", 1) == "1"
 	name, address := f.optional("CustomerName", 60), f.optional("CustomerAddr", 100)
 	phone, email := f.optional("CustomerPhone", 20), f.optional("CustomerEmail", math.MaxInt)
+	donated, love, number := f.required("Donation", 1) == "1", f.optional("LoveCode", 7), f.optional("CarrierNum", 64)
 	switch {
+	case identifier != "" && !taxID.MatchString(identifier):
+		f.refuse(CodeTaxIDFormat)
+	case identifier != "" && !checksOut(identifier):
+		f.refuse(CodeTaxIDCheck)
+	case donated && !loveCode.MatchString(love):
+		f.refuse(CodeLoveCode)
+	case carrier == "3" && !barcode.MatchString(number):
+		f.refuse(CodeBarcode)
 	case utf8.RuneCountInString(email) > 80:
 		f.refuse(CodeEmailLong)
 	case !slices.Contains([]string{"", "1", "2", "3", "4", "5"}, carrier):
@@ -76,31 +84,64 @@ func (s *Server) buyer(f *fields) {
 	case phone == "" && email == "":
 		f.complain(CodeFieldMissing, "CustomerPhone or CustomerEmail is required")
 	}
+	return carrier != "" || donated
 }
 
-// items reads Items and returns the sum of ItemAmount. The names of fields beside those of all are given.
-func (s *Server) items(f *fields, more ...string) float64 {
+// itemLine is what counts of an item.
+type itemLine struct {
+	count, price, amount float64
+	taxType              string
+}
+
+// items reads Items. The names of fields beside those of all are given.
+func (s *Server) items(f *fields, more ...string) []itemLine {
 	var items []json.RawMessage
 	if !f.present("Items") || json.Unmarshal(f.members["Items"], &items) != nil || len(items) == 0 || len(items) > 999 {
 		f.complain(CodeFieldMissing, "Items must be 1 to 999 objects")
-		return 0
+		return nil
 	}
-	sum := 0.0
+	lines := make([]itemLine, 0, len(items))
 	for _, text := range items {
 		item := newFields(text)
 		item.amount("ItemSeq", false)
 		item.required("ItemName", 500)
-		item.amount("ItemCount", true)
+		line := itemLine{count: item.amount("ItemCount", true)}
 		item.required("ItemWord", 6)
-		item.amount("ItemPrice", true)
-		sum += item.amount("ItemAmount", true)
+		line.price, line.amount = item.amount("ItemPrice", true), item.amount("ItemAmount", true)
 		item.optional("ItemRemark", 120)
 		for _, name := range more {
 			item.present(name)
 		}
+		_ = json.Unmarshal(item.members["ItemTaxType"], &line.taxType) // in B2C alone
+		lines = append(lines, line)
 		if a, ok := s.checked(item); !ok && f.refusal == nil {
 			f.refusal = &a
 		}
 	}
+	return lines
+}
+
+// sumOf is the sum of ItemAmount.
+func sumOf(lines []itemLine) float64 {
+	sum := 0.0
+	for _, l := range lines {
+		sum += l.amount
+	}
 	return sum
 }
+
+// netTotal is what items cost whose prices are without tax, with it.
+func netTotal(lines []itemLine, taxType string) float64 {
+	sum := 0.0
+	for _, l := range lines {
+		rate := 1.0
+		if taxType == "1" || taxType == "9" && l.taxType == "1" {
+			rate = 1.05
+		}
+		sum += l.price * l.count * rate
+	}
+	return sum
+}
+
+// dollars rounds to the dollar what is exact to a millionth, a half going up.
+func dollars(v float64) int { return int(math.Round(math.Round(v*1e6) / 1e6)) }

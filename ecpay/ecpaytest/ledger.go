@@ -33,9 +33,11 @@ type Effect struct {
 	At         time.Time `json:"at"`   // the server's clock
 	Name       string    `json:"name"` // one of the Effect constants
 	MerchantID string    `json:"merchant_id"`
-	Subject    string    `json:"subject"`          // Tsr, InvoiceNumber or AllowanceNo; for Issue the RelateNumber
-	CallSeq    int       `json:"call_seq"`         // the Call that caused it; 0 for the passing of time
-	Detail     string    `json:"detail,omitempty"` // for EffectIssued the number of the invoice, for those of allowances the other number
+	Subject    string    `json:"subject"`  // Tsr, InvoiceNumber or AllowanceNo; for Issue the RelateNumber
+	CallSeq    int       `json:"call_seq"` // the Call that caused it; 0 for the passing of time
+	// Detail is, for EffectIssued, the number of the invoice, for EffectReIssued its random code, for those of allowances
+	// the other number.
+	Detail string `json:"detail,omitempty"`
 }
 
 // The names of effects. Staging by the Go helpers or the control API is no effect.
@@ -46,6 +48,7 @@ const (
 	EffectIssued        = "issued"         // an invoice came into being
 	EffectCancelled     = "cancelled"      // CancelDelayIssue
 	EffectEdited        = "edited"         // EditDelayIssue
+	EffectReIssued      = "reissued"       // VoidWithReIssue
 	EffectNotified      = "notified"       // InvoiceNotify: a message went out
 	EffectWordAdded     = "word_added"     // AddInvoiceWordSetting
 	EffectWordStatus    = "word_status"    // UpdateInvoiceWordStatus

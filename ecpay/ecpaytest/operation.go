@@ -10,7 +10,8 @@ type operation struct {
 	name     string
 	category string
 	write    bool     // it changes something at ECPay
-	subject  []string // the fields of Data that say what it is about; the first that is there counts
+	subject  []string // the fields of Data that say what it is about, or of a model in it; the first that is there counts
+	inModels bool     // MerchantID may be in the models of Data in its place
 	run      func(*Server, request) answer
 }
 
@@ -40,11 +41,13 @@ var operations = byPath(
 	opB2CTriggerIssue,
 	opB2CCancelDelayIssue,
 	opB2CInvalid,
+	opB2CVoidWithReIssue,
 	opB2CAllowance,
 	opB2CAllowanceByCollegiate,
 	opB2CAllowanceInvalid,
 	opB2CAllowanceInvalidByCollegiate,
 	opB2CInvoiceNotify,
+	opB2CInvoicePrint,
 	opB2CGetIssue,
 	opB2CGetIssueList,
 	opB2CGetInvalid,
@@ -83,7 +86,7 @@ func (op *operation) subjectOf(data json.RawMessage) string {
 	}
 	for _, name := range op.subject {
 		var s string
-		if json.Unmarshal(members[name], &s) == nil && s != "" {
+		if json.Unmarshal(nested(members, name), &s) == nil && s != "" {
 			return s
 		}
 	}
@@ -92,6 +95,9 @@ func (op *operation) subjectOf(data json.RawMessage) string {
 
 // perform checks what is common to all operations and runs one.
 func (s *Server) perform(op *operation, r request) answer {
+	if _, ok := r.data.members["MerchantID"]; !ok && op.inModels {
+		return op.run(s, r)
+	}
 	if id := r.data.required("MerchantID", 10); r.data.refusal == nil && id != r.merchant.MerchantID {
 		// Recorded: a business error whose number does not tell what is wrong.
 		return refuse(CodeMerchantMismatch)

@@ -49,8 +49,8 @@ func allowanceOf(change m) m {
 	return data
 }
 
-// dollars changes an allowance to one of so much.
-func dollars(n int, change m) m {
+// allowanceOfDollars changes an allowance to one of so much.
+func allowanceOfDollars(n int, change m) m {
 	return allowanceOf(changed(m{"AllowanceAmount": n, "Items": itemOf(m{"ItemPrice": n, "ItemAmount": n})}, change))
 }
 
@@ -100,13 +100,13 @@ func knownOfAllowanceWrites() []known {
 		{shipped, "Allowance with a reason and an ItemRemark", pathAllow, allowanceOf(m{
 			"Reason": longText(50), "AllowanceAmount": "1", "Items": itemOf(m{"ItemPrice": "1", "ItemAmount": "1", "ItemRemark": "r"}),
 		}), rtn(1), nil},
-		{documented, "Allowance of all that is left", pathAllow, dollars(45, nil), rtn(1), has("IA_Remain_Allowance_Amt", 0.0)},
-		{live, "Allowance of more than is left", pathAllow, dollars(46, nil), rtn(2000034), func(b *bench, r result) string {
+		{documented, "Allowance of all that is left", pathAllow, allowanceOfDollars(45, nil), rtn(1), has("IA_Remain_Allowance_Amt", 0.0)},
+		{live, "Allowance of more than is left", pathAllow, allowanceOfDollars(46, nil), rtn(2000034), func(b *bench, r result) string {
 			return has("IA_Allow_No", nil)(b, r) + effects("FK00000001")(b, r)
 		}},
 		{live, "Allowance of an unknown invoice", pathAllow, allowanceOf(m{"InvoiceNo": "FK99999999"}), rtn(2000018), nil},
 		{live, "Allowance of a voided invoice", pathAllow, allowanceOf(m{"InvoiceNo": "FK00000002"}), rtn(2000042), nil},
-		{documented, "Allowance of nothing", pathAllow, dollars(0, nil), rtn(CodeFieldFormat), nil},
+		{documented, "Allowance of nothing", pathAllow, allowanceOfDollars(0, nil), rtn(CodeFieldFormat), nil},
 		{documented, "Allowance by mail without an address", pathAllow, allowanceOf(m{"NotifyMail": nil}), rtn(CodeFieldMissing), nil},
 		{
 			documented, "Allowance by text message without a number", pathAllow,
@@ -199,8 +199,8 @@ func lifeOfAllowances() []stepOfAllowance {
 			}},
 		},
 		{
-			"until nothing is left", func(b *bench) { b.call(pathAllow, dollars(40, nil)) },
-			known{path: pathAllow, data: dollars(40, nil), code: rtn(2000034)},
+			"until nothing is left", func(b *bench) { b.call(pathAllow, allowanceOfDollars(40, nil)) },
+			known{path: pathAllow, data: allowanceOfDollars(40, nil), code: rtn(2000034)},
 		},
 		{
 			"a repeat is a second offer", func(b *bench) { b.call(pathOffer, allowanceOf(nil)) },

@@ -80,6 +80,8 @@ const (
 	pathList       = "/B2CInvoice/GetIssueList"
 	pathGetInvalid = "/B2CInvoice/GetInvalid"
 	pathInvalid    = "/B2CInvoice/Invalid"
+	pathReIssue    = "/B2CInvoice/VoidWithReIssue"
+	pathPrint      = "/B2CInvoice/InvoicePrint"
 	pathNotify     = "/B2CInvoice/InvoiceNotify"
 	pathBarcode    = "/B2CInvoice/CheckBarcode"
 	pathLove       = "/B2CInvoice/CheckLoveCode"
@@ -107,13 +109,24 @@ func changed(data, change m) m {
 // issuedKeys name the invoice that stands from the beginning.
 func issuedKeys() m { return m{"InvoiceNo": "FK00000001", "InvoiceDate": startDate} }
 
+// reIssueOf voids it and issues it anew, with changes to both models.
+func reIssueOf(void, issue m) m {
+	return m{
+		"VoidModel":  changed(m{"InvoiceNo": "FK00000001", "VoidReason": "r"}, void),
+		"IssueModel": issueOf(changed(m{"RelateNumber": "ISSUED", "InvoiceDate": startDate + " 07:30:00"}, issue)),
+	}
+}
+
+// cheaper is a change to an invoice that costs 60 instead of 100.
+func cheaper() m { return m{"SalesAmount": 60, "Items": itemOf(m{"ItemAmount": 60})} }
+
 // messageOf asks for a message about it.
 func messageOf() m {
 	return m{"InvoiceNo": "FK00000001", "Notify": "E", "InvoiceTag": "I", "Notified": "C", "NotifyMail": "c@example.com"}
 }
 
 func knownOfAnswers() []known {
-	return slices.Concat(knownOfFields(), knownOfIssued(), knownOfAllowances(), knownOfChecks())
+	return slices.Concat(knownOfFields(), knownOfIssued(), knownOfReIssued(), knownOfNotified(), knownOfAllowances(), knownOfChecks())
 }
 
 // knownOfFields: what ECPay takes in the fields of an invoice.
@@ -123,7 +136,10 @@ func knownOfFields() []known {
 		{live, "amounts that differ, prices with tax", pathIssue, issueOf(m{"SalesAmount": 99}), rtn(5000022), effects("Order1")},
 		{
 			live, "amounts that differ, prices without tax", pathIssue,
-			issueOf(m{"SalesAmount": 99, "vat": "0"}), rtn(1), effects("Order1", EffectIssued),
+			issueOf(m{"SalesAmount": 99, "vat": "0"}), rtn(1), func(b *bench, r result) string {
+				found := b.call(pathGet, m{"RelateNumber": "Order1"}).data
+				return effects("Order1", EffectIssued)(b, r) + cmp.Diff(any(105.0), found["IIS_Sales_Amount"])
+			},
 		},
 		{live, "amounts that differ, no vat", pathDelay, delayIssueOf(m{"SalesAmount": 99, "vat": nil}), rtn(5000022), nil},
 		{live, "TaxType 7", pathIssue, issueOf(m{"TaxType": "7"}), rtn(2001019), nil},
@@ -161,16 +177,16 @@ func knownOfFields() []known {
 	}
 }
 
-// knownOfIssued: an invoice is issued, edited, voided, and told of.
+// knownOfIssued: an invoice is issued, edited and voided.
 func knownOfIssued() []known {
 	return []known{
 		{documented, "Issue", pathIssue, issueOf(nil), rtn(1), func(b *bench, r result) string {
 			want := m{
-				"RtnCode": 1.0, "RtnMsg": "開立發票成功", "InvoiceNo": "FK00000003",
+				"RtnCode": 1.0, "RtnMsg": "開立發票成功", "InvoiceNo": "FK00000005",
 				"InvoiceDate": startDate + " 07:30:00", "RandomNumber": r.data["RandomNumber"],
 			}
 			return cmp.Diff(want, r.data) + effects("Order1", EffectIssued)(b, r) + cmp.Diff("issued", b.State(StageMerchantID, "Order1")) +
-				has("IIS_Number", "FK00000003")(b, b.call(pathGet, m{"RelateNumber": "ORDER1"}))
+				has("IIS_Number", "FK00000005")(b, b.call(pathGet, m{"RelateNumber": "ORDER1"}))
 		}},
 		{live, "Issue of a RelateNumber that was used, in another case", pathIssue, issueOf(m{"RelateNumber": "staged"}), rtn(5070357), nil},
 		{live, "EditDelayIssue", pathEdit, issueOf(m{"RelateNumber": "STAGED", "Tsr": "STAGED"}), rtn(1), func(b *bench, r result) string {
@@ -202,6 +218,50 @@ func knownOfIssued() []known {
 			live, "B2C GetInvalid", pathGetInvalid, m{"RelateNumber": "voided", "InvoiceNo": "FK00000002", "InvoiceDate": startDate},
 			rtn(1), has("II_Invoice_No", "FK00000002"),
 		},
+	}
+}
+
+// knownOfReIssued: an invoice is voided and issued anew, and printed.
+func knownOfReIssued() []known {
+	return []known{
+		{live, "VoidWithReIssue", pathReIssue, reIssueOf(nil, cheaper()), rtn(1), func(b *bench, r result) string {
+			found := b.call(pathGet, m{"RelateNumber": "ISSUED"}).data
+			if r.data["RandomNumber"] == "7919" || r.data["RandomNumber"] != found["IIS_Random_Number"] {
+				return "the random code stayed, or is not that of the invoice"
+			}
+			return has("InvoiceNo", "FK00000001")(b, r) + has("InvoiceDate", startDate+" 07:30:00")(b, r) +
+				cmp.Diff(any("FK00000001"), found["IIS_Number"]) + cmp.Diff(any(60.0), found["IIS_Sales_Amount"]) +
+				effects("FK00000001", EffectReIssued)(b, r)
+		}},
+		{
+			live, "VoidWithReIssue a second time", pathReIssue,
+			reIssueOf(m{"InvoiceNo": "FK50000000"}, m{"RelateNumber": "REISSUED"}), rtn(5070451), effects("FK50000000"),
+		},
+		{
+			live, "B2C Invalid of what was issued anew", pathInvalid,
+			m{"InvoiceNo": "FK50000000", "InvoiceDate": startDate, "Reason": "r"}, rtn(5070451), effects("FK50000000"),
+		},
+		{documented, "VoidWithReIssue of another order", pathReIssue, reIssueOf(nil, m{"RelateNumber": "OTHER"}), rtn(CodeReIssueDiffers), nil},
+		{
+			documented, "VoidWithReIssue at another time", pathReIssue,
+			reIssueOf(nil, m{"InvoiceDate": startDate + " 07:30:01"}), rtn(CodeReIssueDiffers), effects("FK00000001"),
+		},
+		{documented, "VoidWithReIssue, slashes in the time", pathReIssue, reIssueOf(nil, m{"InvoiceDate": "2026/03/10 07:30:00"}), rtn(1), nil},
+		{documented, "VoidWithReIssue without a time", pathReIssue, reIssueOf(nil, m{"InvoiceDate": nil}), rtn(CodeFieldMissing), nil},
+		{live, "InvoicePrint", pathPrint, issuedKeys(), rtn(1), has("InvoiceHtml", "https://einvoice.invalid/print/FK00000001")},
+		{
+			documented, "InvoicePrint, all of it", pathPrint,
+			changed(issuedKeys(), m{"PrintStyle": 3, "IsShowingDetail": 2, "IsReprintInvoice": "Y"}), rtn(1), nil,
+		},
+		{documented, "InvoicePrint in a style of nobody", pathPrint, changed(issuedKeys(), m{"PrintStyle": 6}), rtn(CodeFieldFormat), nil},
+		{live, "InvoicePrint of an unknown number", pathPrint, changed(issuedKeys(), m{"InvoiceNo": "FK99999999"}), rtn(7), nil},
+		{live, "InvoicePrint of what has a carrier", pathPrint, changed(issuedKeys(), m{"InvoiceNo": "FK50000001"}), rtn(7), nil},
+	}
+}
+
+// knownOfNotified: an invoice is told of.
+func knownOfNotified() []known {
+	return []known{
 		{documented, "InvoiceNotify", pathNotify, messageOf(), rtn(1), effects("FK00000001", EffectNotified)},
 		{live, "InvoiceNotify of an unknown number", pathNotify, changed(messageOf(), m{"InvoiceNo": "FK99999999"}), rtn(1600003), nil},
 		{documented, "InvoiceNotify with a tag of nobody", pathNotify, changed(messageOf(), m{"InvoiceTag": "X"}), rtn(CodeFieldFormat), nil},
@@ -211,6 +271,7 @@ func knownOfIssued() []known {
 			documented, "InvoiceNotify of an allowance without its number", pathNotify,
 			changed(messageOf(), m{"InvoiceTag": "AI"}), rtn(CodeFieldMissing), nil,
 		},
+		{documented, "InvoiceNotify of a prize", pathNotify, changed(messageOf(), m{"InvoiceTag": "AW"}), rtn(1), nil},
 	}
 }
 
@@ -267,7 +328,7 @@ func knownOfChecks() []known {
 			if err := json.Unmarshal(text, &data); err != nil {
 				return err.Error()
 			}
-			if data.RtnCode != 1 || data.TotalCount != 2 || len(data.InvoiceData) != 1 || data.InvoiceData[0].IIS_Number != "FK00000002" {
+			if data.RtnCode != 1 || data.TotalCount != 4 || len(data.InvoiceData) != 1 || data.InvoiceData[0].IIS_Number != "FK50000001" {
 				return string(text) // the newest first
 			}
 			return ""
@@ -292,6 +353,8 @@ func TestWhatIsKnownOfECPay(t *testing.T) {
 			b.stageDelayed(Delayed{Tsr: "STAGED"})
 			b.stageDelayed(Delayed{Tsr: "ISSUED", Issued: true})
 			b.stageDelayed(Delayed{Tsr: "VOIDED", Issued: true, Voided: true})
+			b.stageDelayed(Delayed{Tsr: "REISSUED", Issued: true, ReIssued: true, InvoiceNo: "FK50000000"})
+			b.stageDelayed(Delayed{Tsr: "CARRIED", Issued: true, Paperless: true, InvoiceNo: "FK50000001"})
 			if strings.Contains(row.path, "Allowance") {
 				b.stageEachB2CAllowance()
 			}
@@ -371,5 +434,26 @@ func TestACancelMayAnswerWithAString(t *testing.T) {
 	b.stageDelayed(Delayed{Tsr: "T1"})
 	if got := b.cancel("T1").code(); got != "1" {
 		t.Errorf("got %#v, want a string", got)
+	}
+}
+
+// ECPay's own sample has no MerchantID in Data itself.
+func TestVoidWithReIssueWithMerchantIDInItsModels(t *testing.T) {
+	t.Parallel()
+	id := m{"MerchantID": StageMerchantID}
+	for name, tc := range map[string]struct {
+		void, issue m
+		want        int
+	}{
+		"in both": {id, id, CodeOK}, "in one": {id, nil, CodeFieldMissing}, "in none": {nil, nil, CodeFieldMissing},
+		"another's": {id, m{"MerchantID": "2000133"}, CodeMerchantMismatch},
+	} {
+		b := newBench(t, Config{})
+		b.stageDelayed(Delayed{Tsr: "ISSUED", Issued: true})
+		env := b.envelopeOf(nil)
+		env["Data"] = newKeys(StageHashKey, StageHashIV).seal(mustJSON(reIssueOf(tc.void, tc.issue)))
+		if r := b.send(context.Background(), http.MethodPost, pathReIssue, "application/json", mustJSON(env)); r.code() != rtn(tc.want) {
+			t.Errorf("%s: got %v, want %d", name, r.code(), tc.want)
+		}
 	}
 }

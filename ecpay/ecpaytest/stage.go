@@ -18,6 +18,8 @@ type Delayed struct {
 	Issued       bool   // already issued, as from the back office
 	Cancelled    bool   // already cancelled
 	Voided       bool   // the invoice is voided too; needs Issued
+	ReIssued     bool   // voided and issued anew, not uploaded since; needs Issued
+	Paperless    bool   // it has a carrier or is donated, and cannot be printed
 	InvoiceNo    string // needs Issued; empty: the next number
 	InvoiceDate  string // yyyy-mm-dd in Taipei, needs Issued; empty: today
 }
@@ -98,8 +100,10 @@ func (s *Server) StageDelayed(d Delayed) error {
 		return fmt.Errorf(`tsr %s: DelayFlag must be "1" or "2"`, d.Tsr)
 	case d.DelayDay < 0 || d.DelayDay > 15 || d.DelayFlag == "1" && d.DelayDay == 0:
 		return fmt.Errorf("tsr %s: DelayDay must be 1 to 15 for flag 1, 0 to 15 for flag 2", d.Tsr)
-	case d.Voided && !d.Issued:
-		return fmt.Errorf("tsr %s: Voided without Issued", d.Tsr)
+	case (d.Voided || d.ReIssued) && !d.Issued:
+		return fmt.Errorf("tsr %s: Voided or ReIssued without Issued", d.Tsr)
+	case d.Voided && d.ReIssued:
+		return fmt.Errorf("tsr %s: both Voided and ReIssued", d.Tsr)
 	case d.Issued && d.Cancelled:
 		return fmt.Errorf("tsr %s: both Issued and Cancelled", d.Tsr)
 	case !d.Issued && d.InvoiceNo+d.InvoiceDate != "":

@@ -18,6 +18,10 @@ func TestStagingRefusesWhatCannotBe(t *testing.T) {
 		{"flag 1 without delay", func(s *Server) error { return s.StageDelayed(Delayed{Tsr: "T2", DelayFlag: "1"}) }, "DelayDay"},
 		{"16 days", func(s *Server) error { return s.StageDelayed(Delayed{Tsr: "T2", DelayDay: 16}) }, "DelayDay"},
 		{"issued and cancelled", func(s *Server) error { return s.StageDelayed(Delayed{Tsr: "T2", Issued: true, Cancelled: true}) }, "both"},
+		{"issued anew, not issued", func(s *Server) error { return s.StageDelayed(Delayed{Tsr: "T2", ReIssued: true}) }, "without Issued"},
+		{"issued anew and voided", func(s *Server) error {
+			return s.StageDelayed(Delayed{Tsr: "T2", Issued: true, ReIssued: true, Voided: true})
+		}, "both"},
 		{"Tsr again", func(s *Server) error { return s.StageDelayed(Delayed{Tsr: "t1", RelateNumber: "R2"}) }, "used before"},
 		{"RelateNumber again", func(s *Server) error { return s.StageDelayed(Delayed{Tsr: "T2", RelateNumber: "t1"}) }, "used before"},
 		{"invoice number", func(s *Server) error { return s.StageInvoice(Invoice{InvoiceNumber: "AB1"}) }, "two capitals"},
