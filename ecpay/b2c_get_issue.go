@@ -54,6 +54,11 @@ func (c *Client) B2CGetIssue(ctx context.Context, m *Merchant, r *B2CGetIssueReq
 // buyer's data.
 type B2CGetIssueResponse struct {
 	RtnStatus
+	B2CIssued
+}
+
+// B2CIssued is an issued invoice.
+type B2CIssued struct {
 	// IIS_Number is the invoice number.
 	IIS_Number        Text `json:",omitempty"` // ECPay's spelling
 	IIS_Relate_Number Text `json:",omitempty"`
@@ -66,6 +71,8 @@ type B2CGetIssueResponse struct {
 	IIS_Issue_Status   Text `json:",omitempty"`
 	IIS_Upload_Status  Text `json:",omitempty"`
 	IIS_Upload_Date    Text `json:",omitempty"`
+	// IIS_Turnkey_Status is what the Ministry of Finance did with the upload.
+	IIS_Turnkey_Status Text `json:",omitempty"`
 	// IIS_Remain_Allowance_Amt is what allowances have left of the invoice, in dollars
 	// with tax. An allowance has no unique key: this, before and after, tells whether one
 	// was made.

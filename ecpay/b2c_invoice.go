@@ -150,9 +150,7 @@ func (r *B2CInvoice) checkTax(c *check) {
 	if slices.Contains([]string{"2", "9"}, r.TaxType) {
 		c.oneOf("ZeroTaxRateReason", &r.ZeroTaxRateReason, "71", "72", "73", "74", "75", "76", "77", "78", "79")
 	}
-	if r.SpecialTaxType < 0 || r.SpecialTaxType > 8 {
-		c.fail("SpecialTaxType", "must be 0 to 8")
-	}
+	c.between("SpecialTaxType", r.SpecialTaxType, 0, 8)
 	c.oneOf("InvType", &r.InvType, "07", "08")
 	if r.Vat != "" {
 		c.oneOf("vat", &r.Vat, "0", "1")

@@ -52,6 +52,12 @@ func TestTheFormOfAnInvoiceOnTheWire(t *testing.T) {
 			goodDelayIssue(),
 			`{` + leastFieldsJSON + `,"DelayFlag":"2","DelayDay":0,"Tsr":"R1","PayType":"","PayAct":""}`,
 		},
+		"Issue":          {&B2CIssueRequest{goodInvoice()}, `{` + leastFieldsJSON + `}`},
+		"EditDelayIssue": {&B2CEditDelayIssueRequest{B2CInvoice: goodInvoice(), Tsr: "R1"}, `{` + leastFieldsJSON + `,"Tsr":"R1"}`},
+		"VoidWithReIssue": {
+			validated(t, goodReIssue()), `{"MerchantID":"2000132","VoidModel":{"MerchantID":"2000132","InvoiceNo":"JU11082064","VoidReason":"r"},` +
+				`"IssueModel":{` + leastFieldsJSON + `,"InvoiceDate":"2026-06-17 12:25:00"}}`,
+		},
 	} {
 		got, err := marshalData(tc.req)
 		if err != nil {
@@ -64,6 +70,14 @@ func TestTheFormOfAnInvoiceOnTheWire(t *testing.T) {
 			t.Errorf("%s is no JSON", name)
 		}
 	}
+}
+
+func validated(t *testing.T, r Request) Request {
+	t.Helper()
+	if err := r.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // invoiceRow is a change to a good invoice, and the fields that are complained of then.
@@ -215,10 +229,7 @@ func TestValidationOfTheFieldsOfAnInvoice(t *testing.T) {
 			t.Parallel()
 			r := &B2CDelayIssueRequest{B2CInvoice: goodInvoice(), DelayFlag: DelayTriggered, Tsr: "R1"}
 			tc.change(&r.B2CInvoice)
-			err := r.Validate()
-			if diff := cmp.Diff(tc.fields, fieldsOf(t, err)); diff != "" {
-				t.Errorf("fields (-want +got):\n%s%v", diff, err)
-			}
+			checkFields(t, r, tc.fields)
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -121,17 +122,29 @@ func parseEnvelope(body []byte) (responseEnvelope, bool) {
 	return env, true
 }
 
+// openText returns the JSON text of Data. Where the operation answers it as it is, that may be an
+// object or, as it is everywhere else, a string; and one that ECPay begins to encrypt is read too.
+func openText(m *Merchant, op Operation, data json.RawMessage) ([]byte, error) {
+	if op.plainData && bytes.HasPrefix(data, []byte("{")) {
+		return data, nil
+	}
+	var sealed string
+	if err := json.Unmarshal(data, &sealed); err != nil || sealed == "" {
+		return nil, fmt.Errorf("%w: Data is no text", ErrUnreadable)
+	}
+	if op.plainData && strings.HasPrefix(strings.TrimSpace(sealed), "{") {
+		return []byte(sealed), nil
+	}
+	return m.codec.Open(sealed)
+}
+
 // openData decrypts and decodes the Data of an envelope with TransCode 1, that of the
 // request being what it has to be about.
 func openData(m *Merchant, op Operation, env responseEnvelope, request []byte) (Response, error) {
 	if !m.isMeant(env.MerchantID) {
 		return nil, fmt.Errorf("%w: the answer is for another MerchantID", ErrUnreadable)
 	}
-	var sealed string
-	if err := json.Unmarshal(env.Data, &sealed); err != nil || sealed == "" {
-		return nil, fmt.Errorf("%w: Data is no text", ErrUnreadable)
-	}
-	text, err := m.codec.Open(sealed)
+	text, err := openText(m, op, env.Data)
 	if err != nil {
 		return nil, err
 	}

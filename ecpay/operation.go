@@ -38,6 +38,9 @@ type Operation struct {
 	// saying what it did: success that wants to be verified by a query.
 	Accepted []int64
 
+	// plainData is set where Data is answered as JSON, not encrypted.
+	plainData bool
+
 	newRequest  func() Request // of queries
 	newResponse func() Response
 }
@@ -137,6 +140,18 @@ func Operations() []Operation {
 		opB2CAllowanceInvalid,
 		opB2CAllowanceInvalidByCollegiate,
 		opB2CGetIssue,
+		opB2CIssue,
+		opB2CEditDelayIssue,
+		opB2CVoidWithReIssue,
+		opB2CInvoiceNotify,
+		opB2CGetIssueList,
+		opB2CGetInvalid,
+		opB2CCheckBarcode,
+		opB2CCheckLoveCode,
+		opB2CGetCompanyNameByTaxID,
+		opB2CGetGovInvoiceWordSetting,
+		opB2CGetInvoiceWordSetting,
+		opB2CInvoicePrint,
 		opB2CGetAllowance,
 		opB2CGetAllowanceList,
 		opB2CGetAllowanceInvalid,

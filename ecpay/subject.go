@@ -16,17 +16,19 @@ var errAnother = errors.New("the answer is about another subject")
 // subject is every field by which requests and answers of ECPay's say what they are
 // about, in all its spellings. What is not there is empty.
 type subject struct {
-	MerchantID, IIS_Mer_ID               Text // ECPay's spelling
+	MerchantID, IIS_Mer_ID, II_Mer_ID    Text // ECPay's spelling
 	IA_Mer_ID, AI_Mer_ID                 Text
 	RelateNumber, IIS_Relate_Number      Text
 	Tsr, OrderNumber                     Text
 	InvoiceNumber, InvoiceNo, IIS_Number Text
+	II_Invoice_No                        Text
 	IA_Invoice_No, AI_Invoice_No         Text
 	InvoiceDate, IIS_Create_Date         Text
 	IA_Invoice_Issue_Date                Text
 	AllowanceNo, IA_Allow_No             Text
 	AI_Allow_No                          Text
 	SearchType, Date, IA_Date            Text // Date is what SearchType says
+	InvoiceYear, InvoiceHeader           Text
 }
 
 // checkSubject compares the Data of an answer with that of its request. An answer
@@ -34,23 +36,34 @@ type subject struct {
 // AllowanceInfo; one that names another merchant, order, invoice or allowance proves
 // nothing about this one.
 func (m *Merchant) checkSubject(request, answer []byte) error {
-	var asked subject
-	if err := json.Unmarshal(request, &asked); err != nil {
+	var req struct {
+		subject
+		VoidModel, IssueModel subject
+	}
+	if err := json.Unmarshal(request, &req); err != nil {
 		return err
 	}
+	asked := req.subject
+	asked.InvoiceNo = cmp.Or(asked.InvoiceNo, req.VoidModel.InvoiceNo)
+	asked.RelateNumber = cmp.Or(asked.RelateNumber, req.IssueModel.RelateNumber)
+	asked.InvoiceDate = cmp.Or(asked.InvoiceDate, req.IssueModel.InvoiceDate)
 	var got struct {
 		subject
-		RtnData       json.RawMessage
-		AllowanceInfo json.RawMessage
+		RtnData                                 json.RawMessage
+		AllowanceInfo, InvoiceData, InvoiceInfo json.RawMessage
 	}
 	if err := json.Unmarshal(answer, &got); err != nil {
 		return fmt.Errorf("%w: unexpected shape of what it is about", ErrUnreadable)
 	}
 	var inner Nested[subject]
 	_ = json.Unmarshal(got.RtnData, &inner) // a list or a sentence names nothing
-	var rows Nested[[]subject]
-	_ = json.Unmarshal(got.AllowanceInfo, &rows)
-	for _, s := range append(rows.Value, got.subject, inner.Value) {
+	subjects := []subject{got.subject, inner.Value}
+	for _, list := range []json.RawMessage{got.AllowanceInfo, got.InvoiceData, got.InvoiceInfo} {
+		var rows Nested[[]subject]
+		_ = json.Unmarshal(list, &rows)
+		subjects = append(subjects, rows.Value...)
+	}
+	for _, s := range subjects {
 		if field := m.another(asked, s); field != "" {
 			return fmt.Errorf("%w, by its %s", errAnother, field)
 		}
@@ -60,7 +73,7 @@ func (m *Merchant) checkSubject(request, answer []byte) error {
 
 // another names the first field by which two subjects differ.
 func (m *Merchant) another(asked, got subject) string {
-	for _, id := range []Text{got.MerchantID, got.IIS_Mer_ID, got.IA_Mer_ID, got.AI_Mer_ID} {
+	for _, id := range []Text{got.MerchantID, got.IIS_Mer_ID, got.II_Mer_ID, got.IA_Mer_ID, got.AI_Mer_ID} {
 		if !m.isMeant(id) {
 			return "MerchantID"
 		}
@@ -81,11 +94,14 @@ func (m *Merchant) another(asked, got subject) string {
 		{"Tsr", asked.Tsr, cmp.Or(got.Tsr, got.OrderNumber), strings.EqualFold},
 		{
 			"InvoiceNumber", cmp.Or(asked.InvoiceNumber, asked.InvoiceNo),
-			cmp.Or(got.InvoiceNumber, got.InvoiceNo, got.IIS_Number, got.IA_Invoice_No, got.AI_Invoice_No), strings.EqualFold,
+			cmp.Or(got.InvoiceNumber, got.InvoiceNo, got.IIS_Number, got.II_Invoice_No, got.IA_Invoice_No, got.AI_Invoice_No),
+			strings.EqualFold,
 		},
 		{"InvoiceDate", asked.InvoiceDate, cmp.Or(got.InvoiceDate, got.IIS_Create_Date, got.IA_Invoice_Issue_Date), sameDay},
 		{"AllowanceNo", asked.AllowanceNo, cmp.Or(got.AllowanceNo, got.IA_Allow_No, got.AI_Allow_No), strings.EqualFold},
 		{"Date", allowed, got.IA_Date, sameDay},
+		{"InvoiceYear", asked.InvoiceYear, got.InvoiceYear, strings.EqualFold},
+		{"InvoiceHeader", asked.InvoiceHeader, got.InvoiceHeader, strings.EqualFold},
 	} {
 		asked, got := strings.TrimSpace(string(f.asked)), strings.TrimSpace(string(f.got))
 		if asked != "" && got != "" && !f.same(asked, got) {

@@ -191,6 +191,29 @@ func (c *check) date(field string, v *string) {
 	}
 }
 
+// dateTime accepts yyyy-mm-dd hh:mm:ss, with slashes too, and leaves the former.
+func (c *check) dateTime(field string, v *string) {
+	*v = strings.ReplaceAll(strings.TrimSpace(*v), "/", "-")
+	if !c.present(field, *v) {
+		return
+	}
+	if _, err := time.Parse(time.DateTime, *v); err != nil || len(*v) != len(time.DateTime) {
+		c.fail(field, "must be a time written yyyy-mm-dd hh:mm:ss (Asia/Taipei)")
+	}
+}
+
+// invoiceYear is a year of the Republic of China.
+func (c *check) invoiceYear(v *string) {
+	c.matching("InvoiceYear", v, 3, func(s string) bool { return len(s) == 3 && s[0] == '1' && digitChars(s) },
+		"a year of the Republic of China, three digits like 115")
+}
+
+func (c *check) between(field string, n, low, high int) {
+	if n < low || n > high {
+		c.fail(field, "must be %d to %d", low, high)
+	}
+}
+
 // text is free text. Tag-like strings are refused, since ECPay's firewall may
 // answer them with the same HTTP 403 as a ban.
 func (c *check) text(field string, v *string, limit int, required bool) {

@@ -73,32 +73,31 @@ func TestValidation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := tc.req.Validate()
-			if diff := cmp.Diff(tc.fields, fieldsOf(t, err)); diff != "" {
-				t.Errorf("fields (-want +got):\n%s%v", diff, err)
-			}
+			checkFields(t, tc.req, tc.fields)
 		})
 	}
 }
 
-// fieldsOf are the fields that a validation complains of, each in both languages and without its value.
-func fieldsOf(t *testing.T, err error) []string {
+// checkFields compares the fields that the validation of a request complains of, each in both languages.
+func checkFields(t *testing.T, req Request, want []string) {
 	t.Helper()
+	err := req.Validate()
 	var v *ValidationError
 	if err != nil && !errors.As(err, &v) {
 		t.Fatalf("error of type %T", err)
 	}
-	if v == nil {
-		return nil
-	}
-	var fields []string
-	for _, f := range v.Fields {
-		fields = append(fields, f.Field)
-		if f.ProblemZhTW() == f.Problem {
-			t.Errorf("%q is in English only", f.Problem)
+	var got []string
+	if v != nil {
+		for _, f := range v.Fields {
+			got = append(got, f.Field)
+			if f.ProblemZhTW() == f.Problem {
+				t.Errorf("%q is in English only", f.Problem)
+			}
 		}
 	}
-	return fields
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("fields (-want +got):\n%s%v", diff, err)
+	}
 }
 
 func with(r *B2CDelayIssueRequest, f func(*B2CDelayIssueRequest)) *B2CDelayIssueRequest {
@@ -108,6 +107,19 @@ func with(r *B2CDelayIssueRequest, f func(*B2CDelayIssueRequest)) *B2CDelayIssue
 
 func goodDelayIssue() *B2CDelayIssueRequest {
 	return &B2CDelayIssueRequest{B2CInvoice: goodInvoice(), DelayFlag: DelayTriggered, Tsr: "R1"}
+}
+
+func goodReIssue() *B2CVoidWithReIssueRequest {
+	return &B2CVoidWithReIssueRequest{
+		MerchantID: "2000132", VoidModel: B2CVoidModel{InvoiceNo: "JU11082064", VoidReason: "r"},
+		IssueModel: B2CIssueModel{B2CInvoice: goodInvoice(), InvoiceDate: "2026-06-17 12:25:00"},
+	}
+}
+
+func goodNotify() *B2CInvoiceNotifyRequest {
+	return &B2CInvoiceNotifyRequest{
+		MerchantID: "2000132", InvoiceNo: "JU11082064", NotifyMail: "a@example.com", Notify: "E", InvoiceTag: "I", Notified: "C",
+	}
 }
 
 func goodInvoice() B2CInvoice {
