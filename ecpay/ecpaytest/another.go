@@ -25,7 +25,6 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	cfg := s.cfg
 	cfg.Merchants = []Merchant{x.merchant.Merchant}
 	twin := New(cfg)
-	query := !x.op.write
 	twin.minted = 99999990
 	staged := Delayed{Tsr: others["Tsr"]}
 	switch x.op.id() {
@@ -41,9 +40,8 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	}
 	for _, err := range []error{
 		twin.StageDelayed(staged),
-		twin.StageInvoice(Invoice{InvoiceNumber: others["InvoiceNumber"], InvoiceDate: memberOf(x.plain, "InvoiceDate"),
-			Voided: query || x.op.name == "InvalidConfirm", Confirmed: query}),
-		twin.StageAllowance(Allowance{AllowanceNo: others["AllowanceNo"], ConfirmDate: dateIn(s.now())}),
+		twin.StageInvoice(otherInvoice(x.op, memberOf(x.plain, "InvoiceDate"))),
+		twin.StageAllowance(otherAllowance(x.op, dateIn(s.now()))),
 	} {
 		if err != nil {
 			panic(err) // they are of this file's making
@@ -65,6 +63,41 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	return twin.perform(x.op, request{merchant: twin.merchants[x.merchant.MerchantID], data: data, at: s.now()})
 }
 
+// otherInvoice is an invoice about which the operation has something to say, or to do.
+func otherInvoice(op *operation, date string) Invoice {
+	i := Invoice{InvoiceNumber: others["InvoiceNumber"], InvoiceDate: date}
+	if !op.write {
+		i.RelateNumber = others["RelateNumber"]
+	}
+	switch op.id() {
+	case opB2BInvalidConfirm.id():
+		i.Voided = true
+	case opB2BAllowance.id():
+		i.IssueConfirmed, i.SalesAmount = true, math.MaxInt32
+	case opB2BRejectConfirm.id():
+		i.Rejected = true
+	case opB2BGetReject.id(), opB2BGetRejectConfirm.id():
+		i.RejectConfirmed = true
+	default:
+		i.IssueConfirmed, i.Confirmed = !op.write, !op.write
+	}
+	return i
+}
+
+// otherAllowance is such an allowance.
+func otherAllowance(op *operation, today string) Allowance {
+	al := Allowance{AllowanceNo: others["AllowanceNo"], ConfirmDate: today}
+	switch op.id() {
+	case opB2BAllowanceConfirm.id():
+		al.ConfirmDate = ""
+	case opB2BGetAllowanceInvalid.id(), opB2BCancelAllowanceConfirm.id():
+		al.Cancelled = true
+	case opB2BGetAllowanceInvalidConfirm.id():
+		al.CancelConfirmed = true
+	}
+	return al
+}
+
 // aboutOther replaces the subject in a request's Data. Those with an InvoiceNo are about the invoice of that time.
 func aboutOther(data []byte, created time.Time) []byte {
 	var members map[string]json.RawMessage
@@ -75,6 +108,13 @@ func aboutOther(data []byte, created time.Time) []byte {
 		if members["InvoiceNo"] != nil && members[date] != nil {
 			members[date] = mustJSON(dateIn(created))
 		}
+	}
+	var details []map[string]json.RawMessage
+	if json.Unmarshal(members["Details"], &details) == nil {
+		for _, d := range details {
+			d["OriginalInvoiceNumber"], d["OriginalInvoiceDate"] = mustJSON(others["InvoiceNumber"]), mustJSON(created.In(taipei).Format(time.DateOnly))
+		}
+		members["Details"] = mustJSON(details)
 	}
 	for _, model := range []string{"VoidModel", "IssueModel"} {
 		if inner, ok := members[model]; ok {

@@ -10,11 +10,11 @@ var opB2BGetInvalid = operation{
 // b2bGetInvalid is B2B GetInvalid. Its members are documented for a sibling product. That an invoice which is not voided is
 // answered like an unknown one is our choice.
 func (s *Server) b2bGetInvalid(r request) answer {
-	i, a := s.findInvoice(r)
+	i, _, a := s.findInvoice(r)
 	if i == nil {
 		return a
 	}
-	if i.state == stateValid {
+	if !i.voided() {
 		return refuse(CodeNoData)
 	}
 	exchange := map[string]string{stateVoided: "", stateAwaitingConfirm: "0", stateVoidConfirmed: "1"}[i.state]
@@ -22,11 +22,11 @@ func (s *Server) b2bGetInvalid(r request) answer {
 		{"InvoiceNumber", i.InvoiceNumber},
 		{"BuyerId", i.BuyerIdentifier},
 		{"SellerId", i.SellerIdentifier},
-		{"CancelDate", dateIn(i.voidedAt)},
-		{"CancelTime", i.voidedAt.In(taipei).Format(time.TimeOnly)},
-		{"CancelReason", i.reason},
+		{"CancelDate", i.void.day()},
+		{"CancelTime", i.void.at.In(taipei).Format(time.TimeOnly)},
+		{"CancelReason", i.void.reason},
 		{"Upload_Status", i.UploadStatus},
-		{"ConfirmDate", dateIn(i.confirmedAt)},
+		{"ConfirmDate", i.voidConfirm.day()},
 		{"ExchangeStatus", exchange},
 	}}}}
 }

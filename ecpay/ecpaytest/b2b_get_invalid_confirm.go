@@ -8,23 +8,19 @@ var opB2BGetInvalidConfirm = operation{
 // b2bGetInvalidConfirm is B2B GetInvalidConfirm. Documented for a sibling product: ConfirmDate is null while the confirm is
 // awaited. That an invoice which is not voided is answered like an unknown one is our choice.
 func (s *Server) b2bGetInvalidConfirm(r request) answer {
-	i, a := s.findInvoice(r)
+	i, _, a := s.findInvoice(r)
 	if i == nil {
 		return a
 	}
-	if i.state == stateValid || i.state == stateVoided {
+	if !i.voided() || i.state == stateVoided {
 		return refuse(CodeNoData)
-	}
-	var confirm any
-	if i.state == stateVoidConfirmed {
-		confirm = dateIn(i.confirmedAt)
 	}
 	return answer{code: CodeOK, more: object{{"RtnData", object{
 		{"InvoiceNumber", i.InvoiceNumber},
 		{"Buyer_Identifier", i.BuyerIdentifier},
 		{"Seller_Identifier", i.SellerIdentifier},
-		{"CancelDate", dateIn(i.voidedAt)},
-		{"ConfirmDate", confirm},
+		{"CancelDate", i.void.day()},
+		{"ConfirmDate", i.voidConfirm.dayOrNull()},
 		{"Upload_Status", i.UploadStatus},
 	}}}}
 }

@@ -7,24 +7,38 @@ var opB2BGetIssue = operation{
 
 // b2bGetIssue is B2B GetIssue. Recorded: RtnCode is a string, RtnData an object, and its keys are of mixed spelling.
 func (s *Server) b2bGetIssue(r request) answer {
-	i, a := s.findInvoice(r)
+	i, category, a := s.findInvoice(r)
 	if i == nil {
 		a.asString = true
 		return a
 	}
 	invalid := "0"
-	if i.state != stateValid {
+	if i.voided() {
 		invalid = "1"
 	}
-	return answer{code: CodeOK, asString: true, more: object{{"RtnData", object{
+	issued := "1"
+	if !i.reject.at.IsZero() {
+		issued = "0" // documented for a sibling product
+	}
+	mode, status := "1", i.issueConfirm.exchangeStatus()
+	if r.merchant.Archive {
+		mode, status = "0", ""
+	}
+	return answer{code: CodeOK, asString: true, more: object{{"RtnData", append(object{
 		{"InvoiceNumber", i.InvoiceNumber},
 		{"InvoiceDate", i.InvoiceDate},
 		{"RelateNumber", i.RelateNumber},
 		{"Seller_Identifier", i.SellerIdentifier},
 		{"Buyer_Identifier", i.BuyerIdentifier},
 		{"SalesAmount", i.SalesAmount},
-		{"Issue_Status", "1"},
+		{"TaxAmount", i.taxAmount},
+		{"TotalAmount", i.SalesAmount + i.taxAmount},
+		{"BalanceAmount", i.SalesAmount - i.allowed},
+		{"RandomNumber", i.random},
+		{"Issue_Status", issued},
 		{"Invalid_Status", invalid},
-		{"Upload_Status", "0"},
-	}}}}
+		{"ConfirmDate", i.issueConfirm.dayOrNull()},
+		{"ExchangeMode", mode},
+		{"ExchangeStatus", status},
+	}, notUploaded(category == 0)...)}}}
 }

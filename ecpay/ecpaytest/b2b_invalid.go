@@ -9,7 +9,7 @@ var opB2BInvalid = operation{
 
 // b2bInvalid is B2B Invalid. Recorded: a bad Reason is refused before the invoice is looked for; 6070004 for an unknown number
 // or wrong date. Documented: in exchange mode the void awaits the counterparty. What a second void does is unknown, and
-// here it has its effect again and answers a code nobody knows.
+// here it has its effect again and answers a code nobody knows; what one of a rejected invoice does, too: it has none.
 func (s *Server) b2bInvalid(r request) answer {
 	f := r.data
 	var reason string
@@ -19,8 +19,7 @@ func (s *Server) b2bInvalid(r request) answer {
 	if f.refusal != nil || reason == "" || utf8.RuneCountInString(reason) > 20 {
 		return refuse(CodeBadReason)
 	}
-	key := invoiceKey{f.pattern("InvoiceNumber", 10, invoiceNumber), f.date("InvoiceDate")}
-	f.optional("Remark", 200)
+	key, remark := f.invoiceKey(), f.optional("Remark", 200)
 	if a, ok := s.checked(f); !ok {
 		return a
 	}
@@ -29,15 +28,21 @@ func (s *Server) b2bInvalid(r request) answer {
 		return refuse(CodeNoSuchInvoice)
 	}
 	i := view.invoice
-	repeated := i.state != stateValid
+	if !i.reject.at.IsZero() {
+		return refuse(CodeVoidRejected)
+	}
+	repeated := i.voided()
 	if repeated && s.cfg.RefuseRepeats {
 		return refuse(CodeVoidRepeated)
+	}
+	if !repeated && i.allowed > 0 {
+		return refuse(CodeAllowanceStands)
 	}
 	s.effect(r.at, EffectVoided, r.merchant, i.InvoiceNumber, r.seq, "")
 	if repeated {
 		return refuse(CodeVoidRepeated)
 	}
-	i.reason, i.voidedAt, i.state = reason, r.at, stateAwaitingConfirm
+	i.void, i.state = deed{r.at, reason, remark}, stateAwaitingConfirm
 	if r.merchant.Archive {
 		i.state = stateVoided
 	}

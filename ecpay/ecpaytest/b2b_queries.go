@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// findInvoice reads the keys that the three B2B queries share, and finds the merchant's side of an invoice. Documented:
+// findInvoice reads the keys that the B2B queries about an invoice share, and finds the merchant's side of it. Documented:
 // InvoiceCategory, InvoiceNumber and InvoiceDate. Recorded: RelateNumber may come along; documented for a sibling
 // product: it may come alone.
-func (s *Server) findInvoice(r request) (*b2bInvoice, answer) {
+func (s *Server) findInvoice(r request) (i *b2bInvoice, category int, a answer) {
 	f := r.data
-	category := f.between("InvoiceCategory", 0, 1)
+	category = f.between("InvoiceCategory", 0, 1)
 	relate := f.optional("RelateNumber", 50)
 	var key invoiceKey
 	if relate == "" || f.present("InvoiceNumber") || f.present("InvoiceDate") {
-		key = invoiceKey{f.pattern("InvoiceNumber", 10, invoiceNumber), f.date("InvoiceDate")}
+		key = f.invoiceKey()
 	}
 	if a, ok := s.checked(f); !ok {
-		return nil, a
+		return nil, category, a
 	}
 	view := r.merchant.invoices[key]
 	if key == (invoiceKey{}) {
@@ -25,9 +25,9 @@ func (s *Server) findInvoice(r request) (*b2bInvoice, answer) {
 	}
 	hidden := []string{SidePurchase, SideSales}[category]
 	if view == nil || view.side == hidden || relate != "" && !strings.EqualFold(view.invoice.RelateNumber, relate) {
-		return nil, refuse(CodeNoData)
+		return nil, category, refuse(CodeNoData)
 	}
-	return view.invoice, answer{}
+	return view.invoice, category, answer{}
 }
 
 func (m *merchant) invoiceByRelateNumber(relate string) *invoiceView {

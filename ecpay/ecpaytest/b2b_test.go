@@ -121,12 +121,7 @@ func TestB2BQueries(t *testing.T) {
 			if diff := cmp.Diff(code, r.code()); diff != "" {
 				t.Fatalf("RtnCode (-want +got):\n%s", diff)
 			}
-			data, _ := r.data["RtnData"].(m)
-			for name, want := range row.want {
-				if got, ok := data[name]; !ok || got != want {
-					t.Errorf("%s: got %v, want %v", name, got, want)
-				}
-			}
+			checkMembers(t, r, row.want)
 		})
 	}
 }
@@ -189,6 +184,25 @@ func TestGetAllowanceConfirm(t *testing.T) {
 				t.Errorf("got state %q after the confirm", got)
 			}
 		})
+	}
+}
+
+func TestTheInvoiceTimeOfAnIssueIsOfTheLastSixDays(t *testing.T) {
+	t.Parallel()
+	for at, want := range map[string]string{
+		"2026-03-09 23:59:59": "2026-03-09", "2026/03/04 07:30:00": "2026-03-04", "2026-03-04 07:29:59": "", "2026-03-10 07:30:01": "",
+		"2026-03-09": "",
+	} {
+		b := newBench(t, Config{})
+		r := b.call(pathB2bIssue, b2bIssueOf(m{"InvoiceTime": at}))
+		if want == "" {
+			if r.code() != float64(CodeFieldFormat) {
+				t.Errorf("%s: got %v, want %d", at, r.code(), CodeFieldFormat)
+			}
+			continue
+		}
+		found := b.call("/B2BInvoice/GetIssue", m{"InvoiceCategory": 0, "RelateNumber": "B-1"})
+		checkMembers(t, found, m{"InvoiceDate": want, "TotalAmount": 105.0, "RandomNumber": r.data["RandomNumber"]})
 	}
 }
 

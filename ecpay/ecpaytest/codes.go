@@ -29,17 +29,18 @@ const (
 	CodeNoSuchInvoice   = 6070004 // recorded: B2B number or date is wrong
 	CodeBadReason       = 2103005 // recorded: B2B reason, checked before the invoice is looked up
 
-	CodeNothing      = 7       // recorded: word settings and companies
-	CodeNoSuchNumber = 1600003 // recorded: B2C number
-	CodeVoidedBefore = 5070453 // recorded: B2C
-	CodeReasonLong   = 2009005 // recorded: B2C
-	CodeNotUploaded  = 5070451 // recorded: B2C, re-issued and not uploaded since
-	CodeKeyMissing   = 2013001 // recorded: B2C GetInvalid without one of its three keys
-	CodeBarcode      = 2019001 // recorded: malformed
-	CodeLoveCode     = 2020001 // recorded: malformed
-	CodeTaxIDFormat  = 2027000 // recorded: malformed
-	CodeTaxIDCheck   = 1200125 // recorded: wrong check digit
-	CodeNoSuchBuyer  = 6000015 // recorded: B2B, not registered as a counterparty
+	CodeNothing        = 7       // recorded: word settings and companies
+	CodeNoSuchNumber   = 1600003 // recorded: B2C number
+	CodeVoidedBefore   = 5070453 // recorded: B2C
+	CodeReasonLong     = 2009005 // recorded: B2C
+	CodeNotUploaded    = 5070451 // recorded: B2C, re-issued and not uploaded since
+	CodeKeyMissing     = 2013001 // recorded: B2C GetInvalid without one of its three keys
+	CodeBarcode        = 2019001 // recorded: malformed
+	CodeLoveCode       = 2020001 // recorded: malformed
+	CodeTaxIDFormat    = 2027000 // recorded: malformed
+	CodeTaxIDCheck     = 1200125 // recorded: wrong check digit
+	CodeCustomerExists = 6160052 // recorded: MaintainMerchantCustomerData, Add of one that exists
+	CodeNoSuchBuyer    = 6000015 // recorded: B2B, not registered as a counterparty
 
 	CodeAllowanceNoInvoice      = 2000018 // recorded: no such invoice to make an allowance of
 	CodeAllowanceTooMuch        = 2000034 // recorded: less is left of the invoice
@@ -75,11 +76,29 @@ const (
 	CodeVoidRepeated       = 9900201 // B2B Invalid of a voided invoice
 	CodeConfirmRepeated    = 9900202 // InvalidConfirm of a confirmed void
 	CodeConfirmNotAwaited  = 9900203 // InvalidConfirm of an invoice that is not voided, or by the party that voided it
-	CodeConfirmArchiveMode = 9900204 // InvalidConfirm by a merchant in archive mode
-	CodeNoSuchAllowance    = 9900301 // GetAllowanceConfirm of an unknown number
-	CodeOfferEnded         = 9900302 // AllowanceInvalidByCollegiate of an offer that was withdrawn or has expired
-	CodeB2BRelateNumberDup = 9900401 // B2B Issue with a RelateNumber that was used before
-	CodeTrackDup           = 9900402 // AddInvoiceWordSetting of numbers that are in another range
+	CodeConfirmArchiveMode = 9900204 // a confirm or a rejection by a merchant in archive mode
+	CodeVoidRejected       = 9900205 // B2B Invalid of an invoice that is rejected
+
+	CodeIssueConfirmRepeated    = 9900211 // IssueConfirm of a confirmed invoice
+	CodeIssueConfirmNotAwaited  = 9900212 // IssueConfirm of an invoice that is voided or rejected, or by its seller
+	CodeRejectRepeated          = 9900221 // Reject of a rejected invoice
+	CodeRejectNotAwaited        = 9900222 // Reject of an invoice that is confirmed or voided, or by its seller
+	CodeRejectConfirmRepeated   = 9900231 // RejectConfirm of a confirmed rejection
+	CodeRejectConfirmNotAwaited = 9900232 // RejectConfirm of an invoice that is not rejected, or by its buyer
+
+	CodeNoSuchAllowance            = 9900301 // B2B: an unknown AllowanceNo
+	CodeOfferEnded                 = 9900302 // AllowanceInvalidByCollegiate of an offer that was withdrawn or has expired
+	CodeAllowanceNotConfirmed      = 9900303 // B2B Allowance of an invoice whose issue is not confirmed, or that is rejected
+	CodeAllowanceConfirmRepeated   = 9900311 // AllowanceConfirm of a confirmed allowance
+	CodeAllowanceConfirmNotAwaited = 9900312 // AllowanceConfirm of an allowance that is cancelled, or by its seller
+	CodeCancelRepeated             = 9900321 // CancelAllowance of a cancelled allowance
+	CodeCancelNotAwaited           = 9900322 // CancelAllowance of an allowance whose cancel is confirmed
+	CodeCancelConfirmRepeated      = 9900331 // CancelAllowanceConfirm of a confirmed cancel
+	CodeCancelConfirmNotAwaited    = 9900332 // CancelAllowanceConfirm of an allowance that is not cancelled, or by the side that cancelled it
+	CodeNoSuchCustomer             = 9900403 // MaintainMerchantCustomerData, Update or Delete of one that is not registered
+	CodeNotifyArchiveMode          = 9900206 // B2B Notify in archive mode about what only exchange mode has
+	CodeB2BRelateNumberDup         = 9900401 // B2B Issue with a RelateNumber that was used before
+	CodeTrackDup                   = 9900402 // AddInvoiceWordSetting of numbers that are in another range
 )
 
 // What does not exist, or is not registered as a counterparty; everything else of its form does (our choice).
@@ -103,29 +122,39 @@ var messages = map[int]string{
 	CodeNoSuchInvoice:   "發票號碼或日期錯誤",
 	CodeBadReason:       "發票作廢原因格式錯誤",
 
-	CodeNothing:             "查無資料",
-	CodeNoSuchNumber:        "無發票號碼資料",
-	CodeVoidedBefore:        "B2C作廢發票 該發票已被作廢過",
-	CodeReasonLong:          "作廢原因長度錯誤",
-	CodeKeyMissing:          "必填欄位未填",
-	CodeNotUploaded:         "註銷重開發票尚未上傳財政部",
-	CodeBarcode:             "手機條碼格式錯誤",
-	CodeLoveCode:            "捐贈碼格式錯誤",
-	CodeTaxIDFormat:         "統一編號格式錯誤",
-	CodeTaxIDCheck:          "統一編號檢查碼錯誤",
-	CodeNoSuchBuyer:         "買方識別碼資料不存在",
-	CodeB2BRelateNumberDup:  "作業未完成(9900401)",
-	CodeTrackDup:            "作業未完成(9900402)",
-	CodeTaxType:             "課稅類別格式錯誤",
-	CodeCarrierType:         "載具類別格式錯誤",
-	CodeClearanceMark:       "零稅率發票須填通關方式",
-	CodeCarrierPrinted:      "使用載具時不可列印",
-	CodeIdentifierUnprinted: "有統一編號時須列印或使用載具",
-	CodeDelayDay:            "延遲天數超出範圍",
-	CodeRelateNumberLong:    "自訂編號長度錯誤",
-	CodeEmailLong:           "客戶電子信箱長度錯誤",
-	CodeNoSuchAllowance:     "作業未完成(9900301)",
-	CodeOfferEnded:          "作業未完成(9900302)",
+	CodeNothing:                    "查無資料",
+	CodeNoSuchNumber:               "無發票號碼資料",
+	CodeVoidedBefore:               "B2C作廢發票 該發票已被作廢過",
+	CodeReasonLong:                 "作廢原因長度錯誤",
+	CodeKeyMissing:                 "必填欄位未填",
+	CodeBarcode:                    "手機條碼格式錯誤",
+	CodeLoveCode:                   "捐贈碼格式錯誤",
+	CodeTaxIDFormat:                "統一編號格式錯誤",
+	CodeTaxIDCheck:                 "統一編號檢查碼錯誤",
+	CodeNoSuchBuyer:                "買方識別碼資料不存在",
+	CodeCustomerExists:             "交易對象已存在",
+	CodeNoSuchCustomer:             "作業未完成(9900403)",
+	CodeNotifyArchiveMode:          "作業未完成(9900206)",
+	CodeB2BRelateNumberDup:         "作業未完成(9900401)",
+	CodeTrackDup:                   "作業未完成(9900402)",
+	CodeTaxType:                    "課稅類別格式錯誤",
+	CodeCarrierType:                "載具類別格式錯誤",
+	CodeClearanceMark:              "零稅率發票須填通關方式",
+	CodeCarrierPrinted:             "使用載具時不可列印",
+	CodeIdentifierUnprinted:        "有統一編號時須列印或使用載具",
+	CodeDelayDay:                   "延遲天數超出範圍",
+	CodeRelateNumberLong:           "自訂編號長度錯誤",
+	CodeEmailLong:                  "客戶電子信箱長度錯誤",
+	CodeNoSuchAllowance:            "作業未完成(9900301)",
+	CodeAllowanceNotConfirmed:      "作業未完成(9900303)",
+	CodeAllowanceConfirmRepeated:   "作業未完成(9900311)",
+	CodeAllowanceConfirmNotAwaited: "作業未完成(9900312)",
+	CodeCancelRepeated:             "作業未完成(9900321)",
+	CodeCancelNotAwaited:           "作業未完成(9900322)",
+	CodeCancelConfirmRepeated:      "作業未完成(9900331)",
+	CodeCancelConfirmNotAwaited:    "作業未完成(9900332)",
+	CodeOfferEnded:                 "作業未完成(9900302)",
+	CodeNotUploaded:                "註銷重開發票尚未上傳財政部",
 
 	CodeAllowanceNoInvoice:      "無該筆發票資料!",
 	CodeAllowanceTooMuch:        "無足夠金額可以折讓，請確認",
@@ -146,6 +175,14 @@ var messages = map[int]string{
 	CodeConfirmRepeated:    "作業未完成(9900202)",
 	CodeConfirmNotAwaited:  "作業未完成(9900203)",
 	CodeConfirmArchiveMode: "作業未完成(9900204)",
+
+	CodeVoidRejected:            "作業未完成(9900205)",
+	CodeRejectRepeated:          "作業未完成(9900221)",
+	CodeRejectNotAwaited:        "作業未完成(9900222)",
+	CodeRejectConfirmRepeated:   "作業未完成(9900231)",
+	CodeRejectConfirmNotAwaited: "作業未完成(9900232)",
+	CodeIssueConfirmRepeated:    "作業未完成(9900211)",
+	CodeIssueConfirmNotAwaited:  "作業未完成(9900212)",
 }
 
 // transMessages are the texts that go with TransCodes.

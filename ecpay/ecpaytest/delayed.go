@@ -60,7 +60,7 @@ func (s *Server) issue(d *delayed, created, at time.Time, seq int) {
 func (s *Server) mint(d *delayed, created time.Time) *issued {
 	s.minted++
 	i := &issued{delayed: d, number: cmp.Or(d.InvoiceNo, fmt.Sprintf("FK%08d", s.minted)), created: created.In(taipei),
-		random: fmt.Sprintf("%04d", s.minted*7919%10000)}
+		random: s.randomNumber()}
 	d.state = stateIssued
 	d.invoices = append(d.invoices, i)
 	d.account.issued[i.number] = i

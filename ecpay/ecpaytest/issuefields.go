@@ -95,14 +95,8 @@ type itemLine struct {
 
 // items reads Items. The names of fields beside those of all are given.
 func (s *Server) items(f *fields, more ...string) []itemLine {
-	var items []json.RawMessage
-	if !f.present("Items") || json.Unmarshal(f.members["Items"], &items) != nil || len(items) == 0 || len(items) > 999 {
-		f.complain(CodeFieldMissing, "Items must be 1 to 999 objects")
-		return nil
-	}
-	lines := make([]itemLine, 0, len(items))
-	for _, text := range items {
-		item := newFields(text)
+	var lines []itemLine
+	s.each(f, "Items", func(item *fields) {
 		item.amount("ItemSeq", false)
 		item.required("ItemName", 500)
 		line := itemLine{count: item.amount("ItemCount", true)}
@@ -112,13 +106,26 @@ func (s *Server) items(f *fields, more ...string) []itemLine {
 		for _, name := range more {
 			item.present(name)
 		}
-		_ = json.Unmarshal(item.members["ItemTaxType"], &line.taxType) // in B2C alone
+		_ = json.Unmarshal(item.members["ItemTaxType"], &line.taxType)
 		lines = append(lines, line)
+	})
+	return lines
+}
+
+// each reads a list of 1 to 999 objects, one after the other.
+func (s *Server) each(f *fields, name string, read func(*fields)) {
+	var list []json.RawMessage
+	if !f.present(name) || json.Unmarshal(f.members[name], &list) != nil || len(list) == 0 || len(list) > 999 {
+		f.complain(CodeFieldMissing, "%s must be 1 to 999 objects", name)
+		return
+	}
+	for _, text := range list {
+		item := newFields(text)
+		read(item)
 		if a, ok := s.checked(item); !ok && f.refusal == nil {
 			f.refusal = &a
 		}
 	}
-	return lines
 }
 
 // sumOf is the sum of ItemAmount.

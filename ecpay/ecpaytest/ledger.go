@@ -36,7 +36,7 @@ type Effect struct {
 	Subject    string    `json:"subject"`  // Tsr, InvoiceNumber or AllowanceNo; for Issue the RelateNumber
 	CallSeq    int       `json:"call_seq"` // the Call that caused it; 0 for the passing of time
 	// Detail is, for EffectIssued, the number of the invoice, for EffectReIssued its random code, for those of allowances
-	// the other number.
+	// the other number, for EffectCustomer the Action, for EffectNotified of B2B the InvoiceTag.
 	Detail string `json:"detail,omitempty"`
 }
 
@@ -55,12 +55,19 @@ const (
 	EffectVoided        = "voided"         // Invalid
 	EffectVoidConfirmed = "void_confirmed" // B2B InvalidConfirm
 
-	// Those of B2C allowances. The first three are on the InvoiceNo, with the AllowanceNo as Detail, the others the other way
-	// round.
-	EffectAllowanceIssued    = "allowance_issued"    // Allowance, or the buyer's agreement
+	EffectIssueConfirmed     = "issue_confirmed"     // B2B IssueConfirm
+	EffectRejected           = "rejected"            // B2B Reject
+	EffectRejectConfirmed    = "reject_confirmed"    // B2B RejectConfirm
+	EffectCustomer           = "customer"            // B2B MaintainMerchantCustomerData, on the Identifier
+	EffectAllowanceConfirmed = "allowance_confirmed" // B2B AllowanceConfirm
+	EffectCancelConfirmed    = "cancel_confirmed"    // B2B CancelAllowanceConfirm
+
+	// Those of allowances. The first three are on the invoice, with the AllowanceNo as Detail, the others the other way round;
+	// those of B2B have no Detail there.
+	EffectAllowanceIssued    = "allowance_issued"    // Allowance, or the buyer's agreement; in B2B on the first invoice it is about
 	EffectAllowanceOffered   = "allowance_offered"   // AllowanceByCollegiate
 	EffectAllowanceExpired   = "allowance_expired"   // nobody agreed to the offer within 72 hours
-	EffectAllowanceVoided    = "allowance_voided"    // AllowanceInvalid
+	EffectAllowanceVoided    = "allowance_voided"    // AllowanceInvalid, B2B CancelAllowance
 	EffectAllowanceCancelled = "allowance_cancelled" // AllowanceInvalidByCollegiate
 )
 

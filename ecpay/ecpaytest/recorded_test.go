@@ -126,7 +126,8 @@ func messageOf() m {
 }
 
 func knownOfAnswers() []known {
-	return slices.Concat(knownOfFields(), knownOfIssued(), knownOfReIssued(), knownOfNotified(), knownOfAllowances(), knownOfChecks())
+	return slices.Concat(knownOfFields(), knownOfIssued(), knownOfReIssued(), knownOfNotified(), knownOfAllowances(), knownOfChecks(),
+		knownOfB2B())
 }
 
 // knownOfFields: what ECPay takes in the fields of an invoice.
@@ -355,6 +356,7 @@ func TestWhatIsKnownOfECPay(t *testing.T) {
 			b.stageDelayed(Delayed{Tsr: "VOIDED", Issued: true, Voided: true})
 			b.stageDelayed(Delayed{Tsr: "REISSUED", Issued: true, ReIssued: true, InvoiceNo: "FK50000000"})
 			b.stageDelayed(Delayed{Tsr: "CARRIED", Issued: true, Paperless: true, InvoiceNo: "FK50000001"})
+			b.stageB2B()
 			if strings.Contains(row.path, "Allowance") {
 				b.stageEachB2CAllowance()
 			}

@@ -18,6 +18,7 @@ type Server struct {
 	closeOnce  sync.Once
 	generation int // counts resets; a request of an earlier one changes nothing any more
 	merchants  map[string]*merchant
+	allowances int             // B2B allowances so far
 	scheduled  schedule        // delayed invoices whose time will come
 	skipped    time.Duration   // how far Advance has moved the calendar beyond the clock
 	minted     int             // B2C invoices so far, which gives the next its number
@@ -42,8 +43,9 @@ type merchant struct {
 	tsrs       map[string]bool     // in upper case
 	issued     map[string]*issued  // by invoice number
 	invoices   map[invoiceKey]*invoiceView
-	allowances map[string]Allowance
+	allowances map[string]*allowanceView
 	tracks     []*track
+	customers  map[string]bool // counterparties by 統一編號; false: deleted
 
 	b2cAllowances map[string]*b2cAllowance // by allowance number
 
@@ -72,7 +74,7 @@ func (s *Server) Reset() {
 		s.merchants[m.MerchantID] = newMerchant(m)
 	}
 	s.stopLate()
-	s.scheduled, s.skipped, s.minted, s.offers, s.allowed = nil, 0, 0, nil, 0
+	s.scheduled, s.skipped, s.minted, s.allowances, s.offers, s.allowed = nil, 0, 0, 0, nil, 0
 	s.calls, s.callSeq, s.effects, s.scripts = nil, 0, nil, nil
 }
 
@@ -85,7 +87,8 @@ func newMerchant(m Merchant) *merchant {
 		tsrs:       map[string]bool{},
 		issued:     map[string]*issued{},
 		invoices:   map[invoiceKey]*invoiceView{},
-		allowances: map[string]Allowance{},
+		allowances: map[string]*allowanceView{},
+		customers:  map[string]bool{},
 
 		b2cAllowances: map[string]*b2cAllowance{},
 	}

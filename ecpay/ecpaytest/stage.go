@@ -49,6 +49,10 @@ type Invoice struct {
 	BuyerIdentifier  string // empty: 24549210
 	SalesAmount      int    // 0: 100
 
+	IssueConfirmed  bool // the buyer has confirmed the issue
+	Rejected        bool // the buyer has rejected it; neither confirmed nor voided
+	RejectConfirmed bool // the seller has confirmed that, too; implies Rejected
+
 	Voided       bool   // already voided: awaits the confirm in exchange mode, is final in archive mode
 	Confirmed    bool   // the void is confirmed too; implies Voided
 	UploadStatus string // of the void: "" (the default), "0", "1" or "2"
@@ -78,7 +82,17 @@ type Allowance struct {
 	ConfirmRemark    string
 	SellerIdentifier string // empty: 23165448
 	BuyerIdentifier  string
-	RtnData          RtnDataShape
+	RtnData          RtnDataShape // of every query about it
+
+	TotalAmount int // without tax
+	TaxAmount   int
+
+	Side         string // of the merchant, as in Invoice
+	Counterparty string // another merchant of the fake that sees the same allowance from the other side; needs a Side
+
+	Cancelled       bool   // CancelAllowance has voided it
+	CancelledBy     string // the side that did, which does not confirm that; empty: either side confirms
+	CancelConfirmed bool   // the other side has confirmed it; implies Cancelled
 }
 
 // StageDelayed makes a delayed invoice known. It is no effect. It fails on what DelayIssue would refuse, a Tsr or
@@ -137,26 +151,37 @@ func (s *Server) StageInvoice(i Invoice) error {
 	i.SellerIdentifier = cmp.Or(i.SellerIdentifier, "23165448")
 	i.BuyerIdentifier = cmp.Or(i.BuyerIdentifier, "24549210")
 	i.SalesAmount = cmp.Or(i.SalesAmount, 100)
-	other := map[string]string{SideSales: SidePurchase, SidePurchase: SideSales}[i.Side]
+	other := otherSide(i.Side)
 	switch {
 	case !invoiceNumber.MatchString(i.InvoiceNumber):
 		return fmt.Errorf("invoice number %q: must be two capitals and eight digits", i.InvoiceNumber)
 	case !validDate(i.InvoiceDate):
 		return fmt.Errorf("invoice %s: InvoiceDate %q must be yyyy-mm-dd", i.InvoiceNumber, i.InvoiceDate)
+	case (i.Rejected || i.RejectConfirmed) && (i.IssueConfirmed || i.Voided || i.Confirmed):
+		return fmt.Errorf("invoice %s: Rejected goes with neither IssueConfirmed, Voided nor Confirmed", i.InvoiceNumber)
 	case i.Side != SideBoth && other == "":
 		return fmt.Errorf("invoice %s: Side must be empty, %q or %q", i.InvoiceNumber, SideSales, SidePurchase)
 	case i.Counterparty != "" && (s.merchants[i.Counterparty] == nil || i.Counterparty == i.MerchantID || other == ""):
 		return fmt.Errorf("invoice %s: Counterparty must be another merchant of the fake, and needs a Side", i.InvoiceNumber)
 	}
-	inv := &b2bInvoice{Invoice: i, state: stateValid}
+	inv := &b2bInvoice{Invoice: i, state: stateValid, taxAmount: (i.SalesAmount + 10) / 20, random: "0000"}
+	if i.IssueConfirmed {
+		inv.state, inv.issueConfirm = stateConfirmed, deed{at: now}
+	}
+	if i.Rejected || i.RejectConfirmed {
+		inv.state, inv.reject = stateRejected, deed{now, "staged", ""}
+	}
+	if i.RejectConfirmed {
+		inv.state, inv.rejectConfirm = stateRejectConfirmed, deed{at: now}
+	}
 	if i.Voided || i.Confirmed {
-		inv.state, inv.reason, inv.voidedAt = stateAwaitingConfirm, "staged", now
+		inv.state, inv.void = stateAwaitingConfirm, deed{now, "staged", ""}
 		if m.Archive {
 			inv.state = stateVoided
 		}
 	}
 	if i.Confirmed {
-		inv.state, inv.confirmedAt = stateVoidConfirmed, now
+		inv.state, inv.voidConfirm = stateVoidConfirmed, deed{at: now}
 	}
 	key := invoiceKey{i.InvoiceNumber, i.InvoiceDate}
 	m.invoices[key] = &invoiceView{side: i.Side, invoice: inv}
@@ -181,14 +206,36 @@ func (s *Server) StageAllowance(a Allowance) error {
 		return fmt.Errorf("allowance number %q: must be 16 digits", a.AllowanceNo)
 	case !slices.Contains([]RtnDataShape{ShapeObject, ShapeString, ShapeEmpty, ShapeNull}, a.RtnData):
 		return fmt.Errorf("allowance %s: RtnData %q is no shape", a.AllowanceNo, a.RtnData)
+	case a.Side != SideBoth && otherSide(a.Side) == "":
+		return fmt.Errorf("allowance %s: Side must be empty, %q or %q", a.AllowanceNo, SideSales, SidePurchase)
+	case a.Counterparty != "" && (s.merchants[a.Counterparty] == nil || a.Counterparty == a.MerchantID || a.Side == SideBoth):
+		return fmt.Errorf("allowance %s: Counterparty must be another merchant of the fake, and needs a Side", a.AllowanceNo)
 	}
-	m.allowances[a.AllowanceNo] = a
+	al := &b2bAllowance{Allowance: a, state: stateUnconfirmed}
+	if a.ConfirmDate != "" {
+		al.state = stateAllowanceConfirmed
+	}
+	if a.Cancelled || a.CancelConfirmed {
+		al.state, al.cancel, al.cancelledBy = stateAllowanceCancelled, deed{s.now(), "staged", ""}, a.CancelledBy
+	}
+	if a.CancelConfirmed {
+		al.state, al.cancelConfirm = stateCancelConfirmed, deed{at: s.now()}
+	}
+	m.allowances[a.AllowanceNo] = &allowanceView{side: a.Side, allowance: al}
+	if a.Counterparty != "" {
+		s.merchants[a.Counterparty].allowances[a.AllowanceNo] = &allowanceView{side: otherSide(a.Side), allowance: al}
+	}
 	return nil
 }
 
+// otherSide is the side of the counterparty; SideBoth has none.
+func otherSide(side string) string {
+	return map[string]string{SideSales: SidePurchase, SidePurchase: SideSales}[side]
+}
+
 // State reports what has become of a Tsr ("pending", "scheduled", "issued", "cancelled"), of the RelateNumber of a B2C Issue
-// ("issued"), of a B2B invoice number ("valid",
-// "awaiting_confirm", "voided", "void_confirmed"), of a B2B allowance number ("unconfirmed", "confirmed") or of a B2C one
+// ("issued"), of a B2B invoice number ("valid", "confirmed", "rejected", "reject_confirmed", "awaiting_confirm", "voided",
+// "void_confirmed"), of a B2B allowance number ("unconfirmed", "confirmed", "cancelled", "cancel_confirmed") or of a B2C one
 // ("pending", "issued", "voided", "cancelled", "expired"), or "" if the merchant has none of that name. Of invoices with the
 // same number it reports the one with the latest date.
 func (s *Server) State(merchantID, subject string) string {
@@ -205,11 +252,8 @@ func (s *Server) State(merchantID, subject string) string {
 	if d := m.relate[strings.ToUpper(subject)]; d != nil && d.Tsr == "" {
 		return d.state
 	}
-	if a, ok := m.allowances[subject]; ok {
-		if a.ConfirmDate == "" {
-			return "unconfirmed"
-		}
-		return "confirmed"
+	if view := m.allowances[subject]; view != nil {
+		return view.allowance.state
 	}
 	if a := m.b2cAllowances[subject]; a != nil {
 		return a.state

@@ -29,6 +29,9 @@ func TestStagingRefusesWhatCannotBe(t *testing.T) {
 			return s.StageInvoice(Invoice{InvoiceNumber: number, InvoiceDate: "2026/03/10"})
 		}, "yyyy-mm-dd"},
 		{"invoice side", func(s *Server) error { return s.StageInvoice(Invoice{InvoiceNumber: number, Side: "left"}) }, "Side"},
+		{"rejected and confirmed", func(s *Server) error {
+			return s.StageInvoice(Invoice{InvoiceNumber: number, Rejected: true, IssueConfirmed: true})
+		}, "Rejected"},
 		{"counterparty", func(s *Server) error {
 			return s.StageInvoice(Invoice{InvoiceNumber: number, Side: SideSales, Counterparty: "9"})
 		}, "Counterparty"},
@@ -37,6 +40,12 @@ func TestStagingRefusesWhatCannotBe(t *testing.T) {
 		{"allowance shape", func(s *Server) error {
 			return s.StageAllowance(Allowance{AllowanceNo: "1909241702402030", RtnData: "list"})
 		}, "no shape"},
+		{"allowance side", func(s *Server) error {
+			return s.StageAllowance(Allowance{AllowanceNo: "1909241702402030", Side: "left"})
+		}, "Side"},
+		{"allowance counterparty", func(s *Server) error {
+			return s.StageAllowance(Allowance{AllowanceNo: "1909241702402030", Side: SideSales, Counterparty: "9"})
+		}, "Counterparty"},
 		{"B2C allowance of no invoice", func(s *Server) error { return s.StageB2CAllowance(B2CAllowance{}) }, "no such invoice"},
 		{"B2C allowance of a foreign merchant", stageAllowanceOfOne(B2CAllowance{MerchantID: "9"}), "not one of"},
 		{"B2C allowance number", stageAllowanceOfOne(B2CAllowance{AllowanceNo: "1"}), "16 digits"},
