@@ -32,9 +32,7 @@ func (r *B2BInvalidRequest) Merchant() string { return r.MerchantID }
 // Validate implements [Request].
 func (r *B2BInvalidRequest) Validate() error {
 	var c check
-	c.merchantID(&r.MerchantID)
-	c.invoiceNumber(&r.InvoiceNumber)
-	c.date("InvoiceDate", &r.InvoiceDate)
+	c.b2bInvoice(&r.MerchantID, &r.InvoiceNumber, &r.InvoiceDate)
 	c.text("Reason", &r.Reason, 20, true)
 	c.text("Remark", &r.Remark, 200, false)
 	return c.err(opB2BInvalid)

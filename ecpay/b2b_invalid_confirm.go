@@ -31,9 +31,7 @@ func (r *B2BInvalidConfirmRequest) Merchant() string { return r.MerchantID }
 // Validate implements [Request].
 func (r *B2BInvalidConfirmRequest) Validate() error {
 	var c check
-	c.merchantID(&r.MerchantID)
-	c.invoiceNumber(&r.InvoiceNumber)
-	c.date("InvoiceDate", &r.InvoiceDate)
+	c.b2bInvoice(&r.MerchantID, &r.InvoiceNumber, &r.InvoiceDate)
 	c.text("Remark", &r.Remark, 200, false)
 	return c.err(opB2BInvalidConfirm)
 }

@@ -10,14 +10,15 @@ const (
 	Purchase InvoiceCategory = 1
 )
 
-// InvoiceKey addresses one B2B invoice in a query.
+// InvoiceKey addresses one B2B invoice in a query. Its number and date are left out where
+// a RelateNumber addresses it, see [B2BGetIssueRequest].
 type InvoiceKey struct {
 	MerchantID      string
 	InvoiceCategory InvoiceCategory
 	// InvoiceNumber is two capital letters and eight digits.
-	InvoiceNumber string
+	InvoiceNumber string `json:",omitempty"`
 	// InvoiceDate is the day of issue in Asia/Taipei, yyyy-mm-dd.
-	InvoiceDate string
+	InvoiceDate string `json:",omitempty"`
 }
 
 // Merchant implements [Request].
@@ -25,11 +26,21 @@ func (k *InvoiceKey) Merchant() string { return k.MerchantID }
 
 func (k *InvoiceKey) validate(op Operation) error {
 	var c check
+	k.side(&c)
+	k.number(&c)
+	return c.err(op)
+}
+
+// side checks whose invoice it is.
+func (k *InvoiceKey) side(c *check) {
 	c.merchantID(&k.MerchantID)
 	if k.InvoiceCategory != Sales && k.InvoiceCategory != Purchase {
 		c.fail("InvoiceCategory", "must be 0 (sales) or 1 (purchase)")
 	}
+}
+
+// number checks which one it is.
+func (k *InvoiceKey) number(c *check) {
 	c.invoiceNumber(&k.InvoiceNumber)
 	c.date("InvoiceDate", &k.InvoiceDate)
-	return c.err(op)
 }

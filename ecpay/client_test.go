@@ -71,7 +71,7 @@ func allowance() *B2BGetAllowanceConfirmRequest {
 // the operation table.
 func sample(op Operation) Request {
 	key := InvoiceKey{MerchantID: stageID, InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23"}
-	for _, r := range []Request{
+	for _, r := range append(b2bSamples(), []Request{
 		trigger(), allowance(), goodDelayIssue(),
 		&B2CCancelDelayIssueRequest{stageID, "201909170001"},
 		&B2CGetIssueRequest{MerchantID: stageID, RelateNumber: "R1"},
@@ -91,8 +91,8 @@ func sample(op Operation) Request {
 		&B2CInvoicePrintRequest{MerchantID: stageID, InvoiceNo: "JU11082064", InvoiceDate: "2019-09-23"},
 		&B2BInvalidRequest{stageID, "VG11000002", "2019-09-23", "r", ""},
 		&B2BInvalidConfirmRequest{stageID, "VG11000002", "2019-09-23", ""},
-		&B2BGetIssueRequest{key}, &B2BGetInvalidRequest{key}, &B2BGetInvalidConfirmRequest{key},
-	} {
+		&B2BGetIssueRequest{InvoiceKey: key}, &B2BGetInvalidRequest{key}, &B2BGetInvalidConfirmRequest{key},
+	}...) {
 		if r.Operation().String() == op.String() {
 			return r
 		}

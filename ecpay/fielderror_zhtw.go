@@ -42,6 +42,9 @@ var problemsZhTW = map[string]string{
 	"may not be less than 0":                                                          "不可小於 0",
 	"is larger than any amount":                                                       "金額過大",
 	"or CustomerEmail is required":                                                    "與 CustomerEmail 至少須填一項",
+	"is required with TaxType 4: a number from 1 to 8":                                "TaxType 為 4 時須填 1 至 8",
+	"must differ from that of every other item":                                       "不可與其他商品重複",
+	"must be SalesAmount and TaxAmount together":                                      "須等於 SalesAmount 與 TaxAmount 相加",
 	"must be more than 0":                                                             "須大於 0",
 	"goes alone: leave InvoiceNo and InvoiceDate empty, or it":                        "須單獨使用：InvoiceNo 與 InvoiceDate 須留空，或留空此欄",
 }
@@ -70,6 +73,9 @@ func (e FieldError) ProblemZhTW() string {
 	}
 	if got, _ := fmt.Sscanf(e.Problem, "must be %d to %d days", &least, &most); got == 2 {
 		return fmt.Sprintf("須為 %d 至 %d 天", least, most)
+	}
+	if got, _ := fmt.Sscanf(e.Problem, "must be whole dollars, %d to %d", &least, &most); got == 2 {
+		return fmt.Sprintf("須為整數金額，%d 至 %d 元", least, most)
 	}
 	if got, _ := fmt.Sscanf(e.Problem, "must be %d to %d", &least, &most); got == 2 {
 		return fmt.Sprintf("須為 %d 至 %d", least, most)

@@ -19,7 +19,7 @@ func TestAnAnswerThatNamesAnotherSubjectProvesNothing(t *testing.T) {
 	key := InvoiceKey{MerchantID: stageID, InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23"}
 	void := func() Request { return &B2BGetInvalidRequest{key} }
 	confirm := func() Request { return &B2BGetInvalidConfirmRequest{key} }
-	issue := func() Request { return &B2BGetIssueRequest{key} }
+	issue := func() Request { return &B2BGetIssueRequest{InvoiceKey: key} }
 	for name, tc := range map[string]struct {
 		req   Request
 		data  string // beside RtnCode 1

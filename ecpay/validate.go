@@ -104,6 +104,9 @@ func codeChars(s string) bool {
 func alnumChars(s string) bool { return every(s, alnum) }
 func digitChars(s string) bool { return every(s, digit) }
 
+// eightDigits is a 統一編號. Whether its check digit is right is ECPay's to judge.
+func eightDigits(s string) bool { return len(s) == 8 && digitChars(s) }
+
 // invoiceNumber is two capital letters and eight digits.
 func invoiceNumber(s string) bool {
 	return len(s) == 10 && every(s[:2], capital) && every(s[2:], digit)
@@ -191,6 +194,13 @@ func (c *check) date(field string, v *string) {
 	}
 }
 
+// entries is how many there are of what comes in a list.
+func (c *check) entries(field string, n int) {
+	if n == 0 || n > maxItems {
+		c.fail(field, "has %d entries, 1 to %d are allowed", n, maxItems)
+	}
+}
+
 // dateTime accepts yyyy-mm-dd hh:mm:ss, with slashes too, and leaves the former.
 func (c *check) dateTime(field string, v *string) {
 	*v = strings.ReplaceAll(strings.TrimSpace(*v), "/", "-")
@@ -247,4 +257,11 @@ func (c *check) oneOf(field string, v *string, allowed ...string) {
 		quoted[i] = fmt.Sprintf("%q", a)
 	}
 	c.fail(field, "must be one of %s", strings.Join(quoted, ", "))
+}
+
+// b2bInvoice is what names an invoice to a B2B write.
+func (c *check) b2bInvoice(merchantID, number, date *string) {
+	c.merchantID(merchantID)
+	c.invoiceNumber(number)
+	c.date("InvoiceDate", date)
 }
