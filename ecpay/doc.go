@@ -1,6 +1,6 @@
 // Package ecpay speaks ECPay's (綠界科技) e-invoice HTTP API: the operations on
-// delayed B2C invoices and on allowances of B2C invoices, the B2B void and
-// confirm operations, and the queries that tell what ECPay did.
+// delayed B2C invoices and on allowances of B2C invoices, those on B2B invoices,
+// allowances and counterparties, and the queries that tell what ECPay did.
 //
 // It uses the standard library only, knows no queue and never retries. One
 // call of [Client.Do] is one HTTP exchange: the envelope, with a fresh
