@@ -112,7 +112,8 @@ func aboutOther(data []byte, created time.Time) []byte {
 	var details []map[string]json.RawMessage
 	if json.Unmarshal(members["Details"], &details) == nil {
 		for _, d := range details {
-			d["OriginalInvoiceNumber"], d["OriginalInvoiceDate"] = mustJSON(others["InvoiceNumber"]), mustJSON(created.In(taipei).Format(time.DateOnly))
+			d["OriginalInvoiceNumber"] = mustJSON(others["InvoiceNumber"])
+			d["OriginalInvoiceDate"] = mustJSON(dateIn(created))
 		}
 		members["Details"] = mustJSON(details)
 	}
