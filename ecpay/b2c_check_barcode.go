@@ -5,6 +5,7 @@ import "context"
 var opB2CCheckBarcode = Operation{
 	Name: "CheckBarcode", Category: B2C,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2CCheckBarcodeRequest) },
 	newResponse: func() Response { return new(B2CCheckBarcodeResponse) },
 }
 

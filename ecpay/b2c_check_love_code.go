@@ -5,6 +5,7 @@ import "context"
 var opB2CCheckLoveCode = Operation{
 	Name: "CheckLoveCode", Category: B2C,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2CCheckLoveCodeRequest) },
 	newResponse: func() Response { return new(B2CCheckLoveCodeResponse) },
 }
 

@@ -5,6 +5,7 @@ import "context"
 var opB2CGetAllowance = Operation{
 	Name: "GetAllowance", Category: B2C,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2CGetAllowanceRequest) },
 	newResponse: func() Response { return new(B2CGetAllowanceResponse) },
 }
 

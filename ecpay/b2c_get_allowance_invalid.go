@@ -5,6 +5,7 @@ import "context"
 var opB2CGetAllowanceInvalid = Operation{
 	Name: "GetAllowanceInvalid", Category: B2C,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2CGetAllowanceInvalidRequest) },
 	newResponse: func() Response { return new(B2CGetAllowanceInvalidResponse) },
 }
 

@@ -5,6 +5,7 @@ import "context"
 var opB2CGetAllowanceList = Operation{
 	Name: "GetAllowanceList", Category: B2C,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2CGetAllowanceListRequest) },
 	newResponse: func() Response { return new(B2CGetAllowanceListResponse) },
 }
 

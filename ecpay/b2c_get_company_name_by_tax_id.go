@@ -15,6 +15,7 @@ const (
 var opB2CGetCompanyNameByTaxID = Operation{
 	Name: "GetCompanyNameByTaxID", Category: B2C,
 	Success:     []int64{1, RtnNoCompany, RtnNoMinistry},
+	newRequest:  func() Request { return new(B2CGetCompanyNameByTaxIDRequest) },
 	newResponse: func() Response { return new(B2CGetCompanyNameByTaxIDResponse) },
 }
 

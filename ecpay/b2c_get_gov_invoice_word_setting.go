@@ -5,6 +5,7 @@ import "context"
 var opB2CGetGovInvoiceWordSetting = Operation{
 	Name: "GetGovInvoiceWordSetting", Category: B2C,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2CGetGovInvoiceWordSettingRequest) },
 	newResponse: func() Response { return new(B2CGetGovInvoiceWordSettingResponse) },
 }
 

@@ -5,6 +5,7 @@ import "context"
 var opB2CGetInvalid = Operation{
 	Name: "GetInvalid", Category: B2C,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2CGetInvalidRequest) },
 	newResponse: func() Response { return new(B2CGetInvalidResponse) },
 }
 

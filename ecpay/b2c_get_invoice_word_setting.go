@@ -5,6 +5,7 @@ import "context"
 var opB2CGetInvoiceWordSetting = Operation{
 	Name: "GetInvoiceWordSetting", Category: B2C,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2CGetInvoiceWordSettingRequest) },
 	newResponse: func() Response { return new(B2CGetInvoiceWordSettingResponse) },
 }
 

@@ -7,6 +7,7 @@ var opB2CGetIssueList = Operation{
 	Name: "GetIssueList", Category: B2C,
 	Success:     []int64{1},
 	plainData:   true,
+	newRequest:  func() Request { return new(B2CGetIssueListRequest) },
 	newResponse: func() Response { return new(B2CGetIssueListResponse) },
 }
 

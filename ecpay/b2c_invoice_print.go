@@ -5,6 +5,7 @@ import "context"
 var opB2CInvoicePrint = Operation{
 	Name: "InvoicePrint", Category: B2C,
 	Success:     []int64{1},
+	newRequest:  func() Request { return new(B2CInvoicePrintRequest) },
 	newResponse: func() Response { return new(B2CInvoicePrintResponse) },
 }
 

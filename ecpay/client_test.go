@@ -100,6 +100,19 @@ func sample(op Operation) Request {
 	return nil
 }
 
+func TestAnOperationMakesItsRequestWhereItIsAQuery(t *testing.T) {
+	t.Parallel()
+	for _, op := range Operations() {
+		req := op.NewQuery()
+		if (req == nil) != op.Write {
+			t.Errorf("%s: write is %v, and NewQuery returns %T", op, op.Write, req)
+		}
+		if req != nil && req.Operation().ID() != op.ID() {
+			t.Errorf("%s: NewQuery returns a request of %s", op, req.Operation())
+		}
+	}
+}
+
 func TestEnvelopeOfEveryOperation(t *testing.T) {
 	t.Parallel()
 	type header struct {

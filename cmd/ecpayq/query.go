@@ -50,7 +50,7 @@ func (p *program) queryOf(op ecpay.Operation) *cli.Command {
 	c.Flags = append(c.Flags, jsonFlag(), &config.DurationFlag{
 		Name: "timeout", Usage: "how long the merchant's turn is waited for, which workers may have", Value: 30 * time.Second,
 	})
-	for _, f := range queryFields(reflect.TypeOf(op.NewQuery()).Elem()) {
+	for _, f := range queryFields(op) {
 		if flag := p.fieldFlag(f, fieldOf(op.NewQuery(), f.Name).Type()); flag != nil {
 			c.Flags = append(c.Flags, flag)
 		}

@@ -2,36 +2,61 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
 // queryHelp is what the flags of queries say, by ECPay's name of the field.
 var queryHelp = map[string]string{
-	"MerchantID":      "MerchantID, at most 10 letters and digits",
-	"RelateNumber":    "the shop's own number, at most 50 characters",
-	"InvoiceNo":       "invoice number, two capital letters and eight digits",
-	"InvoiceNumber":   "invoice number, two capital letters and eight digits",
-	"InvoiceDate":     "day of issue in Asia/Taipei, YYYY-MM-DD",
-	"AllowanceNo":     "number of the allowance, 16 digits",
-	"InvoiceCategory": "0: sales, what the merchant issued; 1: purchases, what was issued to it",
+	"AllowanceNo":       "number of the allowance, at most 16 letters and digits",
+	"BarCode":           "carrier of a phone: a slash and seven of 0-9, A-Z, +, - and .",
+	"BeginDate":         "first day of issue in Asia/Taipei, YYYY-MM-DD",
+	"DataType":          "1, JSON; left out, it is this",
+	"Date":              "day in Asia/Taipei, YYYY-MM-DD: of the invoice with search type 1, of the allowance with 2",
+	"EndDate":           "last day of issue in Asia/Taipei, YYYY-MM-DD",
+	"InvType":           "07 general, 08 special; left out, both",
+	"InvoiceCategory":   "0: sales, what the merchant issued; 1: purchases, what was issued to it",
+	"InvoiceDate":       "day of issue in Asia/Taipei, YYYY-MM-DD",
+	"InvoiceHeader":     "track (字軌) of two capital letters; left out, all",
+	"InvoiceNo":         "invoice number, two capital letters and eight digits",
+	"InvoiceNumber":     "invoice number, two capital letters and eight digits",
+	"InvoiceTerm":       "1 for January and February to 6 for November and December; 0 or left out, all",
+	"InvoiceYear":       "year of the Republic of China, like 115",
+	"IsReprintInvoice":  "Y marks it as a reprint (補印)",
+	"IsShowingDetail":   "1 shows the items, 2 hides them",
+	"LoveCode":          "donation code of three to seven digits",
+	"MerchantID":        "MerchantID, at most 10 letters and digits",
+	"NumPerPage":        "entries on a page, 1 to 200",
+	"PrintStyle":        "1 one-sided, 2 two-sided, 3 thermal paper; for a buyer with a 統一編號 4 A4, 5 A5",
+	"RelateNumber":      "the shop's own number, at most 50 characters",
+	"SearchType":        "0 by allowance-no, 1 by invoice-no and its date, 2 by invoice-no and the date of the allowance",
+	"ShowingPage":       "page, from 1",
+	"UnifiedBusinessNo": "統一編號 of eight digits",
+	"UseStatus":         "1 new, 2 in use, 3 stopped, 4 paused, 5 waiting for approval, 6 not approved; 0 or left out, all",
+}
+
+// queryHelpOf is what flags say of fields that mean something else in one query.
+var queryHelpOf = map[string]string{
+	"B2C GetInvoiceWordSetting InvoiceCategory": "always 1, B2C; left out, it is this",
 }
 
 // queryFields are the fields of a request, with those of structs that it embeds.
-func queryFields(t reflect.Type) []tasks.Field {
+func queryFields(op ecpay.Operation) []tasks.Field {
 	var list []tasks.Field
-	for _, f := range reflect.VisibleFields(t) {
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(op.NewQuery()).Elem()) {
 		if f.Anonymous {
 			continue
 		}
-		help, ok := queryHelp[f.Name]
-		if !ok {
-			panic("no help for the field " + f.Name + " of a query") // a programming error, found by any test of the command line
+		help := cmp.Or(queryHelpOf[op.String()+" "+f.Name], queryHelp[f.Name])
+		if help == "" {
+			panic("no help for the field " + f.Name + " of " + op.String()) // a programming error, found by any test of the command line
 		}
 		list = append(list, tasks.Field{Name: f.Name, En: help})
 	}
