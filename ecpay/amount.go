@@ -19,7 +19,8 @@ const (
 const maxDollars = 1<<31 - 1
 
 // decimal is a required number in plain decimal digits, with at most whole of them
-// before the point and places after it. It returns nil for what is none.
+// before the point and places after it. It may be below 0, as the line of a discount
+// is. It returns nil for what is none.
 func (c *check) decimal(field string, v *json.Number, whole, places int) *big.Rat {
 	*v = json.Number(strings.TrimSpace(string(*v)))
 	if !c.present(field, string(*v)) {
@@ -67,4 +68,31 @@ func rounded(n *big.Rat) *big.Int {
 	}
 	sum := new(big.Rat).Add(n, half)
 	return new(big.Int).Quo(sum.Num(), sum.Denom())
+}
+
+// wholeDollars is a whole amount of New Taiwan dollars, at most [maxDollars].
+func (c *check) wholeDollars(field string, v, least int64) {
+	if v < least || v > maxDollars {
+		c.fail(field, "must be whole dollars, %d to %d", least, maxDollars)
+	}
+}
+
+// itemSum adds the amounts of items up exactly. The zero sum is 0.
+type itemSum struct {
+	sum     big.Rat
+	unknown bool
+}
+
+// add adds an amount; nil, which is none, makes the sum unknown.
+func (s *itemSum) add(n *big.Rat) {
+	if n == nil {
+		s.unknown = true
+		return
+	}
+	s.sum.Add(&s.sum, n)
+}
+
+// rounds reports whether the sum rounds to so many whole dollars, or is unknown.
+func (s *itemSum) rounds(to int64) bool {
+	return s.unknown || rounded(&s.sum).Cmp(big.NewInt(to)) == 0
 }

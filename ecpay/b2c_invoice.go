@@ -168,15 +168,15 @@ func (r *B2CInvoice) checkAmounts(c *check) {
 	for i := range r.Items {
 		item := &r.Items[i]
 		c.text("ItemName", &item.ItemName, 500, true)
-		c.number("ItemCount", &item.ItemCount, maxCountDigits)
+		c.decimal("ItemCount", &item.ItemCount, itemWhole, issueCountPlaces)
 		c.text("ItemWord", &item.ItemWord, 6, true)
-		c.number("ItemPrice", &item.ItemPrice, maxAmountDigits)
+		c.decimal("ItemPrice", &item.ItemPrice, itemWhole, itemAmountPlaces)
 		if r.TaxType == "9" {
 			c.oneOf("ItemTaxType", &item.ItemTaxType, "1", "2", "3")
 		} else {
 			c.text("ItemTaxType", &item.ItemTaxType, 1, false)
 		}
-		c.number("ItemAmount", &item.ItemAmount, maxAmountDigits)
+		c.decimal("ItemAmount", &item.ItemAmount, itemWhole, itemAmountPlaces)
 		c.text("ItemRemark", &item.ItemRemark, 120, false)
 	}
 	switch {

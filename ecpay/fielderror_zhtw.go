@@ -64,10 +64,6 @@ func (e FieldError) ProblemZhTW() string {
 	if got, _ := fmt.Sscanf(e.Problem, "must be at most %d", &most); got == 1 {
 		return fmt.Sprintf("不可超過 %d", most)
 	}
-	const decimal = "must be a decimal number like 12.5, with at most %d digits before the point and %d after it"
-	if got, _ := fmt.Sscanf(e.Problem, decimal, &n, &most); got == 2 {
-		return fmt.Sprintf("須為數字（例如 12.5），整數至多 %d 位、小數至多 %d 位", n, most)
-	}
 	if got, _ := fmt.Sscanf(e.Problem, "must be 1 to %d days with DelayFlag 1", &most); got == 1 {
 		return fmt.Sprintf("DelayFlag 為 1 時須為 1 至 %d 天，為 2 時須為 0 至 %d 天", most, most)
 	}

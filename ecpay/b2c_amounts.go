@@ -7,13 +7,8 @@ import (
 	"strings"
 )
 
-// The most digits that ECPay takes of a number of an item (?p=7896; for ItemAmount, of a sibling
-// product): before the point, and after it.
-const (
-	maxWholeDigits  = 8
-	maxCountDigits  = 2
-	maxAmountDigits = 7
-)
+// issueCountPlaces are the decimals that ECPay takes of an ItemCount of Issue (?p=7896).
+const issueCountPlaces = 2
 
 // B2CAmounts are the amounts of an invoice, by the prices and the counts of its items.
 type B2CAmounts struct {
@@ -35,12 +30,16 @@ func (r *B2CInvoice) Amounts() (B2CAmounts, []FieldError) {
 	out := B2CAmounts{ItemAmounts: make([]json.Number, len(r.Items))}
 	sum := new(big.Rat)
 	for i, item := range r.Items {
-		price, count := c.number("ItemPrice", &item.ItemPrice, maxAmountDigits), c.number("ItemCount", &item.ItemCount, maxCountDigits)
+		price := c.decimal("ItemPrice", &item.ItemPrice, itemWhole, itemAmountPlaces)
+		count := c.decimal("ItemCount", &item.ItemCount, itemWhole, issueCountPlaces)
+		if price == nil || count == nil {
+			continue
+		}
 		amount := new(big.Rat).Mul(price, count)
 		if r.Vat == "0" && (r.TaxType == "1" || r.TaxType == "9" && item.ItemTaxType == "1") {
 			amount.Mul(amount, big.NewRat(105, 100))
 		}
-		out.ItemAmounts[i] = decimal(amount, maxAmountDigits)
+		out.ItemAmounts[i] = decimalText(amount, itemAmountPlaces)
 		sum.Add(sum, rational(out.ItemAmounts[i]))
 	}
 	if len(c.fields) > 0 {
@@ -71,30 +70,14 @@ func (r *B2CInvoice) checkSum(c *check) {
 	}
 }
 
-// number checks a number of an item and returns it, or 0. Its form is that of JSON without an
-// exponent. It may be below 0, as the line of a discount is.
-func (c *check) number(field string, v *json.Number, decimals int) *big.Rat {
-	*v = json.Number(strings.TrimSpace(string(*v)))
-	if !c.present(field, string(*v)) {
-		return new(big.Rat)
-	}
-	whole, fraction, point := strings.Cut(strings.TrimPrefix(string(*v), "-"), ".")
-	if !digitChars(whole) || len(whole) > maxWholeDigits || len(whole) > 1 && whole[0] == '0' ||
-		point && (!digitChars(fraction) || len(fraction) > decimals) {
-		c.fail(field, "must be a decimal number like 12.5, with at most %d digits before the point and %d after it", maxWholeDigits, decimals)
-		return new(big.Rat)
-	}
-	return rational(*v)
-}
-
-// rational is the exact value of a number that [check.number] has passed.
+// rational is the exact value of a number that [check.decimal] has passed.
 func rational(n json.Number) *big.Rat {
 	r, _ := new(big.Rat).SetString(string(n))
 	return r
 }
 
-// decimal writes r with at most so many digits after the point; halves are rounded away from zero.
-func decimal(r *big.Rat, digits int) json.Number {
+// decimalText writes r with at most so many digits after the point; halves are rounded away from zero.
+func decimalText(r *big.Rat, digits int) json.Number {
 	s := r.FloatString(digits)
 	if strings.Contains(s, ".") {
 		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
