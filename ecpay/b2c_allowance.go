@@ -3,7 +3,6 @@ package ecpay
 import (
 	"context"
 	"encoding/json"
-	"math/big"
 )
 
 var opB2CAllowance = Operation{
@@ -97,19 +96,17 @@ const (
 // allowanceItems checks the lines of an allowance, and that they add up to its amount.
 func (c *check) allowanceItems(amount *json.Number, items []B2CAllowanceItem) {
 	total := c.dollars("AllowanceAmount", amount)
-	if n := len(items); n == 0 || n > maxItems {
-		c.fail("Items", "has %d entries, 1 to %d are allowed", n, maxItems)
+	before := len(c.fields)
+	if c.entries("Items", len(items)); len(c.fields) > before {
 		return
 	}
-	sum := new(big.Rat)
+	sum := new(itemSum)
 	for i := range items {
 		item := &items[i]
 		if item.ItemSeq == 0 {
 			item.ItemSeq = i + 1
 		}
-		if item.ItemSeq < 0 || item.ItemSeq > maxItems {
-			c.fail("ItemSeq", "must be 1 to %d", maxItems)
-		}
+		c.between("ItemSeq", item.ItemSeq, 1, maxItems)
 		c.text("ItemName", &item.ItemName, 500, true)
 		if n := c.decimal("ItemCount", &item.ItemCount, itemWhole, itemCountPlaces); n != nil && n.Sign() <= 0 {
 			c.fail("ItemCount", "must be more than 0")
@@ -119,14 +116,9 @@ func (c *check) allowanceItems(amount *json.Number, items []B2CAllowanceItem) {
 		if item.ItemTaxType != "" {
 			c.oneOf("ItemTaxType", &item.ItemTaxType, "1", "2", "3")
 		}
-		n := c.decimal("ItemAmount", &item.ItemAmount, itemWhole, itemAmountPlaces)
-		if n == nil {
-			total = nil // its own problem is told
-			continue
-		}
-		sum.Add(sum, n)
+		sum.add(c.decimal("ItemAmount", &item.ItemAmount, itemWhole, itemAmountPlaces))
 	}
-	if total != nil && total.Cmp(rounded(sum)) != 0 {
+	if total != nil && !sum.rounds(total.Int64()) {
 		c.fail("AllowanceAmount", "must be the sum of all ItemAmount, rounded to whole dollars")
 	}
 }

@@ -161,9 +161,7 @@ func (r *B2CInvoice) checkAmounts(c *check) {
 	if r.TaxAmount != nil && *r.TaxAmount < 0 {
 		c.fail("TaxAmount", "may not be less than 0")
 	}
-	if n := len(r.Items); n == 0 || n > maxItems {
-		c.fail("Items", "has %d entries, 1 to %d are allowed", n, maxItems)
-	}
+	c.entries("Items", len(r.Items))
 	before := len(c.fields)
 	for i := range r.Items {
 		item := &r.Items[i]

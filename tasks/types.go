@@ -171,8 +171,11 @@ func MaxPayload() int { return index().maxPayload }
 func (t Type) New() Payload { return t.newPayload() }
 
 // Command is the name of the type on the command line, like "b2c-trigger-issue".
-func (t Type) Command() string {
-	return strings.ToLower(string(t.Operation.Category)) + "-" + words(t.Operation.Name, '-')
+func (t Type) Command() string { return CommandOf(t.Operation) }
+
+// CommandOf is the name of an operation on the command line.
+func CommandOf(op ecpay.Operation) string {
+	return strings.ToLower(string(op.Category)) + "-" + words(op.Name, '-')
 }
 
 // Called reports whether a person means the type by a word: its name, its command or

@@ -40,7 +40,7 @@ var queryEnv = []string{
 
 func (p *program) queryOf(op ecpay.Operation) *cli.Command {
 	c := &cli.Command{
-		Name: strings.ToLower(string(op.Category)) + "-" + tasks.FlagName(op.Name), Usage: "ECPay " + op.String(),
+		Name: tasks.CommandOf(op), Usage: "ECPay " + op.String(),
 		Description: "Prints what ECPay answers, without the buyer's data. Exit code 1 where it finds nothing or refuses: that is\n" +
 			"printed, too, with the kind and what the code means.",
 	}
@@ -50,8 +50,9 @@ func (p *program) queryOf(op ecpay.Operation) *cli.Command {
 	c.Flags = append(c.Flags, jsonFlag(), &config.DurationFlag{
 		Name: "timeout", Usage: "how long the merchant's turn is waited for, which workers may have", Value: 30 * time.Second,
 	})
-	for _, f := range queryFields(op) {
-		if flag := p.fieldFlag(f, fieldOf(op.NewQuery(), f.Name).Type()); flag != nil {
+	fields := reflect.ValueOf(op.NewQuery()).Elem()
+	for _, f := range queryFields(op, fields.Type()) {
+		if flag := p.fieldFlag(f, fields.FieldByName(f.Name).Type()); flag != nil {
 			c.Flags = append(c.Flags, flag)
 		}
 	}
@@ -68,10 +69,6 @@ func (p *program) queryOf(op ecpay.Operation) *cli.Command {
 		return p.withRedis(func(rdb redis.UniversalClient) error { return p.query(ctx, c, rdb, req) })
 	}
 	return c
-}
-
-func fieldOf(req ecpay.Request, name string) reflect.Value {
-	return reflect.ValueOf(req).Elem().FieldByName(name)
 }
 
 // answered is what ECPay said to a query.

@@ -47,10 +47,10 @@ var queryHelpOf = map[string]string{
 	"B2C GetInvoiceWordSetting InvoiceCategory": "always 1, B2C; left out, it is this",
 }
 
-// queryFields are the fields of a request, with those of structs that it embeds.
-func queryFields(op ecpay.Operation) []tasks.Field {
+// queryFields are the fields of an operation's request, with those of structs that it embeds.
+func queryFields(op ecpay.Operation, request reflect.Type) []tasks.Field {
 	var list []tasks.Field
-	for _, f := range reflect.VisibleFields(reflect.TypeOf(op.NewQuery()).Elem()) {
+	for _, f := range reflect.VisibleFields(request) {
 		if f.Anonymous {
 			continue
 		}
