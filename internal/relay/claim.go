@@ -92,6 +92,14 @@ func (r *Relay) claimBy(ctx context.Context, find claimer, after int64, most int
 			return c, fmt.Errorf("begin a claim: %w", err)
 		}
 	}
+	var last int64
+	if after == math.MinInt64 && r.slow {
+		// There may be many rows that cannot be claimed: the next claim need not pass them again. What is
+		// committed after this is behind them.
+		if err := tx.QueryRowContext(ctx, d.last).Scan(&last); err != nil {
+			return c, fmt.Errorf("read the last row of the outbox: %w", err)
+		}
+	}
 	start := time.Now()
 	rows, err := find(ctx, tx, after, most, intents.MaxSize)
 	if err != nil {
@@ -100,13 +108,11 @@ func (r *Relay) claimBy(ctx context.Context, find claimer, after int64, most int
 	if c.Rows = len(rows); c.Rows > 0 {
 		c.last = rows[c.Rows-1].id
 	}
-	if after == math.MinInt64 && c.Rows < most && time.Since(start) > slowScan {
-		// There may be many rows that cannot be claimed: the next claim need not pass them again.
-		if err := tx.QueryRowContext(ctx, d.last).Scan(&c.last); err != nil {
-			return c, fmt.Errorf("read the last row of the outbox: %w", err)
-		}
+	if c.Rows < most {
+		c.last = max(c.last, last)
 	}
 	c.scan = time.Since(start)
+	r.slow = c.scan > slowScan
 	if c.Rows == 0 {
 		return c, nil
 	}

@@ -327,6 +327,38 @@ WHERE datname = current_database() AND query LIKE 'LISTEN%'`).Scan(&killed))
 	b.eventually("the row is relayed once it listens again", func() bool { return b.inQueue("LOST") })
 }
 
+// A claim that a notification causes may not begin at the first id, since such a search took long
+// lately: it passes over a row with a lower id, which was given earlier and committed later.
+func TestARowThatAClaimPassedOverIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "postgres", servers["postgres"])
+	b.relay(func(c *relay.Config) { c.Poll, c.Listen = time.Hour, true })
+	insert := func(id int, tsr string) {
+		const row = "INSERT INTO ecpayq_outbox (id, intent) OVERRIDING SYSTEM VALUE VALUES ($1, $2)"
+		_, err := b.shop.ExecContext(b.Context(), row, id, trigger(tsr))
+		b.must(err)
+	}
+	insert(100, "HIGH")
+	b.eventually("the first row is relayed", func() bool { return b.inQueue("HIGH") })
+	time.Sleep(time.Second) // the next claim may begin at the first id
+	tx, err := b.shop.BeginTx(b.Context(), nil)
+	b.must(err)
+	defer func() { _ = tx.Rollback() }()
+	_, err = tx.ExecContext(b.Context(), "LOCK TABLE ecpayq_outbox IN ACCESS EXCLUSIVE MODE")
+	b.must(err)
+	b.exec("NOTIFY ecpayq_outbox")
+	b.eventually("a claim waits for the table", func() bool {
+		var n int
+		b.must(b.shop.QueryRowContext(b.Context(), `SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE d.datname = current_database() AND NOT l.granted`).Scan(&n))
+		return n > 0
+	})
+	time.Sleep(300 * time.Millisecond) // the search takes at least as long
+	b.must(tx.Commit())
+	insert(50, "LOW")
+	b.eventually("the row with the lower id is relayed", func() bool { return b.inQueue("LOW") })
+}
+
 // A full Redis refuses; the rows stay until it has room.
 func TestAFullRedisKeepsTheRows(t *testing.T) {
 	both(t, func(b *bench) {

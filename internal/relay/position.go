@@ -35,6 +35,16 @@ func (p *position) claimed(took time.Duration, last int64) {
 	p.mark = max(p.mark, last)
 }
 
+// rest is how long there is nothing to do, poll at most, after a claim that took all it found. One that did
+// not begin at the first id may have passed over the row that it was woken for: one that does follows as soon
+// as it may.
+func (p *position) rest(poll time.Duration) time.Duration {
+	if p.all {
+		return poll
+	}
+	return min(poll, time.Until(p.free))
+}
+
 // hold keeps claims from the first id away until then: there are rows that cannot be relayed now.
 func (p *position) hold(until time.Time) {
 	if p.free.Before(until) {

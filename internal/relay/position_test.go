@@ -21,8 +21,14 @@ func TestASlowSearchIsRare(t *testing.T) {
 	if got := p.next(begin.Add(18 * time.Second)); got != 1000 {
 		t.Errorf("and the one after it after %d, want 1000", got)
 	}
+	if got := p.rest(time.Hour); got > 19*time.Second || got < 10*time.Second {
+		t.Errorf("one from the first id follows after %s, want 19 s", got)
+	}
 	if got := p.next(time.Now().Add(19 * time.Second)); got != math.MinInt64 {
 		t.Errorf("a claim after 19 s begins after %d, want the first id", got)
+	}
+	if got := p.rest(time.Hour); got != time.Hour {
+		t.Errorf("after a claim from the first id there is nothing to do for %s, want an hour", got)
 	}
 	p.claimed(0, 500)
 	if p.mark != 1000 {

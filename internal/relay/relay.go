@@ -54,7 +54,8 @@ type Relay struct {
 	db   *sql.DB
 	at   position
 	wake chan struct{}
-	left int // how many claims in a row left some
+	left int  // how many claims in a row left some
+	slow bool // the last search took long
 
 	mu     sync.Mutex
 	cancel context.CancelFunc
@@ -139,7 +140,7 @@ func (r *Relay) run(ctx context.Context) {
 				whole = r.lookForPolicies(ctx)
 			}
 			if full = claim.full; !full {
-				pause(ctx, r.cfg.Poll, r.wake)
+				pause(ctx, r.at.rest(r.cfg.Poll), r.wake)
 			}
 		}
 	}
