@@ -153,13 +153,13 @@ func TestRangesOfInvoiceNumbersAreListed(t *testing.T) {
 	if kind, code, _ := s.refused(sample(opB2CGetInvoiceWordSetting)); kind != NotFound || code != 7 {
 		t.Errorf("none: got %s %d", kind, code)
 	}
-	// What is in use is answered with the current number. Nothing in this package adds a range.
+	// The shapes of an answer: numbers as text and text as numbers.
 	c := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, answer(t, `{"RtnCode":1,"InvoiceInfo":[{"TrackID":"0000000001","InvoiceYear":115,"InvoiceTerm":"2",`+
 			`"InvType":"07",`+
 			`"InvoiceHeader":"KK","InvoiceStart":"10000000","InvoiceEnd":"10000049","InvoiceNo":"10000007","UseStatus":2}]}`))
 	})
-	req := &B2CGetInvoiceWordSettingRequest{MerchantID: stageID, InvoiceYear: "115", InvType: "07", InvoiceHeader: "KK"}
+	req := &B2CGetInvoiceWordSettingRequest{InvoiceWordQuery{MerchantID: stageID, InvoiceYear: "115", InvType: "07", InvoiceHeader: "KK"}}
 	r, err := c.B2CGetInvoiceWordSetting(t.Context(), stageMerchant(t), req)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,8 @@ func TestRangesOfInvoiceNumbersAreListed(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, other := range []*B2CGetInvoiceWordSettingRequest{
-		{MerchantID: stageID, InvoiceYear: "114"}, {MerchantID: stageID, InvoiceYear: "115", InvoiceHeader: "KL"},
+		{InvoiceWordQuery{MerchantID: stageID, InvoiceYear: "114"}},
+		{InvoiceWordQuery{MerchantID: stageID, InvoiceYear: "115", InvoiceHeader: "KL"}},
 	} {
 		if _, err := c.B2CGetInvoiceWordSetting(t.Context(), stageMerchant(t), other); KindOf(err) != Unknown {
 			t.Errorf("ranges that were not asked for: got %v", err)

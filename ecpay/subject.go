@@ -28,7 +28,7 @@ type subject struct {
 	AllowanceNo, IA_Allow_No             Text
 	AI_Allow_No                          Text
 	SearchType, Date, IA_Date            Text // Date is what SearchType says
-	InvoiceYear, InvoiceHeader           Text
+	InvoiceYear, InvoiceHeader, TrackID  Text
 }
 
 // checkSubject compares the Data of an answer with that of its request. An answer
@@ -102,6 +102,7 @@ func (m *Merchant) another(asked, got subject) string {
 		{"Date", allowed, got.IA_Date, sameDay},
 		{"InvoiceYear", asked.InvoiceYear, got.InvoiceYear, strings.EqualFold},
 		{"InvoiceHeader", asked.InvoiceHeader, got.InvoiceHeader, strings.EqualFold},
+		{"TrackID", asked.TrackID, got.TrackID, strings.EqualFold},
 	} {
 		asked, got := strings.TrimSpace(string(f.asked)), strings.TrimSpace(string(f.got))
 		if asked != "" && got != "" && !f.same(asked, got) {

@@ -45,6 +45,7 @@ var queryHelp = map[string]string{
 // queryHelpOf is what flags say of fields that mean something else in one query.
 var queryHelpOf = map[string]string{
 	"B2C GetInvoiceWordSetting InvoiceCategory": "always 1, B2C; left out, it is this",
+	"B2B GetInvoiceWordSetting InvoiceCategory": "always 2, B2B; left out, it is this",
 }
 
 // queryFields are the fields of an operation's request, with those of structs that it embeds.

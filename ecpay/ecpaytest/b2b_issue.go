@@ -13,6 +13,7 @@ var opB2BIssue = operation{
 }
 
 // b2bIssue is B2B Issue. Documented: its fields, RelateNumber of at most 20 characters in exchange mode and 50 in archive mode.
+// Also documented: 5070350 where no number is left.
 // Recorded: InvoiceNumber and RandomNumber, but no date, in the answer; 6000015 for a buyer that is not registered; items without
 // ItemWord and with an ItemTaxType. Documented for a sibling product: InvoiceTime is of the last 6 days. That all buyers are
 // registered but one, and the codes for a RelateNumber that was used before and for wrong sums, are our choice.
@@ -29,8 +30,12 @@ func (s *Server) b2bIssue(r request) answer {
 	case r.merchant.invoiceByRelateNumber(v.RelateNumber) != nil:
 		return refuse(CodeB2BRelateNumberDup)
 	}
-	s.minted++
-	v.MerchantID, v.InvoiceNumber, v.Side = r.merchant.MerchantID, fmt.Sprintf("FB%08d", s.minted), SideSales
+	day, _ := time.ParseInLocation(time.DateOnly, v.InvoiceDate, taipei) // checked
+	number, ok := s.takeNumber(r.merchant, categoryB2B, v.invType, day, "FB")
+	if !ok {
+		return refuse(CodeNoNumbers)
+	}
+	v.MerchantID, v.InvoiceNumber, v.Side = r.merchant.MerchantID, number, SideSales
 	i := &b2bInvoice{state: stateValid, Invoice: v.Invoice, taxAmount: v.tax, random: s.randomNumber()}
 	r.merchant.invoices[invoiceKey{i.InvoiceNumber, i.InvoiceDate}] = &invoiceView{side: SideSales, invoice: i}
 	s.effect(r.at, EffectIssued, r.merchant, i.RelateNumber, r.seq, i.InvoiceNumber)
@@ -45,8 +50,9 @@ func (s *Server) randomNumber() string { return fmt.Sprintf("%04d", s.minted*791
 // b2bIssued is what the fields of an invoice say.
 type b2bIssued struct {
 	Invoice
-	tax  int
-	sums bool // the amounts add up
+	tax     int
+	invType string
+	sums    bool // the amounts add up
 }
 
 // b2bIssueFields reads the fields that Issue and VoidWithReIssue share.
@@ -69,7 +75,7 @@ func (s *Server) b2bIssueFields(r request, f *fields) b2bIssued {
 	}
 	f.present("SpecialTaxType")
 	f.amount("TaxRate", false)
-	f.oneOf("InvType", "07", "08")
+	v.invType = f.oneOf("InvType", "07", "08")
 	f.oneOf("TaxType", "1", "2", "3", "4")
 	sum := s.b2bItems(f)
 	v.SalesAmount, v.tax = f.wholeAmount("SalesAmount"), f.wholeAmount("TaxAmount")

@@ -4,15 +4,15 @@ import "regexp"
 
 var opB2CGetCompanyNameByTaxID = operation{
 	name: "GetCompanyNameByTaxID", category: "B2C", subject: []string{"UnifiedBusinessNo"},
-	run: (*Server).b2cGetCompanyNameByTaxID,
+	run: (*Server).getCompanyNameByTaxID,
 }
 
 // taxID is the form of a 統一編號.
 var taxID = regexp.MustCompile(`^[0-9]{8}$`)
 
-// b2cGetCompanyNameByTaxID is B2C GetCompanyNameByTaxID. Recorded: 2027000 for what has not the form, 1200125 for a wrong check digit,
-// 7 for one that is not found. That all are found but one, and the name, are our choice.
-func (s *Server) b2cGetCompanyNameByTaxID(r request) answer {
+// getCompanyNameByTaxID is GetCompanyNameByTaxID of either category. Recorded, of B2C: 2027000 for what has not the form, 1200125 for
+// a wrong check digit, 7 for one that is not found. That all are found but one, and the name, are our choice.
+func (s *Server) getCompanyNameByTaxID(r request) answer {
 	id := r.data.required("UnifiedBusinessNo", 50)
 	switch {
 	case id != "" && !taxID.MatchString(id):

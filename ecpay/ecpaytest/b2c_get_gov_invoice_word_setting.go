@@ -4,12 +4,12 @@ import "encoding/json"
 
 var opB2CGetGovInvoiceWordSetting = operation{
 	name: "GetGovInvoiceWordSetting", category: "B2C",
-	run: (*Server).b2cGetGovInvoiceWordSetting,
+	run: (*Server).getGovInvoiceWordSetting,
 }
 
-// b2cGetGovInvoiceWordSetting is B2C GetGovInvoiceWordSetting (documented): the ranges that the Ministry of Finance gives to the
-// merchant in a year. Here it gives one for each of the six terms; their members are our choice.
-func (s *Server) b2cGetGovInvoiceWordSetting(r request) answer {
+// getGovInvoiceWordSetting is GetGovInvoiceWordSetting of either category (documented): the ranges that the Ministry of Finance
+// gives to the merchant in a year. Here it gives one for each of the six terms; their members are our choice.
+func (s *Server) getGovInvoiceWordSetting(r request) answer {
 	year := r.data.year()
 	if a, ok := s.checked(r.data); !ok {
 		return a

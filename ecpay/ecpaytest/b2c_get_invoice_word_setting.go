@@ -1,15 +1,18 @@
 package ecpaytest
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strconv"
+)
 
 var opB2CGetInvoiceWordSetting = operation{
 	name: "GetInvoiceWordSetting", category: "B2C",
-	run: (*Server).b2cGetInvoiceWordSetting,
+	run: (*Server).getInvoiceWordSetting,
 }
 
-// b2cGetInvoiceWordSetting is B2C GetInvoiceWordSetting. Documented: its fields; 0 means any of InvoiceTerm and UseStatus. Recorded:
-// 7 when there is none, TrackID and InvoiceNo. The name of the list is our choice.
-func (s *Server) b2cGetInvoiceWordSetting(r request) answer {
+// getInvoiceWordSetting is GetInvoiceWordSetting of either category. Documented: its fields and those of a range; 0 means any of
+// InvoiceTerm and UseStatus. Recorded: 7 when there is none.
+func (s *Server) getInvoiceWordSetting(r request) answer {
 	f := r.data
 	year, term, status := f.year(), f.number("InvoiceTerm", 0, 6), f.number("UseStatus", 0, 6)
 	category := f.number("InvoiceCategory", 1, 2)
@@ -19,8 +22,9 @@ func (s *Server) b2cGetInvoiceWordSetting(r request) answer {
 	}
 	found := []json.RawMessage{}
 	for _, t := range r.merchant.tracks {
-		if t.year == year && t.category == category && (term == "0" || t.term == term) && (status == "0" || t.status == status) &&
-			(invType == "" || t.invType == invType) && (header == "" || t.header == header) {
+		if t.InvoiceYear == year && t.InvoiceCategory == category && (term == "0" || strconv.Itoa(t.InvoiceTerm) == term) &&
+			(status == "0" || t.UseStatus == status) && (invType == "" || t.InvType == invType) &&
+			(header == "" || t.InvoiceHeader == header) {
 			found = append(found, mustJSON(t.describe()))
 		}
 	}

@@ -7,7 +7,8 @@ var opB2CIssue = operation{
 	run: (*Server).b2cIssue,
 }
 
-// b2cIssue is B2C Issue (documented). Recorded: 5070357 for a RelateNumber that was used before, in any case.
+// b2cIssue is B2C Issue. Documented: its fields, and 5070350 where no number is left. Recorded: 5070357 for a RelateNumber that was
+// used before, in any case.
 func (s *Server) b2cIssue(r request) answer {
 	v := s.issueFields(r.data)
 	if a, ok := s.checked(r.data); !ok {
@@ -16,10 +17,15 @@ func (s *Server) b2cIssue(r request) answer {
 	if r.merchant.relate[strings.ToUpper(v.RelateNumber)] != nil {
 		return refuse(CodeRelateNumberDup)
 	}
+	today := s.calendar(r.at)
+	number, ok := s.takeNumber(r.merchant, categoryB2C, v.InvType, today, lettersB2C)
+	if !ok {
+		return refuse(CodeNoNumbers)
+	}
 	v.MerchantID = r.merchant.MerchantID
 	d := &delayed{Delayed: v, account: r.merchant}
 	r.merchant.relate[strings.ToUpper(v.RelateNumber)] = d
-	i := s.mint(d, s.calendar(r.at))
+	i := s.mint(d, number, today)
 	s.effect(r.at, EffectIssued, r.merchant, v.RelateNumber, r.seq, i.number)
 	return answer{code: CodeOK, msg: "開立發票成功", more: i.named()}
 }

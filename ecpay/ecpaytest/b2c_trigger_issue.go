@@ -5,7 +5,8 @@ var opB2CTriggerIssue = operation{
 	run: (*Server).b2cTriggerIssue,
 }
 
-// b2cTriggerIssue is B2C TriggerIssue. Documented: 4000004 for DelayDay 0 and 4000003 for more. Recorded: 4000001 for an
+// b2cTriggerIssue is B2C TriggerIssue. Documented: 4000004 for DelayDay 0 and 4000003 for more, and
+// 5070350 where no number is left. Recorded: 4000001 for an
 // unknown Tsr; 4000003 for one with flag "1". A cancelled Tsr is taken for unknown (inferred). What a second trigger does
 // is unknown, and here each has its effect again: a running delay starts anew, and an issued invoice gets a twin.
 func (s *Server) b2cTriggerIssue(r request) answer {
@@ -25,7 +26,9 @@ func (s *Server) b2cTriggerIssue(r request) answer {
 	case d.state == stateIssued && s.cfg.RefuseRepeats:
 		return s.triggerAnswer(refuse(CodeTriggerIssued), "")
 	case d.state == stateIssued, d.DelayDay == 0:
-		s.issue(d, s.calendar(r.at), r.at, r.seq)
+		if !s.issue(d, s.calendar(r.at), r.at, r.seq) {
+			return s.triggerAnswer(refuse(CodeNoNumbers), "")
+		}
 		return s.triggerAnswer(answer{code: CodeIssued}, tsr)
 	}
 	name := EffectScheduled

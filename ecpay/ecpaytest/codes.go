@@ -41,6 +41,7 @@ const (
 	CodeTaxIDCheck     = 1200125 // recorded: wrong check digit
 	CodeCustomerExists = 6160052 // recorded: MaintainMerchantCustomerData, Add of one that exists
 	CodeNoSuchBuyer    = 6000015 // recorded: B2B, not registered as a counterparty
+	CodeNoNumbers      = 5070350 // documented: no range of invoice numbers is on, or all are used up
 
 	CodeAllowanceNoInvoice      = 2000018 // recorded: no such invoice to make an allowance of
 	CodeAllowanceTooMuch        = 2000034 // recorded: less is left of the invoice
@@ -99,6 +100,7 @@ const (
 	CodeNotifyArchiveMode          = 9900206 // B2B Notify in archive mode about what only exchange mode has
 	CodeB2BRelateNumberDup         = 9900401 // B2B Issue with a RelateNumber that was used before
 	CodeTrackDup                   = 9900402 // AddInvoiceWordSetting of numbers that are in another range
+	CodeTrackStopped               = 9900404 // UpdateInvoiceWordStatus of a range that is stopped
 )
 
 // What does not exist, or is not registered as a counterparty; everything else of its form does (our choice).
@@ -137,6 +139,8 @@ var messages = map[int]string{
 	CodeNotifyArchiveMode:          "作業未完成(9900206)",
 	CodeB2BRelateNumberDup:         "作業未完成(9900401)",
 	CodeTrackDup:                   "作業未完成(9900402)",
+	CodeTrackStopped:               "作業未完成(9900404)",
+	CodeNoNumbers:                  "請確認字軌是否已新增、啟用或用罄",
 	CodeTaxType:                    "課稅類別格式錯誤",
 	CodeCarrierType:                "載具類別格式錯誤",
 	CodeClearanceMark:              "零稅率發票須填通關方式",

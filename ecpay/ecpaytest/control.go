@@ -86,6 +86,7 @@ type staging struct {
 	Invoice      oneOrMany[Invoice]      `json:"invoice"`
 	Allowance    oneOrMany[Allowance]    `json:"allowance"`
 	B2CAllowance oneOrMany[B2CAllowance] `json:"b2c_allowance"`
+	Track        oneOrMany[Track]        `json:"track"`
 }
 
 func (s *Server) controlStage(w http.ResponseWriter, r *http.Request) {
@@ -106,8 +107,11 @@ func (s *Server) controlStage(w http.ResponseWriter, r *http.Request) {
 	for _, a := range body.B2CAllowance {
 		steps = append(steps, func() error { return s.StageB2CAllowance(a) })
 	}
+	for _, t := range body.Track {
+		steps = append(steps, func() error { return s.StageTrack(t) })
+	}
 	if len(steps) == 0 {
-		replyError(w, http.StatusBadRequest, errors.New(`nothing to stage: give "delayed", "invoice", "allowance" or "b2c_allowance"`))
+		replyError(w, http.StatusBadRequest, errors.New(`nothing to stage: give "delayed", "invoice", "allowance", "b2c_allowance" or "track"`))
 		return
 	}
 	for n, stage := range steps {

@@ -49,18 +49,23 @@ func (s *Server) scheduleIssue(d *delayed, at time.Time) {
 	heap.Push(&s.scheduled, slot{due: d.due, delayed: d})
 }
 
-// issue makes an invoice of d, whether it has one or not. created is by the calendar, at by the clock. The caller holds
-// mu.
-func (s *Server) issue(d *delayed, created, at time.Time, seq int) {
-	i := s.mint(d, created)
-	s.effect(at, EffectIssued, d.account, d.Tsr, seq, i.number)
+// issue makes an invoice of d, whether it has one or not, and reports whether there was a number for it. created is by the
+// calendar, at by the clock. The caller holds mu.
+func (s *Server) issue(d *delayed, created, at time.Time, seq int) bool {
+	number, ok := s.takeNumber(d.account, categoryB2C, d.InvType, created, lettersB2C)
+	if ok {
+		s.mint(d, number, created)
+		s.effect(at, EffectIssued, d.account, d.Tsr, seq, number)
+	}
+	return ok
 }
 
-// mint is issue without the entry in the ledger. The caller holds mu.
-func (s *Server) mint(d *delayed, created time.Time) *issued {
-	s.minted++
-	i := &issued{delayed: d, number: cmp.Or(d.InvoiceNo, fmt.Sprintf("FK%08d", s.minted)), created: created.In(taipei),
-		random: s.randomNumber()}
+// lettersB2C are those of invoice numbers that come from no track.
+const lettersB2C = "FK"
+
+// mint makes an invoice of d, with a number that was taken, without an entry in the ledger. The caller holds mu.
+func (s *Server) mint(d *delayed, number string, created time.Time) *issued {
+	i := &issued{delayed: d, number: number, created: created.In(taipei), random: s.randomNumber()}
 	d.state = stateIssued
 	d.invoices = append(d.invoices, i)
 	d.account.issued[i.number] = i
@@ -79,7 +84,8 @@ func (s *Server) addDelayed(m *merchant, v Delayed, at time.Time) {
 		if day, err := time.ParseInLocation(time.DateOnly, v.InvoiceDate, taipei); err == nil {
 			created = day
 		}
-		i := s.mint(d, created)
+		s.minted++
+		i := s.mint(d, cmp.Or(v.InvoiceNo, fmt.Sprintf("%s%08d", lettersB2C, s.minted)), created)
 		if v.ReIssued {
 			i.reissue()
 		}

@@ -12,7 +12,7 @@ import (
 var relateNumber = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // issueFields reads the fields that Issue, DelayIssue, EditDelayIssue and the IssueModel of VoidWithReIssue share, and returns
-// RelateNumber, SalesAmount and Paperless. It knows no tax rules but those that have been recorded, and of forms those whose
+// RelateNumber, SalesAmount, InvType and Paperless. It knows no tax rules but those that have been recorded, and of forms those whose
 // codes are. Recorded, too: a carrier goes with a donation and with a CustomerIdentifier, and ZeroTaxRateReason is not enforced.
 func (s *Server) issueFields(f *fields) Delayed {
 	relate := f.required("RelateNumber", math.MaxInt)
@@ -33,7 +33,7 @@ func (s *Server) issueFields(f *fields) Delayed {
 	f.present("SpecialTaxType") // documented as a number, sent as a string too
 	f.amount("TaxAmount", false)
 	paperless := s.buyer(f)
-	f.required("InvType", 2)
+	invType := f.required("InvType", 2)
 	taxType, clearance := f.required("TaxType", 1), f.optional("ClearanceMark", 1)
 	switch {
 	case taxType != "" && !slices.Contains([]string{"1", "2", "3", "4", "9"}, taxType):
@@ -50,7 +50,7 @@ func (s *Server) issueFields(f *fields) Delayed {
 	case dollars(sumOf(items)) != amount:
 		f.refuse(CodeAmountMismatch)
 	}
-	return Delayed{RelateNumber: relate, SalesAmount: amount, Paperless: paperless}
+	return Delayed{RelateNumber: relate, SalesAmount: amount, InvType: invType, Paperless: paperless}
 }
 
 // buyer reads whom the invoice is for, and by what it reaches them, and reports whether that is no paper. The codes of a wrong

@@ -45,6 +45,7 @@ type merchant struct {
 	invoices   map[invoiceKey]*invoiceView
 	allowances map[string]*allowanceView
 	tracks     []*track
+	tracked    map[string]bool // by InvoiceCategory: numbers come from tracks
 	customers  map[string]bool // counterparties by 統一編號; false: deleted
 
 	b2cAllowances map[string]*b2cAllowance // by allowance number
@@ -89,6 +90,7 @@ func newMerchant(m Merchant) *merchant {
 		invoices:   map[invoiceKey]*invoiceView{},
 		allowances: map[string]*allowanceView{},
 		customers:  map[string]bool{},
+		tracked:    map[string]bool{},
 
 		b2cAllowances: map[string]*b2cAllowance{},
 	}
@@ -148,20 +150,31 @@ func (s *Server) settle(at time.Time) {
 	s.expireOffers(at)
 }
 
-// issueDue issues what the calendar says is due at a moment of the clock. The caller holds mu.
+// issueDue issues what the calendar says is due at a moment of the clock. What finds no number waits for one. The caller holds
+// mu.
 func (s *Server) issueDue(at time.Time) {
 	today := s.calendar(at)
+	var waiting []slot
 	for len(s.scheduled) > 0 && !s.scheduled[0].due.After(today) {
 		slot := heap.Pop(&s.scheduled).(slot)
 		d := slot.delayed
 		if d.state != stateScheduled || !d.due.Equal(slot.due) {
 			continue // cancelled, issued or rescheduled meanwhile
 		}
-		when := slot.due.Add(-s.skipped)
+		created, when := slot.due, slot.due.Add(-s.skipped)
 		if when.Before(d.scheduledAt) {
 			when = d.scheduledAt // Advance has jumped over it
 		}
-		s.issue(d, slot.due, when, 0)
+		if slot.waited {
+			created, when = today, at
+		}
+		if !s.issue(d, created, when, 0) {
+			slot.waited = true
+			waiting = append(waiting, slot)
+		}
+	}
+	for _, slot := range waiting {
+		heap.Push(&s.scheduled, slot)
 	}
 }
 
@@ -171,6 +184,7 @@ type schedule []slot
 type slot struct {
 	due     time.Time
 	delayed *delayed
+	waited  bool // there was no number for it when it fell due
 }
 
 func (h schedule) Len() int           { return len(h) }

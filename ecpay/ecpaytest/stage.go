@@ -15,6 +15,7 @@ type Delayed struct {
 	DelayFlag    string // "1" issued automatically after DelayDay, "2" waits for a trigger; empty: "2"
 	DelayDay     int    // 1 to 15 for flag "1", 0 to 15 for flag "2"
 	SalesAmount  int    // 0: 100
+	InvType      string // "07" or "08", by which a track has its number; empty: "07"
 	Issued       bool   // already issued, as from the back office
 	Cancelled    bool   // already cancelled
 	Voided       bool   // the invoice is voided too; needs Issued
@@ -106,7 +107,7 @@ func (s *Server) StageDelayed(d Delayed) error {
 	}
 	d.DelayFlag = cmp.Or(d.DelayFlag, "2")
 	d.RelateNumber = cmp.Or(d.RelateNumber, d.Tsr)
-	d.SalesAmount = cmp.Or(d.SalesAmount, 100)
+	d.SalesAmount, d.InvType = cmp.Or(d.SalesAmount, 100), cmp.Or(d.InvType, "07")
 	switch {
 	case d.Tsr == "" || len(d.Tsr) > 30:
 		return fmt.Errorf("tsr %q: must have 1 to 30 characters", d.Tsr)

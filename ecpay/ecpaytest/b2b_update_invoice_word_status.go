@@ -1,0 +1,6 @@
+package ecpaytest
+
+var opB2BUpdateInvoiceWordStatus = operation{
+	name: "UpdateInvoiceWordStatus", category: "B2B", write: true, subject: []string{"TrackID"},
+	run: (*Server).updateInvoiceWordStatus, // inferred: as in B2C
+}
