@@ -18,6 +18,41 @@ func goodB2BIssue(change func(*B2BIssueRequest)) *B2BIssueRequest {
 	return r
 }
 
+// goodB2BReIssue issues that invoice anew, with a change.
+func goodB2BReIssue(change func(*B2BVoidWithReIssueRequest)) *B2BVoidWithReIssueRequest {
+	r := &B2BVoidWithReIssueRequest{
+		MerchantID: stageID, VoidModel: B2BVoidModel{"VG11000002", "r"},
+		IssueModel: goodB2BIssue(func(r *B2BIssueRequest) { r.InvoiceTime = "2019-09-23 12:25:00" }).B2BIssueModel,
+	}
+	change(r)
+	return r
+}
+
+func TestValidationOfB2BReIssue(t *testing.T) {
+	t.Parallel()
+	long := func(n int) string { return strings.Repeat("綠", n) }
+	for name, tc := range map[string]struct {
+		change func(*B2BVoidWithReIssueRequest)
+		fields []string
+	}{
+		"good":           {func(*B2BVoidWithReIssueRequest) {}, nil},
+		"VoidReason 20":  {func(r *B2BVoidWithReIssueRequest) { r.VoidModel.VoidReason = long(20) }, nil},
+		"VoidReason 21":  {func(r *B2BVoidWithReIssueRequest) { r.VoidModel.VoidReason = long(21) }, []string{"VoidReason"}},
+		"no InvoiceTime": {func(r *B2BVoidWithReIssueRequest) { r.IssueModel.InvoiceTime = "" }, []string{"InvoiceTime"}},
+		"a small letter": {func(r *B2BVoidWithReIssueRequest) { r.VoidModel.InvoiceNumber = "vG11000002" }, []string{"InvoiceNumber"}},
+		"TotalAmount":    {func(r *B2BVoidWithReIssueRequest) { r.IssueModel.TotalAmount++ }, []string{"TotalAmount"}},
+		"nothing": {
+			func(r *B2BVoidWithReIssueRequest) { r.MerchantID, r.VoidModel = "", B2BVoidModel{} },
+			[]string{"MerchantID", "InvoiceNumber", "VoidReason"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkFields(t, goodB2BReIssue(tc.change), tc.fields)
+		})
+	}
+}
+
 func TestValidationOfB2BIssue(t *testing.T) {
 	t.Parallel()
 	long := func(n int) string { return strings.Repeat("綠", n) }

@@ -100,3 +100,42 @@ func TestACounterpartyIsRegisteredOnceAndThenIssuedTo(t *testing.T) {
 		t.Errorf("got %d effects, want 1", n)
 	}
 }
+
+// anew issues the invoice of issue anew, which was issued at a time.
+func anew(number, at string) *ecpay.B2BVoidWithReIssueRequest {
+	r := &ecpay.B2BVoidWithReIssueRequest{
+		MerchantID: ecpaytest.StageMerchantID, VoidModel: ecpay.B2BVoidModel{InvoiceNumber: number, VoidReason: "統編錯誤"},
+		IssueModel: issueModel(),
+	}
+	r.IssueModel.InvoiceTime = at
+	return r
+}
+
+func TestAB2BInvoiceIsIssuedAnewAndFoundOutByItsRandomCode(t *testing.T) {
+	t.Parallel()
+	f := newFakeECPay(t, ecpaytest.Config{})
+	f.do(issue())
+	first := f.do(byRelateNumber()).(*ecpay.B2BGetIssueResponse).RtnData.Value
+	number, created := string(first.InvoiceNumber), string(first.CreateDate)
+	f.refused(anew("ZZ00000000", created), ecpay.NotFound, ecpay.NotExecuted)
+	f.refused(anew(number, "2026-01-01 00:00:00"), ecpay.Unknown, ecpay.MaybeExecuted) // another time of issue
+	f.Inject(
+		ecpaytest.Match{Operation: "B2B VoidWithReIssue"}, ecpaytest.Fault{Drop: true, AfterEffect: true}, ecpaytest.Fault{AboutAnother: true},
+	)
+	f.refused(anew(number, created), ecpay.Ambiguous, ecpay.MaybeExecuted)
+	second := f.do(byRelateNumber()).(*ecpay.B2BGetIssueResponse).RtnData.Value
+	if second.InvoiceNumber != first.InvoiceNumber || second.CreateDate != first.CreateDate || second.RandomNumber == first.RandomNumber {
+		t.Errorf("got %+v after %+v, want another random code alone", second, first)
+	}
+	f.refused(anew(number, created), ecpay.Ambiguous, ecpay.MaybeExecuted) // the answer is about another invoice
+	if n := f.effects(number, ecpaytest.EffectReIssued); n != 1 {
+		t.Errorf("got %d, want 1", n)
+	}
+	made := newFakeECPay(t, archive())
+	made.do(issue())
+	first = made.do(byRelateNumber()).(*ecpay.B2BGetIssueResponse).RtnData.Value
+	got := made.do(anew(string(first.InvoiceNumber), string(first.CreateDate))).(*ecpay.B2BVoidWithReIssueResponse)
+	if got.InvoiceNumber != first.InvoiceNumber || got.RandomNumber == "" || got.RandomNumber == first.RandomNumber {
+		t.Errorf("got %+v after %+v", got, first)
+	}
+}

@@ -162,6 +162,7 @@ func Operations() []Operation {
 		opB2BIssueConfirm,
 		opB2BReject,
 		opB2BRejectConfirm,
+		opB2BVoidWithReIssue,
 		opB2BInvalid,
 		opB2BInvalidConfirm,
 		opB2BAllowance,

@@ -44,7 +44,7 @@ func (m *Merchant) checkSubject(request, answer []byte) error {
 		return err
 	}
 	asked := req.subject
-	asked.InvoiceNo = cmp.Or(asked.InvoiceNo, req.VoidModel.InvoiceNo)
+	asked.InvoiceNo = cmp.Or(asked.InvoiceNo, req.VoidModel.InvoiceNo, req.VoidModel.InvoiceNumber)
 	asked.RelateNumber = cmp.Or(asked.RelateNumber, req.IssueModel.RelateNumber)
 	asked.InvoiceDate = cmp.Or(asked.InvoiceDate, req.IssueModel.InvoiceDate)
 	var got struct {

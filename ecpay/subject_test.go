@@ -65,6 +65,8 @@ func TestAnAnswerThatNamesAnotherSubjectProvesNothing(t *testing.T) {
 		"another trigger under its other name": {trigger(), `"OrderNumber":"201909170002"`, "Tsr"},
 		"another cancel":                       {&B2CCancelDelayIssueRequest{stageID, "201909170001"}, `"Tsr":"201909170002"`, "Tsr"},
 		"another void that was written":        {sample(opB2BInvalid), `"InvoiceNumber":"VG11000003"`, "InvoiceNumber"},
+		"an invoice issued anew":               {sample(opB2BVoidWithReIssue), `"InvoiceNumber":"VG11000002","RandomNumber":"1"`, ""},
+		"another invoice issued anew":          {sample(opB2BVoidWithReIssue), `"InvoiceNumber":"VG11000003"`, "InvoiceNumber"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -72,6 +72,8 @@ func otherInvoice(op *operation, date string) Invoice {
 	switch op.id() {
 	case opB2BInvalidConfirm.id():
 		i.Voided = true
+	case opB2BVoidWithReIssue.id():
+		i.RelateNumber = others["RelateNumber"]
 	case opB2BAllowance.id():
 		i.IssueConfirmed, i.SalesAmount = true, math.MaxInt32
 	case opB2BRejectConfirm.id():
@@ -124,6 +126,9 @@ func aboutOther(data []byte, created time.Time) []byte {
 	}
 	if _, ok := members["RelateNumber"]; ok && members["InvoiceNo"] == nil && members["InvoiceDate"] != nil { // an IssueModel
 		members["InvoiceDate"] = mustJSON(created.In(taipei).Format(time.DateTime))
+	}
+	if members["InvoiceTime"] != nil {
+		members["InvoiceTime"] = mustJSON(dateIn(created) + " 00:00:00") // that of what is staged
 	}
 	for name, other := range others {
 		if _, ok := members[name]; ok {

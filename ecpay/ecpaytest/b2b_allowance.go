@@ -28,7 +28,7 @@ func (s *Server) b2bAllowance(r request) answer {
 	f := r.data
 	date := dateIn(s.calendar(r.at))
 	if at := f.optional("AllowanceDate", 20); at != "" {
-		date = f.recent("AllowanceDate", at, s.calendar(r.at))
+		date = dateIn(f.recent("AllowanceDate", at, s.calendar(r.at)))
 	}
 	f.optional("CustomerEmail", 80)
 	f.optional("CustomerAddress", 100)

@@ -1,5 +1,7 @@
 package ecpaytest
 
+import "time"
+
 var opB2BGetIssue = operation{
 	name: "GetIssue", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
 	run: (*Server).b2bGetIssue,
@@ -35,6 +37,7 @@ func (s *Server) b2bGetIssue(r request) answer {
 		{"TotalAmount", i.SalesAmount + i.taxAmount},
 		{"BalanceAmount", i.SalesAmount - i.allowed},
 		{"RandomNumber", i.random},
+		{"CreateDate", i.issuedAt.Format(time.DateTime)},
 		{"Issue_Status", issued},
 		{"Invalid_Status", invalid},
 		{"ConfirmDate", i.issueConfirm.dayOrNull()},

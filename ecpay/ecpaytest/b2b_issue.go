@@ -19,6 +19,10 @@ var opB2BIssue = operation{
 // registered but one, and the codes for a RelateNumber that was used before and for wrong sums, are our choice.
 func (s *Server) b2bIssue(r request) answer {
 	v := s.b2bIssueFields(r, r.data)
+	issuedAt := s.calendar(r.at).In(taipei).Truncate(time.Second)
+	if at := r.data.optional("InvoiceTime", 20); at != "" {
+		issuedAt = r.data.recent("InvoiceTime", at, s.calendar(r.at))
+	}
 	if a, ok := s.checked(r.data); !ok {
 		return a
 	}
@@ -30,13 +34,12 @@ func (s *Server) b2bIssue(r request) answer {
 	case r.merchant.invoiceByRelateNumber(v.RelateNumber) != nil:
 		return refuse(CodeB2BRelateNumberDup)
 	}
-	day, _ := time.ParseInLocation(time.DateOnly, v.InvoiceDate, taipei) // checked
-	number, ok := s.takeNumber(r.merchant, categoryB2B, v.invType, day, "FB")
+	number, ok := s.takeNumber(r.merchant, categoryB2B, v.invType, issuedAt, "FB")
 	if !ok {
 		return refuse(CodeNoNumbers)
 	}
-	v.MerchantID, v.InvoiceNumber, v.Side = r.merchant.MerchantID, number, SideSales
-	i := &b2bInvoice{state: stateValid, Invoice: v.Invoice, taxAmount: v.tax, random: s.randomNumber()}
+	v.MerchantID, v.InvoiceNumber, v.InvoiceDate, v.Side = r.merchant.MerchantID, number, dateIn(issuedAt), SideSales
+	i := &b2bInvoice{state: stateValid, Invoice: v.Invoice, taxAmount: v.tax, random: s.randomNumber(), issuedAt: issuedAt}
 	r.merchant.invoices[invoiceKey{i.InvoiceNumber, i.InvoiceDate}] = &invoiceView{side: SideSales, invoice: i}
 	s.effect(r.at, EffectIssued, r.merchant, i.RelateNumber, r.seq, i.InvoiceNumber)
 	return answer{
@@ -63,23 +66,21 @@ func (s *Server) b2bIssueFields(r request, f *fields) b2bIssued {
 	}
 	v := b2bIssued{Invoice: Invoice{
 		RelateNumber: f.pattern("RelateNumber", limit, relateNumber), SellerIdentifier: "23165448",
-		BuyerIdentifier: f.pattern("CustomerIdentifier", 8, taxID), InvoiceDate: dateIn(s.calendar(r.at)),
+		BuyerIdentifier: f.pattern("CustomerIdentifier", 8, taxID),
 	}}
 	for _, name := range []string{
 		"CustomerAddress", "CustomerTelephoneNumber", "CustomerEmail", "ZeroTaxRateReason", "InvoiceRemark", "ClearanceMark",
 	} {
 		f.optional(name, 200)
 	}
-	if at := f.optional("InvoiceTime", 20); at != "" {
-		v.InvoiceDate = f.recent("InvoiceTime", at, s.calendar(r.at))
-	}
 	f.present("SpecialTaxType")
 	f.amount("TaxRate", false)
 	v.invType = f.oneOf("InvType", "07", "08")
 	f.oneOf("TaxType", "1", "2", "3", "4")
 	sum := s.b2bItems(f)
+	total := f.wholeAmount("TotalAmount")
 	v.SalesAmount, v.tax = f.wholeAmount("SalesAmount"), f.wholeAmount("TaxAmount")
-	v.sums = int(math.Round(sum)) == v.SalesAmount && v.SalesAmount+v.tax == f.wholeAmount("TotalAmount")
+	v.sums = int(math.Round(sum)) == v.SalesAmount && v.SalesAmount+v.tax == total
 	return v
 }
 
@@ -100,12 +101,20 @@ func (s *Server) b2bItems(f *fields) float64 {
 	return sum
 }
 
-// recent returns the day of a time in Taipei that has to be of the last 6 days.
-func (f *fields) recent(name, value string, now time.Time) string {
-	at, err := time.ParseInLocation(time.DateTime, strings.ReplaceAll(value, "/", "-"), taipei)
-	if err != nil || at.After(now) || now.Sub(at) > 6*24*time.Hour {
-		f.complain(CodeFieldFormat, "%s must be a time of the last 6 days, yyyy-mm-dd hh:mm:ss", name)
-		return ""
+// recent is a time in Taipei that has to be of the last 6 days.
+func (f *fields) recent(name, value string, now time.Time) time.Time {
+	at := f.timeOf(name, value)
+	if at.After(now) || now.Sub(at) > 6*24*time.Hour {
+		f.complain(CodeFieldFormat, "%s must be of the last 6 days", name)
 	}
-	return dateIn(at)
+	return at
+}
+
+// timeOf is a time in Taipei, the zero time if the value is none.
+func (f *fields) timeOf(name, value string) time.Time {
+	at, err := time.ParseInLocation(time.DateTime, strings.ReplaceAll(value, "/", "-"), taipei)
+	if err != nil {
+		f.complain(CodeFieldFormat, "%s must be yyyy-mm-dd hh:mm:ss", name)
+	}
+	return at
 }

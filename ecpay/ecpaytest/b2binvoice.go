@@ -37,6 +37,8 @@ type b2bInvoice struct {
 	taxAmount int
 	allowed   int // what allowances have taken of SalesAmount
 	random    string
+	issuedAt  time.Time // in Taipei, to the second
+	reissued  bool      // by VoidWithReIssue
 
 	issueConfirm, void, voidConfirm, reject, rejectConfirm deed
 }

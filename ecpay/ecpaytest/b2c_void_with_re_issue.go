@@ -68,9 +68,12 @@ func (s *Server) model(r request, name string) *fields {
 }
 
 // reissue gives i another random code.
-func (i *issued) reissue() {
-	n, _ := strconv.Atoi(i.random)
-	i.random, i.reissued = fmt.Sprintf("%04d", (n+1237)%10000), true
+func (i *issued) reissue() { i.random, i.reissued = anotherRandom(i.random), true }
+
+// anotherRandom is the random code after another one.
+func anotherRandom(code string) string {
+	n, _ := strconv.Atoi(code)
+	return fmt.Sprintf("%04d", (n+1237)%10000)
 }
 
 // named is what an invoice that has just been issued is answered with.

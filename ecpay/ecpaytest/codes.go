@@ -73,7 +73,7 @@ const (
 	CodeTriggerScheduled   = 9900101 // TriggerIssue while the delay runs, with RefuseRepeats
 	CodeTriggerIssued      = 9900102 // TriggerIssue of an issued invoice, with RefuseRepeats
 	CodeTsrDup             = 9900103 // DelayIssue with a Tsr that was used before
-	CodeReIssueDiffers     = 9900104 // VoidWithReIssue with another RelateNumber or InvoiceDate than the invoice has
+	CodeReIssueDiffers     = 9900104 // VoidWithReIssue with another RelateNumber or time than the invoice has
 	CodeVoidRepeated       = 9900201 // B2B Invalid of a voided invoice
 	CodeConfirmRepeated    = 9900202 // InvalidConfirm of a confirmed void
 	CodeConfirmNotAwaited  = 9900203 // InvalidConfirm of an invoice that is not voided, or by the party that voided it
@@ -86,6 +86,9 @@ const (
 	CodeRejectNotAwaited        = 9900222 // Reject of an invoice that is confirmed or voided, or by its seller
 	CodeRejectConfirmRepeated   = 9900231 // RejectConfirm of a confirmed rejection
 	CodeRejectConfirmNotAwaited = 9900232 // RejectConfirm of an invoice that is not rejected, or by its buyer
+
+	CodeReIssueRepeated   = 9900241 // B2B VoidWithReIssue of what was issued anew
+	CodeReIssueNotAwaited = 9900242 // B2B VoidWithReIssue of an invoice that is voided or rejected
 
 	CodeNoSuchAllowance            = 9900301 // B2B: an unknown AllowanceNo
 	CodeOfferEnded                 = 9900302 // AllowanceInvalidByCollegiate of an offer that was withdrawn or has expired
@@ -187,6 +190,8 @@ var messages = map[int]string{
 	CodeRejectConfirmNotAwaited: "作業未完成(9900232)",
 	CodeIssueConfirmRepeated:    "作業未完成(9900211)",
 	CodeIssueConfirmNotAwaited:  "作業未完成(9900212)",
+	CodeReIssueRepeated:         "作業未完成(9900241)",
+	CodeReIssueNotAwaited:       "作業未完成(9900242)",
 }
 
 // transMessages are the texts that go with TransCodes.

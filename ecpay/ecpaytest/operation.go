@@ -66,6 +66,7 @@ var operations = byPath(
 	opB2BIssueConfirm,
 	opB2BReject,
 	opB2BRejectConfirm,
+	opB2BVoidWithReIssue,
 	opB2BInvalid,
 	opB2BInvalidConfirm,
 	opB2BAllowance,

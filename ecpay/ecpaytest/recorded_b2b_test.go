@@ -127,11 +127,26 @@ func knownOfB2B() []known {
 		{documented, "B2B Notify with a tag of nobody", "/B2BInvoice/Notify", mailAbout(m{"InvoiceTag": "11"}), rtn(CodeFieldFormat), nil},
 		{documented, "GetAllowance", "/B2BInvoice/GetAllowance", m{"AllowanceNo": madeAllowance}, rtn(1), has("RtnMsg", "查詢成功")},
 		{documented, "GetAllowanceInvalid", "/B2BInvoice/GetAllowanceInvalid", m{"AllowanceNo": cancelledAllowance}, rtn(1), nil},
+		{shipped, "GetReject of ECPay's own sample", "/B2BInvoice/GetReject", about(rejectedInvoice, m{"Reason": "r"}), rtn(1), nil},
+	}
+}
+
+// knownOfB2BIssue: what is known of issuing, and issuing anew.
+func knownOfB2BIssue() []known {
+	return []known{
 		{
 			live, "B2B Issue of ECPay's own sample, without ItemWord and with ItemTaxType", pathB2bIssue, b2bIssueOf(m{"Items": []m{
 				{"ItemSeq": 1, "ItemName": "茶", "ItemCount": 1, "ItemPrice": 100, "ItemTaxType": "1", "ItemAmount": 100},
 			}}), rtn(1), effects("B-1", EffectIssued),
 		},
-		{shipped, "GetReject of ECPay's own sample", "/B2BInvoice/GetReject", about(rejectedInvoice, m{"Reason": "r"}), rtn(1), nil},
+		{
+			documented, "B2B Issue whose items do not add up", pathB2bIssue,
+			b2bIssueOf(m{"SalesAmount": 101, "TotalAmount": 106}), rtn(CodeAmountMismatch), nil,
+		},
+		{
+			documented, "VoidWithReIssue", pathB2bReIssue, b2bReIssueOf(
+				m{"InvoiceNumber": validInvoice, "VoidReason": longText(20)}, m{"RelateNumber": "R" + validInvoice},
+			), rtn(1), effects(validInvoice, EffectReIssued),
+		},
 	}
 }

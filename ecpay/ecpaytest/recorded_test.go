@@ -127,7 +127,7 @@ func messageOf() m {
 
 func knownOfAnswers() []known {
 	return slices.Concat(knownOfFields(), knownOfIssued(), knownOfReIssued(), knownOfNotified(), knownOfAllowances(), knownOfChecks(),
-		knownOfB2B())
+		knownOfB2B(), knownOfB2BIssue())
 }
 
 // knownOfFields: what ECPay takes in the fields of an invoice.

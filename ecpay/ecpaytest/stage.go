@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Delayed is a delayed B2C invoice (延遲開立) as DelayIssue would have left it.
@@ -165,7 +166,8 @@ func (s *Server) StageInvoice(i Invoice) error {
 	case i.Counterparty != "" && (s.merchants[i.Counterparty] == nil || i.Counterparty == i.MerchantID || other == ""):
 		return fmt.Errorf("invoice %s: Counterparty must be another merchant of the fake, and needs a Side", i.InvoiceNumber)
 	}
-	inv := &b2bInvoice{Invoice: i, state: stateValid, taxAmount: (i.SalesAmount + 10) / 20, random: "0000"}
+	day, _ := time.ParseInLocation(time.DateOnly, i.InvoiceDate, taipei) // checked
+	inv := &b2bInvoice{Invoice: i, state: stateValid, taxAmount: (i.SalesAmount + 10) / 20, random: "0000", issuedAt: day}
 	if i.IssueConfirmed {
 		inv.state, inv.issueConfirm = stateConfirmed, deed{at: now}
 	}
@@ -259,13 +261,10 @@ func (s *Server) State(merchantID, subject string) string {
 	if a := m.b2cAllowances[subject]; a != nil {
 		return a.state
 	}
-	state, latest := "", ""
-	for key, view := range m.invoices {
-		if key.number == subject && key.date > latest {
-			state, latest = view.invoice.state, key.date
-		}
+	if view := m.latestInvoice(subject); view != nil {
+		return view.invoice.state
 	}
-	return state
+	return ""
 }
 
 // account returns the merchant that is meant, and fills in the first one for "". The caller holds mu.
