@@ -34,6 +34,7 @@ type resolveArgs struct {
 	Owner     string        // of the outcomes
 	Reason    string        // who ended it, and why
 	ReasonZh  string
+	Nonce     string // of its enqueue
 }
 
 // Resolve ends a dead task by a person's word. The death is the one in the entry, which
@@ -52,9 +53,10 @@ func (s *Store) end(ctx context.Context, e Entry, who, note string, doneTTL, rec
 		return "", err
 	}
 	why := reasonOf(who, note, unbegun)
+	headers := tasks.ParseHeaders(e.Headers)
 	v, err := resolve.Run(ctx, s.rdb, keys, resolveArgs{
-		e.ID, died(e), who, note, doneTTL, recordTTL, s.now(), unbegun, tasks.ParseHeaders(e.Headers).Enqueued, record.Owner(e.ID),
-		why.En, why.Zh,
+		e.ID, died(e), who, note, doneTTL, recordTTL, s.now(), unbegun, headers.Enqueued, record.Owner(e.ID),
+		why.En, why.Zh, headers.Nonce,
 	})
 	if err != nil {
 		return "", fmt.Errorf("resolve: %w", err)

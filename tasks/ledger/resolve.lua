@@ -38,6 +38,7 @@ local fields = {
 if ARGV.if_unbegun == '1' then -- what an earlier task of the same id brought is not its
   forget_end(KEYS.task)
   redis.call('HDEL', KEYS.task, 'attempts', 'last', 'next')
+  fields[#fields + 1], fields[#fields + 2] = 'cancelled', ARGV.nonce
 end
 ended(fields, {
   id = ARGV.id, owner = ARGV.owner, as = ARGV.if_unbegun == '1' and 'cancelled' or 'resolved', at = now, died = r[1], kind = kind,

@@ -79,6 +79,7 @@ const (
 const (
 	FieldResolvedBy = "resolved_by"
 	FieldNote       = "note"
+	FieldCancelled  = "cancelled" // the nonce of the enqueue that was cancelled: a worker that was frozen may still hold that task
 )
 
 // Who put a letter into the ledger.

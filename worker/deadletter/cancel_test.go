@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/enqueue"
@@ -72,6 +73,36 @@ func TestOnlyATaskForLaterThatWasNeverBegunIsCancelled(t *testing.T) {
 		record.FieldReplID, "x", record.FieldChanged, time.Now().Add(time.Minute).UnixMilli()).Err())
 	if out, err := b.ledger.Cancel(t.Context(), lost, "ops", "n"); !errors.Is(err, deadletter.ErrBegun) || !b.inLedger(lost) {
 		t.Errorf("perhaps begun: got %s, %v, want ErrBegun and a letter for a person", out, err)
+	}
+}
+
+// TestAWorkerThatHeldACancelledTaskDoesNotBeginIt: one that was frozen since before somebody stopped
+// and cancelled the task. What is enqueued after the cancel is begun.
+func TestAWorkerThatHeldACancelledTaskDoesNotBeginIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.later(1)
+	held, err := record.NewReader(b.rdb).Get(t.Context(), id)
+	b.must(err)
+	b.cancel(id, ledger.Cancelled)
+	before := b.rdb.HGetAll(t.Context(), record.TaskKey(id)).Val()
+	begin := func(token string, headers map[string]string) gate.History {
+		a := gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Nonce: tasks.ParseHeaders(headers).Nonce, Start: time.Now(), LockFor: time.Minute}
+		h, err := b.gate.Begin(t.Context(), a, time.Now())
+		b.must(err)
+		return h
+	}
+	if h := begin("late", held.Headers); !h.Finished {
+		t.Errorf("a cancelled task is begun: %+v", h)
+	}
+	if diff := cmp.Diff(before, b.rdb.HGetAll(t.Context(), record.TaskKey(id)).Val()); diff != "" {
+		t.Errorf("its record is another (-want +got):\n%s", diff)
+	}
+	b.later(1)
+	again, err := record.NewReader(b.rdb).Get(t.Context(), id)
+	b.must(err)
+	if h := begin("new", again.Headers); h.Finished {
+		t.Error("what was enqueued anew is not begun")
 	}
 }
 

@@ -115,6 +115,7 @@ func (g *Gate) count(ctx context.Context, a Attempt, now time.Time, first *first
 	v, err := beginScript.Run(ctx, g.rdb, keys, beginArgs{
 		Token: a.Token, Enqueued: a.Enqueued, Start: a.Start, Clock: now, LockLife: a.LockFor, ID: k.ID, Failed: a.Failed,
 		Standing:  set && since < a.LockFor, // a lock that the clocks say has ended may not have
+		Nonce:     a.Nonce,
 		firstArgs: first,
 	})
 	switch {

@@ -11,11 +11,13 @@ local now, caller = redis_now(), tonumber(ARGV.clock)
 if redis.call('EXISTS', KEYS.done) == 1 then return ANSWER{status = FINISHED} end
 local mine = place_of(ARGV.rank or IN_LINE)
 local r = redis.call('HMGET', KEYS.task, 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
-  'in_flight', 'sent_at', 'repeated', 'left', 'marked', mine, 'first', 'not_executed', 'd_kind')
+  'in_flight', 'sent_at', 'repeated', 'left', 'marked', mine, 'first', 'not_executed', 'd_kind', 'cancelled')
 local token, state = r[1] or '', r[2] or ''
 local again = token == ARGV.token
 local holder, by_redis, by_sender = lock_of(KEYS.lock)
 if r[13] == ARGV.token then return ANSWER{status = LOCKED} end
+-- A worker that was frozen since before the task was stopped and cancelled: what is enqueued anew has another nonce.
+if r[19] and r[19] ~= '' and r[19] == ARGV.nonce then return ANSWER{status = FINISHED} end
 if holder and holder ~= ARGV.token then
   local left = lock_left(by_redis, by_sender, now, caller)
   if left > 0 or ARGV.standing == '1' then
@@ -109,7 +111,7 @@ end
 if not again and (state == 'done' or state == 'dead' and r[18]) then -- that end is over, and a letter says itself what it died of
   local over = {'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '', 'reason', '', 'reason_zh', '', 'result', ''}
   for i = 1, #over do fields[#fields + 1] = over[i] end
-  redis.call('HDEL', KEYS.task, 'resolved_by', 'note')
+  redis.call('HDEL', KEYS.task, 'resolved_by', 'note', 'cancelled')
 end
 if #fields > 0 then redis.call('HSET', KEYS.task, unpack(fields)) end
 return ANSWER{

@@ -71,6 +71,7 @@ type beginArgs struct {
 	ID       string
 	Failed   int  // how often asynq took it back after a failure
 	Standing bool // the lock of another counts whatever the clocks say
+	Nonce    string
 	*firstArgs
 }
 
