@@ -35,7 +35,7 @@ func (h *handler) newAttempt(j job) *attempt {
 	headers := tasks.ParseHeaders(j.headers)
 	return &attempt{job: j, start: h.now(), gate: gate.Attempt{
 		Keys: record.KeysOfTask(j.id), Token: rand.Text(), Enqueued: headers.Enqueued, Start: later(headers.Enqueued, headers.ProcessAt),
-		LockFor: h.timeout + lockMargin, Nonce: headers.Nonce, Failed: j.failed,
+		LockFor: h.timeout + lockMargin, Nonce: headers.Nonce, Queue: j.queue, Failed: j.failed,
 	}}
 }
 

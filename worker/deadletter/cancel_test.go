@@ -87,7 +87,8 @@ func TestAWorkerThatHeldACancelledTaskDoesNotBeginIt(t *testing.T) {
 	b.cancel(id, ledger.Cancelled)
 	before := b.rdb.HGetAll(t.Context(), record.TaskKey(id)).Val()
 	begin := func(token string, headers map[string]string) gate.History {
-		a := gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Nonce: tasks.ParseHeaders(headers).Nonce, Start: time.Now(), LockFor: time.Minute}
+		a := gate.Attempt{Keys: record.KeysOfTask(id), Token: token, Start: time.Now(), LockFor: time.Minute}
+		a.Nonce, a.Queue = tasks.ParseHeaders(headers).Nonce, queue
 		h, err := b.gate.Begin(t.Context(), a, time.Now())
 		b.must(err)
 		return h

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -123,6 +124,8 @@ func (g *Gate) count(ctx context.Context, a Attempt, now time.Time, first *first
 		return History{}, nil, fmt.Errorf("count attempt: %w", err)
 	case v.Status == isLocked:
 		return History{}, nil, &BusyError{For: max(0, v.LockLeft)}
+	case v.Status == isCancelled:
+		return g.countCancelled(ctx, a, now, first)
 	}
 	h := v.history()
 	h.ClockSet, h.SinceSet = set, since
@@ -134,6 +137,21 @@ func (g *Gate) count(ctx context.Context, a Attempt, now time.Time, first *first
 		return h, nil, &LaterError{t}
 	}
 	return h, &t, nil
+}
+
+// countCancelled is of a task whose enqueue was cancelled. Either this worker was frozen since before
+// that, and asynq has the task no more: then nothing begins. Or the enqueue was executed a second
+// time after the cancel, as a Redis client may have it: that is an enqueue as any other.
+func (g *Gate) countCancelled(ctx context.Context, a Attempt, now time.Time, first *firstArgs) (History, *Turn, error) {
+	there, err := g.rdb.Exists(ctx, asynqx.TaskKey(a.Queue, a.Keys.ID)).Result()
+	switch {
+	case err != nil:
+		return History{}, nil, fmt.Errorf("look for a cancelled task: %w", err)
+	case there == 0:
+		return History{Finished: true}, nil, nil
+	}
+	a.Nonce = ""
+	return g.count(ctx, a, now, first)
 }
 
 func (v beginAnswer) history() History {

@@ -6,7 +6,7 @@
 -- token and changes nothing, also when it comes after the attempt has left.
 --
 -- Keys, arguments and answer: beginKeys, beginArgs and beginAnswer in scripts.go.
-local GO_ON, FINISHED, LOCKED, LATER = 0, 1, 2, 3 -- the constants there
+local GO_ON, FINISHED, LOCKED, LATER, CANCELLED = 0, 1, 2, 3, 4 -- the constants there
 local now, caller = redis_now(), tonumber(ARGV.clock)
 if redis.call('EXISTS', KEYS.done) == 1 then return ANSWER{status = FINISHED} end
 local mine = place_of(ARGV.rank or IN_LINE)
@@ -16,8 +16,7 @@ local token, state = r[1] or '', r[2] or ''
 local again = token == ARGV.token
 local holder, by_redis, by_sender = lock_of(KEYS.lock)
 if r[13] == ARGV.token then return ANSWER{status = LOCKED} end
--- A worker that was frozen since before the task was stopped and cancelled: what is enqueued anew has another nonce.
-if r[19] and r[19] ~= '' and r[19] == ARGV.nonce then return ANSWER{status = FINISHED} end
+if r[19] and r[19] ~= '' and r[19] == ARGV.nonce then return ANSWER{status = CANCELLED} end
 if holder and holder ~= ARGV.token then
   local left = lock_left(by_redis, by_sender, now, caller)
   if left > 0 or ARGV.standing == '1' then

@@ -61,8 +61,8 @@ type Attempt struct {
 	// Enqueued is when the task was enqueued by the producer's clock, and Start when
 	// its age begins by its headers; zero for unknown.
 	Enqueued, Start time.Time
-	// Nonce is that of the task's enqueue, empty for unknown.
-	Nonce string
+	// Nonce is that of the task's enqueue, empty for unknown, and Queue asynq's queue.
+	Nonce, Queue string
 	// Failed counts how often asynq took the task back after a failure.
 	Failed int
 	// LockFor is how long the lock of the subject lives at most.

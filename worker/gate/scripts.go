@@ -106,6 +106,7 @@ const (
 	wasFinished = 1
 	isLocked    = 2
 	comesLater  = 3
+	isCancelled = 4
 )
 
 type enterKeys struct{ Task, Lock, Pace, Flight string }
