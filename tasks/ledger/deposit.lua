@@ -25,7 +25,9 @@ if r[7] == 'Ambiguous' or unaccounted(r[6], KEYS.replication, ARGV.enqueued, r[1
 if redis.call('ZSCORE', KEYS.dead, ARGV.id) and r[1] and not r[2] then
   local before = tonumber(r[3]) or 0
   -- It was run again since it died and, before it was begun, archived by a person.
-  local stopped = hand and r[5] == 'dead' and before <= tonumber(ARGV.since) and not (nameless and by_hand(r[8]))
+  -- A sweep's or a replay's deposit has when that was from asynq, which counts in seconds: it may be the same act.
+  local rounded = r[8] == 'by hand: unknown' and 1000 or 0
+  local stopped = hand and r[5] == 'dead' and before + rounded <= tonumber(ARGV.since) and not (nameless and by_hand(r[8]))
   if stopped or r[5] ~= 'dead' and died + 1000 > before then -- asynq counts in seconds
     died = math.max(died, before + (stopped and 1 or 0)) -- which is another death
     if stopped and r[9] == r[3] then redis.call('HSET', KEYS.task, 'unbegun', died) end
