@@ -12,26 +12,16 @@ var opB2BGetGovInvoiceWordSetting = Operation{
 // B2BGetGovInvoiceWordSettingRequest asks for the ranges of invoice numbers (字軌) that the Ministry of
 // Finance gave the merchant in a year (developers.ecpay.com.tw ?p=25206). RtnCode 7 may mean that ECPay
 // is not authorised there.
-type B2BGetGovInvoiceWordSettingRequest struct {
-	MerchantID string
-	// InvoiceYear is a year of the Republic of China, like "115": last year's, this or the next.
-	InvoiceYear string
-}
+type B2BGetGovInvoiceWordSettingRequest struct{ GovInvoiceWordQuery }
 
 // Operation implements [Request].
 func (*B2BGetGovInvoiceWordSettingRequest) Operation() Operation {
 	return opB2BGetGovInvoiceWordSetting
 }
 
-// Merchant implements [Request].
-func (r *B2BGetGovInvoiceWordSettingRequest) Merchant() string { return r.MerchantID }
-
 // Validate implements [Request].
 func (r *B2BGetGovInvoiceWordSettingRequest) Validate() error {
-	var c check
-	c.merchantID(&r.MerchantID)
-	c.invoiceYear(&r.InvoiceYear)
-	return c.err(opB2BGetGovInvoiceWordSetting)
+	return r.validate(opB2BGetGovInvoiceWordSetting)
 }
 
 // B2BGetGovInvoiceWordSetting asks for the ranges that the Ministry of Finance gave.

@@ -12,26 +12,16 @@ var opB2CGetGovInvoiceWordSetting = Operation{
 // B2CGetGovInvoiceWordSettingRequest asks for the ranges of invoice numbers (字軌) that the Ministry of
 // Finance gave the merchant in a year (developers.ecpay.com.tw ?p=7859). RtnCode 7 may mean that ECPay
 // is not authorised there.
-type B2CGetGovInvoiceWordSettingRequest struct {
-	MerchantID string
-	// InvoiceYear is a year of the Republic of China, like "115": last year's, this or the next.
-	InvoiceYear string
-}
+type B2CGetGovInvoiceWordSettingRequest struct{ GovInvoiceWordQuery }
 
 // Operation implements [Request].
 func (*B2CGetGovInvoiceWordSettingRequest) Operation() Operation {
 	return opB2CGetGovInvoiceWordSetting
 }
 
-// Merchant implements [Request].
-func (r *B2CGetGovInvoiceWordSettingRequest) Merchant() string { return r.MerchantID }
-
 // Validate implements [Request].
 func (r *B2CGetGovInvoiceWordSettingRequest) Validate() error {
-	var c check
-	c.merchantID(&r.MerchantID)
-	c.invoiceYear(&r.InvoiceYear)
-	return c.err(opB2CGetGovInvoiceWordSetting)
+	return r.validate(opB2CGetGovInvoiceWordSetting)
 }
 
 // B2CGetGovInvoiceWordSetting asks for the ranges that the Ministry of Finance gave.

@@ -141,7 +141,7 @@ func TestRangesOfInvoiceNumbersAreListed(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	given := got(s, func(ctx context.Context, m *Merchant) (*B2CGetGovInvoiceWordSettingResponse, error) {
-		return s.B2CGetGovInvoiceWordSetting(ctx, m, &B2CGetGovInvoiceWordSettingRequest{stageID, "115"})
+		return s.B2CGetGovInvoiceWordSetting(ctx, m, &B2CGetGovInvoiceWordSettingRequest{GovInvoiceWordQuery{stageID, "115"}})
 	})
 	want := GovInvoiceWord{InvoiceWord{1, "07", "FA", "10000000", "10000049"}, 1}
 	if n := len(given.InvoiceInfo.Value); n != 6 {

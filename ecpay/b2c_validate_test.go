@@ -103,9 +103,9 @@ func TestValidationOfQueries(t *testing.T) {
 		"company":              {&B2CGetCompanyNameByTaxIDRequest{"2000132", " 23165448"}, nil},
 		"company, check digit": {&B2CGetCompanyNameByTaxIDRequest{"2000132", "23165447"}, []string{"UnifiedBusinessNo"}},
 		"company of seven":     {&B2CGetCompanyNameByTaxIDRequest{"2000132", "2316544"}, []string{"UnifiedBusinessNo"}},
-		"given words":          {&B2CGetGovInvoiceWordSettingRequest{"2000132", "115"}, nil},
-		"given words, AD":      {&B2CGetGovInvoiceWordSettingRequest{"2000132", "2026"}, []string{"InvoiceYear"}},
-		"given words, of 99":   {&B2CGetGovInvoiceWordSettingRequest{"2000132", "99"}, []string{"InvoiceYear"}},
+		"given words":          {&B2CGetGovInvoiceWordSettingRequest{GovInvoiceWordQuery{"2000132", "115"}}, nil},
+		"given words, AD":      {&B2CGetGovInvoiceWordSettingRequest{GovInvoiceWordQuery{"2000132", "2026"}}, []string{"InvoiceYear"}},
+		"given words, of 99":   {&B2CGetGovInvoiceWordSettingRequest{GovInvoiceWordQuery{"2000132", "99"}}, []string{"InvoiceYear"}},
 		"print":                {changed(goodPrint, func(r *printed) { r.PrintStyle, r.IsShowingDetail, r.IsReprintInvoice = 5, 2, "Y" }), nil},
 		"print, nothing said":  {&printed{}, []string{"MerchantID", "InvoiceNo", "InvoiceDate"}},
 		"print, past limits": {

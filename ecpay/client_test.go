@@ -86,7 +86,7 @@ func sample(op Operation) Request {
 		&B2CGetIssueListRequest{stageID, "2026-06-01", "2026-06-30", 200, 1, "1"},
 		&B2CGetInvalidRequest{stageID, "R1", "JU11082064", "2019-09-23"},
 		&B2CCheckBarcodeRequest{stageID, "/ABC+123"}, &B2CCheckLoveCodeRequest{stageID, "168001"},
-		&B2CGetCompanyNameByTaxIDRequest{stageID, "23165448"}, &B2CGetGovInvoiceWordSettingRequest{stageID, "115"},
+		&B2CGetCompanyNameByTaxIDRequest{stageID, "23165448"}, &B2CGetGovInvoiceWordSettingRequest{GovInvoiceWordQuery{stageID, "115"}},
 		&B2CGetInvoiceWordSettingRequest{goodWordQuery()}, &B2CAddInvoiceWordSettingRequest{goodWord()},
 		&B2CUpdateInvoiceWordStatusRequest{InvoiceWordStatus{stageID, "0000000001", "2"}},
 		&B2CInvoicePrintRequest{MerchantID: stageID, InvoiceNo: "JU11082064", InvoiceDate: "2019-09-23"},

@@ -1,6 +1,9 @@
 package ecpay
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strconv"
+)
 
 // The UseStatus of a range of invoice numbers (字軌), by developers.ecpay.com.tw ?p=7881.
 const (
@@ -11,6 +14,23 @@ const (
 	WordAwaiting Code = 5 // not approved yet
 	WordRefused  Code = 6 // not approved
 )
+
+// GovInvoiceWordQuery asks for the ranges that the Ministry of Finance gave the merchant.
+type GovInvoiceWordQuery struct {
+	MerchantID string
+	// InvoiceYear is a year of the Republic of China, like "115": last year's, this or the next.
+	InvoiceYear string
+}
+
+// Merchant implements [Request].
+func (r *GovInvoiceWordQuery) Merchant() string { return r.MerchantID }
+
+func (r *GovInvoiceWordQuery) validate(op Operation) error {
+	var c check
+	c.merchantID(&r.MerchantID)
+	c.invoiceYear(&r.InvoiceYear)
+	return c.err(op)
+}
 
 // InvoiceWordQuery asks for ranges of invoice numbers that the merchant has at ECPay.
 type InvoiceWordQuery struct {
@@ -89,7 +109,7 @@ func (r *NewInvoiceWord) validate(op Operation) error {
 	c.between("InvoiceTerm", r.InvoiceTerm, 1, 6)
 	c.invoiceYear(&r.InvoiceYear)
 	c.oneOf("InvType", &r.InvType, "07", "08")
-	own := string('0' + rune(op.invoiceCategory()))
+	own := strconv.Itoa(op.invoiceCategory())
 	if r.InvoiceCategory == "" {
 		r.InvoiceCategory = own
 	}

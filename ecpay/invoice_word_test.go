@@ -52,8 +52,8 @@ func TestValidationOfInvoiceWords(t *testing.T) {
 		"query of B2B, category 1": {
 			&B2BGetInvoiceWordSettingRequest{*changed(goodWordQuery(), func(r *query) { r.InvoiceCategory = 1 })}, []string{"InvoiceCategory"},
 		},
-		"given":               {&B2BGetGovInvoiceWordSettingRequest{stageID, " 115"}, nil},
-		"given, AD":           {&B2BGetGovInvoiceWordSettingRequest{stageID, "2026"}, []string{"InvoiceYear"}},
+		"given":               {&B2BGetGovInvoiceWordSettingRequest{GovInvoiceWordQuery{stageID, " 115"}}, nil},
+		"given, AD":           {&B2BGetGovInvoiceWordSettingRequest{GovInvoiceWordQuery{stageID, "2026"}}, []string{"InvoiceYear"}},
 		"given, nothing said": {&B2BGetGovInvoiceWordSettingRequest{}, []string{"MerchantID", "InvoiceYear"}},
 		"new, two books":      {added(func(r *word) { r.InvoiceStart, r.InvoiceEnd = "10000050", "10000149" }), nil},
 		"new, term 0":         {added(func(r *word) { r.InvoiceTerm = 0 }), []string{"InvoiceTerm"}},
@@ -178,7 +178,7 @@ func TestRangesOfB2BAreItsOwn(t *testing.T) {
 		t.Errorf("in B2C: got %s %d, want none", kind, code)
 	}
 	given := got(s, func(ctx context.Context, m *Merchant) (*B2BGetGovInvoiceWordSettingResponse, error) {
-		return s.B2BGetGovInvoiceWordSetting(ctx, m, &B2BGetGovInvoiceWordSettingRequest{stageID, "115"})
+		return s.B2BGetGovInvoiceWordSetting(ctx, m, &B2BGetGovInvoiceWordSettingRequest{GovInvoiceWordQuery{stageID, "115"}})
 	})
 	if n := len(given.InvoiceInfo.Value); n != 6 {
 		t.Errorf("the Ministry gave %d ranges, want 6", n)
