@@ -93,7 +93,7 @@ func (r *Relay) claimBy(ctx context.Context, find claimer, after int64, most int
 		}
 	}
 	var last int64
-	if after == math.MinInt64 && r.slow {
+	if after == math.MinInt64 && r.at.slow {
 		// There may be many rows that cannot be claimed: the next claim need not pass them again. What is
 		// committed after this is behind them.
 		if err := tx.QueryRowContext(ctx, d.last).Scan(&last); err != nil {
@@ -112,7 +112,6 @@ func (r *Relay) claimBy(ctx context.Context, find claimer, after int64, most int
 		c.last = max(c.last, last)
 	}
 	c.scan = time.Since(start)
-	r.slow = c.scan > slowScan
 	if c.Rows == 0 {
 		return c, nil
 	}

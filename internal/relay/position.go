@@ -15,6 +15,7 @@ type position struct {
 	mark int64
 	free time.Time // when the next claim from the first id may be
 	all  bool      // the last one was from the first id
+	slow bool      // its search took long
 }
 
 const share = 20
@@ -32,7 +33,7 @@ func (p *position) claimed(took time.Duration, last int64) {
 	if p.all {
 		p.free = time.Now().Add((share - 1) * took)
 	}
-	p.mark = max(p.mark, last)
+	p.mark, p.slow = max(p.mark, last), took > slowScan
 }
 
 // rest is how long there is nothing to do, poll at most, after a claim that took all it found. One that did

@@ -54,8 +54,7 @@ type Relay struct {
 	db   *sql.DB
 	at   position
 	wake chan struct{}
-	left int  // how many claims in a row left some
-	slow bool // the last search took long
+	left int // how many claims in a row left some
 
 	mu     sync.Mutex
 	cancel context.CancelFunc
