@@ -16,6 +16,7 @@ local token, state = r[1] or '', r[2] or ''
 local again = token == ARGV.token
 local holder, by_redis, by_sender = lock_of(KEYS.lock)
 if r[13] == ARGV.token then return ANSWER{status = LOCKED} end
+-- This enqueue was cancelled, or one with its nonce: begin.go finds out which.
 if r[19] and r[19] ~= '' and r[19] == ARGV.nonce then return ANSWER{status = CANCELLED} end
 if holder and holder ~= ARGV.token then
   local left = lock_left(by_redis, by_sender, now, caller)

@@ -69,9 +69,9 @@ type beginArgs struct {
 	Clock    time.Time     `unit:"ms"` // the worker's
 	LockLife time.Duration `unit:"ms"`
 	ID       string
-	Failed   int  // how often asynq took it back after a failure
-	Standing bool // the lock of another counts whatever the clocks say
-	Nonce    string
+	Failed   int    // how often asynq took it back after a failure
+	Standing bool   // the lock of another counts whatever the clocks say
+	Nonce    string // of the task's enqueue
 	*firstArgs
 }
 
