@@ -34,7 +34,11 @@ func (k *InvoiceKey) validate(op Operation) error {
 // side checks whose invoice it is.
 func (k *InvoiceKey) side(c *check) {
 	c.merchantID(&k.MerchantID)
-	if k.InvoiceCategory != Sales && k.InvoiceCategory != Purchase {
+	c.invoiceCategory(k.InvoiceCategory)
+}
+
+func (c *check) invoiceCategory(v InvoiceCategory) {
+	if v != Sales && v != Purchase {
 		c.fail("InvoiceCategory", "must be 0 (sales) or 1 (purchase)")
 	}
 }

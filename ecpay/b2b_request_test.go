@@ -22,6 +22,8 @@ func b2bSamples() []Request {
 		&B2BRejectRequest{stageID, "VG11000002", "2019-09-23", "r", ""}, &B2BGetRejectRequest{key},
 		&B2BRejectConfirmRequest{stageID, "VG11000002", "2019-09-23", ""}, &B2BGetRejectConfirmRequest{key},
 		goodB2BReIssue(func(*B2BVoidWithReIssueRequest) {}),
+		&B2BGetCompanyNameByTaxIDRequest{stageID, "23165448"},
+		&B2BInvoicePrintRequest{goodB2BPrint()}, &B2BDownloadB2BPdfRequest{goodB2BPrint()},
 		&B2BGetGovInvoiceWordSettingRequest{GovInvoiceWordQuery{stageID, "115"}}, &B2BGetInvoiceWordSettingRequest{goodWordQuery()},
 		&B2BAddInvoiceWordSettingRequest{goodWord()}, &B2BUpdateInvoiceWordStatusRequest{InvoiceWordStatus{stageID, "0000000001", "2"}},
 	}

@@ -60,9 +60,12 @@ type Client struct {
 	cfg   Config
 	http  *http.Client
 	clock *clock
+
+	pdfs      chan struct{} // one for each call of the window, see awaitPDF
+	pdfWindow time.Duration
 }
 
-// MaxResponseBytes bounds what is read of an answer.
+// MaxResponseBytes bounds what is read of an answer that is no PDF.
 const MaxResponseBytes = 1 << 20
 
 // New returns a Client.
@@ -99,6 +102,7 @@ func New(cfg Config) (*Client, error) {
 	return &Client{
 		cfg:   cfg,
 		clock: newClock(cfg.Now),
+		pdfs:  make(chan struct{}, PDFsInWindow), pdfWindow: PDFWindow,
 		http: &http.Client{
 			Transport:     newTransport(cfg.Dial, cfg.BaseURL.Scheme == "http", cfg.MaxConns, roots),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -163,11 +167,19 @@ func (c *Client) do(ctx context.Context, x *exchange, req Request) (Response, er
 		return nil, err
 	}
 	x.data = data
+	unsent := func(err error) error {
+		return &Error{Op: x.op.String(), Kind: Unavailable, Execution: NotSent, Err: err}
+	}
+	answered, err := c.awaitPDF(ctx, x.op)
+	if err != nil {
+		return nil, unsent(err)
+	}
+	defer answered()
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	leave, err := c.clock.enter(ctx)
 	if err != nil {
-		return nil, &Error{Op: x.op.String(), Kind: Unavailable, Execution: NotSent, Err: err}
+		return nil, unsent(err)
 	}
 	defer leave()
 	c.send(ctx, x, data)
@@ -207,8 +219,6 @@ type exchange struct {
 	body     []byte
 }
 
-var errTooLarge = fmt.Errorf("the answer is larger than %d bytes", MaxResponseBytes)
-
 // send does the HTTP exchange. The envelope is written when the connection
 // stands, see [lateBody].
 func (c *Client) send(ctx context.Context, x *exchange, data []byte) {
@@ -244,9 +254,13 @@ func (c *Client) send(ctx context.Context, x *exchange, data []byte) {
 	defer resp.Body.Close()
 	received := c.cfg.Now()
 	x.status, x.header = resp.StatusCode, resp.Header
-	x.body, x.err = io.ReadAll(io.LimitReader(resp.Body, MaxResponseBytes+1))
-	if len(x.body) > MaxResponseBytes {
-		x.body, x.err = nil, errTooLarge
+	most := MaxResponseBytes
+	if x.op.pdf {
+		most = MaxPDFBytes
+	}
+	x.body, x.err = io.ReadAll(io.LimitReader(resp.Body, int64(most)+1))
+	if len(x.body) > most {
+		x.body, x.err = nil, fmt.Errorf("the answer is larger than %d bytes", most)
 	}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil && sent.Load() != nil {
 		env, ok := parseEnvelope(x.body)
@@ -268,6 +282,9 @@ func (c *Client) newRequest(ctx context.Context, op Operation, write func() ([]b
 	req.ContentLength, req.GetBody = int64(len(trial)), body
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
+	if op.pdf {
+		req.Header.Set("Accept", "application/pdf, application/json")
+	}
 	req.Header.Set("User-Agent", "ecpayq")
 	return req, nil
 }
@@ -284,6 +301,14 @@ func (c *Client) judge(x *exchange) (Response, error) {
 	e := &Error{Op: x.op.String(), HTTPStatus: x.status, Err: x.err}
 	if x.status == 0 {
 		return nil, x.unanswered(e)
+	}
+	if x.op.pdf && x.err == nil && x.isPDF() {
+		resp, err := readPDF(x.body)
+		if err != nil {
+			e.Err = err
+			return nil, x.unanswered(e)
+		}
+		return resp, nil
 	}
 	throttled := x.status == http.StatusForbidden || x.status == http.StatusTooManyRequests
 	env, ok := parseEnvelope(x.body)
@@ -321,6 +346,10 @@ func (c *Client) judgeData(x *exchange, env responseEnvelope, e *Error) (Respons
 		return nil, x.unanswered(e)
 	}
 	code, msg := resp.Result()
+	if x.op.Succeeded(code) && x.op.pdf {
+		e.Err = errNoPDF
+		return nil, x.unanswered(e)
+	}
 	if x.op.Succeeded(code) {
 		return resp, nil
 	}

@@ -146,6 +146,11 @@ func TestEnvelopeOfEveryOperation(t *testing.T) {
 					t.Error(err)
 				}
 				seen[got.RqHeader.RqID] = true
+				if op.pdf {
+					w.Header().Set("Content-Type", "application/pdf")
+					_, _ = io.WriteString(w, smallPDF)
+					return
+				}
 				_, _ = io.WriteString(w, answer(t, fmt.Sprintf(`{"RtnCode":%d,"RtnMsg":""}`, op.Success[0])))
 			})
 			for range 2 {

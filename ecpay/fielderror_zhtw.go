@@ -61,6 +61,9 @@ func (e FieldError) ProblemZhTW() string {
 	if got, _ := fmt.Sscanf(e.Problem, "has %d entries, %d to %d are allowed", &n, &least, &most); got == 3 {
 		return fmt.Sprintf("有 %d 項，須為 %d 至 %d 項", n, least, most)
 	}
+	if got, _ := fmt.Sscanf(e.Problem, "make the payload %d bytes, at most %d are allowed", &n, &most); got == 2 {
+		return fmt.Sprintf("使任務內容達 %d 位元組，至多 %d", n, most)
+	}
 	if got, _ := fmt.Sscanf(e.Problem, "may have at most %d digits before the decimal point and %d after it", &n, &most); got == 2 {
 		return fmt.Sprintf("整數至多 %d 位，小數至多 %d 位", n, most)
 	}

@@ -40,6 +40,8 @@ type Operation struct {
 
 	// plainData is set where Data is answered as JSON, not encrypted.
 	plainData bool
+	// pdf is set where success is a file, and an envelope comes only with a refusal.
+	pdf bool
 
 	newRequest  func() Request // of queries
 	newResponse func() Response
@@ -178,6 +180,9 @@ func Operations() []Operation {
 		opB2BAddInvoiceWordSetting,
 		opB2BUpdateInvoiceWordStatus,
 		opB2BGetInvoiceWordSetting,
+		opB2BGetCompanyNameByTaxID,
+		opB2BInvoicePrint,
+		opB2BDownloadB2BPdf,
 		opB2BGetIssue,
 		opB2BGetIssueConfirm,
 		opB2BGetReject,

@@ -13,8 +13,11 @@ import (
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
-// answerTimeout bounds one question.
-const answerTimeout = 5 * time.Second
+// answerTimeout bounds one question, fileTimeout one whose answer is a file that ECPay makes meanwhile.
+const (
+	answerTimeout = 5 * time.Second
+	fileTimeout   = ecpay.DefaultTimeout
+)
 
 // asker asks ECPay, each merchant at its pace in the fleet.
 type asker struct {
@@ -35,7 +38,7 @@ func (p *program) newAsker(who string, wait time.Duration, dir *config.Directory
 	if err != nil {
 		return nil, err
 	}
-	client, err := ecpay.New(ecpay.Config{BaseURL: base, Timeout: answerTimeout, Codes: dir.Codes})
+	client, err := ecpay.New(ecpay.Config{BaseURL: base, Timeout: fileTimeout, Codes: dir.Codes})
 	if err != nil {
 		return nil, err
 	}
@@ -57,12 +60,18 @@ func (a *asker) once(
 	if m.Interval != nil {
 		interval = *m.Interval
 	}
+	limit := answerTimeout
+	if asksForPDF(req) {
+		limit = fileTimeout
+	}
 	q := gate.Question{MerchantID: m.ID(), Token: a.who + ":" + rand.Text(),
-		Interval: interval, InFlight: a.cfg.MerchantInFlight, Life: answerTimeout + time.Second}
+		Interval: interval, InFlight: a.cfg.MerchantInFlight, Life: limit + time.Second}
 	if why := a.turn(ctx, q); why != "" {
 		return nil, nil, why
 	}
-	answer, err := a.client.Do(ctx, m.Merchant, req)
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	answer, err := a.client.Do(within, m.Merchant, req)
 	pause, why := time.Duration(0), ""
 	if errors.As(err, &refusal) && refusal.Kind == ecpay.Throttled {
 		pause, why = a.cfg.BanPause, refusal.Msg

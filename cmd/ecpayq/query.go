@@ -47,6 +47,12 @@ func (p *program) queryOf(op ecpay.Operation) *cli.Command {
 	for _, env := range queryEnv {
 		c.Flags = append(c.Flags, p.cfg.FlagOf(env))
 	}
+	if asksForPDF(op.NewQuery()) {
+		c.Name = "b2b-download-b2b-pdf" // in DownloadB2BPdf, B2B is a word
+		c.Flags = append(c.Flags, p.cfg.FlagOf("ECPAYQ_EGRESS"), outFlag())
+		c.Description = "Writes the PDF to a file, and prints its name and size. ECPay takes few such calls from an address: one in ten\n" +
+			"seconds is sent, of all that share a Redis and --egress. Exit code 1 where it finds nothing or refuses: that is printed."
+	}
 	c.Flags = append(c.Flags, jsonFlag(), &config.DurationFlag{
 		Name: "timeout", Usage: "how long the merchant's turn is waited for, which workers may have", Value: 30 * time.Second,
 	})
@@ -65,6 +71,11 @@ func (p *program) queryOf(op ecpay.Operation) *cli.Command {
 		fill(c, reflect.ValueOf(req).Elem())
 		if err := req.Validate(); err != nil {
 			return &config.Hint{Err: err, Text: "nothing was asked; mend " + strings.Join(flagsOf(err), ", ")}
+		}
+		if asksForPDF(req) {
+			if err := checkOut(c.String("out")); err != nil {
+				return err
+			}
 		}
 		return p.withRedis(func(rdb redis.UniversalClient) error { return p.query(ctx, c, rdb, req) })
 	}
@@ -97,13 +108,23 @@ func (p *program) query(ctx context.Context, c *cli.Command, rdb redis.Universal
 		return err
 	}
 	defer ask.client.CloseIdleConnections()
+	if asksForPDF(req) {
+		over, why := ask.pdfTurn(ctx, p.cfg.Egress)
+		if why != "" {
+			return notAsked(req, why)
+		}
+		defer over()
+	}
 	answer, refusal, why := ask.once(ctx, m, req)
 	switch {
 	case why != "":
-		return &config.Hint{Err: fmt.Errorf("%s was not asked: %s", req.Operation(), why), Text: "asking again is safe; --timeout waits longer"}
+		return notAsked(req, why)
 	case refusal != nil && refusal.RtnCode == 0:
 		f := refusedBy("", refusal)
 		return &config.Hint{Err: refusal, Text: strings.TrimPrefix(f.Hint+"\n"+f.HintZH, "\n")}
+	}
+	if file, ok := answer.(*ecpay.B2BDownloadB2BPdfResponse); ok && refusal == nil {
+		return p.printPDF(c, req, file.PDF)
 	}
 	a := answered{Operation: req.Operation().String(), Kind: ecpay.KindOf(nil), Answer: answer}
 	if refusal != nil {
@@ -120,6 +141,11 @@ func (p *program) query(ctx context.Context, c *cli.Command, rdb redis.Universal
 		return errSilent
 	}
 	return nil
+}
+
+// notAsked says why a question was not sent.
+func notAsked(req ecpay.Request, why string) error {
+	return &config.Hint{Err: fmt.Errorf("%s was not asked: %s", req.Operation(), why), Text: "asking again is safe; --timeout waits longer"}
 }
 
 func (p *program) printAnswer(c *cli.Command, a answered) error {

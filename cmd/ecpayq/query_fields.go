@@ -46,6 +46,8 @@ var queryHelp = map[string]string{
 var queryHelpOf = map[string]string{
 	"B2C GetInvoiceWordSetting InvoiceCategory": "always 1, B2C; left out, it is this",
 	"B2B GetInvoiceWordSetting InvoiceCategory": "always 2, B2B; left out, it is this",
+	"B2B InvoicePrint PrintStyle":               "1 A4, 2 A5; 0 or left out, A4",
+	"B2B DownloadB2BPdf PrintStyle":             "1 A4, 2 A5; 0 or left out, A4",
 }
 
 // queryFields are the fields of an operation's request, with those of structs that it embeds.

@@ -72,6 +72,8 @@ func otherInvoice(op *operation, date string) Invoice {
 	switch op.id() {
 	case opB2BInvalidConfirm.id():
 		i.Voided = true
+	case opB2BInvoicePrint.id(), opB2BDownloadB2BPdf.id(): // who have an InvoiceNo, whose day becomes today
+		i.InvoiceNumber, i.InvoiceDate = others["InvoiceNo"], ""
 	case opB2BVoidWithReIssue.id():
 		i.RelateNumber = others["RelateNumber"]
 	case opB2BAllowance.id():

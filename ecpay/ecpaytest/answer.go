@@ -37,6 +37,7 @@ type answer struct {
 	msg      string // empty: the text in messages
 	asString bool   // RtnCode comes as a string
 	plain    bool   // Data is the object itself, not encrypted
+	pdf      []byte // if not nil, this file is the answer
 	more     object // what follows RtnCode and RtnMsg
 }
 

@@ -41,6 +41,7 @@ const (
 	CodeTaxIDCheck     = 1200125 // recorded: wrong check digit
 	CodeCustomerExists = 6160052 // recorded: MaintainMerchantCustomerData, Add of one that exists
 	CodeNoSuchBuyer    = 6000015 // recorded: B2B, not registered as a counterparty
+	CodeNoPDF          = 0       // documented in an example: DownloadB2BPdf of a purchase
 	CodeNoNumbers      = 5070350 // documented: no range of invoice numbers is on, or all are used up
 
 	CodeAllowanceNoInvoice      = 2000018 // recorded: no such invoice to make an allowance of
@@ -143,6 +144,7 @@ var messages = map[int]string{
 	CodeB2BRelateNumberDup:         "作業未完成(9900401)",
 	CodeTrackDup:                   "作業未完成(9900402)",
 	CodeTrackStopped:               "作業未完成(9900404)",
+	CodeNoPDF:                      "無法下載進項發票",
 	CodeNoNumbers:                  "請確認字軌是否已新增、啟用或用罄",
 	CodeTaxType:                    "課稅類別格式錯誤",
 	CodeCarrierType:                "載具類別格式錯誤",

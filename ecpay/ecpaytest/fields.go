@@ -103,6 +103,15 @@ func (f *fields) day(name string) string {
 	return s
 }
 
+// slashedDay is a day that may be written with slashes (documented of some operations).
+func (f *fields) slashedDay(name string) string {
+	s := strings.ReplaceAll(f.required(name, 20), "/", "-")
+	if !validDate(s) {
+		f.complain(CodeFieldFormat, "%s must be yyyy-mm-dd or yyyy/mm/dd", name)
+	}
+	return s
+}
+
 // integer returns a required whole JSON number.
 func (f *fields) integer(name string) int {
 	if !f.present(name) {

@@ -65,7 +65,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, x *exchange, f 
 	case f.AboutAnother && x.plain != nil:
 		a := s.aboutAnother(x)
 		s.note(x, TransOK, a.code)
-		s.sealed(w, x, f, x.keys.seal(a.data()))
+		s.ordinary(w, x, f, verdict{TransOK, a})
 	case f.RtnCode != 0 && x.merchant != nil:
 		s.note(x, TransOK, f.RtnCode)
 		a := answer{code: f.RtnCode, msg: f.RtnMsg, asString: f.RtnCodeAsString}
@@ -84,6 +84,10 @@ func (s *Server) ordinary(w http.ResponseWriter, x *exchange, f Fault, v verdict
 	}
 	if v.trans != TransOK {
 		s.write(w, x, f, statusOf(v.trans), "", s.envelopeBody(x, f, v.trans, "", nil))
+		return
+	}
+	if v.answer.pdf != nil {
+		s.pdf(w, x, f, v.answer.pdf)
 		return
 	}
 	v.answer.asString = v.answer.asString || f.RtnCodeAsString

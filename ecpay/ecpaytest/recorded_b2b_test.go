@@ -127,6 +127,11 @@ func knownOfB2B() []known {
 		{documented, "B2B Notify with a tag of nobody", "/B2BInvoice/Notify", mailAbout(m{"InvoiceTag": "11"}), rtn(CodeFieldFormat), nil},
 		{documented, "GetAllowance", "/B2BInvoice/GetAllowance", m{"AllowanceNo": madeAllowance}, rtn(1), has("RtnMsg", "查詢成功")},
 		{documented, "GetAllowanceInvalid", "/B2BInvoice/GetAllowanceInvalid", m{"AllowanceNo": cancelledAllowance}, rtn(1), nil},
+		{documented, "B2B GetCompanyNameByTaxID", "/B2BInvoice/GetCompanyNameByTaxID", m{"UnifiedBusinessNo": "23165448"}, rtn(1), nil},
+		{
+			shipped, "B2B InvoicePrint", pathB2bPrint, m{"InvoiceNo": validInvoice, "InvoiceDate": "2026/03/10", "PrintStyle": 2},
+			rtn(1), nil,
+		},
 		{shipped, "GetReject of ECPay's own sample", "/B2BInvoice/GetReject", about(rejectedInvoice, m{"Reason": "r"}), rtn(1), nil},
 	}
 }

@@ -44,7 +44,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.page(w, x, Fault{HTTPStatus: http.StatusInternalServerError})
 	case int64(len(body)) > s.cfg.MaxBody:
 		s.page(w, x, Fault{HTTPStatus: http.StatusRequestEntityTooLarge})
-	case s.banned(x):
+	case s.tooManyPDFs(r, op), s.banned(x):
 		s.page(w, x, Fault{HTTPStatus: http.StatusForbidden}) // documented; the body is our choice
 	default:
 		s.play(w, r, x, s.nextFault(x))

@@ -29,6 +29,7 @@ type Server struct {
 	effects    []Effect
 	scripts    []*script
 	late       []*lateEffect
+	pdfs       map[string][2]time.Time // the last two calls of DownloadB2BPdf by address
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -77,6 +78,7 @@ func (s *Server) Reset() {
 	s.stopLate()
 	s.scheduled, s.skipped, s.minted, s.allowances, s.offers, s.allowed = nil, 0, 0, 0, nil, 0
 	s.calls, s.callSeq, s.effects, s.scripts = nil, 0, nil, nil
+	s.pdfs = map[string][2]time.Time{}
 }
 
 func newMerchant(m Merchant) *merchant {
