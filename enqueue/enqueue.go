@@ -22,6 +22,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 )
 
 // Errors that a caller can act on. A field that breaks a limit is an
@@ -54,6 +55,9 @@ type Config struct {
 	// queue. It is best that of the workers. Defaults to 200 ms for all, as ECPay
 	// advises; 0 is none.
 	Interval func(merchantID string) time.Duration
+	// PayloadKeys seal payloads with data of buyers: [ParsePayloadKeys]. Without them such an intent
+	// is refused with a [*NoKeyError], and nothing is stored, unless they are [PayloadPlaintext].
+	PayloadKeys *PayloadKeys
 	// Trace begins a trace for every task; nil for none. See [Trace] for one call.
 	Trace TraceFunc
 	// Now is the clock. Defaults to [time.Now].
@@ -68,6 +72,7 @@ type Client struct {
 	reader *record.Reader
 	dead   *ledger.Store
 	spread *tasks.Spread
+	keys   *seal.Ring
 	once   *oneTrip
 	own    bool
 	nonce  func() string
@@ -100,7 +105,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Interval == nil {
 		cfg.Interval = tasks.Every(tasks.DefaultInterval)
 	}
-	c := &Client{cfg: cfg, rdb: cfg.Redis, spread: tasks.NewSpread(cfg.Interval), nonce: tasks.NewNonce}
+	c := &Client{cfg: cfg, rdb: cfg.Redis, spread: tasks.NewSpread(cfg.Interval), nonce: tasks.NewNonce, keys: cfg.PayloadKeys}
 	if cfg.Redis == nil {
 		o, err := ParseRedisURL(cfg.RedisURL)
 		if err != nil {
@@ -111,7 +116,7 @@ func New(cfg Config) (*Client, error) {
 	c.asynq = asynqx.NewClient(c.rdb)
 	c.once = newOneTrip(c.rdb)
 	c.reader = record.NewReader(c.rdb)
-	c.dead = ledger.New(c.rdb, cfg.Retention, cfg.Now).Spread(c.spread)
+	c.dead = ledger.New(c.rdb, cfg.Retention, cfg.Now).Spread(c.spread).PayloadKeys(c.keys)
 	return c, nil
 }
 
@@ -138,6 +143,9 @@ type Receipt struct {
 	// Differs names the fields in which the earlier task asks for something else,
 	// which stands; empty if it asks for the same or cannot be compared any more.
 	Differs []string `json:"differs,omitempty"`
+	// SealedBy is the id of the key with which the earlier task is sealed, where it is not among
+	// Config.PayloadKeys, so that nobody can tell here whether it asks for the same.
+	SealedBy string `json:"sealed_by,omitempty"`
 	// Replaced means that the earlier task was dead and that this one is run in its
 	// place, see [ReplaceDead].
 	Replaced bool `json:"replaced,omitempty"`
@@ -253,7 +261,7 @@ type intent struct {
 }
 
 func (c *Client) intent(p tasks.Payload, o call) (intent, error) {
-	stored, err := tasks.Encode(p)
+	stored, err := c.keys.Encode(p)
 	if err != nil {
 		return intent{}, fmt.Errorf("enqueue: %w", err)
 	}
@@ -373,9 +381,14 @@ func (c *Client) receipt(ctx context.Context, i *intent, t record.Found, nonce s
 	if bytes.Equal(t.Payload, i.stored) {
 		return r, nil
 	}
-	if earlier, err := tasks.Decode(t.Type, t.Headers, t.Payload); err == nil {
+	earlier, err := c.keys.Decode(r.ID, t.Type, t.Headers, t.Payload)
+	var sealed *seal.KeyError
+	switch {
+	case err == nil:
 		_ = earlier.Validate() // which writes it as ours is: another program may have stored it
 		r.Differs = tasks.Differs(i.payload, earlier)
+	case errors.As(err, &sealed):
+		r.SealedBy = sealed.Key
 	}
 	return r, nil
 }

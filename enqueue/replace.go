@@ -18,7 +18,7 @@ func (c *Client) replaceDead(ctx context.Context, i *intent) (_ Receipt, answere
 			Correct:   func(ledger.Entry) (tasks.Payload, error) { return i.payload, nil },
 			ProcessAt: i.processAt,
 			Before: func(ctx context.Context, l ledger.Entry) error {
-				return c.dead.Audit(ctx, replaced(l, i.payload, i.by))
+				return c.dead.Audit(ctx, c.replaced(l, i.payload, i.by))
 			},
 		})
 	})
@@ -40,9 +40,9 @@ func (c *Client) replaceDead(ctx context.Context, i *intent) (_ Receipt, answere
 
 // replaced is the entry in the audit. Fields names what is not as it was; nothing
 // when the earlier payload cannot be read.
-func replaced(l ledger.Entry, p tasks.Payload, by string) ledger.AuditEntry {
+func (c *Client) replaced(l ledger.Entry, p tasks.Payload, by string) ledger.AuditEntry {
 	e := ledger.AuditEntry{Who: by, What: ledger.ActReplace, ID: l.ID}
-	if earlier, err := tasks.Decode(l.Type, l.Headers, l.Payload); err == nil {
+	if earlier, err := c.keys.Decode(l.ID, l.Type, l.Headers, l.Payload); err == nil {
 		e.Fields = tasks.Differs(p, earlier)
 	}
 	return e

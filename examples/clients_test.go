@@ -135,6 +135,16 @@ func state(t *testing.T, api, id string) string {
 	return task.State
 }
 
+// payloadKeyFile makes a file of payload keys.
+func payloadKeyFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "payload_keys")
+	if err := os.WriteFile(file, []byte(samples.PayloadKeyFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // startAll starts the API, a worker and a fake ECPay.
 func startAll(t *testing.T) (api string, fake *ecpaytest.Server) {
 	t.Helper()
@@ -146,6 +156,7 @@ func startAll(t *testing.T) (api string, fake *ecpaytest.Server) {
 	worker.Env = []string{
 		"ECPAYQ_REDIS_URL=" + redisURL, "ECPAYQ_ECPAY_URL=" + ecpay.URL, "ECPAYQ_MERCHANT_ID=" + ecpaytest.StageMerchantID,
 		"ECPAYQ_HASH_KEY=" + ecpaytest.StageHashKey, "ECPAYQ_HASH_IV=" + ecpaytest.StageHashIV, "ECPAYQ_MERCHANT_INTERVAL=0s",
+		"ECPAYQ_PAYLOAD_KEY_FILE=" + payloadKeyFile(t),
 	}
 	if err := worker.Start(); err != nil {
 		t.Fatal(err)

@@ -104,7 +104,7 @@ func startAPIAndRedis(t *testing.T) (api, redisURL string) {
 	t.Helper()
 	redisURL = redistest.New(t, redistest.Options{AppendFsync: "no"}).URL()
 	cmd := exec.Command(binary, "api", "--addr", "127.0.0.1:0")
-	cmd.Env = []string{"ECPAYQ_REDIS_URL=" + redisURL}
+	cmd.Env = []string{"ECPAYQ_REDIS_URL=" + redisURL, "ECPAYQ_PAYLOAD_KEY_FILE=" + payloadKeyFile(t)}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,9 @@ type Ask struct {
 	// Shows reports whether a positive answer shows what is looked for. What that
 	// proves is [Type.Shown].
 	Shows func(ecpay.Response) bool
+	// Bars are further questions. What one of them shows excludes the write: it has not
+	// happened, where Request does not show it, and cannot any more.
+	Bars []*Ask
 }
 
 // AskOf returns how to find out about a write, nil when nothing that is known can be

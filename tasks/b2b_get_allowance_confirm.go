@@ -7,8 +7,7 @@ var b2bGetAllowanceConfirm = Type{
 	Queue:      "query",
 	Alias:      "get-allowance-confirm",
 	Fields: []Field{
-		merchantIDField,
-		{Name: "AllowanceNo", Max: 16, Shown: true, En: "allowance number, at most 16 characters", ZhTW: "折讓單號，至多 16 個字元"},
+		merchantIDField, allowanceNoField,
 		{
 			Name: "UntilConfirmed", Shown: true,
 			En:   "ask again until the allowance is confirmed or its upload failed",

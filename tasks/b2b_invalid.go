@@ -6,11 +6,7 @@ var b2bInvalid = Type{
 	newPayload: func() Payload { return new(B2BInvalid) },
 	Queue:      "invalid",
 	Alias:      "invalid",
-	Fields: []Field{
-		merchantIDField, invoiceNumberField, invoiceDateField,
-		{Name: "Reason", Max: 20, En: "reason of the void, at most 20 characters", ZhTW: "作廢原因，至多 20 個字元"},
-		remarkField,
-	},
+	Fields:     []Field{merchantIDField, invoiceNumberField, invoiceDateField, voidReasonField, remarkField},
 	Shown:      ShownIsDone,
 	MaxPayload: 16 << 10, MaxResult: 8 << 10,
 }
@@ -27,12 +23,10 @@ func (p *B2BInvalid) Validate() error { return p.Request().Validate() }
 
 func (p *B2BInvalid) subject() []string { return []string{p.InvoiceNumber, p.InvoiceDate} }
 
-// ask asks GetInvalid, on the seller's side.
+// ask asks GetInvalid, on the seller's side. What the buyer has rejected is not voided.
 func (p *B2BInvalid) ask(bool) *Ask {
-	return &Ask{
-		Request: &ecpay.B2BGetInvalidRequest{InvoiceKey: ecpay.InvoiceKey{
-			MerchantID: p.MerchantID, InvoiceCategory: ecpay.Sales, InvoiceNumber: p.InvoiceNumber, InvoiceDate: p.InvoiceDate,
-		}},
-		Shows: func(r ecpay.Response) bool { return r.(*ecpay.B2BGetInvalidResponse).RtnData.Value.CancelDate != "" },
-	}
+	key := keyOf(ecpay.Sales, p.MerchantID, p.InvoiceNumber, p.InvoiceDate)
+	ask := askVoided(key)
+	ask.Bars = []*Ask{askRejected(key)}
+	return ask
 }

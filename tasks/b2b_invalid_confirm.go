@@ -26,9 +26,9 @@ func (p *B2BInvalidConfirm) subject() []string { return []string{p.InvoiceNumber
 // ask asks GetInvalidConfirm, on the side that received the invoice.
 func (p *B2BInvalidConfirm) ask(bool) *Ask {
 	return &Ask{
-		Request: &ecpay.B2BGetInvalidConfirmRequest{InvoiceKey: ecpay.InvoiceKey{
-			MerchantID: p.MerchantID, InvoiceCategory: ecpay.Purchase, InvoiceNumber: p.InvoiceNumber, InvoiceDate: p.InvoiceDate,
-		}},
+		Request: &ecpay.B2BGetInvalidConfirmRequest{
+			InvoiceKey: keyOf(ecpay.Purchase, p.MerchantID, p.InvoiceNumber, p.InvoiceDate),
+		},
 		Shows: func(r ecpay.Response) bool {
 			return r.(*ecpay.B2BGetInvalidConfirmResponse).RtnData.Value.ConfirmDate != ""
 		},

@@ -5,16 +5,9 @@ import "github.com/ecpayq/ecpayq/ecpay"
 var b2cInvalid = Type{
 	newPayload: func() Payload { return new(B2CInvalid) },
 	Queue:      "invalid",
-	Fields: []Field{
-		merchantIDField,
-		{
-			Name: "InvoiceNo", Max: 10, Shown: true,
-			En: "invoice number, two letters and eight digits, 10 characters", ZhTW: "發票號碼，兩個大寫英文字母加八位數字，共 10 碼",
-		},
-		invoiceDateField,
-		{Name: "Reason", Max: 20, En: "reason of the void, at most 20 characters", ZhTW: "作廢原因，至多 20 個字元"},
-	},
+	Fields:     []Field{merchantIDField, invoiceNoField, invoiceDateField, voidReasonField},
 	Shown:      ShownIsDone,
+	LockedBy:   1, // the invoice, so that a void of one of its allowances comes before or after
 	MaxPayload: 16 << 10, MaxResult: 8 << 10,
 }
 

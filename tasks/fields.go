@@ -39,9 +39,31 @@ var (
 		Name: "InvoiceNumber", Max: 10, Shown: true,
 		En: "invoice number of 10 characters, like VG11000002", ZhTW: "發票號碼，共 10 個字元，例如 VG11000002",
 	}
+	invoiceNoField = Field{
+		Name: "InvoiceNo", Max: 10, Shown: true,
+		En: "invoice number, two letters and eight digits, 10 characters", ZhTW: "發票號碼，兩個大寫英文字母加八位數字，共 10 碼",
+	}
+	allowanceNoField = Field{
+		Name: "AllowanceNo", Max: 16, Shown: true,
+		En: "allowance number, at most 16 characters", ZhTW: "折讓單號，至多 16 個字元",
+	}
 	invoiceDateField = Field{
 		Name: "InvoiceDate", Shown: true,
 		En: "day of issue in Asia/Taipei, YYYY-MM-DD", ZhTW: "發票開立日期（台北時區），格式為 YYYY-MM-DD",
+	}
+	voidReasonField = Field{
+		Name: "Reason", Max: 20,
+		En: "reason of the void, at most 20 characters", ZhTW: "作廢原因，至多 20 個字元",
+	}
+	rejectReasonField = Field{
+		Name: "Reason", Max: 20,
+		En: "reason of the rejection, at most 20 characters", ZhTW: "退回原因，至多 20 個字元",
+	}
+	referenceField = Field{
+		Name: "Reference", Max: 50, Shown: true,
+		En: "the shop's own number of this, such as that of the refund, at most 50 letters, digits, - and _: the same twice is one task, " +
+			"another one is another task; it is not sent",
+		ZhTW: "商店自訂的識別碼，例如退款單號，至多 50 個英數字、- 或 _：相同者視為同一任務，不同者為另一任務；不會送給綠界",
 	}
 	remarkField = Field{
 		Name: "Remark", Max: 200,

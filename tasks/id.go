@@ -14,12 +14,13 @@ import (
 func ID(p Payload) string {
 	var b strings.Builder
 	b.Grow(64) // of most ids, so that they are made in one piece
-	b.WriteString(TypeOf(p).idPrefix)
+	t := index().byPayload[reflect.TypeOf(p)]
+	b.WriteString(t.idPrefix)
 	b.WriteByte('.')
 	escape(&b, p.Request().Merchant())
 	for _, s := range p.subject() {
 		b.WriteByte('.')
-		escape(&b, s)
+		escape(&b, t.folded(s))
 	}
 	return b.String()
 }
@@ -106,9 +107,17 @@ func (t Type) IDOf(merchantID string, subject map[string]string) (id string, ok 
 			return "", false
 		}
 		b.WriteByte('.')
-		escape(&b, value)
+		escape(&b, t.folded(value))
 	}
 	return b.String(), len(t.subjectIs) > 0
+}
+
+// folded is a field of a subject as ids have it.
+func (t Type) folded(s string) string {
+	if t.AnyCase {
+		return strings.ToUpper(s)
+	}
+	return s
 }
 
 // subjectNames asks a payload in which the name of each field is its value.

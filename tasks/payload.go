@@ -52,6 +52,12 @@ func relateNumberProblems(number *string) []ecpay.FieldError {
 	return ecpay.ValidCode("RelateNumber", *number, 50)
 }
 
+// referenceProblems normalises a Reference and says what is wrong with it.
+func referenceProblems(reference *string) []ecpay.FieldError {
+	*reference = strings.TrimSpace(*reference)
+	return ecpay.ValidCode("Reference", *reference, 50)
+}
+
 // join adds the problems of the fields beside a request to what its Validate returned.
 func join(req ecpay.Request, err error, beside []ecpay.FieldError) error {
 	if len(beside) == 0 {
@@ -64,6 +70,21 @@ func join(req ecpay.Request, err error, beside []ecpay.FieldError) error {
 	}
 	all.Fields = append(all.Fields, beside...)
 	return all
+}
+
+// fewItems always fit into a payload: an item has some 4,000 bytes at most.
+const fewItems = 60
+
+// itemProblems says of a payload of many items that it is larger than is stored.
+func itemProblems(p Payload, items int) []ecpay.FieldError {
+	if items <= fewItems {
+		return nil
+	}
+	b, err := Encode(p)
+	if most := TypeOf(p).MaxPayload; err == nil && len(b) > most {
+		return []ecpay.FieldError{{Field: "Items", Problem: fmt.Sprintf("make the payload %d bytes, at most %d are allowed", len(b), most)}}
+	}
+	return nil
 }
 
 // Errors of [Decode].

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ecpayq/ecpayq/ecpay"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -30,10 +32,54 @@ func samples() map[string]Payload {
 		"invalid": &B2BInvalid{
 			MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23", Reason: "訂單取消 <3", Remark: "Seller_Invalid_Remark",
 		},
-		"b2c_invalid":           &B2CInvalid{MerchantID: "2000132", InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17", Reason: "訂單取消 <3"},
-		"invalid_confirm":       &B2BInvalidConfirm{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22"},
-		"query":                 &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030"},
-		"query_until_confirmed": &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030", UntilConfirmed: true},
+		"b2c_invalid": &B2CInvalid{MerchantID: "2000132", InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17", Reason: "訂單取消 <3"},
+		"b2c_allowance_invalid": &B2CAllowanceInvalid{
+			MerchantID: "2000132", InvoiceNo: "JU11082064", AllowanceNo: "2026061700000001", Reason: "退貨取消 <3",
+		},
+		"b2b_issue_confirm": &B2BIssueConfirm{
+			MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22", Remark: "Buyer_Remark",
+		},
+		"b2b_reject": &B2BReject{
+			MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22", Reason: "金額有誤 <3", Remark: "Buyer_Remark",
+		},
+		"b2b_reject_confirm":    &B2BRejectConfirm{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22", Remark: "同意"},
+		"b2b_allowance_confirm": &B2BAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030", Remark: "同意"},
+		"b2b_cancel_allowance": &B2BCancelAllowance{
+			MerchantID: "2000132", AllowanceNo: "1909241702402030", Reason: "退貨取消 <3", Remark: "Seller_Remark",
+		},
+		"b2b_cancel_allowance_confirm": &B2BCancelAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030", Remark: "同意"},
+		"invalid_confirm":              &B2BInvalidConfirm{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22"},
+		"query":                        &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030"},
+		"query_until_confirmed":        &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030", UntilConfirmed: true},
+		"b2c_issue": &B2CIssue{
+			MerchantID: "2000132", RelateNumber: "order-1_A", CustomerName: "王小明 <3", CustomerAddr: "台北市", CustomerPhone: "0912345678",
+			CustomerEmail: "buyer@example.com", Print: "1", Donation: "0", TaxType: "1", SalesAmount: 105, InvoiceRemark: "備註", InvType: "07",
+			Vat: "1",
+			Items: []ecpay.B2CInvoiceItem{{
+				ItemSeq: 1, ItemName: "茶 & 餅", ItemCount: "1.50", ItemWord: "包", ItemPrice: "70", ItemAmount: "105", ItemRemark: "甜",
+			}},
+		},
+		"b2c_allowance": &B2CAllowance{
+			MerchantID: "2000132", InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17", Reference: "REFUND-1",
+			AllowanceNotify: ecpay.NotifyBoth, CustomerName: "買受人 <3", NotifyMail: "buyer@shop.example", NotifyPhone: "0900000000",
+			AllowanceAmount: "30", Reason: "退貨", Items: []ecpay.B2CAllowanceItem{
+				{ItemSeq: 1, ItemName: "商品", ItemCount: "2", ItemWord: "件", ItemPrice: "10.5", ItemTaxType: "1", ItemAmount: "21"},
+				{ItemSeq: 2, ItemName: "運費", ItemCount: "1", ItemWord: "式", ItemPrice: "9", ItemAmount: "9"},
+			},
+		},
+		"b2c_allowance_by_collegiate": &B2CAllowanceByCollegiate{
+			MerchantID: "2000132", InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17", Reference: "REFUND-1", AllowanceNotify: ecpay.NotifyEmail,
+			CustomerName: "買受人 <3", NotifyMail: "buyer@shop.example", AllowanceAmount: "9", Reason: "退貨", ReturnURL: "https://shop.example/agreed",
+			Items: []ecpay.B2CAllowanceItem{{ItemSeq: 1, ItemName: "運費", ItemCount: "1", ItemWord: "式", ItemPrice: "9", ItemAmount: "9"}},
+		},
+		"b2c_invoice_notify": &B2CInvoiceNotify{
+			MerchantID: "2000132", InvoiceNo: "JU11082064", Reference: "MAIL-1", AllowanceNo: "2026061700000001", Phone: "0900000000",
+			NotifyMail: "buyer@shop.example", Notify: "A", InvoiceTag: "A", Notified: "C",
+		},
+		"b2b_notify": &B2BNotify{
+			MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22", Reference: "MAIL-1", AllowanceNo: "1909241702402030",
+			NotifyMail: "buyer@shop.example", InvoiceTag: "4", Notified: "C",
+		},
 	}
 }
 
@@ -108,6 +154,62 @@ func TestTriggerAndCancelOfOneTsrAreDifferentIntents(t *testing.T) {
 	}
 }
 
+func TestOrdersThatDifferInTheCaseOfTheirNumberAreOneIntent(t *testing.T) {
+	t.Parallel()
+	a, b := &B2CIssue{MerchantID: "2000132", RelateNumber: "order-1_a"}, &B2CIssue{MerchantID: "2000132", RelateNumber: "ORDER-1_A"}
+	const want = "b2c.issue.2000132.ORDER-1_A"
+	if ID(a) != want || ID(b) != want {
+		t.Errorf("got %s and %s, want %s", ID(a), ID(b), want)
+	}
+	if got := a.Request().(*ecpay.B2CIssueRequest).RelateNumber; got != "order-1_a" {
+		t.Errorf("%s is sent", got)
+	}
+	typ, _ := ByName("b2c:issue")
+	if id, ok := typ.IDOf("2000132", map[string]string{"RelateNumber": "Order-1_a"}); !ok || id != want {
+		t.Errorf("IDOf = %s, %v, want %s", id, ok, want)
+	}
+	if id := ID(&B2CTriggerIssue{MerchantID: "2000132", Tsr: "a"}); id != "b2c.trigger_issue.2000132.a" {
+		t.Errorf("the id of a Tsr is %s", id)
+	}
+}
+
+func TestAnInvoiceOfAnotherAmountIsAnotherOrders(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		amount, vat, identifier string
+		want                    bool
+	}{
+		{"100", "1", "", true}, {"100.0", "", "", true}, {"", "1", "", true}, {"99", "1", "", false}, {"1000", "1", "", false},
+		{"100.5", "1", "", false}, {"105", "0", "", true}, {"95", "1", "23165448", true},
+	} {
+		p := &B2CIssue{MerchantID: "2000132", RelateNumber: "R1", SalesAmount: 100, Vat: tc.vat, CustomerIdentifier: tc.identifier}
+		r := &ecpay.B2CGetIssueResponse{B2CIssued: ecpay.B2CIssued{IIS_Sales_Amount: ecpay.Text(tc.amount)}}
+		if got := AskOf(p, false).Shows(r); got != tc.want {
+			t.Errorf("%+v: an invoice of %q shows it: %v", tc, tc.amount, got)
+		}
+	}
+}
+
+func TestAPayloadOfTooManyItemsIsRefused(t *testing.T) {
+	t.Parallel()
+	p := samples()["b2c_issue"].(*B2CIssue)
+	item := p.Items[0]
+	item.ItemName, item.ItemRemark = strings.Repeat("茶", 500), strings.Repeat("甜", 120)
+	for n, want := range map[int]string{fewItems: "", 999: "Items make the payload "} {
+		p.Items, p.Vat = nil, "0" // whose sum is not looked at
+		for range n {
+			p.Items = append(p.Items, item)
+		}
+		err := p.Validate()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%d items: got the error %v, want %q", n, err, want)
+		}
+		if b, _ := Encode(p); want == "" && len(b) > TypeOf(p).MaxPayload {
+			t.Errorf("%d items make %d bytes", n, len(b))
+		}
+	}
+}
+
 func TestOneLockIsSharedByTheOperationsOnOneThing(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]string{
@@ -136,7 +238,7 @@ func TestDecodeJudgesStoredBytes(t *testing.T) {
 	}{
 		"good":             {"b2c:trigger_issue", map[string]string{"v": "1"}, good, nil},
 		"by plain asynq":   {"b2c:trigger_issue", nil, good, nil},
-		"unknown type":     {"b2c:issue", nil, good, ErrUnknownType},
+		"unknown type":     {"b2c:unknown", nil, good, ErrUnknownType},
 		"newer schema":     {"b2c:trigger_issue", map[string]string{"v": "2"}, good, ErrNewerSchema},
 		"newer, unknown":   {"b2c:new", map[string]string{"v": "9"}, "\x00", ErrNewerSchema},
 		"schema no number": {"b2c:trigger_issue", map[string]string{"v": "x"}, good, ErrCorrupt},

@@ -31,6 +31,9 @@ type Type struct {
 	// SendUnasked means that an unanswered write may be sent again at once, without
 	// asking, because a second one changes nothing.
 	SendUnasked bool
+	// NotUnique means that nothing in the request is unique at ECPay, which takes a repeat for
+	// another one: it is sent again only once it is proven that the first had no effect.
+	NotUnique bool
 	// Shown is what it proves that an [Ask] shows what it looks for.
 	Shown Proof
 	// Wanted is how often the same may be wanted. What waits is wanted once.
@@ -40,14 +43,21 @@ type Type struct {
 	// UndoneBy is the Name of the type whose task undoes what this one does, with the
 	// same MerchantID and subject; empty for none.
 	UndoneBy string
+	// AskOnConflict means that ECPay refuses as [ecpay.Conflict] what was done before, by whatever
+	// means, so that such a refusal is asked about.
+	AskOnConflict bool
+	// AnyCase means that ECPay takes subjects for the same that differ in the case of their letters
+	// only: ids have capital letters, and what is sent is as it was given.
+	AnyCase bool
 	// LockedBy is how many fields of the subject, from the first, make the [Lock];
 	// 0 is all of them.
 	LockedBy int
 
-	// MaxPayload bounds the stored payload, and MaxResult the stored answer, in bytes.
+	// MaxPayload bounds the stored payload, before it is sealed, and MaxResult the stored answer, in bytes.
 	// A larger payload is corrupt, and a larger answer is not stored.
 	MaxPayload, MaxResult int
-	// BuyerData means that a payload or an answer has fields for who a buyer is.
+	// BuyerData means that a payload has fields for who a buyer is, so that it is stored sealed: see
+	// package tasks/seal.
 	BuyerData bool
 
 	newPayload func() Payload
@@ -100,9 +110,21 @@ func typeList() []Type {
 		b2cTriggerIssue,
 		b2cCancelDelayIssue,
 		b2cInvalid,
+		b2cAllowance,
+		b2cAllowanceByCollegiate,
+		b2cInvoiceNotify,
+		b2cAllowanceInvalid,
+		b2bIssueConfirm,
+		b2bReject,
+		b2bRejectConfirm,
 		b2bInvalid,
 		b2bInvalidConfirm,
+		b2bAllowanceConfirm,
+		b2bCancelAllowance,
+		b2bCancelAllowanceConfirm,
+		b2bNotify,
 		b2bGetAllowanceConfirm,
+		b2cIssue,
 	}
 }
 
@@ -112,8 +134,10 @@ func Queues() map[string]int {
 	return map[string]int{
 		"cancel_delay_issue": 6,
 		"trigger_issue":      5,
+		"issue":              4,
 		"invalid":            3,
 		"invalid_confirm":    3,
+		"allowance":          2,
 		"query":              1,
 	}
 }

@@ -45,9 +45,16 @@ func TestARowSaysWhatItsPayloadDoes(t *testing.T) {
 	for _, typ := range Types() {
 		p := typ.New()
 		_, asks := p.(asker)
+		_, compares := p.(comparer)
 		_, waits := p.(waiter)
-		if asks != (typ.Shown != NoProof) {
-			t.Errorf("%s: can be asked about: %v, but Shown is %d", typ.Name, asks, typ.Shown)
+		if (asks || compares) != (typ.Shown != NoProof) {
+			t.Errorf("%s: can be asked about: %v, but Shown is %d", typ.Name, asks || compares, typ.Shown)
+		}
+		if compares && (asks || typ.Shown != ShownIsDone || !typ.NotUnique || typ.LockedBy == 0) {
+			t.Errorf("%s is compared with what was there before, which is for what is not unique and excludes others of its subject", typ.Name)
+		}
+		if typ.NotUnique && (!typ.Operation.Write || typ.SendUnasked || typ.UndoneBy != "") {
+			t.Errorf("%s is not unique, but its row says what is for others", typ.Name)
 		}
 		if waits != (typ.WaitsFor == Counterparty) {
 			t.Errorf("%s: may wait: %v, but WaitsFor is %d", typ.Name, waits, typ.WaitsFor)
@@ -57,6 +64,9 @@ func TestARowSaysWhatItsPayloadDoes(t *testing.T) {
 		}
 		if !typ.Operation.Write && (asks || typ.SendUnasked || typ.UndoneBy != "") {
 			t.Errorf("%s is a query, but its row says what is for writes", typ.Name)
+		}
+		if typ.AskOnConflict && typ.Shown != ShownIsDone {
+			t.Errorf("%s asks about a conflict, but what it asks shows no success", typ.Name)
 		}
 		if typ.Operation.Write && typ.Wanted != Once {
 			t.Errorf("%s is a write that is forgotten when it is done", typ.Name)
@@ -139,6 +149,8 @@ func TestALimitInTheFieldTableIsThatOfValidate(t *testing.T) {
 					continue
 				case v.Kind() == reflect.String && strings.HasPrefix(f.Name, "InvoiceN"): // InvoiceNo, InvoiceNumber
 					v.SetString("VG" + strings.Repeat("1", n-2))
+				case strings.HasSuffix(f.Name, "Mail"):
+					v.SetString(strings.Repeat("1", n-len("@shop.example")) + "@shop.example")
 				case v.Kind() == reflect.String:
 					v.SetString(strings.Repeat("1", n))
 				default:
@@ -192,6 +204,20 @@ func TestALockMayBePartOfTheSubject(t *testing.T) {
 		void.LockedBy = n
 		if got := void.LockOf(id); got != want {
 			t.Errorf("locked by %d fields: got %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestTheVoidsOfAnInvoiceAndOfItsAllowancesHaveOneLock(t *testing.T) {
+	t.Parallel()
+	const want = "b2c.2000132.JU11082064"
+	for _, p := range []Payload{
+		&B2CInvalid{MerchantID: "2000132", InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17"},
+		&B2CAllowanceInvalid{MerchantID: "2000132", InvoiceNo: "JU11082064", AllowanceNo: "2026061700000001"},
+		&B2CAllowanceInvalid{MerchantID: "2000132", InvoiceNo: "JU11082064", AllowanceNo: "2026061700000002"},
+	} {
+		if got := Lock(ID(p)); got != want {
+			t.Errorf("%s is locked by %s, want %s", ID(p), got, want)
 		}
 	}
 }

@@ -24,6 +24,7 @@ const (
 	cannotAsk finding = iota
 	shown
 	notShown
+	undecided // see tasks.Comparison
 	askFailed
 )
 
@@ -49,6 +50,9 @@ func (h *handler) ask(ctx context.Context, a *attempt) (v Verdict, over bool) {
 
 // find asks. The error is set with askFailed only.
 func (h *handler) find(ctx context.Context, a *attempt) (finding, *ecpay.Error) {
+	if a.comparison != nil {
+		return h.compare(ctx, a)
+	}
 	if a.query == nil {
 		return cannotAsk, nil
 	}
@@ -71,25 +75,31 @@ func refused(e *ecpay.Error) bool { return e.Kind == ecpay.Unknown || e.Kind == 
 // have lost the mark, before anything is sent. send is true when the task may be
 // sent.
 func (h *handler) askFirst(ctx context.Context, a *attempt) (v Verdict, send bool) {
-	// A person's word is obeyed once the write cannot land any more.
-	word, left := a.open && a.history.NotExecuted, fenceLeft(a.history, h.policy)
+	history := a.history
+	// A person's word is obeyed once the write cannot land any more. What is said of a lost mark
+	// says nothing about one that is lost later.
+	word, left := history.NotExecuted && (a.open || history.SinceWord <= history.SinceLost), fenceLeft(history, h.policy)
 	if word && left > 0 {
 		return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: left, Reason: reasonWord}, false
 	}
 	found, err := h.find(ctx, a)
-	if found == askFailed && !(word && wordProves(a.history, h.policy) && refused(err)) {
+	if found == askFailed && !(word && wordProves(history, h.policy) && refused(err)) {
 		a.err = err
 		return h.verdict(a, err), false
 	}
-	if word && found != shown { // and its fence is over
+	// Its fence is over. Where other hands have been there, it counts only if it was given after that.
+	if word && found != shown && (found != undecided || wordProves(history, h.policy)) {
 		a.open, a.doubt = false, false
 		return Verdict{}, true
+	}
+	if !a.open && a.typ.NotUnique && found != shown && found != notShown {
+		return Verdict{Action: Dead, Kind: ecpay.Ambiguous, Reason: reasonForgotten}, false
 	}
 	decide := afterLoss
 	if a.open {
 		decide = afterAsk
 	}
-	v, send, resolved := decide(found, tasks.DelayOf(a.payload), a.mayRepeat, a.history, h.policy)
+	v, send, resolved := decide(found, tasks.DelayOf(a.payload), a.mayRepeat, history, h.policy)
 	if resolved {
 		a.open, a.doubt = false, false
 	}
@@ -101,7 +111,10 @@ func (h *handler) askFirst(ctx context.Context, a *attempt) (v Verdict, send boo
 // set, since less time may have passed than they say.
 func fenceLeft(h gate.History, p Policy) time.Duration {
 	since := h.SinceSent
-	if h.MarksLost {
+	switch {
+	case h.MarksLost && !h.InFlight: // what was sent, if anything, was sent before that
+		since = h.SinceLost
+	case h.MarksLost:
 		since = min(since, h.SinceLost)
 	}
 	if h.ClockSet {
@@ -163,7 +176,6 @@ func afterLoss(found finding, d tasks.Delay, _ bool, h gate.History, p Policy) (
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}, false, true
 	}
 	seen := found == notShown && atOnce(d)
-	h.SinceSent = h.SinceLost
 	if left := fenceLeft(h, p); left > 0 && seen {
 		return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: min(left, askAgain), Reason: reasonLost}, false, false
 	}

@@ -17,13 +17,14 @@ type attempt struct {
 	gate  gate.Attempt // the attempt as the gate knows it
 	start time.Time    // by the wall clock
 
-	wanted   // by decode, in decode.go
-	sealing  // by findKeys, in keys.go
-	counted  // by count, in count.go
-	unproven // by count, then by each stage that proves more
-	asking   // by ask, in ask.go
-	sending  // by send and find, in send.go
-	answer   // by send, in send.go
+	wanted          // by decode, in decode.go
+	sealing         // by findKeys, in keys.go
+	counted         // by count, in count.go
+	unproven        // by count, then by each stage that proves more
+	asking          // by ask, in ask.go
+	before   string // by lookBefore or compare, in compare.go
+	sending         // by send and find, in send.go
+	answer          // by send, in send.go
 }
 
 // lockMargin is how much longer than an attempt its lock lives: nothing is sent
@@ -82,13 +83,16 @@ func (h *handler) carry(ctx context.Context, a *attempt) Verdict {
 	if v, over := h.ask(ctx, a); over {
 		return v
 	}
+	if v, over := h.lookBefore(ctx, a); over {
+		return v
+	}
 	h.send(ctx, a)
 	return h.judge(ctx, a)
 }
 
 // prepare decodes the task and finds the keys of its merchant.
 func (h *handler) prepare(ctx context.Context, a *attempt) (err error) {
-	if a.wanted, err = decode(&a.job); err != nil {
+	if a.wanted, err = decode(h.payloadKeys, &a.job); err != nil {
 		return err
 	}
 	a.sealing, err = h.findKeys(ctx, &a.wanted)

@@ -51,7 +51,7 @@ func (h *handler) count(ctx context.Context, a *attempt, ready bool) (v Verdict,
 // for, asks for the permission of that request by the same script.
 func (h *handler) begin(ctx context.Context, a *attempt, ready bool) (err error) {
 	first, ok := gate.FirstRequest{}, false
-	if ready {
+	if ready && a.comparison == nil { // such a write begins with a question
 		first, ok = h.firstRequest(ctx, a)
 	}
 	if !ok {

@@ -9,6 +9,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 )
 
 // wanted is what a task asks for.
@@ -16,11 +17,14 @@ type wanted struct {
 	payload tasks.Payload // nil until it is decoded
 	typ     tasks.Type
 	op      ecpay.Operation // of the type
+	// comparison is how to find out about a write of which ECPay takes a repeat for another one,
+	// nil for all others.
+	comparison *tasks.Comparison
 }
 
 // decode turns stored bytes into a payload, and nothing but the task's own.
-func decode(j *job) (wanted, error) {
-	p, err := tasks.Decode(j.typeName, j.headers, j.payload)
+func decode(keys *seal.Ring, j *job) (wanted, error) {
+	p, err := keys.Decode(j.id, j.typeName, j.headers, j.payload)
 	if err == nil {
 		err = p.Validate()
 	}
@@ -31,16 +35,21 @@ func decode(j *job) (wanted, error) {
 		return wanted{}, err
 	}
 	typ := tasks.TypeOf(p)
-	return wanted{payload: p, typ: typ, op: typ.Operation}, nil
+	return wanted{p, typ, typ.Operation, tasks.CompareOf(p)}, nil
 }
 
-// undecoded is the verdict on what cannot be decoded: what a newer version wrote is held for
-// a worker that knows it; corrupt bytes are dead.
+// undecoded is the verdict on what cannot be decoded: what a newer version wrote, or what is sealed
+// with another key, is held for a worker that can read it; corrupt bytes are dead.
 func (h *handler) undecoded(a *attempt, err error) Verdict {
-	if errors.Is(err, tasks.ErrUnknownType) || errors.Is(err, tasks.ErrNewerSchema) {
-		pause := grow(5*time.Second, time.Minute, a.history.Holds)
-		v := Verdict{Action: Hold, Kind: ecpay.Unknown, Delay: pause, Pauses: true, Reason: reasonNewer}
-		return v.saying(record.Plain(err.Error()))
+	hold := Verdict{Action: Hold, Kind: ecpay.Unknown, Delay: grow(5*time.Second, time.Minute, a.history.Holds), Pauses: true}
+	var sealed *seal.KeyError
+	switch {
+	case errors.As(err, &sealed):
+		hold.Reason = reasonSealed
+		return hold.saying(record.Text{En: sealed.Error(), Zh: sealed.ZhTW()})
+	case errors.Is(err, tasks.ErrUnknownType), errors.Is(err, tasks.ErrNewerSchema):
+		hold.Reason = reasonNewer
+		return hold.saying(record.Plain(err.Error()))
 	}
 	a.doubt = false // what cannot be read was never sent
 	return Verdict{Action: Dead, Kind: ecpay.Rejected, Reason: reasonCorrupt}.saying(unreadable(err))

@@ -9,6 +9,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
@@ -23,13 +24,15 @@ type job struct {
 // handler carries any task of the table to a verdict. One attempt is one call
 // of run.
 type handler struct {
-	gate      *gate.Gate
-	ecpay     *ecpay.Client
-	slots     *slots
-	keys      KeyProvider
-	policy    Policy
-	timeout   time.Duration // of one attempt
-	finishTTL time.Duration
+	gate  *gate.Gate
+	ecpay *ecpay.Client
+	slots *slots
+	keys  KeyProvider
+	// payloadKeys open what is stored sealed.
+	payloadKeys *seal.Ring
+	policy      Policy
+	timeout     time.Duration // of one attempt
+	finishTTL   time.Duration
 	// outcomesFor is how long what ended stays in the feed of outcomes.
 	outcomesFor time.Duration
 	retention   time.Duration // of the record of a finished task

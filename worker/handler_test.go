@@ -174,7 +174,7 @@ func TestStoredBytesThatAreNoTask(t *testing.T) {
 			Dead, ecpay.Rejected},
 		"id of another":       {func(j *job) { j.id += "x" }, Dead, ecpay.Rejected},
 		"id of no task":       {func(j *job) { j.id = "hello {world}" }, Dead, ecpay.Rejected},
-		"unknown type":        {func(j *job) { j.typeName = "b2c:issue" }, Hold, ecpay.Unknown},
+		"unknown type":        {func(j *job) { j.typeName = "b2c:issue_it" }, Hold, ecpay.Unknown},
 		"newer schema":        {func(j *job) { j.headers = map[string]string{"v": "2"} }, Hold, ecpay.Unknown},
 		"no headers are fine": {func(j *job) { j.headers = nil }, Done, ecpay.OK},
 	} {

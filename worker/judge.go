@@ -19,13 +19,16 @@ func (h *handler) judge(ctx context.Context, a *attempt) Verdict {
 		return h.succeeded(ctx, a)
 	}
 	conflict := a.typ.Shown == tasks.ShownIsConflict
+	if a.typ.NotUnique && !a.earlier && a.err.Execution != ecpay.MaybeExecuted {
+		return h.verdict(a, a.err) // what is there is another's
+	}
 	switch a.err.Kind {
 	case ecpay.NotFound, ecpay.Unknown:
 		if !a.op.Write {
 			return h.verdict(a, a.err)
 		}
 	case ecpay.Rejected, ecpay.Conflict:
-		if !a.earlier {
+		if again := a.err.Kind == ecpay.Conflict && a.typ.AskOnConflict; !a.earlier && !again {
 			return h.verdict(a, a.err)
 		}
 	default:
@@ -52,8 +55,25 @@ func (h *handler) judge(ctx context.Context, a *attempt) Verdict {
 	case a.earlier:
 		// A refusal of this attempt says nothing about the one before it.
 		return Verdict{Action: Dead, Kind: ecpay.Ambiguous, Reason: reasonAmbiguous}
+	case a.err.Kind == ecpay.Unknown && found == notShown && h.barred(ctx, a):
+		a.open = false // it was answered, and what it asks for is neither there nor to come
+		return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonBarred}
 	}
 	return h.verdict(a, a.err)
+}
+
+// barred reports whether ECPay shows what excludes the write. Where it does not answer, the next
+// attempt asks again.
+func (h *handler) barred(ctx context.Context, a *attempt) bool {
+	if a.query == nil { // it is found out about by a comparison, which has no bars
+		return false
+	}
+	for _, bar := range a.query.Bars {
+		if resp, err := h.do(ctx, a, bar.Request, wish{rank: gate.Ahead}); err == nil && bar.Shows(resp) {
+			return true
+		}
+	}
+	return false
 }
 
 // lateOnDayOfIssue is how long an answer that there is nothing to cancel, with no invoice shown,
@@ -132,7 +152,7 @@ func (h *handler) verdict(a *attempt, e *ecpay.Error) Verdict {
 	if e == nil {
 		e = &ecpay.Error{Kind: ecpay.OK}
 	}
-	return decide(a.typ, e, a.query != nil || a.mayRepeat, a.history, h.policy, h.random())
+	return decide(a.typ, e, a.query != nil || a.comparison != nil || a.mayRepeat, a.history, h.policy, h.random())
 }
 
 // queued is the verdict on a task whose turn comes after a while.

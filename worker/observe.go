@@ -101,6 +101,7 @@ const (
 	WaitAnswer       Wait = "unanswered"  // a write may still land
 	WaitCounterparty Wait = "unconfirmed" // the counterparty has not confirmed
 	WaitNewerWorker  Wait = "newer_worker"
+	WaitPayloadKey   Wait = "payload_key" // the key with which the payload is sealed
 	WaitRedis        Wait = "redis"
 	WaitOther        Wait = "other"
 )
@@ -108,7 +109,8 @@ const (
 // Waits returns all of them.
 func Waits() []Wait {
 	return []Wait{
-		WaitTurn, WaitSubject, WaitBan, WaitOutage, WaitKeys, WaitOperator, WaitAnswer, WaitCounterparty, WaitNewerWorker, WaitRedis, WaitOther,
+		WaitTurn, WaitSubject, WaitBan, WaitOutage, WaitKeys, WaitOperator, WaitAnswer, WaitCounterparty, WaitNewerWorker, WaitPayloadKey,
+		WaitRedis, WaitOther,
 	}
 }
 

@@ -11,11 +11,13 @@ const (
 	reasonCrashes Reason = iota + 1
 	reasonBusy
 	reasonNewer
+	reasonSealed
 	reasonCorrupt
 	reasonRejected
 	reasonNotFound
 	reasonConflict
 	reasonIssued
+	reasonBarred
 	reasonDenied
 	reasonOperator
 	reasonQueued
@@ -30,6 +32,8 @@ const (
 	reasonWord
 	reasonUndone
 	reasonLost
+	reasonForgotten
+	reasonNoList
 	reasonScheduled
 	reasonLate
 	reasonUnconfirmed
@@ -48,8 +52,11 @@ var reasons = [reasonCount]struct {
 		En: "five attempts ended without a trace: this task may kill its worker",
 		Zh: "連續五次執行未留下結果，此任務可能使工作程序當掉",
 	}},
-	reasonBusy:     {WaitSubject, record.Text{En: "another task on the same subject is running", Zh: "同一標的之其他任務執行中"}},
-	reasonNewer:    {WaitNewerWorker, record.Text{En: "held for a newer worker", Zh: "保留給較新版本的工作程序"}},
+	reasonBusy:  {WaitSubject, record.Text{En: "another task on the same subject is running", Zh: "同一標的之其他任務執行中"}},
+	reasonNewer: {WaitNewerWorker, record.Text{En: "held for a newer worker", Zh: "保留給較新版本的工作程序"}},
+	reasonSealed: {WaitPayloadKey, record.Text{
+		En: "held for a worker that has the key with which its payload is sealed", Zh: "保留給持有任務內容金鑰的工作程序",
+	}},
 	reasonCorrupt:  {text: record.Text{En: "what is stored cannot be read", Zh: "儲存的內容無法讀取"}},
 	reasonRejected: {text: record.Text{En: "ECPay refuses what is asked for; correct it, then run the task again", Zh: "綠界拒絕此內容，請修正後重新執行"}},
 	reasonNotFound: {text: record.Text{En: "ECPay does not know it; check the numbers, then run the task again", Zh: "綠界查無資料，請確認號碼後重新執行"}},
@@ -60,6 +67,11 @@ var reasons = [reasonCount]struct {
 	reasonIssued: {text: record.Text{
 		En: "the invoice is issued already: it cannot be cancelled, it needs a void",
 		Zh: "發票已開立，無法取消，需改為作廢",
+	}},
+	reasonBarred: {text: record.Text{
+		En: "ECPay did not take it, and shows that the invoice or allowance is confirmed, rejected or voided, which excludes this; " +
+			"look it up at ECPay",
+		Zh: "綠界未受理，且查到發票或折讓單已確認、退回或作廢，無法再執行此操作，請至綠界後台查詢",
 	}},
 	reasonDenied: {WaitKeys, record.Text{
 		En: "wrong keys, or the service is not enabled for this merchant; mend the configuration or ask ECPay",
@@ -103,6 +115,16 @@ var reasons = [reasonCount]struct {
 		En: "Redis was restarted or another master took over, so that what was sent before may be forgotten; ECPay does not " +
 			"show it yet",
 		Zh: "Redis 曾重新啟動或切換主節點，先前送出的紀錄可能遺失；綠界尚未顯示",
+	}},
+	reasonForgotten: {text: record.Text{
+		En: "Redis was restarted or another master took over, so that it may have been sent before that; ECPay would take it for " +
+			"another one: look it up at ECPay before it is run again",
+		Zh: "Redis 曾重新啟動或切換主節點，先前可能已送出；再送一次綠界會視為另一筆，重新執行前請先至綠界查詢",
+	}},
+	reasonNoList: {text: record.Text{
+		En: "ECPay's list of what is there already cannot be read or is too long, so that an unanswered request could not be found " +
+			"out about: nothing is sent; do it at ECPay, then resolve this task",
+		Zh: "綠界回覆的既有清單無法判讀或過長，若送出後未收到回覆將無從查證，故不送出；請至綠界後台處理後將本任務結案",
 	}},
 	reasonScheduled: {WaitAnswer, record.Text{
 		En: "unanswered; whether it is scheduled shows on the day of issue",

@@ -158,7 +158,7 @@ func (h *handler) request(a *attempt, w wish) gate.Request {
 		r.Rank = gate.Next
 	}
 	if r.Write {
-		r.Stamp = h.ecpay.Stamp()
+		r.Stamp, r.Before = h.ecpay.Stamp(), a.before
 	}
 	return r
 }

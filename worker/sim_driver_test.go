@@ -16,6 +16,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -342,7 +343,7 @@ func (s *sim) steal() {
 
 // ledger is the ledger of dead letters as a process sees it.
 func (s *sim) ledger(p *simProc) *deadletter.Ledger {
-	return deadletter.New(deadletter.Config{Redis: p.rdb, Now: p.now})
+	return deadletter.New(deadletter.Config{Redis: p.rdb, Now: p.now, PayloadKeys: samples.PayloadKeys()})
 }
 
 func (s *sim) sweep(p *simProc) error {
@@ -379,7 +380,7 @@ func (s *sim) acceptBy(i *simIntent, ahead time.Duration) {
 			}
 		}()
 		for {
-			client, err := enqueue.New(enqueue.Config{Redis: p.rdb, Now: p.now})
+			client, err := enqueue.New(enqueue.Config{Redis: p.rdb, Now: p.now, PayloadKeys: samples.PayloadKeys()})
 			if err != nil {
 				panic(err)
 			}

@@ -65,21 +65,26 @@ func (i *simIntent) effects(s *sim) (n int, shown bool) {
 
 // intentOf is a case of the table of samples, about its nth subject.
 func intentOf(name, merchant string, n int) *simIntent {
+	return intentAbout(name, merchant, samples.Named(name).Subject("T", n))
+}
+
+// intentAbout is a case of the table of samples.
+func intentAbout(name, merchant, subject string) *simIntent {
 	c := samples.Named(name)
-	at := samples.At{MerchantID: merchant, Subject: c.Subject("T", n), Date: testDate}
+	at := samples.At{MerchantID: merchant, Subject: subject, Date: testDate}
 	p, row := c.Payload(at), c.Row()
 	delay := tasks.DelayOf(p)
 	return &simIntent{
 		name: name, merchant: merchant, subject: at.Subject, op: row.Operation.Name, sample: c, allowed: 1, asks: []string{"R" + at.Subject},
-		askable: row.SendUnasked || tasks.AskOf(p, false) != nil && (!delay.Applies || delay.Known && delay.Days == 0),
+		askable: row.SendUnasked || len(c.Questions()) > 0 && (!delay.Applies || delay.Known && delay.Days == 0),
 		make:    func() tasks.Payload { return c.Payload(at) },
 		stage:   func(f *ecpaytest.Server) error { return c.Stage(f, at) },
 	}
 }
 
 // draw makes the intents of a schedule: one to three, on one or two subjects. Triggers and
-// cancels, of which one undoes the other, have draws of their own; any other write of the
-// table of samples is as likely as each of those.
+// cancels, of which one undoes the other, have draws of their own, and so have rivals; any
+// other write of the table of samples is as likely as each of those.
 func (s *sim) draw() {
 	of := func(name string, n int) *simIntent { return intentOf(name, testMerchant, n) }
 	trigger := func(name string) *simIntent {
@@ -99,7 +104,7 @@ func (s *sim) draw() {
 		return c.Row().UndoneBy != "" || c.Row().SendUnasked
 	})
 	s.merchant.RetriggerScheduled = chance(s.rng, 100)
-	switch n := s.rng.IntN(6 + len(others)); n {
+	switch n := s.rng.IntN(7 + len(others)); n {
 	case 0, 1:
 		s.intents = []*simIntent{trigger("trigger at once")}
 	case 2:
@@ -111,8 +116,10 @@ func (s *sim) draw() {
 		s.intents = []*simIntent{trigger(kinds[s.rng.IntN(len(kinds))])}
 	case 5:
 		s.intents = []*simIntent{cancel(chance(s.rng, 700))}
+	case 6:
+		s.intents = s.rivals()
 	default:
-		s.intents = []*simIntent{of(others[n-6].Name, 1)}
+		s.intents = []*simIntent{of(others[n-7].Name, 1)}
 	}
 	if chance(s.rng, 150) {
 		s.intents = append(s.intents, of("void", 2))
@@ -213,14 +220,16 @@ func (s *sim) planStaging(i *simIntent) {
 		f := slices.DeleteFunc(s.troubles(), func(f ecpaytest.Fault) bool { return f.AboutAnother && !i.sample.NamesSubject })
 		s.fake.Inject(ecpaytest.Match{Operation: i.op, Subject: i.subject}, f[s.rng.IntN(len(f))])
 	}
-	for range s.rng.IntN(3) {
-		f := s.questionTroubles()
-		for _, op := range []string{"GetIssue", "GetInvalid", "GetInvalidConfirm"} {
-			s.fake.Inject(ecpaytest.Match{Operation: op}, f[s.rng.IntN(len(f))])
+	for _, question := range i.sample.AllQuestions() {
+		for range s.rng.IntN(3) {
+			f := slices.DeleteFunc(s.questionTroubles(), func(f ecpaytest.Fault) bool { return f.AboutAnother && i.sample.Nameless })
+			s.fake.Inject(ecpaytest.Match{Operation: question}, f[s.rng.IntN(len(f))])
 		}
 	}
 	stage := func() {
-		if !slices.ContainsFunc(s.intents, func(o *simIntent) bool { return o.merchant == i.merchant && o.subject == i.subject && o.staged }) {
+		if !i.staged && !slices.ContainsFunc(s.intents, func(o *simIntent) bool {
+			return o.merchant == i.merchant && o.subject == i.subject && o.staged
+		}) {
 			if err := i.stage(s.fake); err != nil {
 				panic(err)
 			}
@@ -342,6 +351,18 @@ func (s *sim) planOtherTroubles(some mayHappen) {
 	some(2, 150, "a replay", func() { s.background("replay", s.replay) })
 	some(2, 200, "a person says that it was not executed", func() { s.background("person", s.word) })
 	some(1, 100, "a run from the dashboard", s.dashboard)
+	some(1, 250, "others are at work at ecpay", s.atECPay)
+}
+
+// atECPay does by other means what may be taken for the work of a task, see [samples.Sample.Others].
+func (s *sim) atECPay() {
+	for _, i := range s.intents {
+		if others := i.sample.Others; others != nil {
+			if err := others(s.fake, samples.At{MerchantID: i.merchant, Subject: i.subject}); err != nil {
+				s.violated("others at work on %s: %v", i.subject, err)
+			}
+		}
+	}
 }
 
 // planGreatTrouble draws one great trouble at a time, with writes that land late to make it hurt.

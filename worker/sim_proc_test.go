@@ -22,6 +22,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/merchants"
@@ -113,7 +114,7 @@ func (s *sim) newWorker() *simProc {
 	p.keys.current.Store(s.keysOf(len(s.workers)))
 	p.h = &handler{
 		gate:  gate.New(p.rdb, redisx.Confirm{}).Timed(p.now, monotonic(), s.policy.Fence),
-		ecpay: p.client, slots: newSlots(simConcurrency, simConcurrency), keys: p.keys, policy: s.policy,
+		ecpay: p.client, slots: newSlots(simConcurrency, simConcurrency), keys: p.keys, payloadKeys: samples.PayloadKeys(), policy: s.policy,
 		resumer: newResumer(merchants.New(p.rdb), p.keys, zerolog.Nop()),
 		egress:  newEgress(gate.NewEgress(p.rdb, DefaultEgress, 0), zerolog.Nop()),
 		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,

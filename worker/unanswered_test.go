@@ -32,14 +32,14 @@ func writes() map[string]write {
 	for _, c := range samples.Writes(samples.Cases()) {
 		at := samples.At{MerchantID: testMerchant, Subject: c.Subject("T", 1), RelateNumber: "R1", Date: testDate}
 		p := c.Payload(at)
-		ask, delay := tasks.AskOf(p, false), tasks.DelayOf(p)
-		if ask == nil && c.Row().SendUnasked {
+		canAsk, delay := len(c.Questions()) > 0, tasks.DelayOf(p)
+		if !canAsk && c.Row().SendUnasked {
 			continue
 		}
 		all[c.Name] = write{
 			payload: p, stage: func(s *ecpaytest.Server) error { return c.Stage(s, at) },
 			op: c.Row().Operation.Name, subject: at.Subject, effect: c.Effect,
-			canAsk: ask != nil && (!delay.Applies || delay.Known),
+			canAsk: canAsk && (!delay.Applies || delay.Known),
 		}
 	}
 	return all
@@ -129,8 +129,11 @@ func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
 					gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "dead-worker", Start: w.clock(), LockFor: time.Minute}, w.clock()); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := w.h.gate.Enter(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "dead-worker"},
-					gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}); err != nil {
+				mark := gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}
+				if c := tasks.CompareOf(x.payload); c != nil {
+					mark.Before, _ = c.Known(nil)
+				}
+				if _, err := w.h.gate.Enter(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "dead-worker"}, mark); err != nil {
 					t.Fatal(err)
 				}
 				if landed {

@@ -21,6 +21,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/merchants"
 )
@@ -40,6 +41,9 @@ type Config struct {
 	ECPay *ecpay.Client
 	// Keys finds each merchant's keys.
 	Keys KeyProvider
+	// PayloadKeys open payloads with data of buyers; nil for none. What is sealed with another key is
+	// held.
+	PayloadKeys *seal.Ring
 	// Logger takes every log line, asynq's included.
 	Logger zerolog.Logger
 
@@ -200,9 +204,9 @@ func New(cfg Config) (*Worker, error) {
 			ecpay: cfg.ECPay, slots: newSlots(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention, outcomesFor: cfg.OutcomeRetention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, repeats: &logRepeats{},
-			intervals: newIntervalWarning(cfg.Logger),
-			resumer:   newResumer(merchants.New(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
-			egress:    newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
+			intervals: newIntervalWarning(cfg.Logger), payloadKeys: cfg.PayloadKeys,
+			resumer: newResumer(merchants.New(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
+			egress:  newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
 		},
 	}
 	rdb := cfg.Redis

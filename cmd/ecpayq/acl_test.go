@@ -168,13 +168,13 @@ func (b *bench) enqueueEveryWay() {
 	for n, c := range samples.Usual() {
 		at := samples.At{Subject: c.Subject("ACL", n+1), Date: invoiceDate}
 		b.must(c.Stage(b.fake, at))
-		args := c.Args(at)
+		args := c.Args(at, b.TempDir)
 		if n == 0 {
 			args = append(args, "--process-in", "1s")
 		}
 		id := b.enqueue(args...).ID
 		b.waitFor(id, "completed")
-		if again := b.enqueue(c.Args(at)...); again.ID != id || !again.Duplicate && c.Row().Operation.Write {
+		if again := b.enqueue(c.Args(at, b.TempDir)...); again.ID != id || !again.Duplicate && c.Row().Operation.Write {
 			b.Errorf("%s: %+v, want a duplicate of a write", c.Name, again)
 		}
 	}

@@ -19,8 +19,8 @@ import (
 func (p *program) apiCommand() *cli.Command {
 	return &cli.Command{
 		Name: "api", Usage: "serve the HTTP API, by which shops in any language enqueue, look and follow outcomes",
-		Description: "Who may call stands in the YAML file under api, tokens; SIGHUP reads it again. Without tokens nobody\n" +
-			"needs one, and it listens on loopback addresses only. GET /openapi.yaml describes every request.",
+		Description: "Who may call stands in the YAML file under api, tokens; SIGHUP reads it, and the payload keys, again.\n" +
+			"Without tokens nobody needs one, and it listens on loopback addresses only. GET /openapi.yaml describes every request.",
 		Flags: append(p.cfg.Flags(config.Producer),
 			p.cfg.FlagOf("ECPAYQ_CONFIG"), p.cfg.FlagOf("ECPAYQ_FINISH_TTL"),
 			p.cfg.FlagOf("ECPAYQ_REDIS_POOL"), p.cfg.FlagOf("ECPAYQ_REDIS_IDLE"), p.cfg.FlagOf("ECPAYQ_REDIS_IDLE_TIMEOUT"),
@@ -102,6 +102,9 @@ func (p *program) serveAPI(ctx context.Context, c *cli.Command) error {
 			return a.Stop()
 		case <-p.reload:
 			p.reloadTokens(a, log)
+			if err := p.takePayloadKeys(cfg.Enqueue.PayloadKeys); err != nil {
+				log.Error().Err(err).Msg("payload keys not read again; those from before stay")
+			}
 		}
 	}
 }
@@ -111,11 +114,19 @@ func (p *program) apiConfig(ctx context.Context, c *cli.Command, log zerolog.Log
 	if err != nil {
 		return app.APIConfig{}, err
 	}
-	for _, text := range config.Exposed([]config.SecretFile{{Name: "tls-key", Path: c.String("tls-key")}}) {
+	for _, text := range config.Exposed([]config.SecretFile{
+		{Name: "tls-key", Path: c.String("tls-key")}, {Name: "ECPAYQ_PAYLOAD_KEY_FILE", Path: p.cfg.PayloadKeyFile},
+	}) {
 		log.Warn().Msg(text)
 	}
+	keys, err := p.cfg.PayloadKeys()
+	if err != nil {
+		return app.APIConfig{}, err
+	}
 	cfg := app.APIConfig{
-		Enqueue:     enqueue.Config{RedisURL: redisURL, Retention: p.cfg.Retention, Confirm: p.confirm(), Interval: file.Interval},
+		Enqueue: enqueue.Config{
+			RedisURL: redisURL, Retention: p.cfg.Retention, Confirm: p.confirm(), Interval: file.Interval, PayloadKeys: keys,
+		},
 		Connections: p.connections(), FinishTTL: p.cfg.FinishTTL, Tokens: file.Tokens,
 		Addr: c.String("addr"), CertFile: c.String("tls-cert"), KeyFile: c.String("tls-key"), Logger: log,
 	}

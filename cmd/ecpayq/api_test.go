@@ -196,7 +196,7 @@ func TestEveryOperationGoesFromHTTPToECPayOnceAndIsTheSameFromTheShellAndGo(t *t
 	t.Parallel()
 	b := newBench(t, env{"ECPAYQ_MERCHANT_INTERVAL": "0s"})
 	a := b.api(nil)
-	client, err := enqueue.New(enqueue.Config{RedisURL: b.redis.URL(), Interval: tasks.Every(0)})
+	client, err := enqueue.New(enqueue.Config{RedisURL: b.redis.URL(), Interval: tasks.Every(0), PayloadKeys: samples.PayloadKeys()})
 	b.must(err)
 	defer client.Close()
 	type one struct {
@@ -220,7 +220,7 @@ func TestEveryOperationGoesFromHTTPToECPayOnceAndIsTheSameFromTheShellAndGo(t *t
 				}
 				return r
 			},
-			"shell": func() receipt { return b.enqueue(c.Args(at)...) },
+			"shell": func() receipt { return b.enqueue(c.Args(at, b.TempDir)...) },
 			"Go": func() receipt {
 				r, err := client.Enqueue(t.Context(), c.Payload(at))
 				b.must(err)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -78,6 +80,7 @@ func newBenchWithout(t *testing.T, cfg ecpaytest.Config, changes env) *bench {
 		"ECPAYQ_BACKOFF_BASE": "200ms",
 		"ECPAYQ_LOG_LEVEL":    "debug",
 	}
+	b.env["ECPAYQ_PAYLOAD_KEY_FILE"] = writeFile(t, filepath.Join(t.TempDir(), "payload_keys"), samples.PayloadKeyFile)
 	b.set(changes)
 	return b
 }

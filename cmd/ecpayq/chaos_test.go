@@ -47,7 +47,9 @@ func (b *bench) intents(n int) []intent {
 // were confirmed to be stored; an error leaves it open, so it tries again.
 func (b *bench) enqueueAll(ctx context.Context, all []intent, confirm enqueue.Confirm) {
 	b.Helper()
-	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"], Confirm: confirm, Interval: tasks.Every(0)})
+	client, err := enqueue.New(enqueue.Config{
+		RedisURL: b.env["ECPAYQ_REDIS_URL"], Confirm: confirm, Interval: tasks.Every(0), PayloadKeys: samples.PayloadKeys(),
+	})
 	b.must(err)
 	b.Cleanup(func() { _ = client.Close() })
 	var wg sync.WaitGroup

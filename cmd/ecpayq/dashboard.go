@@ -26,6 +26,7 @@ func (p *program) dashboardCommand() *cli.Command {
 		Flags: append(p.cfg.Flags(config.Reader),
 			p.cfg.FlagOf("ECPAYQ_CONFIG"), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_FINISH_TTL"),
 			p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"), p.cfg.FlagOf("ECPAYQ_EGRESS"),
+			p.cfg.FlagOf("ECPAYQ_PAYLOAD_KEY_FILE"), p.cfg.FlagOf("ECPAYQ_PAYLOAD_PLAINTEXT"),
 			p.cfg.FlagOf("ECPAYQ_REDIS_POOL"), p.cfg.FlagOf("ECPAYQ_REDIS_IDLE"), p.cfg.FlagOf("ECPAYQ_REDIS_IDLE_TIMEOUT"),
 			p.cfg.FlagOf("ECPAYQ_LOG_LEVEL"), p.cfg.FlagOf("ECPAYQ_LOG_FORMAT"),
 			&cli.StringFlag{Name: "addr", Value: "127.0.0.1:8980",
@@ -82,6 +83,10 @@ func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	keys, err := p.cfg.PayloadKeys()
+	if err != nil {
+		return err
+	}
 	app.UseLogger(log)
 	for _, text := range config.Exposed(append(p.cfg.PageSecretFiles(), config.SecretFile{Name: "tls-key", Path: c.String("tls-key")})) {
 		log.Warn().Msg(text)
@@ -91,7 +96,7 @@ func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 		RedisURL:    redisURL, Addr: c.String("addr"), CertFile: c.String("tls-cert"), KeyFile: c.String("tls-key"),
 		Page: dashboard.Config{
 			ReadOnly: c.Bool("read-only"), Codes: page.Codes, Schedules: page.Schedules, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
-			Interval: page.Interval, Egress: p.cfg.Egress, Logger: log,
+			Interval: page.Interval, Egress: p.cfg.Egress, PayloadKeys: keys, Logger: log,
 		},
 	}
 	for _, u := range page.Users {
@@ -110,7 +115,11 @@ func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 		case <-ctx.Done():
 			return d.Stop()
 		case <-p.reload:
-			log.Warn().Msg("SIGHUP changes nothing here: restart the dashboard, so that it reads users, schedules and codes again")
+			if err := p.takePayloadKeys(keys); err != nil {
+				log.Error().Err(err).Msg("payload keys not read again; those from before stay")
+			}
+			log.Warn().Msg("SIGHUP reads nothing but the payload keys here: restart the dashboard, so that it reads users, " +
+				"schedules and codes again")
 		}
 	}
 }

@@ -20,7 +20,8 @@ import (
 
 func (p *program) deadCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
-		common := append(p.cfg.Flags(config.Reader), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"), jsonFlag())
+		common := append(p.cfg.Flags(config.Reader), p.cfg.FlagOf("ECPAYQ_RETENTION"), p.cfg.FlagOf("ECPAYQ_MERCHANT_INTERVAL"),
+			p.cfg.FlagOf("ECPAYQ_PAYLOAD_KEY_FILE"), p.cfg.FlagOf("ECPAYQ_PAYLOAD_PLAINTEXT"), jsonFlag())
 		return append(common, more...)
 	}
 	return &cli.Command{
@@ -202,7 +203,9 @@ func (p *program) deadShow(ctx context.Context, c *cli.Command) func(*deadletter
 			rows = append(rows, table.Row{"asynq says", letter.LastError})
 		}
 		payload := string(full.Payload)
-		if full.Payload == nil {
+		if letter.SealedBy != "" {
+			payload = "sealed with the payload key " + letter.SealedBy + ", which is not in ECPAYQ_PAYLOAD_KEY_FILE"
+		} else if full.Payload == nil {
 			payload = fmt.Sprintf("%d bytes that are no JSON: %q", len(letter.Payload), letter.Payload[:min(200, len(letter.Payload))])
 		}
 		rows = append(rows, table.Row{"payload", payload})

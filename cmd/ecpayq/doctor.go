@@ -73,6 +73,7 @@ func (p *program) doctor(ctx context.Context, c *cli.Command) error {
 	if rdb != nil {
 		report = append(report, p.checkFleet(ctx, rdb, dir, &standing)...)
 	}
+	report = append(report, p.checkPayloadKeys(ctx, rdb))
 	report = append(report, p.checkWebhooks(ctx, rdb)...)
 	report = append(report, p.checkOutbox(ctx)...)
 	if !c.Bool("no-ecpay") {

@@ -72,11 +72,67 @@ var operationRows = []operationRow{
 			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"作廢發票成功","InvoiceNo":"JU11000001"}`)},
 	},
 	{
+		name: "void of an allowance in B2C", subject: "2603010400000001",
+		args: "b2c-allowance-invalid --merchant-id 2000132 --invoice-no AL00000001 --allowance-no 2603010400000001 --reason 退貨取消",
+		call: "B2C AllowanceInvalid", effects: []string{"allowance_voided"},
+		want: task{ID: "b2c.allowance_invalid.2000132.AL00000001.2603010400000001", Type: "b2c:allowance_invalid",
+			Queue: "invalid", RtnCode: 1, RtnMsg: "該折讓單已作廢",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"該折讓單已作廢","IA_Invoice_No":"AL00000001"}`)},
+	},
+	{
 		name: "void confirm", subject: "VG11000002",
 		args: "invalid-confirm --merchant-id 2000132 --invoice-number VG11000002 --invoice-date 2026-03-02",
 		call: "B2B InvalidConfirm", effects: []string{"void_confirmed"},
 		want: task{ID: "b2b.invalid_confirm.2000132.VG11000002.2026-03-02",
 			Type: "b2b:invalid_confirm", Queue: "invalid_confirm", RtnCode: 1, RtnMsg: "Success",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
+	},
+	{
+		name: "confirm of an invoice", subject: "VG13000001",
+		args: "b2b-issue-confirm --merchant-id 2000132 --invoice-number VG13000001 --invoice-date 2026-03-02 --remark 同意",
+		call: "B2B IssueConfirm", effects: []string{"issue_confirmed"},
+		want: task{ID: "b2b.issue_confirm.2000132.VG13000001.2026-03-02", Type: "b2b:issue_confirm",
+			Queue: "invalid_confirm", RtnCode: 1, RtnMsg: "Success",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
+	},
+	{
+		name: "rejection", subject: "VG14000001",
+		args: "b2b-reject --merchant-id 2000132 --invoice-number VG14000001 --invoice-date 2026-03-02 --reason 金額有誤",
+		call: "B2B Reject", effects: []string{"rejected"},
+		want: task{ID: "b2b.reject.2000132.VG14000001.2026-03-02", Type: "b2b:reject",
+			Queue: "invalid_confirm", RtnCode: 1, RtnMsg: "Success",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
+	},
+	{
+		name: "confirm of a rejection", subject: "VG15000001",
+		args: "b2b-reject-confirm --merchant-id 2000132 --invoice-number VG15000001 --invoice-date 2026-03-02",
+		call: "B2B RejectConfirm", effects: []string{"reject_confirmed"},
+		want: task{ID: "b2b.reject_confirm.2000132.VG15000001.2026-03-02", Type: "b2b:reject_confirm",
+			Queue: "invalid_confirm", RtnCode: 1, RtnMsg: "Success",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
+	},
+	{
+		name: "confirm of an allowance", subject: "2603010100000001",
+		args: "b2b-allowance-confirm --merchant-id 2000132 --allowance-no 2603010100000001",
+		call: "B2B AllowanceConfirm", effects: []string{"allowance_confirmed"},
+		want: task{ID: "b2b.allowance_confirm.2000132.2603010100000001", Type: "b2b:allowance_confirm",
+			Queue: "invalid_confirm", RtnCode: 1, RtnMsg: "Success",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
+	},
+	{
+		name: "void of an allowance", subject: "2603010200000001",
+		args: "b2b-cancel-allowance --merchant-id 2000132 --allowance-no 2603010200000001 --reason 退貨取消",
+		call: "B2B CancelAllowance", effects: []string{"allowance_voided"},
+		want: task{ID: "b2b.cancel_allowance.2000132.2603010200000001", Type: "b2b:cancel_allowance",
+			Queue: "invalid", RtnCode: 1, RtnMsg: "Success",
+			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
+	},
+	{
+		name: "confirm of the void of an allowance", subject: "2603010300000001",
+		args: "b2b-cancel-allowance-confirm --merchant-id 2000132 --allowance-no 2603010300000001",
+		call: "B2B CancelAllowanceConfirm", effects: []string{"cancel_confirmed"},
+		want: task{ID: "b2b.cancel_allowance_confirm.2000132.2603010300000001", Type: "b2b:cancel_allowance_confirm",
+			Queue: "invalid_confirm", RtnCode: 1, RtnMsg: "Success",
 			Result: json.RawMessage(`{"RtnCode":1,"RtnMsg":"Success"}`)},
 	},
 	{
@@ -131,8 +187,16 @@ func TestEveryOperationGoesFromEnqueueToECPayWithExactlyOneEffect(t *testing.T) 
 	stage(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "BARE1"}))
 	stage(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "CANCEL1"}))
 	stage(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "VOID1", Issued: true, InvoiceNo: "JU11000001", InvoiceDate: invoiceDate}))
+	stage(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "ALLOWED1", Issued: true, InvoiceNo: "AL00000001", InvoiceDate: invoiceDate}))
+	stage(b.fake.StageB2CAllowance(ecpaytest.B2CAllowance{InvoiceNo: "AL00000001", AllowanceNo: "2603010400000001"}))
 	stage(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000001", InvoiceDate: invoiceDate}))
 	stage(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000002", InvoiceDate: invoiceDate, Voided: true}))
+	stage(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG13000001", InvoiceDate: invoiceDate}))
+	stage(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG14000001", InvoiceDate: invoiceDate}))
+	stage(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG15000001", InvoiceDate: invoiceDate, Rejected: true}))
+	stage(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010100000001"}))
+	stage(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010200000001"}))
+	stage(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010300000001", Cancelled: true}))
 	allowance("2603010000000001", ecpaytest.ShapeObject)
 	allowance("2603010000000002", ecpaytest.ShapeString)
 	allowance("2603010000000003", ecpaytest.ShapeEmpty)
@@ -173,6 +237,8 @@ func TestECPaysOtherWaysOfAnsweringAreUnderstood(t *testing.T) {
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "QUIRK1"}))
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "QUIRK2"}))
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "VOID2", Issued: true, InvoiceNo: "JU11000003", InvoiceDate: invoiceDate}))
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "ALLOWED3", Issued: true, InvoiceNo: "AL00000003", InvoiceDate: invoiceDate}))
+	b.must(b.fake.StageB2CAllowance(ecpaytest.B2CAllowance{InvoiceNo: "AL00000003", AllowanceNo: "2603010400000003"}))
 	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000003", InvoiceDate: invoiceDate}))
 	b.must(b.fake.StageInvoice(ecpaytest.Invoice{InvoiceNumber: "VG11000004", InvoiceDate: invoiceDate, Voided: true}))
 	b.must(b.fake.StageAllowance(ecpaytest.Allowance{AllowanceNo: "2603010000000005"}))
@@ -186,6 +252,8 @@ func TestECPaysOtherWaysOfAnsweringAreUnderstood(t *testing.T) {
 		{"cancel-delay-issue --tsr QUIRK2", "QUIRK2", 1, []string{"cancelled"}},
 		{"invalid --invoice-number VG11000003 --invoice-date 2026-03-02 --reason 訂單取消", "VG11000003", 1, []string{"voided"}},
 		{"b2c-invalid --invoice-no JU11000003 --invoice-date 2026/03/02 --reason 訂單取消", "JU11000003", 1, []string{"voided"}},
+		{"b2c-allowance-invalid --invoice-no AL00000003 --allowance-no 2603010400000003 --reason 退貨取消",
+			"2603010400000003", 1, []string{"allowance_voided"}},
 		{"invalid-confirm --invoice-number VG11000004 --invoice-date 2026/03/02", "VG11000004", 1, []string{"void_confirmed"}},
 		{"get-allowance-confirm --allowance-no 2603010000000005", "2603010000000005", 1, nil},
 	}

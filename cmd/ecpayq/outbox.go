@@ -110,13 +110,18 @@ func (p *program) relayConfig(c *cli.Command) (cfg app.RelayConfig, err error) {
 	if err != nil {
 		return cfg, err
 	}
+	keys, err := p.cfg.PayloadKeys()
+	if err != nil {
+		return cfg, err
+	}
 	cfg = app.RelayConfig{
 		Outbox:  app.Outbox{Database: db, Poll: p.cfg.OutboxPoll, Listen: p.cfg.OutboxListen},
-		Enqueue: enqueue.Config{RedisURL: redisURL, Retention: p.cfg.Retention, Confirm: p.confirm(), Interval: file.Interval},
+		Enqueue: enqueue.Config{RedisURL: redisURL, Retention: p.cfg.Retention, Confirm: p.confirm(), Interval: file.Interval, PayloadKeys: keys},
 		Logger:  log, Version: version, AdminAddr: p.cfg.AdminAddr,
 	}
 	for _, text := range config.Exposed([]config.SecretFile{
 		{Name: "ECPAYQ_REDIS_URL_FILE", Path: p.cfg.RedisURLFile}, {Name: "ECPAYQ_OUTBOX_URL_FILE", Path: p.cfg.OutboxURLFile},
+		{Name: "ECPAYQ_PAYLOAD_KEY_FILE", Path: p.cfg.PayloadKeyFile},
 	}) {
 		log.Warn().Msg(text)
 	}
@@ -166,11 +171,11 @@ func (p *program) relayOutbox(ctx context.Context, c *cli.Command) error {
 		select {
 		case <-ctx.Done():
 		case <-p.reload:
-			if err := known.read(); err != nil {
-				cfg.Logger.Error().Err(err).Msg("merchants not read again; those from before stay")
+			if err := errors.Join(known.read(), p.takePayloadKeys(cfg.Enqueue.PayloadKeys)); err != nil {
+				cfg.Logger.Error().Err(err).Msg("merchants and payload keys not read again; what could not be read stays")
 				continue
 			}
-			cfg.Logger.Info().Msg("merchants were read again")
+			cfg.Logger.Info().Msg("merchants and payload keys were read again")
 		}
 	}
 	cfg.Logger.Info().Msg("draining")

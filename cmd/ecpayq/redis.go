@@ -59,9 +59,13 @@ func (p *program) withLedger(c *cli.Command, f func(*deadletter.Ledger) error) e
 	if err := p.checkKept(c); err != nil {
 		return err
 	}
+	keys, err := p.cfg.PayloadKeys()
+	if err != nil {
+		return err
+	}
 	return p.withRedis(func(rdb redis.UniversalClient) error {
 		return f(deadletter.New(deadletter.Config{
-			Redis: rdb, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL, Interval: tasks.Every(p.cfg.MerchantInterval),
+			Redis: rdb, PayloadKeys: keys, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL, Interval: tasks.Every(p.cfg.MerchantInterval),
 		}))
 	})
 }

@@ -199,7 +199,8 @@ func newRoot(s streams) (*program, *cli.Command) {
 		Version: version,
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
-			p.workerCommand(), p.enqueueCommand(), p.queryCommand(), p.taskCommand(), p.deadCommand(), p.merchantCommand(), p.scheduleCommand(),
+			p.workerCommand(), p.enqueueCommand(), p.queryCommand(), p.taskCommand(), p.deadCommand(), p.keysCommand(), p.merchantCommand(),
+			p.scheduleCommand(),
 			p.outcomesCommand(), p.webhookCommand(), p.outboxCommand(), p.auditCommand(), p.dashboardCommand(), p.apiCommand(), p.doctorCommand(),
 			p.healthcheckCommand(), p.versionCommand(),
 		},
@@ -295,8 +296,12 @@ func (p *program) client(ctx context.Context) (*enqueue.Client, error) {
 	if err := p.awaitLoaded(ctx, u); err != nil {
 		return nil, err
 	}
+	keys, err := p.cfg.PayloadKeys()
+	if err != nil {
+		return nil, err
+	}
 	cfg := enqueue.Config{
-		RedisURL: u, Retention: p.cfg.Retention,
+		RedisURL: u, Retention: p.cfg.Retention, PayloadKeys: keys,
 		Confirm: p.confirm(), Interval: tasks.Every(p.cfg.MerchantInterval),
 	}
 	provider, err := p.traces.open(ctx)

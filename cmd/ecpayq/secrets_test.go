@@ -88,7 +88,7 @@ func TestNoSecretNoCiphertextAndNoRequestIDIsStoredLoggedOrShown(t *testing.T) {
 		if !c.Row().Operation.Write {
 			b.fake.Inject(ecpaytest.Match{Subject: at.Subject}, ecpaytest.Fault{HTTPStatus: 502}, ecpaytest.Fault{UnreadableData: true})
 		}
-		add("completed", c.Args(at)...)
+		add("completed", c.Args(at, b.TempDir)...)
 	}
 	for _, r := range inFlight {
 		ends[r.ID] = "completed"

@@ -5,9 +5,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/tracing"
 )
 
@@ -25,6 +27,13 @@ func newTraces(s streams) *traces {
 	return &traces{env: s.env, complain: func(err error) {
 		once.Do(func() { sayLines(s.err, "ecpayq: traces are not exported: "+err.Error()) })
 	}}
+}
+
+// complainTo lets a process that stays complain to its log.
+func (t *traces) complainTo(log zerolog.Logger) *traces {
+	quiet := log.With().Str("component", "traces").Logger().Hook(worker.QuietHook())
+	t.complain = func(err error) { quiet.Warn().Err(err).Msg("traces are not exported") }
+	return t
 }
 
 // open returns nil unless the OTEL_* variables ask for traces.

@@ -14,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/app"
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 	"github.com/ecpayq/ecpayq/worker"
 )
 
@@ -83,6 +84,10 @@ func (p *program) work(ctx context.Context) error {
 	for _, text := range slices.Concat(p.cfg.Warnings(), config.Exposed(p.cfg.SecretFiles())) {
 		log.Warn().Msg(text)
 	}
+	keys, err := p.cfg.PayloadKeys()
+	if err != nil {
+		return err
+	}
 	page, err := p.cfg.Page()
 	if err != nil {
 		return err
@@ -96,9 +101,7 @@ func (p *program) work(ctx context.Context) error {
 		return err
 	}
 	app.UseLogger(log)
-	quiet := log.With().Str("component", "traces").Logger().Hook(worker.QuietHook())
-	p.traces.complain = func(err error) { quiet.Warn().Err(err).Msg("traces are not exported") }
-	provider, err := p.traces.open(ctx)
+	provider, err := p.traces.complainTo(log).open(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,7 @@ func (p *program) work(ctx context.Context) error {
 			Confirm: p.confirm(), Policy: p.cfg.Policy(), Egress: p.cfg.Egress, EgressRate: float64(p.cfg.EgressRate),
 			Concurrency: p.cfg.Concurrency, TaskTimeout: p.cfg.TaskTimeout,
 			ShutdownTimeout: p.cfg.ShutdownMax, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
-			OutcomeRetention: p.cfg.OutcomeRetention,
+			OutcomeRetention: p.cfg.OutcomeRetention, PayloadKeys: keys,
 		},
 		AdminAddr: p.cfg.AdminAddr, MetricsByMerchant: p.cfg.MetricsByMerchant, Logger: log, Version: version,
 		Schedules: page.Schedules, Interval: page.Interval, Webhooks: endpoints,
@@ -124,7 +127,7 @@ func (p *program) work(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	p.reloadUntil(ctx, dir, w, log)
+	p.reloadUntil(ctx, dir, keys, w, log)
 
 	log.Info().Stringer("timeout", p.cfg.ShutdownMax).Msg("draining")
 	stopped := make(chan error, 1)
@@ -139,7 +142,7 @@ func (p *program) work(ctx context.Context) error {
 }
 
 // reloadUntil reads keys, merchants and webhooks again on every SIGHUP, until ctx ends.
-func (p *program) reloadUntil(ctx context.Context, dir *config.Directory, w *app.Worker, log zerolog.Logger) {
+func (p *program) reloadUntil(ctx context.Context, dir *config.Directory, keys *seal.Ring, w *app.Worker, log zerolog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -148,6 +151,9 @@ func (p *program) reloadUntil(ctx context.Context, dir *config.Directory, w *app
 			endpoints, err := p.cfg.Webhooks()
 			if err == nil {
 				err = dir.Reload()
+			}
+			if err == nil {
+				err = p.takePayloadKeys(keys)
 			}
 			if err != nil {
 				log.Error().Err(err).Msg("configuration not reloaded, the old one stays")

@@ -23,6 +23,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/auth"
 	"github.com/ecpayq/ecpayq/internal/openapitest"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/internal/web"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -74,7 +75,7 @@ func benchWith(t testing.TB, change func(*enqueue.Config), list ...auth.Token) *
 	b.rdb = b.redis.Client()
 	tokens, err := auth.NewTokens(list)
 	b.must(err)
-	cfg := enqueue.Config{RedisURL: b.redis.URL(), Interval: tasks.Every(0)}
+	cfg := enqueue.Config{RedisURL: b.redis.URL(), Interval: tasks.Every(0), PayloadKeys: samples.PayloadKeys()}
 	change(&cfg)
 	b.queue, err = enqueue.New(cfg)
 	b.must(err)
@@ -88,7 +89,7 @@ func benchWith(t testing.TB, change func(*enqueue.Config), list ...auth.Token) *
 	b.api, err = api.New(api.Config{
 		Client: b.queue, Redis: rdb, Tokens: tokens, Registerer: reg,
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), Traced: cfg.Trace != nil,
-		Ledger: deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0)}),
+		Ledger: deadletter.New(deadletter.Config{Redis: rdb, Interval: tasks.Every(0), PayloadKeys: cfg.PayloadKeys}),
 		Ready:  func(ctx context.Context) error { return rdb.Ping(ctx).Err() },
 		Logger: zerolog.New(b.log),
 	})

@@ -3,6 +3,8 @@ package api_test
 import (
 	"fmt"
 	"strings"
+
+	"github.com/ecpayq/ecpayq/internal/intents"
 )
 
 // texts are bodies that are not the JSON of one intent.
@@ -50,7 +52,7 @@ func texts() []ask {
 	of("a number with a zero before", `{"type":01}`, 400)
 	of("text", secret, 400)
 	of("spaces", strings.Repeat(" ", 17_000), 400)
-	of("much too long", `{"type":"`+strings.Repeat(marker, 100_000)+`"}`, 413)
+	of("much too long", `{"type":"`+strings.Repeat(marker, intents.MaxSize)+`"}`, 413)
 	of("a name twice by an escape", `{"type":`+secret+`,"\u0074ype":"b2c:trigger_issue","data":{}}`, 400)
 	of("a name twice in data", `{"type":"b2c:trigger_issue","data":{"Tsr":`+secret+`,"\u0054sr":"A"}}`, 400)
 	of("a name in other letters", `{"type":"b2c:trigger_issue","data":{"T\u017fr":`+secret+`}}`, 400)
@@ -126,7 +128,7 @@ func acts() []ask {
 		of("a word that is text", act, `{"note":"a","not_executed":`+secret+`}`, 422)
 		of("a list", act, `[`+secret+`]`, 400)
 		of("null", act, "null", 400)
-		of("much", act, `{"note":"`+strings.Repeat(marker, 10_000)+`"}`, 413)
+		of("much", act, `{"note":"`+strings.Repeat(marker, intents.MaxSize)+`"}`, 413)
 	}
 	of("no note", "cancel", `{"note":"\u3000\u00a0"}`, 422)
 	of("no note", "resolve", `{"note":null}`, 422)

@@ -14,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/asynqx/asynqxtest"
 	"github.com/ecpayq/ecpayq/internal/auth"
+	"github.com/ecpayq/ecpayq/internal/intents"
 	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
@@ -157,9 +158,9 @@ func TestABodyOfAnotherKindIsRefusedWithWhatToSet(t *testing.T) {
 	if a := b.post("/v1/intents", trigger, "Content-Type", "application/json; charset=utf-8"); a.StatusCode != 201 {
 		t.Errorf("with a charset: got %d", a.StatusCode)
 	}
-	a := b.post("/v1/intents", `{"x":"`+strings.Repeat("x", 64<<10)+`"}`)
+	a := b.post("/v1/intents", `{"x":"`+strings.Repeat("x", intents.MaxSize)+`"}`)
 	if p := b.problem(a); a.StatusCode != 413 || !strings.Contains(p.Detail, "bytes") {
-		t.Errorf("64 KiB: got %d and %+v", a.StatusCode, p)
+		t.Errorf("too large: got %d and %+v", a.StatusCode, p)
 	}
 }
 

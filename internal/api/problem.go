@@ -139,6 +139,7 @@ func problemOf(err error, typ tasks.Type) *Problem {
 	var wrong *exactjson.Error
 	var field *intents.FieldError
 	var invalid *ecpay.ValidationError
+	var keyless *enqueue.NoKeyError
 	switch {
 	case errors.As(err, &wrong):
 		return jsonProblem(wrong)
@@ -156,6 +157,8 @@ func problemOf(err error, typ tasks.Type) *Problem {
 			En: "a remnant of an earlier task is in the way and nothing was stored; workers clear it away, send the same again",
 			Zh: "先前任務的殘留資料尚未清除，未儲存任何內容；worker 會清除，請稍後重新送出",
 		}).retry(60).because(err)
+	case errors.As(err, &keyless):
+		return newProblem(internal, record.Text{En: keyless.Error(), Zh: keyless.ZhTW()}).because(err)
 	case errors.Is(err, enqueue.ErrRedis), redishealth.ReasonOf(err) != "":
 		return away(err)
 	default:

@@ -109,6 +109,7 @@ func StartAPI(cfg APIConfig) (a *API, err error) {
 		Client: client, Redis: rdb, Tokens: cfg.Tokens, Traced: cfg.Enqueue.Trace != nil, Ready: usable(rdb), Registerer: reg,
 		Ledger: deadletter.New(deadletter.Config{
 			Redis: rdb, Retention: cfg.Enqueue.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Enqueue.Interval,
+			PayloadKeys: cfg.Enqueue.PayloadKeys,
 		}),
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}), Logger: cfg.Logger,
 	})

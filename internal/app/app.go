@@ -236,7 +236,9 @@ func (w *Worker) startSchedules(cfg WorkerConfig, rdb redis.UniversalClient) {
 	}
 	s := schedule.NewScheduler(schedule.Config{
 		Redis: rdb, Entries: cfg.Schedules, Logger: cfg.Logger,
-		Ledger: deadletter.New(deadletter.Config{Redis: rdb, Retention: cfg.Worker.Retention, Interval: cfg.Interval}),
+		Ledger: deadletter.New(deadletter.Config{
+			Redis: rdb, Retention: cfg.Worker.Retention, Interval: cfg.Interval, PayloadKeys: cfg.Worker.PayloadKeys,
+		}),
 	})
 	s.Start()
 	w.onStop("schedules", func() error { s.Stop(); return nil })

@@ -161,6 +161,7 @@ func (w *Worker) startOutbox(cfg WorkerConfig, rdb redis.UniversalClient, reg pr
 	}
 	b, err := openOutbox(cfg.Outbox, enqueue.Config{
 		RedisURL: cfg.RedisURL, Retention: cfg.Worker.Retention, Confirm: cfg.Worker.Confirm, Interval: cfg.Interval,
+		PayloadKeys: cfg.Worker.PayloadKeys,
 	}, known, rdb, reg, cfg.Logger.With().Str("component", "outbox").Logger())
 	if err != nil {
 		return err

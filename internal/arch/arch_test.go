@@ -94,6 +94,7 @@ var levels = [][]string{
 	{"enqueue", "internal/redishealth"},
 	{"tasks/ledger"},
 	{"tasks/record", "internal/samples"},
+	{"tasks/seal"},
 	{"tasks"},
 	{"ecpay", "ecpay/ecpaytest", "internal/asynqx/asynqxtest", "internal/dbtest", "internal/redistest"},
 	{"internal/asynqx"},
@@ -133,10 +134,10 @@ func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 	t.Parallel()
 	for path, allowed := range map[string][]string{
 		// what a shop backend gets
-		"enqueue": {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"enqueue": {"tasks", "tasks/ledger", "tasks/record", "tasks/seal", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 		"enqueue/outbox": {"enqueue", "tasks", "tasks/ledger", "tasks/record",
-			"ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
-		"tasks/ledger":       {"tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+			"tasks/seal", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+		"tasks/ledger":       {"tasks", "tasks/record", "tasks/seal", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 		"tasks/record":       {"tasks", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 		"tasks":              {"ecpay", "internal/exactjson", "internal/redisx"},
 		"ecpay":              nil,
@@ -149,10 +150,12 @@ func TestWhatIsImportedByOthersBringsLittleOfOurs(t *testing.T) {
 		"internal/redisx":    nil,
 		"internal/web":       nil,
 		"worker": {"worker/gate", "worker/merchants", "worker/deadletter", "enqueue", "tasks", "tasks/ledger",
-			"tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/clean", "internal/asynqx"},
-		"worker/gate": {"tasks", "tasks/ledger", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+			"tasks/record", "tasks/seal", "ecpay", "internal/exactjson", "internal/redisx", "internal/clean", "internal/asynqx"},
+		"worker/gate": {
+			"tasks", "tasks/ledger", "tasks/record", "tasks/seal", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx",
+		},
 		"worker/merchants": {"worker/gate", "tasks", "tasks/ledger", "tasks/record",
-			"ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
+			"tasks/seal", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 		"internal/redishealth": {"tasks", "tasks/record", "ecpay", "internal/exactjson", "internal/redisx", "internal/asynqx"},
 	} {
 		p, ok := packages(t)[module+"/"+path]

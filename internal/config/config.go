@@ -25,6 +25,9 @@ type Config struct {
 	RedisPool, RedisIdle                  int
 	RedisIdleTimeout, RedisLoadingTimeout time.Duration
 
+	PayloadKeyFile   string
+	PayloadPlaintext bool
+
 	ECPayURL string
 
 	ConfirmReplicas int

@@ -31,7 +31,7 @@ func (c *Config) SecretFiles() []SecretFile {
 
 // PageSecretFiles are those that a dashboard reads.
 func (c *Config) PageSecretFiles() []SecretFile {
-	list := []SecretFile{{"ECPAYQ_REDIS_URL_FILE", c.RedisURLFile}}
+	list := []SecretFile{{"ECPAYQ_REDIS_URL_FILE", c.RedisURLFile}, {"ECPAYQ_PAYLOAD_KEY_FILE", c.PayloadKeyFile}}
 	if f, err := readYAML(c.File); err == nil && f.holdsSecrets() {
 		list = append(list, SecretFile{"ECPAYQ_CONFIG", c.File})
 	}

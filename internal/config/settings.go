@@ -73,6 +73,11 @@ func producerSettings() []Setting {
 			"least time between two requests of a merchant, by all workers together; a backlog is spread along it (0s: none)",
 			func(c *Config) any { return &c.MerchantInterval },
 		},
+		{"payload-key-file", "ECPAYQ_PAYLOAD_KEY_FILE", "", Producer,
+			"file of the keys that seal data of buyers in Redis: the first seals, all open; ecpayq keys rotate makes it",
+			func(c *Config) any { return &c.PayloadKeyFile }},
+		{"payload-plaintext", "ECPAYQ_PAYLOAD_PLAINTEXT", "false", Producer,
+			"store data of buyers readable in Redis, where there is no key", func(c *Config) any { return &c.PayloadPlaintext }},
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/web"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -46,6 +47,8 @@ type Config struct {
 	// Retention, FinishTTL and Interval are those of [deadletter.Config].
 	Retention, FinishTTL time.Duration
 	Interval             func(merchantID string) time.Duration
+	// PayloadKeys are those of [deadletter.Config].
+	PayloadKeys *seal.Ring
 	// Logger gets a line for each login and each error.
 	Logger zerolog.Logger
 	// Now is the clock of sessions. Defaults to [time.Now].
@@ -105,7 +108,7 @@ func New(cfg Config) (*Dashboard, error) {
 	d := &Dashboard{
 		cfg: cfg, rdb: cfg.Redis, store: ledger.New(cfg.Redis, cfg.Retention, time.Now), reader: record.NewReader(cfg.Redis),
 		ledger: deadletter.New(deadletter.Config{Redis: cfg.Redis,
-			Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval}),
+			Retention: cfg.Retention, FinishTTL: cfg.FinishTTL, Interval: cfg.Interval, PayloadKeys: cfg.PayloadKeys}),
 		merchants: merchants.New(cfg.Redis), egress: gate.NewEgress(cfg.Redis, cfg.Egress, 0),
 		queues: asynqx.NewInspector(cfg.Redis), sessions: newSessions(cfg.Users, cfg.Now),
 		room: newRoom(roomSlots, 0, roomEach, roomLine, roomCrowd), files: map[string]*monFile{}, memory: &memoryReader{rdb: cfg.Redis},

@@ -153,7 +153,9 @@ func (d *Dashboard) letterPage(w http.ResponseWriter, r *http.Request) {
 	default:
 		data.Letter = &row{letter, d.meaning(letter, langOf(r))}
 		data.Payload = mask(letter.Type, letter.Payload)
-		data.Fields, _, _ = object(letter.Payload)
+		if letter.SealedBy == "" {
+			data.Fields, _, _ = object(letter.Payload)
+		}
 		since = time.Since(letter.DiedAt) + 24*time.Hour
 	}
 	for e, err := range d.ledger.Audit(ctx, deadletter.AuditFilter{NewerThan: since}) {

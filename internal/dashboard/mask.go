@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 )
 
 // shown reports whether the value of a field is a number of an invoice or an order, a
@@ -27,6 +28,9 @@ var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 // mask shows a payload or result in one line: the names of its fields, and the
 // values of [shown] only.
 func mask(_ string, payload []byte) string {
+	if key, sealed := seal.KeyOf(payload); sealed {
+		return "(sealed with the payload key " + key + ")"
+	}
 	names, fields, err := object(payload)
 	if err != nil {
 		return fmt.Sprintf("(%d bytes that are no JSON object)", len(payload))

@@ -73,7 +73,7 @@ type LineResult struct {
 // what was read before is stored, and answered, all the same.
 func (b *Batch) Run(ctx context.Context) iter.Seq[LineResult] {
 	return func(yield func(LineResult) bool) {
-		b.in = bufio.NewReaderSize(b.In, 256<<10)
+		b.in = bufio.NewReaderSize(b.In, MaxSize+len("\r\n")) // readLine reads no line in parts
 		gone := false
 		tell := func(r LineResult) bool {
 			gone = gone || !yield(r)

@@ -40,6 +40,7 @@ const (
 	TooLarge      Kind = "too-large"
 	NoIntent      Kind = "no-intent"
 	NoMerchant    Kind = "no-merchant"
+	NoKey         Kind = "no-key"
 	Differs       Kind = "differs"
 	databaseError Kind = "database"
 	redisError    Kind = "redis"
@@ -47,7 +48,7 @@ const (
 
 // Kinds are those of rows.
 func Kinds() []Kind {
-	return []Kind{InvalidJSON, InvalidField, TooLarge, NoIntent, NoMerchant, Differs}
+	return []Kind{InvalidJSON, InvalidField, TooLarge, NoIntent, NoMerchant, NoKey, Differs}
 }
 
 // wrong is why a row is no intent that can be stored.
@@ -131,9 +132,14 @@ func textTime(text string) (time.Time, error) { return time.Parse(time.RFC3339, 
 // judge says what is wrong with a row whose intent was taken to Redis; done means that Redis has it.
 func judge(r enqueue.Result) (w *wrong, done bool) {
 	var invalid *ecpay.ValidationError
+	var keyless *enqueue.NoKeyError
 	switch {
 	case errors.As(r.Err, &invalid):
 		return wrongIntent(r.Err), false
+	case errors.As(r.Err, &keyless):
+		return &wrong{NoKey, record.Text{En: keyless.Error(), Zh: keyless.ZhTW()}.And(record.Text{
+			En: "then run ecpayq outbox retry", Zh: "之後執行 ecpayq outbox retry",
+		})}, false
 	case r.Err != nil: // Redis, or a remnant that workers clear away: the row stays as it is
 		return nil, false
 	case r.Receipt.Duplicate && len(r.Receipt.Differs) > 0:

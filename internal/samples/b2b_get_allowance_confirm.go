@@ -1,8 +1,6 @@
 package samples
 
 import (
-	"fmt"
-
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
 )
@@ -11,14 +9,12 @@ var b2bGetAllowanceConfirm = Sample{
 	Type: "b2b:get_allowance_confirm", Queue: "query", Path: "/B2BInvoice/GetAllowanceConfirm",
 	Command: "b2b-get-allowance-confirm", Alias: "get-allowance-confirm",
 	Flags:   []string{"merchant-id", "allowance-no", "until-confirmed"},
-	Subject: func(_ string, n int) string { return fmt.Sprintf("26030100%08d", n) },
+	Subject: allowances(0),
 	Cases: []Case{{
 		Name: "allowance query", RtnCode: 1,
 		Payload: func(a At) tasks.Payload {
 			return &tasks.B2BGetAllowanceConfirm{MerchantID: a.MerchantID, AllowanceNo: a.Subject}
 		},
-		Stage: func(f *ecpaytest.Server, a At) error {
-			return f.StageAllowance(ecpaytest.Allowance{MerchantID: a.MerchantID, AllowanceNo: a.Subject})
-		},
+		Stage: stageAllowance(ecpaytest.Allowance{}),
 	}},
 }

@@ -13,10 +13,10 @@ var b2bInvalid = Sample{
 	Effects: []string{ecpaytest.EffectVoided},
 	Refusal: ecpaytest.CodeBadReason,
 	Cases: []Case{{
-		Name: "void", Stage: stageInvoice(false), Effect: ecpaytest.EffectVoided, RtnCode: 1,
+		Name: "void", Stage: stageInvoice(ecpaytest.Invoice{}), Effect: ecpaytest.EffectVoided, RtnCode: 1,
 		Payload: func(a At) tasks.Payload {
 			return &tasks.B2BInvalid{MerchantID: a.MerchantID, InvoiceNumber: a.Subject, InvoiceDate: a.Date, Reason: "r"}
 		},
-		Column: "Void", Outcomes: asked(Rejected),
+		Title: "Void", Outcomes: asked(Rejected),
 	}},
 }

@@ -13,10 +13,10 @@ var b2bInvalidConfirm = Sample{
 	Effects: []string{ecpaytest.EffectVoidConfirmed},
 	Refusal: ecpaytest.CodeNoSuchInvoice,
 	Cases: []Case{{
-		Name: "void confirm", Stage: stageInvoice(true), Effect: ecpaytest.EffectVoidConfirmed, RtnCode: 1,
+		Name: "void confirm", Stage: stageInvoice(ecpaytest.Invoice{Voided: true}), Effect: ecpaytest.EffectVoidConfirmed, RtnCode: 1,
 		Payload: func(a At) tasks.Payload {
 			return &tasks.B2BInvalidConfirm{MerchantID: a.MerchantID, InvoiceNumber: a.Subject, InvoiceDate: a.Date}
 		},
-		Column: "Confirm of a void", Outcomes: asked(NotFound),
+		Title: "Confirm of a void", Outcomes: asked(NotFound),
 	}},
 }

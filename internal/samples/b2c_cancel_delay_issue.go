@@ -21,14 +21,14 @@ var b2cCancelDelayIssue = Sample{
 	Cases: []Case{
 		{
 			Name: "cancel", Payload: cancel(true), Stage: stageDelayed(0), Effect: ecpaytest.EffectCancelled, RtnCode: 1,
-			Column: "Cancel", Outcomes: map[Aftermath]string{
+			Title: "Cancel", Outcomes: map[Aftermath]string{
 				Recorded: Done, Landed: DoneSentAgainAsked, Absent: DoneSentAgain, Late: DoneSentAgain,
 				LandedRefused: Ambiguous, AbsentRefused: Ambiguous, AbsentUnknown: Ambiguous,
 			},
 		},
 		{
 			Name: "cancel, nothing to ask", Payload: cancel(false), Stage: stageDelayed(0), Effect: ecpaytest.EffectCancelled, RtnCode: 1,
-			Column: "Cancel, no RelateNumber", Outcomes: map[Aftermath]string{
+			Title: "Cancel, no RelateNumber", Outcomes: map[Aftermath]string{
 				Recorded: Done, Landed: Ambiguous, Absent: DoneSentAgain, Late: DoneSentAgain,
 				LandedRefused: Ambiguous, AbsentRefused: Ambiguous, AbsentUnknown: Ambiguous,
 			},

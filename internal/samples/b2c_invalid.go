@@ -19,11 +19,7 @@ var b2cInvalid = Sample{
 		Payload: func(a At) tasks.Payload {
 			return &tasks.B2CInvalid{MerchantID: a.MerchantID, InvoiceNo: a.Subject, InvoiceDate: a.Date, Reason: "r"}
 		},
-		Stage: func(f *ecpaytest.Server, a At) error {
-			return f.StageDelayed(ecpaytest.Delayed{
-				MerchantID: a.MerchantID, Tsr: "T" + a.Subject, RelateNumber: a.RelateNumber, Issued: true, InvoiceNo: a.Subject, InvoiceDate: a.Date,
-			})
-		},
-		Column: "Void, B2C", Outcomes: asked(Rejected),
+		Stage: stageB2CInvoice,
+		Title: "Void, B2C", Outcomes: asked(Rejected),
 	}},
 }

@@ -17,21 +17,21 @@ var b2cTriggerIssue = Sample{
 	Cases: []Case{
 		{
 			Name: "trigger at once", Payload: trigger(true, new(0)), Stage: stageDelayed(0), Effect: ecpaytest.EffectIssued,
-			RtnCode: 4000004, Column: "Trigger, DelayDay 0", Outcomes: asked(NotFound),
+			RtnCode: 4000004, Title: "Trigger, DelayDay 0", Outcomes: asked(NotFound),
 		},
 		// An invoice that is scheduled cannot be seen before the day of its issue.
 		{
 			Name: "trigger with delay", Payload: trigger(true, new(3)), Stage: stageDelayed(3), Effect: ecpaytest.EffectScheduled,
-			RtnCode: 4000003, Column: "Trigger, DelayDay 3", Outcomes: always(Held),
+			RtnCode: 4000003, Title: "Trigger, DelayDay 3", Outcomes: always(Held),
 		},
 		// Not knowing the day, nobody can wait for it.
 		{
 			Name: "trigger, delay unknown", Payload: trigger(true, nil), Stage: stageDelayed(3), Effect: ecpaytest.EffectScheduled,
-			RtnCode: 4000003, Column: "Trigger, DelayDay not given", Outcomes: always(Ambiguous),
+			RtnCode: 4000003, Title: "Trigger, DelayDay not given", Outcomes: always(Ambiguous),
 		},
 		{
 			Name: "trigger, nothing to ask", Payload: trigger(false, new(0)), Stage: stageDelayed(0), Effect: ecpaytest.EffectIssued,
-			RtnCode: 4000004, Column: "Trigger, no RelateNumber", Outcomes: always(Ambiguous),
+			RtnCode: 4000004, Title: "Trigger, no RelateNumber", Outcomes: always(Ambiguous),
 		},
 	},
 }

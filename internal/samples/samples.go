@@ -7,13 +7,15 @@ package samples
 import (
 	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
-// table has a line for every file of a sample. The draws of the simulation and the columns
+// table has a line for every file of a sample. The draws of the simulation and the rows
 // of the README's table of troubles follow its order.
 func table() []Sample {
 	return []Sample{
@@ -23,6 +25,18 @@ func table() []Sample {
 		b2bInvalidConfirm,
 		b2bGetAllowanceConfirm,
 		b2cInvalid,
+		b2cAllowanceInvalid,
+		b2bIssueConfirm,
+		b2bReject,
+		b2bRejectConfirm,
+		b2bAllowanceConfirm,
+		b2bCancelAllowance,
+		b2bCancelAllowanceConfirm,
+		b2cIssue,
+		b2cAllowance,
+		b2cAllowanceByCollegiate,
+		b2cInvoiceNotify,
+		b2bNotify,
 	}
 }
 
@@ -39,11 +53,15 @@ type Sample struct {
 	Effects []string
 	// NamesSubject means that ECPay's answer says what it is about.
 	NamesSubject bool
+	// Nameless means that the answer to the question about it does not.
+	Nameless bool
 	// Refusal is a code by which ECPay refuses a write for good.
 	Refusal int
 	// Answers say what one attempt makes of an answer, by its row in the table of
 	// worker/answers_test.go or by the row's kind, where that is not what the row says.
 	Answers map[string]Answer
+	// Others do at ECPay what a person may do to the subject by other means, nil for nothing of the kind.
+	Others func(*ecpaytest.Server, At) error
 	// Cases are the ways in which it is wanted, the usual one first.
 	Cases []Case
 }
@@ -64,9 +82,9 @@ type Case struct {
 	Effect string
 	// RtnCode is that of its success.
 	RtnCode int64
-	// Column is what the table of troubles calls a write, and Outcomes are what becomes
+	// Title is what the table of troubles calls a write, and Outcomes are what becomes
 	// of it.
-	Column   string
+	Title    string
 	Outcomes map[Aftermath]string
 }
 
@@ -133,21 +151,52 @@ func Named(name string) Case {
 // Row is the row of the case's type.
 func (c Case) Row() tasks.Type { return tasks.TypeOf(c.Payload(At{})) }
 
-// Question is the name of the query by which an unanswered write is found out, empty where
+// Questions are the names of the queries by which an unanswered write is found out, none where
 // nothing is known to ask by.
-func (c Case) Question() string {
-	if ask := tasks.AskOf(c.Payload(At{}), false); ask != nil {
-		return ask.Request.Operation().Name
+func (c Case) Questions() []string {
+	p := c.Payload(At{})
+	if ask := tasks.AskOf(p, false); ask != nil {
+		return []string{ask.Request.Operation().Name}
 	}
-	return ""
+	if compare := tasks.CompareOf(p); compare != nil {
+		return []string{compare.List.Operation().Name, compare.Whole.Operation().Name}
+	}
+	return nil
 }
 
-// Args is the command line that enqueues the case, after the word enqueue.
-func (c Case) Args(a At) []string {
+// AllQuestions are those, and the queries that show what excludes the write.
+func (c Case) AllQuestions() []string {
+	names := c.Questions()
+	if ask := tasks.AskOf(c.Payload(At{}), false); ask != nil {
+		for _, bar := range ask.Bars {
+			names = append(names, bar.Request.Operation().Name)
+		}
+	}
+	return names
+}
+
+// Looks reports whether a worker looks at what is there before it sends the write.
+func (c Case) Looks() bool { return tasks.CompareOf(c.Payload(At{})) != nil }
+
+// Args is the command line that enqueues the case, after the word enqueue. Where fields have no flags,
+// all of it is in a file in dir, which is called for once.
+func (c Case) Args(a At, dir func() string) []string {
 	args := []string{c.Command}
-	v := reflect.ValueOf(c.Payload(a)).Elem()
+	p := c.Payload(a)
+	v := reflect.ValueOf(p).Elem()
 	for i := range v.NumField() {
-		if f := v.Field(i); !f.IsZero() {
+		switch f := v.Field(i); {
+		case f.Kind() == reflect.Slice || f.Kind() == reflect.Struct:
+			data, err := tasks.Encode(p)
+			file := filepath.Join(dir(), "data.json")
+			if err == nil {
+				err = os.WriteFile(file, data, 0o600)
+			}
+			if err != nil {
+				panic(err)
+			}
+			args = append(args, "--data="+file)
+		case !f.IsZero():
 			args = append(args, fmt.Sprintf("--%s=%v", tasks.FlagName(v.Type().Field(i).Name), reflect.Indirect(f)))
 		}
 	}

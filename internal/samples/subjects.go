@@ -14,6 +14,11 @@ func numbers(letters string, first int) func(string, int) string {
 	return func(_ string, n int) string { return fmt.Sprintf("%s%08d", letters, first+n) }
 }
 
+// allowances has a hundred million allowance numbers of its own for each operation.
+func allowances(operation int) func(string, int) string {
+	return func(_ string, n int) string { return fmt.Sprintf("260301%02d%08d", operation, n) }
+}
+
 // stageDelayed stages a delayed invoice that waits for its trigger.
 func stageDelayed(days int) func(*ecpaytest.Server, At) error {
 	return func(f *ecpaytest.Server, a At) error {
@@ -22,8 +27,26 @@ func stageDelayed(days int) func(*ecpaytest.Server, At) error {
 }
 
 // stageInvoice stages a B2B invoice.
-func stageInvoice(voided bool) func(*ecpaytest.Server, At) error {
+func stageInvoice(as ecpaytest.Invoice) func(*ecpaytest.Server, At) error {
 	return func(f *ecpaytest.Server, a At) error {
-		return f.StageInvoice(ecpaytest.Invoice{MerchantID: a.MerchantID, InvoiceNumber: a.Subject, InvoiceDate: a.Date, Voided: voided})
+		i := as
+		i.MerchantID, i.InvoiceNumber, i.InvoiceDate = a.MerchantID, a.Subject, a.Date
+		return f.StageInvoice(i)
 	}
+}
+
+// stageAllowance stages a B2B allowance.
+func stageAllowance(as ecpaytest.Allowance) func(*ecpaytest.Server, At) error {
+	return func(f *ecpaytest.Server, a At) error {
+		al := as
+		al.MerchantID, al.AllowanceNo = a.MerchantID, a.Subject
+		return f.StageAllowance(al)
+	}
+}
+
+// stageB2CInvoice stages an issued B2C invoice.
+func stageB2CInvoice(f *ecpaytest.Server, a At) error {
+	return f.StageDelayed(ecpaytest.Delayed{
+		MerchantID: a.MerchantID, Tsr: "T" + a.Subject, RelateNumber: a.RelateNumber, Issued: true, InvoiceNo: a.Subject, InvoiceDate: a.Date,
+	})
 }

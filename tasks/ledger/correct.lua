@@ -31,7 +31,7 @@ if ARGV.is_corrected == '1' then
   redis.call('HSETNX', KEYS.task, 'original', r[3] or '')
   redis.call('HSET', KEYS.task, 'payload', ARGV.payload, 'headers', ARGV.headers, 'fix', '1', 'fixed_by', ARGV.nonce)
 end
-if ARGV.denied ~= '' and redis.call('HGET', KEYS.task, 'in_flight') == ARGV.denied then
+if ARGV.denied ~= '' and (redis.call('HGET', KEYS.task, 'in_flight') or '0') == ARGV.denied then
   redis.call('HSET', KEYS.task, 'not_executed', ARGV.denied .. ' ' .. digits(math.min(now, tonumber(ARGV.said_at))))
 end
 return 'ok'

@@ -8,7 +8,7 @@ local function forget_letter(key)
 end
 -- Removes from a record what it says of a write that is not accounted for.
 local function forget_write(key)
-  redis.call('HDEL', key, 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats', 'not_executed')
+  redis.call('HDEL', key, 'in_flight', 'sent_at', 'marked', 'repeated', 'repeats', 'not_executed', 'before')
 end
 -- Removes from a record what it says of the last attempt, or of a person who ended the task.
 local function forget_end(key)

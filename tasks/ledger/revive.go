@@ -297,7 +297,7 @@ func ignoreGone(err error) error {
 // be read go back unchanged.
 func (s *Store) content(l Entry, r *revival) (tasks.Payload, []byte, map[string]string, error) {
 	payload := l.Payload
-	p, err := tasks.Decode(l.Type, l.Headers, payload)
+	p, err := s.keys.Decode(l.ID, l.Type, l.Headers, payload)
 	if r.Correct != nil && !r.claimed {
 		if p, err = r.Correct(l); err != nil {
 			return nil, nil, nil, err
@@ -308,7 +308,7 @@ func (s *Store) content(l Entry, r *revival) (tasks.Payload, []byte, map[string]
 		if tasks.ID(p) != l.ID {
 			return nil, nil, nil, fmt.Errorf("%w (%s)", ErrOtherID, tasks.ID(p))
 		}
-		if payload, err = tasks.Encode(p); err != nil {
+		if payload, err = s.keys.Encode(p); err != nil {
 			return nil, nil, nil, err
 		}
 	}
@@ -329,8 +329,11 @@ func (s *Store) correct(ctx context.Context, l Entry, payload []byte, headers ma
 		return "", fmt.Errorf("store correction: %w", err)
 	}
 	args := correctArgs{ID: l.ID, Died: died(l), IsCorrected: r.Correct != nil, Payload: payload, Headers: h, Clock: s.now(), Nonce: r.nonce}
-	if r.NotExecuted && !l.InFlight.IsZero() {
-		args.Denied = strconv.FormatInt(l.InFlight.UnixMilli(), 10)
+	if r.NotExecuted {
+		args.Denied = "0" // a write whose mark is lost
+		if !l.InFlight.IsZero() {
+			args.Denied = strconv.FormatInt(l.InFlight.UnixMilli(), 10)
+		}
 		if args.SaidAt, err = s.Now(ctx); err != nil {
 			return "", err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 )
 
 // Store moves dead tasks between asynq and the ledger. It is safe for concurrent
@@ -24,6 +25,7 @@ type Store struct {
 	retention time.Duration
 	now       func() time.Time
 	spread    *tasks.Spread
+	keys      *seal.Ring
 }
 
 // New returns a Store that uses rdb and never closes it. retention is that
@@ -39,5 +41,12 @@ func New(rdb redis.UniversalClient, retention time.Duration, now func() time.Tim
 // returns s.
 func (s *Store) Spread(spread *tasks.Spread) *Store {
 	s.spread = spread
+	return s
+}
+
+// PayloadKeys makes payloads that are sealed readable, and those that are corrected sealed, and returns
+// s.
+func (s *Store) PayloadKeys(keys *seal.Ring) *Store {
+	s.keys = keys
 	return s
 }

@@ -14,7 +14,8 @@ const (
 	FieldInFlight   = "in_flight"    // a write went out at this time and nothing is proven since
 	FieldSentAt     = "sent_at"      // the same time by the clock that stamped it: two clocks guard the fence
 	FieldMarked     = "marked"       // the attempt that sent it
-	FieldDenied     = "not_executed" // "IN_FLIGHT AT": of that write a person said then that it did not happen
+	FieldBefore     = "before"       // what ECPay showed of the subject before that write, see tasks.Comparison
+	FieldDenied     = "not_executed" // "IN_FLIGHT AT": a person said then that it did not happen, 0 for one whose mark is lost
 	FieldRepeated   = "repeated"     // how often a write was sent again with an earlier one unanswered
 	FieldRepeats    = "repeats"      // the attempt that did so last
 	FieldSince      = "since"        // when the budget's clock began
@@ -44,16 +45,17 @@ const deathPrefix = "d_"
 // Fields that only a dead letter has: with them the task can be run again when
 // asynq has forgotten it.
 const (
-	FieldType     = "type"     // asynq's type name
-	FieldQueue    = "queue"    // asynq's queue
-	FieldPayload  = "payload"  // as it was, whatever the bytes
-	FieldHeaders  = "headers"  // JSON
-	FieldDied     = "died"     // when
-	FieldBy       = "by"       // ByWorker, BySweeper or [ByHand]
-	FieldLastErr  = "last_err" // what asynq said, of tasks whose worker said nothing
-	FieldFix      = "fix"      // 1 while the payload is a correction that was not run yet
-	FieldOriginal = "original" // the payload before it was corrected
-	FieldUnsure   = "unsure"   // token of a sweep that is not finished with the letter
+	FieldType     = "type"         // asynq's type name
+	FieldQueue    = "queue"        // asynq's queue
+	FieldPayload  = "payload"      // as it was, whatever the bytes
+	FieldHeaders  = "headers"      // JSON
+	FieldDied     = "died"         // when
+	FieldBy       = "by"           // ByWorker, BySweeper or [ByHand]
+	FieldLastErr  = "last_err"     // what asynq said, of tasks whose worker said nothing
+	FieldFix      = "fix"          // 1 while the payload is a correction that was not run yet
+	FieldOriginal = "original"     // the payload before it was corrected
+	FieldBase     = "base_payload" // the payload before a correction that may be taken back
+	FieldUnsure   = "unsure"       // token of a sweep that is not finished with the letter
 	FieldPriorTTL = "prior_ttl"
 	FieldUnbegun  = "unbegun" // the death of a task that a person stopped before it was ever begun
 	FieldRevived  = "revived" // the death after which a replay of the task was begun

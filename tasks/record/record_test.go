@@ -33,7 +33,7 @@ func TestKeysOfOneMerchantShareASlot(t *testing.T) {
 		"b2b.invalid.2000132.VG1.2026":     "{2000132}",
 		"by other means":                   "{-}",
 		"b2c.trigger_issue.{x}.T1":         "{-}",
-		"b2c.issue.2000132.T1":             "{-}",
+		"b2c.issue_it.2000132.T1":          "{-}",
 		"b2c.trigger_issue.~7D.T1":         "{-}",
 		"":                                 "{-}",
 		"b2c.trigger_issue.20~2E32.{evil}": "{20.32}",

@@ -234,7 +234,9 @@ func (q TaskQuery) wants(t Task) bool {
 	typ, _ := tasks.ByName(t.Type)
 	subject := typ.SubjectOf(t.ID)
 	for _, n := range q.Fields {
-		if !slices.ContainsFunc(n.Names, func(name string) bool { return fields[name] == n.Value || subject[name] == n.Value }) {
+		if !slices.ContainsFunc(n.Names, func(name string) bool {
+			return fields[name] == n.Value || subject[name] == n.Value || typ.AnyCase && strings.EqualFold(subject[name], n.Value)
+		}) {
 			return false
 		}
 	}

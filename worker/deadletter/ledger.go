@@ -25,6 +25,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 )
 
 // Config configures a [Ledger].
@@ -39,6 +40,9 @@ type Config struct {
 	// Interval is the spacing of a merchant's requests, along which replayed tasks are
 	// given times. Defaults to 200 ms for all; 0 is none.
 	Interval func(merchantID string) time.Duration
+	// PayloadKeys open and seal payloads with data of buyers; nil for none. Without them such letters are
+	// listed, resolved and replayed as they are, and cannot be corrected.
+	PayloadKeys *seal.Ring
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -49,6 +53,7 @@ type Ledger struct {
 	store     *ledger.Store
 	finishTTL time.Duration
 	retention time.Duration
+	keys      *seal.Ring
 }
 
 // New returns a Ledger.
@@ -65,10 +70,10 @@ func New(cfg Config) *Ledger {
 	if cfg.Interval == nil {
 		cfg.Interval = tasks.Every(tasks.DefaultInterval)
 	}
-	store := ledger.New(cfg.Redis, cfg.Retention, cfg.Now).Spread(tasks.NewSpread(cfg.Interval))
+	store := ledger.New(cfg.Redis, cfg.Retention, cfg.Now).Spread(tasks.NewSpread(cfg.Interval)).PayloadKeys(cfg.PayloadKeys)
 	return &Ledger{
 		rdb: cfg.Redis, store: store,
-		finishTTL: cfg.FinishTTL, retention: cfg.Retention,
+		finishTTL: cfg.FinishTTL, retention: cfg.Retention, keys: cfg.PayloadKeys,
 	}
 }
 
@@ -109,8 +114,12 @@ type Letter struct {
 	// Corrected means that the payload is a correction that was not run yet.
 	Corrected bool `json:"corrected,omitempty"`
 
-	// Payload, Original (before it was corrected) and Headers are as stored. Their
-	// JSON form is that of [Letter.Full].
+	// SealedBy is the id of the key with which Payload is sealed, where it is not among
+	// Config.PayloadKeys.
+	SealedBy string `json:"sealed_by,omitempty"`
+
+	// Payload, Original (before it was corrected) and Headers are as stored, and what is sealed is
+	// opened where its key is there. Their JSON form is that of [Letter.Full].
 	Payload  []byte            `json:"-"`
 	Original []byte            `json:"-"`
 	Headers  map[string]string `json:"-"`
@@ -154,16 +163,32 @@ func (l Letter) Full() FullLetter {
 
 func isJSON(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
 
-func newLetter(l ledger.Entry, state string) Letter {
-	out := Letter{
-		ID: l.ID, Type: l.Type, Queue: l.Queue, Kind: l.Death.Kind, HTTPStatus: l.Death.HTTPStatus, TransCode: l.Death.TransCode,
-		RtnCode: l.Death.RtnCode, RtnMsg: l.Death.RtnMsg, Reason: l.Death.Reason.En, ReasonZh: l.Death.Reason.Zh,
-		Attempts: l.Attempts, State: state, By: l.By,
-		DiedAt: l.Died.In(ecpay.Taipei), FirstAt: record.TimeOrNil(l.First),
-		LastAt: record.TimeOrNil(l.Last), InFlightAt: record.TimeOrNil(l.InFlight),
-		LastError: l.LastErr, Corrected: l.Corrected, Payload: l.Payload, Original: l.Original, Headers: l.Headers,
+// opened is what is stored for a task, opened where it can be, and the id of the key that is missing.
+func (l *Ledger) opened(e ledger.Entry, stored []byte) (payload []byte, sealedBy string) {
+	payload, err := l.keys.Open(e.ID, e.Type, stored)
+	if missing := (*seal.KeyError)(nil); errors.As(err, &missing) {
+		sealedBy = missing.Key
 	}
-	if owner := record.Owner(l.ID); owner != record.NoOwner {
+	if err != nil {
+		return stored, sealedBy
+	}
+	return payload, ""
+}
+
+func (l *Ledger) letter(e ledger.Entry, state string) Letter {
+	payload, sealedBy := l.opened(e, e.Payload)
+	out := Letter{
+		ID: e.ID, Type: e.Type, Queue: e.Queue, Kind: e.Death.Kind, HTTPStatus: e.Death.HTTPStatus, TransCode: e.Death.TransCode,
+		RtnCode: e.Death.RtnCode, RtnMsg: e.Death.RtnMsg, Reason: e.Death.Reason.En, ReasonZh: e.Death.Reason.Zh,
+		Attempts: e.Attempts, State: state, By: e.By,
+		DiedAt: e.Died.In(ecpay.Taipei), FirstAt: record.TimeOrNil(e.First),
+		LastAt: record.TimeOrNil(e.Last), InFlightAt: record.TimeOrNil(e.InFlight),
+		LastError: e.LastErr, Corrected: e.Corrected, Payload: payload, SealedBy: sealedBy, Headers: e.Headers,
+	}
+	if e.Original != nil {
+		out.Original, _ = l.opened(e, e.Original)
+	}
+	if owner := record.Owner(e.ID); owner != record.NoOwner {
 		out.MerchantID = owner
 	}
 	advice := Advice(out)
@@ -220,7 +245,7 @@ func (l *Ledger) read(ctx context.Context, ids []string, live bool) ([]Letter, e
 		if live {
 			state = liveState(states[i], r.State)
 		}
-		letters = append(letters, newLetter(r, state))
+		letters = append(letters, l.letter(r, state))
 	}
 	return letters, nil
 }
@@ -314,7 +339,7 @@ func (l *Ledger) resolve(
 		return "", err
 	}
 	doneTTL, recordTTL := l.finishTTL, l.finishTTL
-	if p, err := tasks.Decode(letter.Type, letter.Headers, letter.Payload); err == nil && !tasks.WantedOnce(p) {
+	if p, err := l.keys.Decode(letter.ID, letter.Type, letter.Headers, letter.Payload); err == nil && !tasks.WantedOnce(p) {
 		// The same question may be asked again tomorrow: there is no marker by which
 		// a sweep would know it, so the ledger lets go last.
 		doneTTL, recordTTL = 0, l.retention

@@ -34,7 +34,7 @@ func (s *Sweeper) findOrphans(ctx context.Context, token string, r *Report) erro
 	if err != nil {
 		return fmt.Errorf("read clock: %w", err)
 	}
-	nodes, err := s.nodes(ctx)
+	nodes, err := nodesOf(ctx, s.rdb, s.cfg.Queues)
 	if err != nil {
 		return err
 	}
@@ -57,13 +57,13 @@ type node struct {
 // name is that of the node's place in the search.
 func (n *node) name() string { return strings.Join(n.queues, " ") }
 
-func (s *Sweeper) nodes(ctx context.Context) ([]*node, error) {
-	topology := redisx.TopologyOf(s.rdb)
+func nodesOf(ctx context.Context, rdb redis.UniversalClient, queues []string) ([]*node, error) {
+	topology := redisx.TopologyOf(rdb)
 	if !topology.Cluster() {
-		return []*node{{s.rdb, s.cfg.Queues}}, nil
+		return []*node{{rdb, queues}}, nil
 	}
 	var nodes []*node
-	for _, q := range s.cfg.Queues {
+	for _, q := range queues {
 		master, err := topology.MasterOf(ctx, asynqx.Key(q, "archived"))
 		if err != nil {
 			return nil, fmt.Errorf("find node of queue %s: %w", q, err)

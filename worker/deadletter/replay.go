@@ -16,6 +16,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 )
 
 // ReplayOptions is how to replay.
@@ -55,7 +56,7 @@ func (o ReplayOptions) what() string {
 func (l *Ledger) Replay(ctx context.Context, id string, o ReplayOptions) (ledger.ActResult, error) {
 	r := ledger.Revival{Died: o.Died, Unnamed: o.Unnamed, NotExecuted: o.NotExecuted, DryRun: o.DryRun}
 	if len(o.Set) > 0 {
-		r.Correct = func(letter ledger.Entry) (tasks.Payload, error) { return corrected(letter, o.Set) }
+		r.Correct = func(letter ledger.Entry) (tasks.Payload, error) { return corrected(l.keys, letter, o.Set) }
 	}
 	r.Before = func(ctx context.Context, _ ledger.Entry) error {
 		return l.store.Audit(ctx, ledger.AuditEntry{Who: o.By, What: o.what(), ID: id, Note: o.Note, Fields: slices.Sorted(maps.Keys(o.Set))})
@@ -70,6 +71,8 @@ type SetError struct {
 	Field string
 	// Wrong is what is wrong with the field, nil where it makes the payload larger than may be.
 	Wrong *exactjson.Error
+	// Sealed is why the payload cannot be opened, nil where that is not the matter.
+	Sealed *seal.KeyError
 }
 
 // Error implements error.
@@ -78,6 +81,8 @@ func (e *SetError) Error() string { return e.Text }
 // ZhTW is [SetError.Error] in the Chinese of Taiwan.
 func (e *SetError) ZhTW() string {
 	switch {
+	case e.Sealed != nil:
+		return e.Sealed.ZhTW()
 	case e.Field == "":
 		return "已儲存的任務內容無法讀取"
 	case e.Wrong == nil:
@@ -89,10 +94,12 @@ func (e *SetError) ZhTW() string {
 
 // corrected returns the letter's payload with fields set. A value is taken as
 // JSON where the field is no string, and as text otherwise.
-func corrected(letter ledger.Entry, set map[string]string) (tasks.Payload, error) {
-	p, err := tasks.Decode(letter.Type, letter.Headers, letter.Payload)
+func corrected(keys *seal.Ring, letter ledger.Entry, set map[string]string) (tasks.Payload, error) {
+	p, err := keys.Decode(letter.ID, letter.Type, letter.Headers, letter.Payload)
 	if err != nil {
-		return nil, &SetError{Text: "the stored payload cannot be corrected: " + err.Error()}
+		set := &SetError{Text: "the stored payload cannot be corrected: " + err.Error()}
+		errors.As(err, &set.Sealed)
+		return nil, set
 	}
 	b, err := tasks.Encode(p)
 	if err != nil {
@@ -285,5 +292,7 @@ func (f Filter) names(l Letter, o ReplayOptions) bool {
 func isOwn(err error) bool {
 	var invalid *ecpay.ValidationError
 	var set *SetError
-	return errors.As(err, &invalid) || errors.As(err, &set) || errors.Is(err, ledger.ErrOtherID) || errors.Is(err, ledger.ErrNoPayload)
+	var keyless *seal.NoKeyError
+	return errors.As(err, &keyless) || errors.As(err, &invalid) || errors.As(err, &set) ||
+		errors.Is(err, ledger.ErrOtherID) || errors.Is(err, ledger.ErrNoPayload)
 }

@@ -32,7 +32,7 @@ local holds, stale = tonumber(r[8]) or 0, tonumber(r[9]) or 0
 local sent_redis, sent_caller, marked = -1, -1, tonumber(r[10])
 if again and r[14] == ARGV.token then marked = nil end -- by the first execution
 local since_word, about, said = -1, string.match(r[17] or '', '^(%d+) (%d+)$')
-if marked and about == r[10] then since_word = math.max(0, now - said) end
+if about == (r[10] or '0') then since_word = math.max(0, now - said) end
 local undone = false
 if KEYS.undone_by then -- proven, and not only a person's word that it is not needed any more
   undone = string.match(redis.call('GET', KEYS.undone_by) or '', '^%d+$') ~= nil

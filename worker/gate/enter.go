@@ -2,11 +2,15 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // Request is one request of an attempt that wants to go out.
@@ -36,6 +40,8 @@ type Request struct {
 	Write   bool
 	Stamp   time.Time
 	Repeats bool
+	// Before is what is remembered with the mark, see [Gate.Before].
+	Before string
 }
 
 // Rank orders the requests of a merchant.
@@ -92,7 +98,7 @@ type Turn struct {
 func (g *Gate) Enter(ctx context.Context, a Attempt, r Request) (Turn, error) {
 	defer g.since(stepEnter, time.Now())
 	keys := enterKeys{a.Keys.Task, a.Keys.Lock, a.Keys.Pace, a.Keys.Flight}
-	args := enterArgs{Token: a.Token, Clock: r.Now, requestArgs: r.args(a), IsRepeated: r.Repeats}
+	args := enterArgs{Token: a.Token, Clock: r.Now, requestArgs: r.args(a), IsRepeated: r.Repeats, Before: r.Before}
 	if r.Peek || r.Egress.Why != 0 {
 		args.egressState = &egressState{r.Egress.Until, r.Egress.Why, r.Peek}
 	}
@@ -115,4 +121,13 @@ func (r Request) args(a Attempt) requestArgs {
 		Request: a.Token + ":" + r.Name, Interval: r.Interval, InFlight: r.InFlight,
 		Rank: r.Rank, Life: r.Life, IsWrite: r.Write, Stamp: r.Stamp, Scope: r.Scope,
 	}
+}
+
+// Before is the [Request.Before] of the write in flight; empty where it had none.
+func (g *Gate) Before(ctx context.Context, a Attempt) (string, error) {
+	before, err := g.rdb.HGet(ctx, a.Keys.Task, record.FieldBefore).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", fmt.Errorf("read what was there before: %w", err)
+	}
+	return before, nil
 }

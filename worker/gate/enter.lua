@@ -23,6 +23,7 @@ if r[2] then redis.call('HDEL', KEYS.task, 'place', 'place_ahead', 'woken') end
 local fields = {}
 mark(fields, now)
 if #fields > 0 then
+  if ARGV.before ~= '' then fields[#fields + 1], fields[#fields + 2] = 'before', ARGV.before end
   if ARGV.is_repeated == '1' and r[3] ~= ARGV.token then
     for _, v in ipairs({'repeated', (tonumber(r[4]) or 0) + 1, 'repeats', ARGV.token}) do fields[#fields + 1] = v end
   end

@@ -115,7 +115,8 @@ type enterArgs struct {
 	Token string
 	Clock time.Time `unit:"ms"` // the worker's
 	requestArgs
-	IsRepeated bool // an earlier one is still unanswered
+	IsRepeated bool   // an earlier one is still unanswered
+	Before     string // what was there before a write, empty where that is not looked at
 	*egressState
 }
 

@@ -118,7 +118,7 @@ func TestAScrapeCostsTheSameForOneMerchantAndForAThousand(t *testing.T) {
 	}
 	one, oneTrips := cost(1, false)
 	many, manyTrips := cost(1000, false)
-	if most := 132 + len(tasks.Types())*len(record.Kinds()); one != many || one > most { // letters by type and kind
+	if most := 72 + 12*len(tasks.Queues()) + len(tasks.Types())*len(record.Kinds()); one != many || one > most { // letters by type and kind
 		t.Errorf("got %d series for one merchant and %d for 1000, want the same, and %d at most", one, many, most)
 	}
 	// Two for each queue, one for the server, two for the ledger and its tally, four

@@ -1,0 +1,215 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
+)
+
+// StoredPayload is a payload of a type with data of buyers, as it is stored.
+type StoredPayload struct {
+	ID, Type string
+	// Key is the id of the key with which it is sealed, empty where it is readable.
+	Key string
+	// Letter means that it is in the ledger of dead letters, not among asynq's tasks.
+	Letter bool
+	// Active means that a worker runs the task.
+	Active bool
+
+	key, field string // where it is stored
+	text       string // what is stored there
+	payload    []byte
+}
+
+// Payloads yields all payloads of types with data of buyers: those of asynq's tasks, whatever their state,
+// and of dead letters, with what was before a correction. What is stored before the walk begins and
+// stays until its end is yielded, in no order. looked, when not nil, is told of every key of Redis
+// that was looked at. After an error it ends.
+func (l *Ledger) Payloads(ctx context.Context, looked func(n int)) iter.Seq2[StoredPayload, error] {
+	if looked == nil {
+		looked = func(int) {}
+	}
+	return func(yield func(StoredPayload, error) bool) {
+		if l.tasks(ctx, looked, func(p StoredPayload) bool { return yield(p, nil) }, func(err error) { yield(StoredPayload{}, err) }) {
+			l.letters(ctx, looked, yield)
+		}
+	}
+}
+
+// buyersQueues are the queues of types with data of buyers.
+func buyersQueues() []string {
+	var queues []string
+	for _, t := range tasks.Types() {
+		if t.BuyerData && !slices.Contains(queues, t.Queue) {
+			queues = append(queues, t.Queue)
+		}
+	}
+	return queues
+}
+
+// tasks yields those of asynq's tasks, and reports whether more are wanted. A task moves from list to
+// list, and its hash stays: so all hashes are looked for.
+func (l *Ledger) tasks(ctx context.Context, looked func(int), yield func(StoredPayload) bool, failed func(error)) bool {
+	nodes, err := nodesOf(ctx, l.rdb, buyersQueues())
+	if err != nil {
+		failed(err)
+		return false
+	}
+	for _, n := range nodes {
+		for cursor, first := uint64(0), true; first || cursor > 0; first = false {
+			var keys []string
+			if keys, cursor, err = n.Scan(ctx, cursor, asynqx.AllTasks, scanPage).Result(); err != nil {
+				failed(fmt.Errorf("look for tasks: %w", err))
+				return false
+			}
+			looked(scanPage)
+			found, err := l.tasksAt(ctx, n, keys)
+			if err != nil {
+				failed(err)
+				return false
+			}
+			for _, p := range found {
+				if !yield(p) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// tasksAt reads the tasks of some keys of a node. What cannot be read holds no key back.
+func (l *Ledger) tasksAt(ctx context.Context, n *node, keys []string) (found []StoredPayload, err error) {
+	pipe := l.rdb.Pipeline()
+	var ids, at []string
+	var stored []*redis.SliceCmd
+	for _, key := range keys {
+		if queue, id, ok := asynqx.ParseTaskKey(key); ok && slices.Contains(n.queues, queue) {
+			ids, at, stored = append(ids, id), append(at, key), append(stored, pipe.HMGet(ctx, key, "msg", "state"))
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if err := redisx.Exec(ctx, pipe); err != nil {
+		return nil, fmt.Errorf("read tasks: %w", err)
+	}
+	for i, id := range ids {
+		msg, _ := stored[i].Val()[0].(string)
+		state, _ := stored[i].Val()[1].(string)
+		t, err := asynqx.DecodeMessage([]byte(msg))
+		if err != nil {
+			continue
+		}
+		if typ, ok := tasks.ByName(t.Type); ok && typ.BuyerData {
+			key, _ := seal.KeyOf(t.Payload)
+			found = append(found, StoredPayload{
+				ID: id, Type: t.Type, Key: key, Active: state == asynqx.Active, key: at[i], field: "msg", text: msg, payload: t.Payload,
+			})
+		}
+	}
+	return found, nil
+}
+
+// letterFields are those of a record that hold payloads: the one that is run, the one before all
+// corrections, and the one before a correction that may be taken back.
+var letterFields = []string{record.FieldPayload, record.FieldOriginal, record.FieldBase}
+
+func (l *Ledger) letters(ctx context.Context, looked func(int), yield func(StoredPayload, error) bool) {
+	for ids, err := range l.pages(ctx, Filter{}) {
+		if err != nil {
+			yield(StoredPayload{}, err)
+			return
+		}
+		looked(len(ids))
+		var of []string
+		var types []tasks.Type
+		var stored []*redis.SliceCmd
+		pipe := l.rdb.Pipeline()
+		for _, id := range ids {
+			if t, _, err := tasks.ParseID(id); err == nil && t.BuyerData {
+				of, types = append(of, id), append(types, t)
+				stored = append(stored, pipe.HMGet(ctx, record.TaskKey(id), letterFields...))
+			}
+		}
+		if len(of) == 0 {
+			continue
+		}
+		if err := redisx.Exec(ctx, pipe); err != nil {
+			yield(StoredPayload{}, fmt.Errorf("read dead letters: %w", err))
+			return
+		}
+		for i, id := range of {
+			for f, v := range stored[i].Val() {
+				text, _ := v.(string)
+				if text == "" {
+					continue
+				}
+				key, _ := seal.KeyOf([]byte(text))
+				p := StoredPayload{
+					ID: id, Type: types[i].Name, Key: key, Letter: true,
+					key: record.TaskKey(id), field: letterFields[f], text: text, payload: []byte(text),
+				}
+				if !yield(p, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+type (
+	resealKeys struct{ Stored string }
+	resealArgs struct {
+		Field string
+		Was   string
+		Is    []byte
+	}
+)
+
+// reseal writes a field that is as it was read. The task of a worker that runs it is left alone: asynq
+// writes it once more when the attempt ends. Safe to execute twice.
+var reseal = redisx.NewScript[resealKeys, resealArgs, int64](`
+if redis.call('HGET', KEYS.stored, ARGV.field) ~= ARGV.was then return 0 end
+if ARGV.field == 'msg' and redis.call('HGET', KEYS.stored, 'state') == 'active' then return 0 end
+redis.call('HSET', KEYS.stored, ARGV.field, ARGV.is)
+return 1`)
+
+// Reseal seals a payload with the first key, and reports whether it did: not what is sealed with it
+// already, what a worker runs, or what was changed since it was read. An error that
+// [IsUnsealable] is about this one alone.
+func (l *Ledger) Reseal(ctx context.Context, p StoredPayload) (bool, error) {
+	if p.Active {
+		return false, nil
+	}
+	again, err := l.keys.Reseal(p.ID, p.Type, p.payload)
+	if err == nil && again != nil && !p.Letter {
+		again, err = asynqx.WithPayload([]byte(p.text), again)
+	}
+	if err != nil || again == nil {
+		return false, err
+	}
+	n, err := reseal.Run(ctx, l.rdb, resealKeys{p.key}, resealArgs{p.field, p.text, again})
+	if err != nil {
+		return false, fmt.Errorf("seal %s anew: %w", p.ID, err)
+	}
+	return n == 1, nil
+}
+
+// IsUnsealable reports whether an error of [Ledger.Reseal] means that this payload cannot be opened, or
+// its task not be read.
+func IsUnsealable(err error) bool {
+	var missing *seal.KeyError
+	return errors.As(err, &missing) || errors.Is(err, tasks.ErrCorrupt) || errors.Is(err, tasks.ErrNewerSchema) ||
+		errors.Is(err, asynqx.ErrUnreadable)
+}
