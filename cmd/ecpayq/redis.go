@@ -11,6 +11,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -46,6 +47,9 @@ func (p *program) withRedis(f func(redis.UniversalClient) error) error {
 	var invalid *ecpay.ValidationError
 	var set *deadletter.SetError
 	switch {
+	case errors.As(err, &set) && set.Sealed != nil: // which is no mistake of the command line's
+		return &config.Hint{Err: err, Text: "put the line with that key into ECPAYQ_PAYLOAD_KEY_FILE, below the first; " +
+			"ecpayq keys status says which are missing"}
 	case errors.As(err, &invalid), errors.As(err, &set), errors.Is(err, ledger.ErrOtherID):
 		return usageError{errors.New(err.Error())} // of --set, not of a flag for each field
 	case err != nil && !errors.As(err, &usage) && p.redis.caused(err):
