@@ -178,6 +178,8 @@ func actProblem(err error, typ tasks.Type, set map[string]string) *Problem {
 // setProblem says which correction cannot be made. It quotes none.
 func setProblem(e *deadletter.SetError) *Problem {
 	switch {
+	case e.Sealed != nil:
+		return newProblem(noKey, record.Text{En: "the task is " + e.Sealed.Error(), Zh: e.Sealed.ZhTW()}).because(e)
 	case e.Field == "":
 		return wrongField("set", record.Text{En: "cannot be made: the task as it is stored cannot be read", Zh: "無法套用：" + e.ZhTW()})
 	case e.Wrong == nil:

@@ -48,6 +48,7 @@ var (
 	noRoom           = kindOfProblem{"busy", http.StatusServiceUnavailable, "No room for the results"}
 	remnant          = kindOfProblem{"busy", http.StatusServiceUnavailable, "A remnant of an earlier task is in the way"}
 	ending           = kindOfProblem{"busy", http.StatusServiceUnavailable, "The API is stopping"}
+	noKey            = kindOfProblem{"no-key", http.StatusServiceUnavailable, "A key of buyers' data is missing here"}
 	redisAway        = kindOfProblem{"redis-unavailable", http.StatusServiceUnavailable, "Redis takes nothing at the moment"}
 )
 
@@ -158,7 +159,7 @@ func problemOf(err error, typ tasks.Type) *Problem {
 			Zh: "先前任務的殘留資料尚未清除，未儲存任何內容；worker 會清除，請稍後重新送出",
 		}).retry(60).because(err)
 	case errors.As(err, &keyless):
-		return newProblem(internal, record.Text{En: keyless.Error(), Zh: keyless.ZhTW()}).because(err)
+		return newProblem(noKey, record.Text{En: keyless.Error(), Zh: keyless.ZhTW()}).because(err)
 	case errors.Is(err, enqueue.ErrRedis), redishealth.ReasonOf(err) != "":
 		return away(err)
 	default:

@@ -12,6 +12,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -52,6 +53,7 @@ func (d *Dashboard) logFailed(r *http.Request, status int, id string, err error)
 func explain(l lang, err error) (status int, text string) {
 	var invalid *ecpay.ValidationError
 	var set *deadletter.SetError
+	var keyless *seal.NoKeyError
 	switch {
 	case errors.Is(err, deadletter.ErrBegun):
 		return http.StatusUnprocessableEntity, l.say("This task was begun before, or may have been: let it run, or resolve it once it is dead.")
@@ -67,6 +69,9 @@ func explain(l lang, err error) (status int, text string) {
 		return http.StatusUnprocessableEntity, l.say("ECPay would refuse this:") + " " + strings.Join(fields, "; ")
 	case errors.As(err, &set):
 		return http.StatusUnprocessableEntity, l.say("This correction cannot be made:") + " " + l.of(record.Text{En: set.Text, Zh: set.ZhTW()})
+	case errors.As(err, &keyless):
+		return http.StatusServiceUnavailable, l.say("This correction cannot be made:") + " " +
+			l.of(record.Text{En: keyless.Error(), Zh: keyless.ZhTW()})
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return http.StatusServiceUnavailable, l.say("It took too long and was ended; what was done until then is done. Try again to go on.")
 	case redishealth.ReasonOf(err) != "":
