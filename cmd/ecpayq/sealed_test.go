@@ -318,3 +318,19 @@ func TestKeysAreRotatedWhileAWorkerRunsAndNothingIsLostWithoutOne(t *testing.T) 
 	}
 	wantKeys("at the end", 0, keyUse{Key: second, Line: 1, Seals: true, Tasks: 5})
 }
+
+func TestTheDocumentedRedisUserIsEnoughForTheKeysOfBuyersData(t *testing.T) {
+	t.Parallel()
+	b, admin := newACLBench(t, documentedACL(t), nil)
+	b.issue("SEALACL1", "--process-in", "24h")
+	b.rotated()
+	if did := b.resealed(); did.Sealed != 1 {
+		t.Errorf("keys reseal: got %+v, want 1 sealed", did)
+	}
+	if uses := b.keysStatus(0); len(uses) != 2 || uses[0].Tasks != 1 || !uses[1].MayGo {
+		t.Errorf("keys status: got %+v", uses)
+	}
+	for _, r := range refusals(t, admin) {
+		t.Errorf("Redis refused %s", r)
+	}
+}
