@@ -136,7 +136,7 @@ func (p *printer) table(results []result) {
 func (p *printer) serving(s *stack) {
 	p.say("",
 		p.paint(text.Bold, "Everything keeps running until Ctrl-C. In another terminal:"),
-		"  export ECPAYQ_REDIS_URL="+s.redisURL,
+		"  export ECPAYQ_REDIS_URL="+s.redisURL+" ECPAYQ_PAYLOAD_PLAINTEXT=true",
 		"  go run ./cmd/ecpayq enqueue get-allowance-confirm --merchant-id "+merchantID+" --allowance-no "+allowanceNo,
 		"  go run ./cmd/ecpayq task wait b2b.get_allowance_confirm."+merchantID+"."+allowanceNo,
 		"",

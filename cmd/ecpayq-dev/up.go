@@ -21,6 +21,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/dashboard"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 	"github.com/ecpayq/ecpayq/worker"
 )
 
@@ -139,14 +140,14 @@ func startStack(ctx context.Context, once bool, log zerolog.Logger) (s *stack, e
 	s.worker, err = app.StartWorker(app.WorkerConfig{
 		RedisURL: s.redisURL, BaseURL: base, Keys: oneMerchant{s.merchant}, HTTPTimeout: 5 * time.Second,
 		Worker:    worker.Config{Policy: worker.Policy{BackoffBase: time.Second, BackoffMax: 2 * time.Second}},
-		AdminAddr: pick("127.0.0.1:8989", once), Logger: log, Version: version,
+		AdminAddr: pick("127.0.0.1:8989", once), Logger: log, Version: version, PayloadKeys: seal.Plaintext(), // nobody's data
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.cleanups = append(s.cleanups, func() { _ = s.worker.Stop() })
 	if s.dashboard, err = app.StartDashboard(app.DashboardConfig{
-		RedisURL: s.redisURL, Addr: pick("127.0.0.1:8980", once), Page: dashboard.Config{Logger: log},
+		RedisURL: s.redisURL, Addr: pick("127.0.0.1:8980", once), Page: dashboard.Config{Logger: log, PayloadKeys: seal.Plaintext()},
 	}); err != nil {
 		return nil, err
 	}
@@ -156,7 +157,8 @@ func startStack(ctx context.Context, once bool, log zerolog.Logger) (s *stack, e
 		return nil, err
 	}
 	if s.api, err = app.StartAPI(app.APIConfig{
-		Enqueue: enqueue.Config{RedisURL: s.redisURL}, Addr: pick("127.0.0.1:8970", once), Tokens: nobody, Logger: log,
+		Enqueue: enqueue.Config{RedisURL: s.redisURL, PayloadKeys: seal.Plaintext()},
+		Addr:    pick("127.0.0.1:8970", once), Tokens: nobody, Logger: log,
 	}); err != nil {
 		return nil, err
 	}

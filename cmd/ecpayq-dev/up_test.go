@@ -120,6 +120,18 @@ func TestUpKeepsServing(t *testing.T) {
 	if resp.StatusCode >= 300 { // the tour has asked the same
 		t.Errorf("%s: got %s and %s", curl, resp.Status, body)
 	}
+	const issue = `{"type":"b2c:issue","data":{"MerchantID":"2000132","RelateNumber":"UP1","CustomerEmail":"a@example.com","Print":"0",` +
+		`"Donation":"0","TaxType":"1","SalesAmount":100,"InvType":"07","vat":"1","Items":[{"ItemSeq":1,"ItemName":"x","ItemCount":1,` +
+		`"ItemWord":"x","ItemPrice":100,"ItemTaxType":"1","ItemAmount":100}]}}`
+	resp, err = (&http.Client{Timeout: 5 * time.Second}).Post(address, "application/json", strings.NewReader(issue))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ = io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		t.Errorf("an invoice with a buyer: got %s and %s", resp.Status, body)
+	}
 	cancel()
 	go func() { _, _ = io.Copy(io.Discard, r) }()
 	if c := <-code; c != 0 {
