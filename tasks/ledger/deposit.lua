@@ -14,7 +14,12 @@ if died == 0 or died > now then died = now end
 local r = redis.call('HMGET', KEYS.task, 'payload', 'unsure', 'died', 'fix', 'state', 'in_flight', 'd_kind', 'by', 'unbegun', 'first')
 local hand, by = by_hand(ARGV.by), ARGV.by
 local nameless = by == 'by hand: unknown'
-if nameless and r[2] and by_hand(r[8]) then by = r[8] end -- an earlier deposit, which did not end, had the name
+if nameless and r[2] and by_hand(r[8]) then
+  -- An earlier deposit of the same act, which did not end, had the name, and by Redis' clock the time. Were it
+  -- dated by asynq's, which may be earlier, that deposit would take its own act for another one when its
+  -- client repeats it.
+  by, died = r[8], math.max(died, tonumber(r[3]) or 0)
+end
 if r[2] and r[5] == 'stopping' and redis.call('ZSCORE', KEYS.dead, ARGV.id) then
   if hand and not nameless and r[8] == 'by hand: unknown' then redis.call('HSET', KEYS.task, 'by', by) end
   return 'stopping' -- the letter is right, and whoever cancels the task has read it

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -104,5 +105,53 @@ func TestACancelIsOneBesideASweepThatWritesTheSameLetter(t *testing.T) {
 	b.reached("the sweep has ended", swept)
 	if at := b.place(id); err != nil || out != ledger.Cancelled || at != record.AsynqNone || b.inLedger(id) {
 		t.Errorf("got %s, %v; asynq has it as %s, in the ledger: %t", out, err, at, b.inLedger(id))
+	}
+}
+
+// repeated is a client that executes a deposit once more after others had their turn: its answer was lost.
+type repeated struct {
+	*deposit
+	meanwhile func()
+}
+
+func (r *repeated) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		before := r.unsure()
+		err := next(ctx, cmds)
+		if now := r.unsure(); r.meanwhile != nil && now != "" && now != before {
+			r.meanwhile()
+			r.meanwhile = nil
+			err = next(ctx, cmds)
+		}
+		return err
+	}
+}
+
+// A stop whose answer was lost is written again after another process knew of it from asynq, which dates it by
+// the clock of whoever stopped it. It is one stop: were it two, a replay of the first could run the task after
+// the second was cancelled.
+func TestAStopThatIsWrittenTwiceIsOneWhateverTheClocks(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.later(1)
+	store := ledger.New(b.rdb, time.Hour, time.Now)
+	since, err := store.Now(t.Context())
+	b.must(err)
+	b.must(b.inspector.ArchiveTask(queue, id))
+	// The clock of whoever stopped it is half an hour behind that of Redis.
+	b.must(b.rdb.ZAdd(t.Context(), asynqx.Key(queue, "archived"), redis.Z{Score: float64(since.Add(-30 * time.Minute).Unix()), Member: id}).Err())
+	died := func() string { return b.rdb.HGet(t.Context(), record.TaskKey(id), record.FieldDied).Val() }
+	var before string
+	r := &repeated{deposit: &deposit{b: b, id: id, noted: true}, meanwhile: func() {
+		_, err := store.Deposit(t.Context(), queue, id, "another")
+		b.must(err)
+		before = died()
+	}}
+	rdb := redis.NewClient(&redis.Options{Addr: b.srv.Addr(), MaxRetries: -1})
+	t.Cleanup(func() { _ = rdb.Close() })
+	rdb.AddHook(r)
+	b.must(ledger.New(rdb, time.Hour, time.Now).DepositByHand(t.Context(), queue, []string{id}, "olga", since)[0].Err)
+	if after := died(); before == "" || after != before {
+		t.Errorf("it died at %q, and at %q when that was written again", before, after)
 	}
 }
