@@ -166,6 +166,10 @@ func (b *batchRun) answer(r intents.LineResult) {
 	if dead || r.Receipt.Duplicate && len(r.Receipt.Differs) > 0 {
 		b.stands++
 	}
+	if r.Receipt.SealedBy != "" {
+		b.problem("line %d: warning: the earlier task, which stands, is sealed with the payload key %s, which is not in "+
+			"ECPAYQ_PAYLOAD_KEY_FILE: whether it asks for the same is not known", r.Line, r.Receipt.SealedBy)
+	}
 	if len(r.Receipt.Differs) > 0 {
 		b.differing++
 		b.problem("line %d: warning: the earlier task, which stands, differs in %s", r.Line, strings.Join(r.Receipt.Differs, ", "))

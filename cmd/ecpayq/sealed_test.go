@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -317,6 +318,24 @@ func TestKeysAreRotatedWhileAWorkerRunsAndNothingIsLostWithoutOne(t *testing.T) 
 		wantSent(t, calls[len(calls)-1], buyerTexts["the name"])
 	}
 	wantKeys("at the end", 0, keyUse{Key: second, Line: 1, Seals: true, Tasks: 5})
+}
+
+func TestASecondEnqueueWithAnotherKeySaysThatNobodyKnowsWhetherItIsTheSame(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.issue("SEALBY1", "--process-in", "24h")
+	key := b.keysStatus(0)[0].Key
+	b.set(env{"ECPAYQ_PAYLOAD_KEY_FILE": filepath.Join(t.TempDir(), "another")})
+	b.rotated()
+	batch := inFile(t, `{"type":"b2c:issue","data":{"MerchantID":"2000132","RelateNumber":"SEALBY1","CustomerEmail":"a@example.com",`+
+		`"Print":"0","Donation":"0","TaxType":"1","SalesAmount":100,"InvType":"07","vat":"1","Items":[{"ItemSeq":1,"ItemName":"x","ItemCount":1,`+
+		`"ItemWord":"x","ItemPrice":100,"ItemTaxType":"1","ItemAmount":100}]}}`+"\n")
+	for what, args := range map[string][]string{"one": b.issueArgs("SEALBY1"), "a batch": {"batch", batch}} {
+		r := b.run(append([]string{"enqueue"}, args...)...)
+		if !strings.Contains(r.stdout, `"sealed_by":"`+key+`"`) || !strings.Contains(r.stderr, "whether it asks for the same is not known") {
+			t.Errorf("%s: got exit code %d, %s and %s", what, r.code, r.stdout, r.stderr)
+		}
+	}
 }
 
 func TestTheDocumentedRedisUserIsEnoughForTheKeysOfBuyersData(t *testing.T) {
