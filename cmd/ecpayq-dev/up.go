@@ -134,20 +134,21 @@ func startStack(ctx context.Context, once bool, log zerolog.Logger) (s *stack, e
 	if err != nil {
 		return nil, err
 	}
+	nobodys := seal.Plaintext() // there is no data of anybody here
 	if s.ecpay, err = ecpay.New(ecpay.Config{BaseURL: base}); err != nil {
 		return nil, err
 	}
 	s.worker, err = app.StartWorker(app.WorkerConfig{
 		RedisURL: s.redisURL, BaseURL: base, Keys: oneMerchant{s.merchant}, HTTPTimeout: 5 * time.Second,
-		Worker:    worker.Config{Policy: worker.Policy{BackoffBase: time.Second, BackoffMax: 2 * time.Second}},
-		AdminAddr: pick("127.0.0.1:8989", once), Logger: log, Version: version, PayloadKeys: seal.Plaintext(), // nobody's data
+		Worker:    worker.Config{Policy: worker.Policy{BackoffBase: time.Second, BackoffMax: 2 * time.Second}, PayloadKeys: nobodys},
+		AdminAddr: pick("127.0.0.1:8989", once), Logger: log, Version: version,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.cleanups = append(s.cleanups, func() { _ = s.worker.Stop() })
 	if s.dashboard, err = app.StartDashboard(app.DashboardConfig{
-		RedisURL: s.redisURL, Addr: pick("127.0.0.1:8980", once), Page: dashboard.Config{Logger: log, PayloadKeys: seal.Plaintext()},
+		RedisURL: s.redisURL, Addr: pick("127.0.0.1:8980", once), Page: dashboard.Config{Logger: log, PayloadKeys: nobodys},
 	}); err != nil {
 		return nil, err
 	}
@@ -157,7 +158,7 @@ func startStack(ctx context.Context, once bool, log zerolog.Logger) (s *stack, e
 		return nil, err
 	}
 	if s.api, err = app.StartAPI(app.APIConfig{
-		Enqueue: enqueue.Config{RedisURL: s.redisURL, PayloadKeys: seal.Plaintext()},
+		Enqueue: enqueue.Config{RedisURL: s.redisURL, PayloadKeys: nobodys},
 		Addr:    pick("127.0.0.1:8970", once), Tokens: nobody, Logger: log,
 	}); err != nil {
 		return nil, err

@@ -248,8 +248,9 @@ func TestEveryOperationGoesFromHTTPToECPayOnceAndIsTheSameFromTheShellAndGo(t *t
 		if got := a.end(t, x.id, polls[x.id]); got.State != "completed" || got.RtnCode != x.RtnCode || got.ID != x.id {
 			t.Errorf("%s: got %+v, want it completed with %d", x.Name, got, x.RtnCode)
 		}
-		if calls := b.callsOn(x.subject); len(calls) != 1 {
-			t.Errorf("%s: got %d calls, want one", x.Name, len(calls))
+		writes := slices.DeleteFunc(b.operations(x.subject), func(name string) bool { return slices.Contains(x.Questions(), name) })
+		if len(writes) != 1 {
+			t.Errorf("%s: got the calls %q beside questions, want one", x.Name, writes)
 		}
 		if x.Effect != "" {
 			b.wantEffects(x.subject, x.Effect)

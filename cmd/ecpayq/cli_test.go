@@ -18,7 +18,7 @@ import (
 // durable is a Redis as it is shipped.
 var durable = redistest.Options{}
 
-var flagLine = regexp.MustCompile(`(?m)^ +--([a-z-]+)`)
+var flagLine = regexp.MustCompile(`(?m)^ +--([a-z0-9-]+)`)
 
 // flagsOf lists the flags that a command's help names, in its order.
 func (b *bench) flagsOf(command ...string) []string {
@@ -131,7 +131,7 @@ func TestAMistakeOnTheCommandLineEndsWithExitCode2(t *testing.T) {
 		{"task show without an id", "task show", "id"},
 		{"task show with two ids", "task show a b", "id"},
 		{"task show of what is no id", "task show abc", `"abc"`},
-		{"task show of an unknown type", "task show b2c.issue.2000132.1", "b2c:issue"},
+		{"task show of an unknown type", "task show b2c.issue_it.2000132.1", "b2c:issue_it"},
 		{"task wait of what is no id", "task wait abc", `"abc"`},
 		{"task wait with a bad timeout", "task wait b2c.trigger_issue.2000132.1 --timeout soon", "timeout"},
 		{"a number that is none", "worker --concurrency many", "concurrency"},

@@ -25,12 +25,12 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 )
 
-func TestTheDashboardSaysThatSIGHUPChangesNothing(t *testing.T) {
+func TestTheDashboardSaysWhatSIGHUPDoesNotChange(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	d := b.dashboard()
 	d.signal(syscall.SIGHUP)
-	d.awaitLog("SIGHUP changes nothing here: restart the dashboard, so that it reads users, schedules and codes again")
+	d.awaitLog("SIGHUP reads nothing but the payload keys here: restart the dashboard, so that it reads users, schedules and codes again")
 }
 
 func TestTheDashboardRefusesWhatOtherSitesSend(t *testing.T) {

@@ -363,7 +363,7 @@ func TestARelayReadsMerchantsAgain(t *testing.T) {
 	b.eventually("the row is wrong", func() bool { return len(x.list()) == 1 })
 	b.must(os.WriteFile(file, []byte("merchants: [{merchant_id: '"+merchantID+"', hash_key_file: /none, hash_iv_file: /none}]\n"), 0o600))
 	r.signal(syscall.SIGHUP)
-	r.awaitLog("merchants were read again")
+	r.awaitLog("merchants and payload keys were read again")
 	if r := b.run("outbox", "retry", "--all"); r.code != 0 || r.stdout != `{"retried":1}`+"\n" {
 		t.Errorf("retry: %+v", r)
 	}

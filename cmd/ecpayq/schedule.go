@@ -110,8 +110,12 @@ func (p *program) runSchedule(ctx context.Context, c *cli.Command) error {
 		}
 		return usageError{fmt.Errorf("no schedule %q in ECPAYQ_CONFIG; there are: %s", name, strings.Join(known, ", "))}
 	}
+	keys, err := p.cfg.PayloadKeys()
+	if err != nil {
+		return err
+	}
 	return p.withRedis(func(rdb redis.UniversalClient) error {
-		l := deadletter.New(deadletter.Config{Redis: rdb, Retention: p.cfg.Retention, Interval: page.Interval})
+		l := deadletter.New(deadletter.Config{Redis: rdb, PayloadKeys: keys, Retention: p.cfg.Retention, Interval: page.Interval})
 		note := strings.TrimSpace("schedule " + name + " " + c.String("note"))
 		o := deadletter.ReplayOptions{DryRun: c.Bool("dry-run"), By: p.who(), Note: note}
 		r, err := schedule.Once(ctx, rdb, l, page.Schedules[i], o, func(id string, err error) {

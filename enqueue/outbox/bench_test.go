@@ -16,6 +16,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/dbtest"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/relay"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -96,7 +97,7 @@ func newBench(t *testing.T, kind, with string) *bench {
 	schema, err := relay.Schema(kind, relay.SchemaOptions{})
 	b.must(err)
 	b.exec(schema)
-	b.client, err = enqueue.New(enqueue.Config{RedisURL: b.redis.URL()})
+	b.client, err = enqueue.New(enqueue.Config{RedisURL: b.redis.URL(), PayloadKeys: samples.PayloadKeys()})
 	b.must(err)
 	t.Cleanup(func() { _ = b.client.Close() })
 	return b
@@ -152,7 +153,11 @@ func (b *bench) stored(p tasks.Payload) bool {
 	want, err := tasks.Encode(p)
 	b.must(err)
 	task, err := b.client.Task(b.Context(), tasks.ID(p))
-	return err == nil && string(task.Payload) == string(want)
+	if err != nil {
+		return false
+	}
+	payload, err := samples.PayloadKeys().Open(task.ID, task.Type, task.Payload)
+	return err == nil && string(payload) == string(want)
 }
 
 func trigger(tsr string) *enqueue.TriggerIssue {

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ func TestAPayloadThatTheRelayWouldRefuseIsAnError(t *testing.T) {
 			t.Errorf("%s: got %v for the longest", typ.Name, err)
 		}
 		err := fits(typ, strings.Repeat("x", typ.MaxPayload+1))
-		if err == nil || !strings.Contains(err.Error(), "at most 16384 are allowed") {
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("at most %d are allowed", typ.MaxPayload)) {
 			t.Errorf("%s: got %v for what is longer", typ.Name, err)
 		}
 	}

@@ -58,6 +58,10 @@ func TestAFileThatMayNeverEndIsRefusedWhateverNamesIt(t *testing.T) {
 				"merchants: [{merchant_id: '1000001', platform_id: '1000002', keys: platform}]", nil)
 			return err
 		},
+		"ECPAYQ_PAYLOAD_KEY_FILE": func(path string) error {
+			_, err := mustParse(t, map[string]string{"ECPAYQ_PAYLOAD_KEY_FILE": path}).PayloadKeys()
+			return err
+		},
 		"tls-key": func(path string) error { _, err := config.ReadPEM("tls-key", path); return err },
 	}
 	for _, s := range config.Settings() {
@@ -142,12 +146,12 @@ func TestTheFilesThatHoldSecretsAreKnown(t *testing.T) {
 		"platforms: [{platform_id: '3', hash_key_file: a, hash_iv_file: b}]\nmerchants: [{merchant_id: '1', hash_key_file: "+
 			"c, hash_iv_file: d}]\n")
 	cfg := mustParse(t, map[string]string{"ECPAYQ_CONFIG": yaml, "ECPAYQ_HASH_KEY_FILE": "e", "ECPAYQ_HASH_IV_FILE": "f",
-		"ECPAYQ_REDIS_URL_FILE": "g", "ECPAYQ_OUTBOX_URL_FILE": "h"})
+		"ECPAYQ_REDIS_URL_FILE": "g", "ECPAYQ_OUTBOX_URL_FILE": "h", "ECPAYQ_PAYLOAD_KEY_FILE": "i"})
 	var got []string
 	for _, f := range cfg.SecretFiles() {
 		got = append(got, f.Path)
 	}
-	if strings.Join(got, " ") != "g h e f a b c d" {
+	if strings.Join(got, " ") != "g i h e f a b c d" {
 		t.Errorf("got %q", got)
 	}
 	for name, text := range map[string]string{
@@ -156,7 +160,7 @@ func TestTheFilesThatHoldSecretsAreKnown(t *testing.T) {
 		"passwords":          "dashboard: {users: [{name: a, password_hash: b, role: viewer}]}",
 	} {
 		path := write(t, "ecpayq.yaml", text)
-		if files := mustParse(t, map[string]string{"ECPAYQ_CONFIG": path}).PageSecretFiles(); len(files) != 2 || files[1].Path != path {
+		if files := mustParse(t, map[string]string{"ECPAYQ_CONFIG": path}).PageSecretFiles(); len(files) != 3 || files[2].Path != path {
 			t.Errorf("%s: got %v, want the YAML file itself", name, files)
 		}
 	}
