@@ -23,7 +23,7 @@ var buyerTexts = map[string]string{
 
 const correctedName = "陳大文更正"
 
-func buyer() forbidden {
+func buyerForms() forbidden {
 	f := forbidden{"the corrected name": textForms(correctedName)}
 	for what, text := range buyerTexts {
 		f[what] = textForms(text)
@@ -138,7 +138,7 @@ func TestABuyersDataIsSealedInRedisAndShownToNobodyWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	traces := newCollector(t)
 	b := newBench(t, env{"OTEL_EXPORTER_OTLP_ENDPOINT": traces.URL, "OTEL_BSP_SCHEDULE_DELAY": "100"})
-	nobody, names := buyer(), make([]string, 0, len(buyerTexts))
+	nobody, names := buyerForms(), make([]string, 0, len(buyerTexts))
 	for _, text := range buyerTexts {
 		names = append(names, text)
 	}
