@@ -139,7 +139,8 @@ func TestAStopThatIsWrittenTwiceIsOneWhateverTheClocks(t *testing.T) {
 	b.must(err)
 	b.must(b.inspector.ArchiveTask(queue, id))
 	// The clock of whoever stopped it is half an hour behind that of Redis.
-	b.must(b.rdb.ZAdd(t.Context(), asynqx.Key(queue, "archived"), redis.Z{Score: float64(since.Add(-30 * time.Minute).Unix()), Member: id}).Err())
+	archived := redis.Z{Score: float64(since.Add(-30 * time.Minute).Unix()), Member: id}
+	b.must(b.rdb.ZAdd(t.Context(), asynqx.Key(queue, "archived"), archived).Err())
 	died := func() string { return b.rdb.HGet(t.Context(), record.TaskKey(id), record.FieldDied).Val() }
 	var before string
 	r := &repeated{deposit: &deposit{b: b, id: id, noted: true}, meanwhile: func() {
