@@ -169,7 +169,9 @@ func (a *API) listTasks(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	answer := struct {
 		Tasks []task  `json:"tasks"`
 		Next  *string `json:"next"`
-	}{Tasks: []task{}}
+		// Broken are merchants of whose tasks some may be missing.
+		Broken []string `json:"broken,omitempty"`
+	}{Tasks: []task{}, Broken: page.Broken}
 	for _, t := range page.Tasks {
 		answer.Tasks = append(answer.Tasks, shown(t))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/auth"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -22,7 +23,8 @@ type page struct {
 		ID, State string
 		Advice    string
 	}
-	Next *string
+	Next   *string
+	Broken []string
 }
 
 // list reads all pages of a list.
@@ -42,6 +44,23 @@ func (b *bench) list(query string) (ids []string) {
 			return ids
 		}
 		cursor = "&cursor=" + url.QueryEscape(*p.Next)
+	}
+}
+
+func TestAWrongTypedKeyOfOneMerchantKeepsNoOthersTasks(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	dead, broken := b.enqueued(trigger), b.enqueued(strings.ReplaceAll(trigger, "ORDER1001", "ORDER1002"))
+	b.dies(dead)
+	b.must(ledger.NoteOwner(t.Context(), b.rdb, "b2b.invalid.3000001.VG1.2026-11-01"))
+	b.must(b.rdb.Set(t.Context(), record.OwnerDeadKey("3000001"), "no such thing", 0).Err())
+	b.must(b.rdb.Set(t.Context(), record.TaskKey(broken), "no hash", 0).Err())
+	for query, want := range map[string]string{"": dead, "state=dead": dead, "tsr=ORDER1001": dead} {
+		a := b.get("/v1/tasks?" + query)
+		var p page
+		if b.into(a, &p); a.StatusCode != http.StatusOK || !slices.Contains(p.Broken, "3000001") || len(p.Tasks) == 0 || p.Tasks[0].ID != want {
+			t.Errorf("%q: got %d and %s, want %s, and 3000001 as broken", query, a.StatusCode, a.body, want)
+		}
 	}
 }
 

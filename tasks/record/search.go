@@ -51,6 +51,8 @@ type TaskPage struct {
 	// Next is the cursor to go on with, empty at the end. A page may have no task and a cursor:
 	// so many were looked at that the rest is for the next one.
 	Next string
+	// Broken are the merchants of which something was passed over: another program wrote one of their keys.
+	Broken []string
 }
 
 // ErrTaskCursor means that a text is no cursor of [Reader.Tasks].
@@ -141,9 +143,11 @@ func (r *Reader) Tasks(ctx context.Context, q TaskQuery) (TaskPage, error) {
 	q.Limit = min(q.Limit, MaxTasks)
 	if ids, ok := q.ids(); ok && q.After == "" {
 		var page TaskPage
-		for _, f := range r.GetAll(ctx, ids) {
+		for i, f := range r.GetAll(ctx, ids) {
 			switch {
 			case errors.Is(f.Err, ErrNotFound), errors.Is(f.Err, ErrStuck):
+			case isBroken(f.Err):
+				page.broken(Owner(ids[i]))
 			case f.Err != nil:
 				return TaskPage{}, f.Err
 			case q.wants(f.Task) && len(page.Tasks) < q.Limit:
@@ -180,10 +184,20 @@ func (r *Reader) Tasks(ctx context.Context, q TaskQuery) (TaskPage, error) {
 		case err != nil:
 			return TaskPage{}, err
 		case full:
-			return TaskPage{s.found, next.cursor()}, nil
+			s.page.Next = next.cursor()
+			return s.page, nil
 		}
 	}
-	return TaskPage{Tasks: s.found}, nil
+	return s.page, nil
+}
+
+// isBroken reports whether a key has another type than ours.
+func isBroken(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
+
+func (p *TaskPage) broken(owner string) {
+	if !slices.Contains(p.Broken, owner) {
+		p.Broken = append(p.Broken, owner)
+	}
 }
 
 // ids are those of all tasks that may have the numbers, if they can be told.
@@ -272,7 +286,7 @@ func (r *Reader) indexes(ctx context.Context, q TaskQuery) ([]index, error) {
 type search struct {
 	r      *Reader
 	q      TaskQuery
-	found  []Task
+	page   TaskPage
 	looked int
 }
 
@@ -280,6 +294,10 @@ type search struct {
 func (s *search) walk(ctx context.Context, x index, at reached) (next reached, full bool, err error) {
 	for {
 		ids, after, err := s.r.ids(ctx, x, at)
+		if x.owner != "" && isBroken(err) {
+			s.page.broken(x.owner)
+			return at, false, nil
+		}
 		if err != nil {
 			return at, false, err
 		}
@@ -296,12 +314,14 @@ func (s *search) walk(ctx context.Context, x index, at reached) (next reached, f
 			}
 			switch f := found[k]; {
 			case errors.Is(f.Err, ErrNotFound), errors.Is(f.Err, ErrStuck):
+			case isBroken(f.Err):
+				s.page.broken(Owner(id))
 			case f.Err != nil:
 				return at, false, f.Err
 			case s.q.wants(f.Task) && (x.owner == "" || f.State == StateDead):
-				s.found = append(s.found, f.Task)
+				s.page.Tasks = append(s.page.Tasks, f.Task)
 			}
-			if len(s.found) == s.q.Limit {
+			if len(s.page.Tasks) == s.q.Limit {
 				return at, true, nil
 			}
 		}
