@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -21,14 +22,25 @@ func (p *program) cancelTasks(ctx context.Context, c *cli.Command) func(*deadlet
 		case note == "":
 			return usageError{errors.New("--note is required: say why they are not wanted any more")}
 		}
-		return p.acts(c, "cancelled").each(ctx, l, c.Args().Slice(), notCancelled, func(id string) (ledger.ActResult, error) {
+		return p.acts(c, "cancelled").each(ctx, l, c.Args().Slice(), p.notCancelled(ctx, l), func(id string) (ledger.ActResult, error) {
 			return l.Cancel(ctx, id, p.who(), note)
 		})
 	}
 }
 
 // notCancelled says why a task cannot be cancelled, and what to do.
-func notCancelled(state, id string) error {
+func (p *program) notCancelled(ctx context.Context, l *deadletter.Ledger) func(state, id string) error {
+	return func(state, id string) error {
+		if state == record.StateCompleted {
+			if before, err := l.Cancelled(ctx, id); err != nil || before {
+				return cmp.Or(err, hinted("ecpayq task show "+id, "it was cancelled before; nothing was sent"))
+			}
+		}
+		return inNoStateToCancel(state, id)
+	}
+}
+
+func inNoStateToCancel(state, id string) error {
 	const later = ", and only a task for later is cancelled"
 	switch state {
 	case "":

@@ -180,6 +180,11 @@ func (p *program) deadShow(ctx context.Context, c *cli.Command) func(*deadletter
 			return usageError{errors.New("give one task id")}
 		}
 		letter, err := l.Get(ctx, c.Args().First())
+		if errors.Is(err, deadletter.ErrNotFound) {
+			if state, stateErr := l.State(ctx, c.Args().First()); stateErr == nil && !(record.Task{State: state}).Ended() && state != "" {
+				return hinted("ecpayq task show "+c.Args().First(), c.Args().First()+" is "+state+", and no dead letter")
+			}
+		}
 		if err != nil {
 			return fmt.Errorf("dead task %s: %w", c.Args().First(), err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
+	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -50,15 +52,18 @@ func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadlett
 		err = p.lists(&f, func() error {
 			return l.ReplayAll(ctx, f, o, func(r deadletter.Result) {
 				bar.step()
-				kind, err := r.Kind.String(), r.Err
+				line, err := actLine{ID: r.ID, Result: r.ActResult, Kind: r.Kind.String(), GoesAt: r.GoesAt}, r.Err
 				switch {
 				case r.ActResult == ledger.NotFound:
-					kind, err = "", deadletter.ErrNotFound
+					line.Kind, err = "", deadletter.ErrNotFound
 				case r.ActResult == ledger.Skipped && r.Stopped:
 					out.stopped++
 					return
+				case r.ActResult == ledger.Busy && len(f.IDs) > 0:
+					line.Kind = ""
+					line.State, err = notReplayed(ctx, l, r.ID, o)
 				}
-				out.add(actLine{ID: r.ID, Result: r.ActResult, Kind: kind, GoesAt: r.GoesAt}, err)
+				out.add(line, err)
 			})
 		})
 		bar.stop()
@@ -68,4 +73,18 @@ func (p *program) deadReplay(ctx context.Context, c *cli.Command) func(*deadlett
 		}
 		return out.finish()
 	}
+}
+
+// notReplayed is the state of a task that is named and not dead. It is run as it is, by itself: an error, with
+// what to do, where somebody wants it run in another way.
+func notReplayed(ctx context.Context, l *deadletter.Ledger, id string, o deadletter.ReplayOptions) (state string, err error) {
+	state, err = l.State(ctx, id)
+	switch {
+	case err != nil || len(o.Set) == 0 && !o.NotExecuted:
+		return state, err
+	case state == record.StateDead:
+		return state, hinted("ecpayq dead show "+id+", then replay it", "it was run again and died meanwhile")
+	}
+	return state, hinted("ecpayq task wait "+id+", or archive it on the dashboard first",
+		"it is "+cmp.Or(state, "gone")+", and only a dead task is corrected or run on your word; nothing was changed")
 }

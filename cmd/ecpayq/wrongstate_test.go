@@ -48,8 +48,22 @@ func TestATaskInTheWrongStateIsSaidToBeSoWithTheNextStep(t *testing.T) {
 			}
 		}
 	}
-	if got := b.run("task", "cancel", later, "--note", "again"); got.code != 1 || !strings.Contains(got.stdout, `"not_found"`) {
+	if got := b.run("task", "cancel", later, "--note", "again"); got.code != 1 || !strings.Contains(got.stdout, `"not_found"`) ||
+		!strings.Contains(got.stderr, "it was cancelled before; nothing was sent") {
 		t.Errorf("cancelled again: %+v", got)
+	}
+	if got := b.run("dead", "show", pending); got.code != 1 || !strings.Contains(got.stderr, pending+" is pending, and no dead letter") {
+		t.Errorf("dead show of what waits: %+v", got)
+	}
+	for _, o := range [][]string{{"--set", "Reason=x"}, {"--not-executed"}} {
+		got := b.run(append([]string{"dead", "replay", pending}, o...)...)
+		if got.code != 1 || !strings.Contains(got.stderr, "it is pending") || !strings.Contains(got.stderr, "hint: ecpayq task wait "+pending) ||
+			strings.Contains(got.stdout, "Unknown") {
+			t.Errorf("replay %v: %+v, want that it is not dead", o, got)
+		}
+	}
+	if got := b.run("dead", "replay", pending); got.code != 0 || !strings.Contains(got.stdout, `"outcome":"busy","state":"pending"`) {
+		t.Errorf("replay of what runs by itself: %+v, want its state", got)
 	}
 	if got := b.run("dead", "replay", "--kind", "Stopped"); got.code != 2 || !strings.Contains(got.stderr, "by its id") {
 		t.Errorf("replay --kind Stopped: %+v, want that it needs ids", got)

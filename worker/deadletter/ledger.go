@@ -285,6 +285,15 @@ func (l *Ledger) State(ctx context.Context, id string) (string, error) {
 	return t.State, err
 }
 
+// Cancelled reports whether a task was withdrawn before it was ever begun, and not begun since.
+func (l *Ledger) Cancelled(ctx context.Context, id string) (bool, error) {
+	there, err := l.rdb.HExists(ctx, record.TaskKey(id), record.FieldCancelled).Result()
+	if err != nil {
+		return false, fmt.Errorf("look whether %s was cancelled: %w", id, err)
+	}
+	return there, nil
+}
+
 // Resolve ends a dead task by a person's word: the effect is there, or is not
 // wanted any more. The finish marker and the removal from the ledger are one
 // script, so that no run of the task sends anything after it. note must say why.
