@@ -93,7 +93,7 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 		res.HTTPStatus, res.TransCode, res.RtnCode, res.RtnMsg = e.HTTPStatus, e.TransCode, e.RtnCode, e.Msg
 		res.Stale = e.Kind == ecpay.Stale
 		if e.Err != nil {
-			res.Reason = record.Plain(e.Error()).And(v.Text())
+			res.Reason = causeOf(e).And(v.Text())
 		}
 	}
 	if a.resp != nil {
