@@ -3,6 +3,7 @@ package enqueue
 import (
 	"context"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
@@ -27,6 +28,12 @@ type (
 	B2BCancelAllowanceConfirm = tasks.B2BCancelAllowanceConfirm
 	B2BNotify                 = tasks.B2BNotify
 	B2BGetAllowanceConfirm    = tasks.B2BGetAllowanceConfirm
+)
+
+// The lines of those that have some.
+type (
+	B2CInvoiceItem   = ecpay.B2CInvoiceItem
+	B2CAllowanceItem = ecpay.B2CAllowanceItem
 )
 
 // The first five have the names of their commands too.

@@ -21,6 +21,15 @@ func TestABackendNeedsThisPackageAloneForEveryIntent(t *testing.T) {
 		if alias := " " + name + " = tasks." + name + " "; !strings.Contains(source, alias) {
 			t.Errorf("intents.go has no%sfor %s", alias, typ.Name)
 		}
+		for f := range reflect.TypeOf(typ.New()).Elem().Fields() {
+			of := f.Type
+			for of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
+				of = of.Elem()
+			}
+			if of.Kind() == reflect.Struct && !strings.Contains(source, " "+of.Name()+" = "+of.String()+" ") {
+				t.Errorf("intents.go has no alias of %s, the %s of %s", of, f.Name, typ.Name)
+			}
+		}
 		if want := string(typ.Operation.Category) + typ.Operation.Name; name != want {
 			t.Errorf("the payload of %s is called %s, want %s", typ.Name, name, want)
 		}
