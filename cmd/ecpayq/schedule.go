@@ -108,6 +108,9 @@ func (p *program) runSchedule(ctx context.Context, c *cli.Command) error {
 		for _, e := range page.Schedules {
 			known = append(known, e.Name)
 		}
+		if known == nil {
+			return usageError{fmt.Errorf("no schedule %q in ECPAYQ_CONFIG, which has none at all", name)}
+		}
 		return usageError{fmt.Errorf("no schedule %q in ECPAYQ_CONFIG; there are: %s", name, strings.Join(known, ", "))}
 	}
 	keys, err := p.cfg.PayloadKeys()

@@ -67,7 +67,7 @@ func (p *program) work(ctx context.Context) error {
 		return err
 	}
 	if err := p.cfg.Validate(); err != nil {
-		return err
+		return usageError{err}
 	}
 	dir, err := p.cfg.Open()
 	if err != nil {
