@@ -169,11 +169,6 @@ var brokenRules = []struct {
 		`after it was told to be cancelled`,
 	},
 	{
-		"a worker that was frozen begins what was cancelled meanwhile", "gate/begin.go",
-		"case there == 0:", "case there < 0:",
-		`is neither done nor in the ledger`,
-	},
-	{
 		"no pace", "gate/pace.lua",
 		"local free = last + interval", "local free = 0",
 		`after another call`,
@@ -185,7 +180,7 @@ var brokenRules = []struct {
 // rule is there for.
 func TestSlowTheSimulationFindsEveryRuleThatIsBroken(t *testing.T) {
 	// Seeds from which what is rare is found early. When schedules are drawn in another way, it is found elsewhere.
-	near := map[string]int{"a worker that was frozen begins what was cancelled meanwhile": 74000, "a replay claims no letter": 16000,
+	near := map[string]int{"a replay claims no letter": 16000,
 		"a person's word counts whenever it was given": 36800, "a person's word is obeyed at once": 7000,
 		"nobody notices that all clocks are set": 47300, "who starts after the clocks were set is not told": 5700}
 	for _, row := range brokenRules {
