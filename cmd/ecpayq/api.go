@@ -102,9 +102,7 @@ func (p *program) serveAPI(ctx context.Context, c *cli.Command) error {
 			return a.Stop()
 		case <-p.reload:
 			p.reloadTokens(a, log)
-			if err := p.takePayloadKeys(cfg.Enqueue.PayloadKeys); err != nil {
-				log.Error().Err(err).Msg("payload keys not read again; those from before stay")
-			}
+			p.reloadPayloadKeys(cfg.Enqueue.PayloadKeys, log)
 		}
 	}
 }

@@ -167,8 +167,7 @@ func (b *batchRun) answer(r intents.LineResult) {
 		b.stands++
 	}
 	if r.Receipt.SealedBy != "" {
-		b.problem("line %d: warning: the earlier task, which stands, is sealed with the payload key %s, which is not in "+
-			"ECPAYQ_PAYLOAD_KEY_FILE: whether it asks for the same is not known", r.Line, r.Receipt.SealedBy)
+		b.problem("line %d: warning: %s", r.Line, earlierSealed(r.Receipt))
 	}
 	if len(r.Receipt.Differs) > 0 {
 		b.differing++

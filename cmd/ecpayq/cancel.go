@@ -22,14 +22,14 @@ func (p *program) cancelTasks(ctx context.Context, c *cli.Command) func(*deadlet
 		case note == "":
 			return usageError{errors.New("--note is required: say why they are not wanted any more")}
 		}
-		return p.acts(c, "cancelled").each(ctx, l, c.Args().Slice(), p.notCancelled(ctx, l), func(id string) (ledger.ActResult, error) {
+		return p.acts(c, "cancelled").each(ctx, l, c.Args().Slice(), notCancelled(ctx, l), func(id string) (ledger.ActResult, error) {
 			return l.Cancel(ctx, id, p.who(), note)
 		})
 	}
 }
 
 // notCancelled says why a task cannot be cancelled, and what to do.
-func (p *program) notCancelled(ctx context.Context, l *deadletter.Ledger) func(state, id string) error {
+func notCancelled(ctx context.Context, l *deadletter.Ledger) func(state, id string) error {
 	return func(state, id string) error {
 		if state == record.StateCompleted {
 			if before, err := l.Cancelled(ctx, id); err != nil || before {

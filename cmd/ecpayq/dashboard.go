@@ -115,9 +115,7 @@ func (p *program) serveDashboard(ctx context.Context, c *cli.Command) error {
 		case <-ctx.Done():
 			return d.Stop()
 		case <-p.reload:
-			if err := p.takePayloadKeys(keys); err != nil {
-				log.Error().Err(err).Msg("payload keys not read again; those from before stay")
-			}
+			p.reloadPayloadKeys(keys, log)
 			log.Warn().Msg("SIGHUP reads nothing but the payload keys here: restart the dashboard, so that it reads users, " +
 				"schedules and codes again")
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
 )
 
@@ -209,7 +210,7 @@ func (p *program) deadShow(ctx context.Context, c *cli.Command) func(*deadletter
 		}
 		payload := string(full.Payload)
 		if letter.SealedBy != "" {
-			payload = "sealed with the payload key " + letter.SealedBy + ", which is not in ECPAYQ_PAYLOAD_KEY_FILE"
+			payload = (&seal.KeyError{Key: letter.SealedBy}).Error()
 		} else if full.Payload == nil {
 			payload = fmt.Sprintf("%d bytes that are no JSON: %q", len(letter.Payload), letter.Payload[:min(200, len(letter.Payload))])
 		}

@@ -131,8 +131,7 @@ func (p *program) printReceipt(c *cli.Command, r enqueue.Receipt, say bool) erro
 		p.say("warning: the earlier task, which stands, differs in %s", strings.Join(r.Differs, ", "))
 	}
 	if say && r.SealedBy != "" {
-		p.say("warning: the earlier task, which stands, is sealed with the payload key %s, which is not in ECPAYQ_PAYLOAD_KEY_FILE: "+
-			"whether it asks for the same is not known", r.SealedBy)
+		p.say("warning: %s", earlierSealed(r))
 	}
 	if !p.wantsTable(c) {
 		return p.printJSON(r)

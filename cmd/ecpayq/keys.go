@@ -7,8 +7,10 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 
+	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/tasks/seal"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -43,6 +45,11 @@ func (p *program) keysCommand() *cli.Command {
 	}
 }
 
+// earlierSealed says of a duplicate that nobody can tell here whether it asks for the same.
+func earlierSealed(r enqueue.Receipt) string {
+	return "the earlier task, which stands, is " + (&seal.KeyError{Key: r.SealedBy}).Error() + ": whether it asks for the same is not known"
+}
+
 // takePayloadKeys reads the file of payload keys again for a process that runs. With an error, the keys
 // from before stay.
 func (p *program) takePayloadKeys(ring *seal.Ring) error {
@@ -54,6 +61,13 @@ func (p *program) takePayloadKeys(ring *seal.Ring) error {
 		ring.Take(again)
 	}
 	return err
+}
+
+// reloadPayloadKeys is takePayloadKeys for a process that has nothing else to read with them.
+func (p *program) reloadPayloadKeys(ring *seal.Ring, log zerolog.Logger) {
+	if err := p.takePayloadKeys(ring); err != nil {
+		log.Error().Err(err).Msg("payload keys not read again; those from before stay")
+	}
 }
 
 func (p *program) keysRotate(c *cli.Command) error {

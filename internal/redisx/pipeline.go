@@ -40,5 +40,8 @@ func ExecEach(ctx context.Context, pipe redis.Pipeliner) {
 
 // Missing reports whether the error of a command is one that [Exec] reads as a missing value.
 func Missing(err error) bool {
-	return err == nil || errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "WRONGTYPE")
+	return err == nil || errors.Is(err, redis.Nil) || IsWrongType(err)
 }
+
+// IsWrongType reports whether a key has another type than ours: another program wrote it.
+func IsWrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }

@@ -14,6 +14,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/exactjson"
 	"github.com/ecpayq/ecpayq/internal/intents"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 )
 
 // row is one that was claimed.
@@ -149,11 +150,11 @@ func judge(r enqueue.Result) (w *wrong, done bool) {
 			Zh: fmt.Sprintf("先前的任務 %s 仍有效，但欄位 %s 不同（%s）", r.Receipt.ID, fields, r.Receipt.State),
 		}}, false
 	case r.Receipt.SealedBy != "": // the same, or another intent, which must not go with its row
+		missing := &seal.KeyError{Key: r.Receipt.SealedBy}
 		return &wrong{NoKey, record.Text{
-			En: fmt.Sprintf("whether the earlier task %s, which stands, asks for the same is not known: it is sealed with the payload key %s, "+
-				"which is not in ECPAYQ_PAYLOAD_KEY_FILE; put it there, then run ecpayq outbox retry", r.Receipt.ID, r.Receipt.SealedBy),
-			Zh: fmt.Sprintf("無法得知先前的任務 %s（仍有效）內容是否相同：其內容以金鑰 %s 封存，ECPAYQ_PAYLOAD_KEY_FILE 沒有這把金鑰；"+
-				"放回後執行 ecpayq outbox retry", r.Receipt.ID, r.Receipt.SealedBy),
+			En: fmt.Sprintf("whether the earlier task %s, which stands, asks for the same is not known: it is %s; "+
+				"put it there, then run ecpayq outbox retry", r.Receipt.ID, missing.Error()),
+			Zh: fmt.Sprintf("無法得知先前的任務 %s（仍有效）內容是否相同：其%s；放回後執行 ecpayq outbox retry", r.Receipt.ID, missing.ZhTW()),
 		}}, false
 	}
 	return nil, true

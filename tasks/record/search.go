@@ -146,7 +146,7 @@ func (r *Reader) Tasks(ctx context.Context, q TaskQuery) (TaskPage, error) {
 		for i, f := range r.GetAll(ctx, ids) {
 			switch {
 			case errors.Is(f.Err, ErrNotFound), errors.Is(f.Err, ErrStuck):
-			case isBroken(f.Err):
+			case redisx.IsWrongType(f.Err):
 				page.broken(Owner(ids[i]))
 			case f.Err != nil:
 				return TaskPage{}, f.Err
@@ -190,9 +190,6 @@ func (r *Reader) Tasks(ctx context.Context, q TaskQuery) (TaskPage, error) {
 	}
 	return s.page, nil
 }
-
-// isBroken reports whether a key has another type than ours.
-func isBroken(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
 
 func (p *TaskPage) broken(owner string) {
 	if !slices.Contains(p.Broken, owner) {
@@ -294,7 +291,7 @@ type search struct {
 func (s *search) walk(ctx context.Context, x index, at reached) (next reached, full bool, err error) {
 	for {
 		ids, after, err := s.r.ids(ctx, x, at)
-		if x.owner != "" && isBroken(err) {
+		if x.owner != "" && redisx.IsWrongType(err) {
 			s.page.broken(x.owner)
 			return at, false, nil
 		}
@@ -314,7 +311,7 @@ func (s *search) walk(ctx context.Context, x index, at reached) (next reached, f
 			}
 			switch f := found[k]; {
 			case errors.Is(f.Err, ErrNotFound), errors.Is(f.Err, ErrStuck):
-			case isBroken(f.Err):
+			case redisx.IsWrongType(f.Err):
 				s.page.broken(Owner(id))
 			case f.Err != nil:
 				return at, false, f.Err

@@ -33,11 +33,7 @@ func TestAStoppedTaskIsNotCancelledOnceRedisMayHaveLostThatItWasBegun(t *testing
 	t.Parallel()
 	b := newBench(t)
 	id := b.later(1)
-	store := ledger.New(b.rdb, time.Hour, time.Now)
-	since, err := store.Now(t.Context())
-	b.must(err)
-	b.must(b.inspector.ArchiveTask(queue, id))
-	b.must(store.DepositByHand(t.Context(), queue, []string{id}, "olga", since)[0].Err)
+	b.stop(id)
 	b.must(b.rdb.HSet(t.Context(), record.ReplicationKey(redisx.TopologyOf(b.rdb), id),
 		record.FieldReplID, "another", record.FieldChanged, 0).Err())
 	if out, err := b.ledger.Cancel(t.Context(), id, "ops", "n"); !errors.Is(err, deadletter.ErrBegun) || !b.inLedger(id) {

@@ -18,24 +18,26 @@ import (
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
+// stop stops a task as a person does on asynq's page of ours.
+func (b *bench) stop(id string) {
+	b.Helper()
+	store := ledger.New(b.rdb, time.Hour, time.Now)
+	since, err := store.Now(b.Context())
+	b.must(err)
+	b.must(b.inspector.ArchiveTask(queue, id))
+	b.must(store.DepositByHand(b.Context(), queue, []string{id}, "olga", since)[0].Err)
+}
+
 // stopped makes tasks that a person stopped, each in another way, and says what kind
 // of letter they are.
 func (b *bench) stopped() map[string]ecpay.Kind {
 	b.Helper()
 	by := map[string]ecpay.Kind{}
-	page := func(id string) { // asynq's page of ours
-		b.Helper()
-		store := ledger.New(b.rdb, time.Hour, time.Now)
-		since, err := store.Now(b.Context())
-		b.must(err)
-		b.must(b.inspector.ArchiveTask(queue, id))
-		b.must(store.DepositByHand(b.Context(), queue, []string{id}, "olga", since)[0].Err)
-	}
 	other := func(id string) { // another program, which tells nobody
 		b.Helper()
 		b.must(b.inspector.ArchiveTask(queue, id))
 	}
-	for i, stop := range []func(string){page, other} {
+	for i, stop := range []func(string){b.stop, other} {
 		n := 10 * (1 + i)
 		id := b.enqueued(n)
 		stop(id)
