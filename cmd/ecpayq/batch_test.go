@@ -210,9 +210,17 @@ func TestABatchThatIsKilledIsResumedByRunningItAgain(t *testing.T) {
 	file := inFile(t, triggers(n))
 	rdb := b.redis.Client()
 	pending := func() int64 { return rdb.LLen(t.Context(), "asynq:{trigger_issue}:pending").Val() }
+	connected := func() string {
+		_, after, _ := strings.Cut(rdb.Info(t.Context(), "clients").Val(), "connected_clients:")
+		n, _, _ := strings.Cut(after, "\r\n")
+		return n
+	}
+	alone := connected()
 	c := start(t, b.env, "enqueue", "batch", file)
 	b.eventually("some tasks are stored", func() bool { return pending() > 0 })
 	c.kill()
+	// What it had sent before it was killed is executed all the same, and only then is its connection closed.
+	b.eventually("Redis has read all that it sent", func() bool { return connected() == alone })
 	before := pending()
 	if before == n {
 		t.Fatal("it had stored everything before it was killed; make the file longer")
