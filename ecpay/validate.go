@@ -53,6 +53,13 @@ func ValidCode(field, v string, limit int) []FieldError {
 	return c.fields
 }
 
+// ValidText says what is wrong with a text of a field that is not sent with its request; it is required.
+func ValidText(field, v string, limit int) []FieldError {
+	var c check
+	c.text(field, &v, limit, true)
+	return c.fields
+}
+
 // check collects the problems of one request. Each method normalises the field
 // in place first.
 type check struct{ fields []FieldError }

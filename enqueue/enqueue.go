@@ -275,7 +275,7 @@ func (c *Client) intent(p tasks.Payload, o call) (intent, error) {
 // task is what asynq's client is given, for one as for many. It takes a place in
 // its merchant's line.
 func (c *Client) task(i *intent) asynqx.Spec {
-	h := tasks.Headers{Enqueued: i.now, ProcessAt: i.processAt, Nonce: i.nonce, Trace: i.trace}
+	h := tasks.Headers{Schema: tasks.SchemaOf(i.payload), Enqueued: i.now, ProcessAt: i.processAt, Nonce: i.nonce, Trace: i.trace}
 	return asynqx.Spec{
 		Type: i.receipt.Type, Queue: i.typ.Queue, ID: i.receipt.ID, Payload: i.stored, Headers: h.Map(),
 		Retention: tasks.RetentionOf(i.payload, c.cfg.Retention), ProcessAt: c.spread.Next(i.payload, i.processAt, i.now),

@@ -1,12 +1,24 @@
 package tasks
 
-import "github.com/ecpayq/ecpayq/ecpay"
+import (
+	"strings"
+	"time"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+)
 
 var b2cCancelDelayIssue = Type{
 	newPayload: func() Payload { return new(B2CCancelDelayIssue) },
 	Queue:      "cancel_delay_issue",
 	Alias:      "cancel-delay-issue",
-	Fields:     []Field{merchantIDField, tsrField, relateNumberField},
+	Fields: []Field{
+		merchantIDField, tsrField, relateNumberField,
+		{
+			Name: "VoidReason", Max: 20,
+			En:   "void the invoice for this reason where it is issued by now, at most 20 characters; needs RelateNumber",
+			ZhTW: "發票若已開立，即以此原因作廢，至多 20 個字元；須同時給 RelateNumber",
+		},
+	},
 
 	Ahead:       true, // it races the hour of issue
 	SendUnasked: true, // ECPay answers 5070305 to a second cancel (?p=15382)
@@ -24,6 +36,9 @@ type B2CCancelDelayIssue struct {
 	// RelateNumber is the shop's own number given to DelayIssue, at most 50 characters,
 	// by which a worker can ask ECPay; empty when unknown. It is not sent.
 	RelateNumber string `json:",omitempty"`
+	// VoidReason, at most 20 characters, has an invoice that is issued by now voided for this reason. It needs the
+	// RelateNumber, by which the invoice is found; empty leaves an issued invoice alone. It is not sent with the cancel.
+	VoidReason string `json:",omitempty"`
 }
 
 // Request implements [Payload].
@@ -38,8 +53,49 @@ func (p *B2CCancelDelayIssue) Validate() error {
 	r := p.request()
 	err := r.Validate()
 	p.MerchantID, p.Tsr = r.MerchantID, r.Tsr
-	return join(r, err, relateNumberProblems(&p.RelateNumber))
+	return join(r, err, append(relateNumberProblems(&p.RelateNumber), p.voidProblems()...))
 }
+
+// voidProblems says what is wrong with the VoidReason.
+func (p *B2CCancelDelayIssue) voidProblems() []ecpay.FieldError {
+	if p.VoidReason = strings.TrimSpace(p.VoidReason); p.VoidReason == "" {
+		return nil
+	}
+	wrong := ecpay.ValidText("VoidReason", p.VoidReason, 20)
+	if p.RelateNumber == "" {
+		wrong = append(wrong, ecpay.FieldError{Field: "RelateNumber", Problem: "is required with VoidReason"})
+	}
+	return wrong
+}
+
+// schema is that of VoidReason, which came later.
+func (p *B2CCancelDelayIssue) schema() int {
+	if p.VoidReason != "" {
+		return 2
+	}
+	return Schema
+}
+
+// undo voids what is issued by now.
+func (p *B2CCancelDelayIssue) undo(shown ecpay.Response) *Undo {
+	r, ok := shown.(*ecpay.B2CGetIssueResponse)
+	if p.VoidReason == "" || !ok {
+		return nil
+	}
+	issued, err := time.ParseInLocation(time.DateTime, string(r.IIS_Create_Date), ecpay.Taipei)
+	if err != nil {
+		return nil
+	}
+	void := &B2CInvalid{
+		MerchantID: p.MerchantID, InvoiceNo: string(r.IIS_Number), InvoiceDate: issued.Format(time.DateOnly), Reason: p.VoidReason,
+	}
+	return &Undo{
+		Instead: void, Until: ecpay.VoidDeadline(issued), Over: r.IIS_Invalid_Status == "1",
+		Answer: &Undone{r.RtnStatus, "voided", void.InvoiceNo, void.InvoiceDate},
+	}
+}
+
+func (p *B2CCancelDelayIssue) wantsUndone() bool { return p.VoidReason != "" }
 
 func (p *B2CCancelDelayIssue) subject() []string { return []string{p.Tsr} }
 

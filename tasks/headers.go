@@ -8,9 +8,13 @@ import (
 	"time"
 )
 
-// Schema is the version of the stored format that this code writes. A reader
+// Schema is the version of the stored format that this code writes, and newestSchema that of payloads
+// with a field that came later, see [SchemaOf]: an older reader, which would take the field for damage,
 // holds what is newer.
-const Schema = 1
+const (
+	Schema       = 1
+	newestSchema = 2
+)
 
 // Headers of a task. The names are short: they are stored with every task.
 const (
@@ -22,6 +26,8 @@ const (
 
 // Headers is what travels beside the payload.
 type Headers struct {
+	// Schema is the [SchemaOf] the payload; 0 is [Schema].
+	Schema int
 	// Enqueued is when the producer enqueued, by its clock; zero when unknown.
 	Enqueued time.Time
 	// ProcessAt is when the task was wished to run first; zero for at once.
@@ -42,7 +48,7 @@ func (h Headers) Map() map[string]string {
 	if m == nil {
 		m = make(map[string]string, 4)
 	}
-	m[headerSchema] = strconv.Itoa(Schema)
+	m[headerSchema] = strconv.Itoa(max(h.Schema, Schema))
 	m[headerNonce] = h.Nonce
 	if !h.Enqueued.IsZero() {
 		m[headerEnqueued] = strconv.FormatInt(h.Enqueued.UnixMilli(), 10)
@@ -56,7 +62,8 @@ func (h Headers) Map() map[string]string {
 // ParseHeaders reads what [Headers.Map] wrote. Anything else, as from a producer
 // that used asynq directly, reads as zero.
 func ParseHeaders(m map[string]string) Headers {
-	h := Headers{Nonce: m[headerNonce], Enqueued: Milli(m[headerEnqueued]), ProcessAt: Milli(m[headerProcessAt])}
+	schema, _ := strconv.Atoi(m[headerSchema])
+	h := Headers{Schema: schema, Nonce: m[headerNonce], Enqueued: Milli(m[headerEnqueued]), ProcessAt: Milli(m[headerProcessAt])}
 	for _, name := range []string{"traceparent", "tracestate"} {
 		if v, ok := m[name]; ok {
 			if h.Trace == nil {
@@ -88,8 +95,8 @@ func checkSchema(m map[string]string) error {
 	switch {
 	case err != nil || v < 1:
 		return fmt.Errorf("%w: schema %q", ErrCorrupt, clip(s))
-	case v > Schema:
-		return fmt.Errorf("%w: schema %d, this one knows %d", ErrNewerSchema, v, Schema)
+	case v > newestSchema:
+		return fmt.Errorf("%w: schema %d, this one knows %d", ErrNewerSchema, v, newestSchema)
 	}
 	return nil
 }

@@ -43,6 +43,26 @@ type waiter interface {
 	progress(ecpay.Response) Progress
 }
 
+// newer is a payload that may have a field which the first version of its type did not have.
+type newer interface {
+	// schema is the version of the stored format in which the fields that it has came last.
+	schema() int
+}
+
+// SchemaOf returns the version of the stored format that a payload needs.
+func SchemaOf(p Payload) int {
+	if n, ok := p.(newer); ok {
+		return n.schema()
+	}
+	return Schema
+}
+
+// undoer is a write that comes too late where an [Ask] shows what it was to prevent, see [UndoOf].
+type undoer interface {
+	undo(shown ecpay.Response) *Undo
+	wantsUndone() bool
+}
+
 // relateNumberProblems normalises a RelateNumber that is not sent and may be empty, and
 // says what is wrong with it.
 func relateNumberProblems(number *string) []ecpay.FieldError {

@@ -29,6 +29,9 @@ func samples() map[string]Payload {
 		},
 		"cancel_delay_issue":     &B2CCancelDelayIssue{MerchantID: "2000132", Tsr: "201909170001"},
 		"cancel_delay_issue_all": &B2CCancelDelayIssue{MerchantID: "2000132", Tsr: "201909170001", RelateNumber: "R201909170001"},
+		"cancel_delay_issue_or_void": &B2CCancelDelayIssue{
+			MerchantID: "2000132", Tsr: "201909170001", RelateNumber: "R201909170001", VoidReason: "訂單取消 <3",
+		},
 		"invalid": &B2BInvalid{
 			MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-23", Reason: "訂單取消 <3", Remark: "Seller_Invalid_Remark",
 		},
@@ -104,7 +107,9 @@ func TestStoredFormatIsGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := Headers{Enqueued: time.UnixMilli(1_568_678_400_123), ProcessAt: time.UnixMilli(1_568_678_460_000), Nonce: "ABCDEFGH"}
+			h := Headers{
+				Schema: SchemaOf(p), Enqueued: time.UnixMilli(1_568_678_400_123), ProcessAt: time.UnixMilli(1_568_678_460_000), Nonce: "ABCDEFGH",
+			}
 			got, err := json.MarshalIndent(golden{ID(p), TypeOf(p).Name, TypeOf(p).Queue, h.Map(), b}, "", "  ")
 			if err != nil {
 				t.Fatal(err)
@@ -239,7 +244,8 @@ func TestDecodeJudgesStoredBytes(t *testing.T) {
 		"good":             {"b2c:trigger_issue", map[string]string{"v": "1"}, good, nil},
 		"by plain asynq":   {"b2c:trigger_issue", nil, good, nil},
 		"unknown type":     {"b2c:unknown", nil, good, ErrUnknownType},
-		"newer schema":     {"b2c:trigger_issue", map[string]string{"v": "2"}, good, ErrNewerSchema},
+		"newer schema":     {"b2c:trigger_issue", map[string]string{"v": "3"}, good, ErrNewerSchema},
+		"newest schema":    {"b2c:trigger_issue", map[string]string{"v": "2"}, good, nil},
 		"newer, unknown":   {"b2c:new", map[string]string{"v": "9"}, "\x00", ErrNewerSchema},
 		"schema no number": {"b2c:trigger_issue", map[string]string{"v": "x"}, good, ErrCorrupt},
 		"schema 0":         {"b2c:trigger_issue", map[string]string{"v": "0"}, good, ErrCorrupt},

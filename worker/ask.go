@@ -59,6 +59,7 @@ func (h *handler) find(ctx context.Context, a *attempt) (finding, *ecpay.Error) 
 	resp, err := h.do(ctx, a, a.query.Request, wish{rank: gate.Ahead})
 	switch {
 	case err == nil && a.query.Shows(resp):
+		a.seen = resp
 		return shown, nil
 	case err == nil, err.Kind == ecpay.NotFound:
 		return notShown, nil

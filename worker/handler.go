@@ -44,6 +44,7 @@ type handler struct {
 	resumer     *resumer
 	egress      *egress
 	intervals   *intervalWarning
+	follower    *follower
 	// completions takes what is done, where it is not nil.
 	completions *asynqx.CompleteClient
 }

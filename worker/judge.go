@@ -12,9 +12,17 @@ import (
 	"github.com/ecpayq/ecpayq/worker/merchants"
 )
 
-// judge is the verdict on the answer to a write or a query. Where the answer
-// alone does not prove what became of the subject, it asks.
+// judge is the verdict on the answer to a write or a query.
 func (h *handler) judge(ctx context.Context, a *attempt) Verdict {
+	v := h.judged(ctx, a)
+	if v.Action == Done && a.seen == nil && tasks.WantsUndone(a.payload) {
+		a.resp = tasks.Prevented(a.resp)
+	}
+	return v
+}
+
+// judged asks where the answer alone does not prove what became of the subject.
+func (h *handler) judged(ctx context.Context, a *attempt) Verdict {
 	if a.err == nil {
 		return h.succeeded(ctx, a)
 	}
@@ -41,11 +49,19 @@ func (h *handler) judge(ctx context.Context, a *attempt) Verdict {
 	case found == askFailed: // not known yet: the next attempt asks again
 		return h.verdict(a, askErr)
 	case found == shown && conflict:
+		if u := tasks.UndoOf(a.payload, a.seen); u != nil {
+			return h.undo(ctx, a, u)
+		}
 		a.open, a.doubt = false, false // what is issued was not cancelled, and cannot be any more
 		return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonIssued}
 	case found == shown:
 		a.open = false
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
+	case conflict && !a.earlier && found == notShown && a.err.Kind == ecpay.NotFound && tasks.WantsUndone(a.payload):
+		// If this is the day of issue, the invoice can be voided when it is over.
+		if left := lateOnDayOfIssue(h.ecpay.Stamp(), time.Time{}, h.policy.Fence); left > 0 {
+			return Verdict{Action: Hold, Kind: ecpay.NotFound, Delay: min(left, askLate), Pauses: true, Reason: reasonLateVoid}
+		}
 	case conflict && a.earlier && found == notShown && a.err.Kind == ecpay.NotFound:
 		if left := lateOnDayOfIssue(h.ecpay.Stamp(), a.gate.Start, h.policy.Fence); left > 0 {
 			return Verdict{Action: Hold, Kind: ecpay.Ambiguous, Delay: min(left, askLate), Pauses: true, Reason: reasonLate}

@@ -36,6 +36,10 @@ const (
 	reasonNoList
 	reasonScheduled
 	reasonLate
+	reasonVoiding
+	reasonLateVoid
+	reasonVoidDead
+	reasonTooLateToVoid
 	reasonUnconfirmed
 	reasonUpload
 
@@ -129,6 +133,22 @@ var reasons = [reasonCount]struct {
 	reasonScheduled: {WaitAnswer, record.Text{
 		En: "unanswered; whether it is scheduled shows on the day of issue",
 		Zh: "未收到回覆，是否已排程須至開立日才能確認",
+	}},
+	reasonVoiding: {WaitSubject, record.Text{
+		En: "the invoice is issued already: it is being voided by another task", Zh: "發票已開立，正由另一任務作廢",
+	}},
+	reasonLateVoid: {WaitSubject, record.Text{
+		En: "nothing to cancel, and no invoice yet: if today is the day of issue, ECPay takes no cancel after 10:00 and issues later; " +
+			"asked until the day is over, and voided if it is issued",
+		Zh: "查無可取消者，也尚無發票：若今天為開立日，綠界自 10:00 起不受理取消，稍後才會開立；今天結束前會持續查詢，若已開立即作廢",
+	}},
+	reasonVoidDead: {text: record.Text{
+		En: "the invoice is issued already, and the task that voids it is dead or was withdrawn: see to that one, then replay this one",
+		Zh: "發票已開立，而作廢的任務已終止或遭撤回：請先處理該任務，再重播本任務",
+	}},
+	reasonTooLateToVoid: {text: record.Text{
+		En: "the invoice is issued, and ECPay voids it no more: the 13th of the odd month after its period is over; it needs an allowance",
+		Zh: "發票已開立，且已超過作廢期限（次期奇數月 13 日），無法作廢，請改開折讓",
 	}},
 	reasonLate: {WaitAnswer, record.Text{
 		En: "unanswered, and nothing to cancel: if today is the day of issue, ECPay takes no cancel after 10:00 and shows the " +

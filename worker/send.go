@@ -32,6 +32,8 @@ type sending struct {
 type answer struct {
 	resp ecpay.Response
 	err  *ecpay.Error
+	// seen is what showed an [tasks.Ask] what it looked for.
+	seen ecpay.Response
 	// earlier means that an older write was unanswered when this one was sent.
 	earlier bool
 }

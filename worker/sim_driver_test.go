@@ -215,6 +215,7 @@ func (s *sim) deliver(p *simProc, m message) {
 			s.finish(p, m, began, s.perform(p, m))
 			return
 		}
+		defer s.mayFollow(m.id)()
 		key := p.keys.key(record.Owner(m.id))
 		v, text, err := p.h.run(context.Background(),
 			job{id: m.id, typeName: m.typeName, queue: m.queue, payload: m.payload, headers: m.headers, failed: int(m.retried)})

@@ -18,6 +18,9 @@ func (s *sim) judge(c *simCounts) {
 	s.sweepAll()
 	reader := s.newProc("reader")
 	for _, i := range s.intents {
+		if s.never(i) {
+			continue
+		}
 		c.intents.Add(1)
 		n, shown := i.effects(s)
 		// What a failover may cost is one effect more, where ECPay cannot be asked.
@@ -55,7 +58,9 @@ func (s *sim) judge(c *simCounts) {
 				c.dead.Add(1)
 				// A letter that was run again and done is back as it was before, if a failover lost
 				// that. Whoever replays it has ECPay asked first.
-				if shown && !(s.lossy && read.Died.Before(s.lostAt)) {
+				// The void that follows from it is done, or goes on, whoever stopped the cancel or let it end.
+				ofAnother := i.undoneBy != nil && (read.Death.Kind == ecpay.Conflict || read.Death.Kind == ecpay.Stopped)
+				if shown && !ofAnother && !(s.lossy && read.Died.Before(s.lostAt)) {
 					s.violated("%s of %s is dead(%s), and ECPay shows its effect", i.name, i.subject, read.Death.Kind)
 				}
 			}

@@ -18,6 +18,9 @@ func (s *sim) planSecondCalls() {
 		}
 		s.promoteLater(s.redis.snapshot(), within(s.rng, time.Second, 30*time.Second))
 		for _, i := range s.intents {
+			if i.follows {
+				continue
+			}
 			ahead := within(s.rng, -2*time.Minute, 5*time.Minute)
 			s.at(within(s.rng, 40*time.Second, 20*time.Minute), "a shop calls again for "+i.name, func() {
 				s.again.Add(1)

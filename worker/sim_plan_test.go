@@ -35,7 +35,10 @@ type simIntent struct {
 	stage   func(*ecpaytest.Server) error
 	staged  bool
 	stored  atomic.Bool
-	later   time.Duration // for when it is enqueued, 0 for at once
+	// undoneBy is the task that follows from it, if any, and has its effect; follows means that this is such a one.
+	undoneBy *simIntent
+	follows  bool
+	later    time.Duration // for when it is enqueued, 0 for at once
 }
 
 func (i *simIntent) payload() tasks.Payload {
@@ -49,6 +52,9 @@ func (i *simIntent) payload() tasks.Payload {
 // effects counts what requests of this intent brought about, and reports whether
 // ECPay shows its effect now.
 func (i *simIntent) effects(s *sim) (n int, shown bool) {
+	if i.undoneBy != nil {
+		return i.undoneBy.effects(s)
+	}
 	for _, e := range s.fake.EffectsOn(i.merchant, i.subject) {
 		switch {
 		case slices.Contains(i.sample.Effects, e.Name):
@@ -115,7 +121,11 @@ func (s *sim) draw() {
 		kinds := []string{"trigger, nothing to ask", "trigger, delay unknown", "trigger with delay"}
 		s.intents = []*simIntent{trigger(kinds[s.rng.IntN(len(kinds))])}
 	case 5:
-		s.intents = []*simIntent{cancel(chance(s.rng, 700))}
+		if chance(s.rng, 500) {
+			s.intents = []*simIntent{cancel(chance(s.rng, 700))}
+		} else {
+			s.intents = s.undoing(chance(s.rng, 700))
+		}
 	case 6:
 		s.intents = s.rivals()
 	default:
@@ -171,7 +181,9 @@ func (s *sim) plan() {
 	s.drawOdds()
 	for _, i := range s.intents {
 		s.planStaging(i)
-		s.planEnqueues(i)
+		if !i.follows {
+			s.planEnqueues(i)
+		}
 	}
 	s.planKeys()
 	for range 2 {

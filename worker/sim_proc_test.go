@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/internal/samples"
@@ -112,9 +113,14 @@ func (s *sim) newWorker() *simProc {
 	}
 	p.keys = &simKeys{others: s.others}
 	p.keys.current.Store(s.keysOf(len(s.workers)))
+	client, err := enqueue.New(enqueue.Config{Redis: p.rdb, Now: p.now, PayloadKeys: samples.PayloadKeys()})
+	if err != nil {
+		panic(err)
+	}
 	p.h = &handler{
-		gate:  gate.New(p.rdb, redisx.Confirm{}).Timed(p.now, monotonic(), s.policy.Fence),
-		ecpay: p.client, slots: newSlots(simConcurrency, simConcurrency), keys: p.keys, payloadKeys: samples.PayloadKeys(), policy: s.policy,
+		follower: &follower{client, p.rdb},
+		gate:     gate.New(p.rdb, redisx.Confirm{}).Timed(p.now, monotonic(), s.policy.Fence),
+		ecpay:    p.client, slots: newSlots(simConcurrency, simConcurrency), keys: p.keys, payloadKeys: samples.PayloadKeys(), policy: s.policy,
 		resumer: newResumer(merchants.New(p.rdb), p.keys, zerolog.Nop()),
 		egress:  newEgress(gate.NewEgress(p.rdb, DefaultEgress, 0), zerolog.Nop()),
 		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,

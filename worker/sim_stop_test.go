@@ -23,6 +23,8 @@ type stops struct {
 	acts    map[string]*act      // of those who name a task to have it run
 	calls   map[string]*act      // of shops that enqueue it
 
+	followed map[string][]*followed // attempts from which it may follow
+
 	tried map[string]bool // somebody began to cancel it, and was not answered
 
 	n, cancelled int64 // how often
@@ -40,7 +42,7 @@ const latest = 3 * time.Minute
 
 func newStops() *stops {
 	return &stops{stopped: map[string]time.Time{}, ended: map[string]time.Time{},
-		acts: map[string]*act{}, calls: map[string]*act{}, tried: map[string]bool{}}
+		acts: map[string]*act{}, calls: map[string]*act{}, followed: map[string][]*followed{}, tried: map[string]bool{}}
 }
 
 // begin notes an act on a task, until the func it returns is called.
@@ -90,7 +92,7 @@ func (s *sim) mayRun(id string) {
 	}
 	// Who was on the way already when that was answered comes too late; but an enqueue
 	// that comes late is one.
-	if t, ok := s.stops.ended[id]; ok && !s.stops.acts[id].begunAfter(t) && !s.stops.calls[id].since(t) {
+	if t, ok := s.stops.ended[id]; ok && !s.stops.acts[id].begunAfter(t) && !s.stops.calls[id].since(t) && !s.stops.mayHaveFollowed(id, t) {
 		s.violated("%s is run %s after it was told to be cancelled, and nobody enqueued it", id, time.Since(t))
 	}
 	delete(s.stops.stopped, id)

@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -197,6 +198,12 @@ func New(cfg Config) (*Worker, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	follow, err := enqueue.New(enqueue.Config{
+		Redis: cfg.GateRedis, Confirm: cfg.Confirm, Retention: cfg.Retention, PayloadKeys: cfg.PayloadKeys, Now: cfg.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
 	w := &Worker{
 		cfg: cfg, quiet: cfg.Logger.Hook(QuietHook()),
 		h: &handler{
@@ -204,7 +211,7 @@ func New(cfg Config) (*Worker, error) {
 			ecpay: cfg.ECPay, slots: newSlots(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention, outcomesFor: cfg.OutcomeRetention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, repeats: &logRepeats{},
-			intervals: newIntervalWarning(cfg.Logger), payloadKeys: cfg.PayloadKeys,
+			intervals: newIntervalWarning(cfg.Logger), payloadKeys: cfg.PayloadKeys, follower: &follower{follow, cfg.GateRedis},
 			resumer: newResumer(merchants.New(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
 			egress:  newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
 		},

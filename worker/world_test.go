@@ -15,7 +15,9 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redisx"
+	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -83,8 +85,13 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.keys = &testKeys{merchant: Merchant{Merchant: m}}
+	client, err := enqueue.New(enqueue.Config{Redis: w.rdb, Now: w.clock, PayloadKeys: samples.PayloadKeys()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.h = &handler{
-		gate: gate.New(w.rdb, redisx.Confirm{}), slots: newSlots(8, 8), keys: w.keys, policy: Policy{}.withDefaults(),
+		follower: &follower{client, w.rdb},
+		gate:     gate.New(w.rdb, redisx.Confirm{}), slots: newSlots(8, 8), keys: w.keys, policy: Policy{}.withDefaults(),
 		timeout: 45 * time.Second, finishTTL: time.Hour, retention: time.Hour,
 		now: w.clock, random: rand.Float64, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 	}

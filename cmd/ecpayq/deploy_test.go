@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
-	"github.com/ecpayq/ecpayq/tasks"
 )
 
 // buildNextVersion builds ecpayq as the next version will be that stores tasks in
@@ -26,10 +26,12 @@ func buildNextVersion(t *testing.T) (path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, next := fmt.Sprintf("\nconst Schema = %d\n", tasks.Schema), fmt.Sprintf("\nconst Schema = %d\n", tasks.Schema+1)
+	const now, next = "m[headerSchema] = strconv.Itoa(max(h.Schema, Schema))", "m[headerSchema] = strconv.Itoa(newestSchema+1)"
 	changed := strings.Replace(string(source), now, next, 1)
-	if changed == string(source) {
-		t.Fatalf("%s has no line %q", file, now)
+	newest := regexp.MustCompile(`v > newestSchema`)
+	changed = newest.ReplaceAllString(changed, "v > newestSchema+1")
+	if !strings.Contains(changed, next) || !strings.Contains(changed, "v > newestSchema+1") {
+		t.Fatalf("%s has no line %q, or does not compare with newestSchema", file, now)
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file: writeFile(t, filepath.Join(dir, "headers.go"), changed)}})
 	if err != nil {

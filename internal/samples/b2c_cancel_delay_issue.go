@@ -8,7 +8,7 @@ import (
 var b2cCancelDelayIssue = Sample{
 	Type: "b2c:cancel_delay_issue", Queue: "cancel_delay_issue", Path: "/B2CInvoice/CancelDelayIssue",
 	Command: "b2c-cancel-delay-issue", Alias: "cancel-delay-issue",
-	Flags:   []string{"merchant-id", "tsr", "relate-number"},
+	Flags:   []string{"merchant-id", "tsr", "relate-number", "void-reason"},
 	Subject: tsr,
 	Effects: []string{ecpaytest.EffectCancelled},
 	Refusal: 2013001,

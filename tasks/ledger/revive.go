@@ -319,7 +319,7 @@ func (s *Store) content(l Entry, r *revival) (tasks.Payload, []byte, map[string]
 		return nil, payload, l.Headers, nil
 	}
 	h := tasks.ParseHeaders(l.Headers) // when it was enqueued stays: what is old stays old
-	h.ProcessAt, h.Nonce = r.ProcessAt, r.nonce
+	h.Schema, h.ProcessAt, h.Nonce = tasks.SchemaOf(p), r.ProcessAt, r.nonce
 	return p, payload, h.Map(), nil
 }
 
