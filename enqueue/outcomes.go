@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,9 @@ type Feed struct {
 	Merchants []string
 	// Follow waits for more at the end, until ctx is done or the loop is left.
 	Follow bool
+	// Broken is told merchants whose outcomes cannot be read, since another program wrote their key
+	// in Redis, when they are first met. The outcomes of the others are read; nil tells nobody.
+	Broken func(merchants []string)
 }
 
 // followWait is how long one look of a reader who follows lasts.
@@ -47,12 +51,17 @@ func (c *Client) Outcomes(ctx context.Context, f Feed) iter.Seq2[Outcome, error]
 		q.Wait = followWait
 	}
 	return func(yield func(Outcome, error) bool) {
+		var broken []string
 		for {
 			page, err := c.OutcomePage(ctx, q)
 			if err != nil {
 				yield(Outcome{}, err)
 				return
 			}
+			if !slices.Equal(page.Broken, broken) && len(page.Broken) > 0 && f.Broken != nil {
+				f.Broken(page.Broken)
+			}
+			broken = page.Broken
 			for _, o := range page.Outcomes {
 				if !yield(o, nil) {
 					return

@@ -14,7 +14,11 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/internal/web"
 )
+
+// maxConnections bounds those of the fake.
+const maxConnections = 4096
 
 func fakeCommand(errw io.Writer) *cli.Command {
 	return &cli.Command{
@@ -50,7 +54,7 @@ func startFake(addr string, cfg ecpaytest.Config) (*fake, error) {
 	if ip, perr := netip.ParseAddr(host); err != nil || host != "localhost" && (perr != nil || !ip.IsLoopback()) {
 		return nil, usageError{fmt.Errorf("--addr is %q; the fake listens on loopback addresses only, like 127.0.0.1:8990", addr)}
 	}
-	ln, err := net.Listen("tcp", addr)
+	ln, err := web.Listen(addr, maxConnections)
 	if err != nil {
 		return nil, err
 	}

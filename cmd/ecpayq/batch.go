@@ -104,7 +104,7 @@ func (p *program) open(ctx context.Context, name string) (_ io.Reader, size int6
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, 0, nil, err
+			return nil, 0, nil, config.FileError(err)
 		}
 		in, closeFile = f, f.Close
 	}

@@ -285,7 +285,9 @@ func TestAWorkerWithAWrongConfigurationSaysWhatIsWrongAndStops(t *testing.T) {
 		{"a task timeout beyond asynq's", env{"ECPAYQ_TASK_TIMEOUT": "61s", "ECPAYQ_SHUTDOWN_TIMEOUT": "2m"}, "ECPAYQ_TASK_TIMEOUT", false},
 		{"a log level that is none", env{"ECPAYQ_LOG_LEVEL": "loud"}, "ECPAYQ_LOG_LEVEL", true},
 		{"a log format that is none", env{"ECPAYQ_LOG_FORMAT": "xml"}, "ECPAYQ_LOG_FORMAT", false},
-		{"an admin address that cannot be listened on", env{"ECPAYQ_ADMIN_ADDR": "192.0.2.1:1"}, "listen on 192.0.2.1:1", false},
+		{"an admin address that cannot be listened on", env{"ECPAYQ_ADMIN_ADDR": "192.0.2.1:1"},
+			"listen on 192.0.2.1:1: this machine has no such address", false},
+		{"a port that is none", env{"ECPAYQ_ADMIN_ADDR": "127.0.0.1:99999"}, "it must be HOST:PORT", false},
 	}
 	b := newBench(t, nil)
 	for _, row := range rows {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -51,11 +52,19 @@ func found(check, status, detail string, a record.Text) finding {
 	return finding{check, status, detail, a.En, a.Zh}
 }
 
+// failed is the finding that something cannot be done, with the advice on the error in both languages.
+func failed(check string, err error) finding {
+	return found(check, statusFailed, err.Error(), record.Text{
+		En: cmp.Or(hintFor(err), "mend what is said here; the README lists every setting"),
+		Zh: cmp.Or(redisHint(err).Zh, "請修正此處所述的問題；README.zh-TW.md 列出所有設定"),
+	})
+}
+
 func (p *program) doctor(ctx context.Context, c *cli.Command) error {
 	report := []finding{p.checkConfig()}
 	dir, err := p.cfg.Open()
 	if err != nil {
-		report = append(report, finding{Check: "keys", Status: statusFailed, Detail: err.Error(), Hint: hintFor(err)})
+		report = append(report, failed("keys", err))
 	} else {
 		report = append(report,
 			finding{Check: "keys", Status: statusOK, Detail: fmt.Sprintf("%d merchant(s), every HashKey and HashIV has 16 bytes", dir.Len())})
@@ -100,10 +109,11 @@ func troubled(report []finding) bool {
 func (p *program) checkConfig() finding {
 	f := finding{Check: "configuration", Status: statusOK, Detail: "all values are valid and fit each other"}
 	if err := p.cfg.Validate(); err != nil {
-		f.Status, f.Detail, f.Hint = statusFailed, err.Error(), hintFor(err)
+		f = failed(f.Check, err)
 	} else if warnings := p.cfg.Warnings(); len(warnings) > 0 {
 		f.Status, f.Detail = statusWarning, strings.Join(warnings, "; ")
 		f.Hint = "leave ECPAYQ_FENCE and ECPAYQ_MERCHANT_INTERVAL at their defaults, a fence may be longer and an interval shorter"
+		f.HintZH = "請讓 ECPAYQ_FENCE 與 ECPAYQ_MERCHANT_INTERVAL 維持預設值；前者可以更長，後者可以更短"
 	}
 	return f
 }

@@ -25,7 +25,7 @@ import (
 func (p *program) checkECPay(ctx context.Context) []finding {
 	base, err := p.cfg.BaseURL()
 	if err != nil {
-		return []finding{{Check: "ecpay", Status: statusFailed, Detail: err.Error(), Hint: hintFor(err)}}
+		return []finding{failed("ecpay", err)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()

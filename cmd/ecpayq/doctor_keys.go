@@ -20,8 +20,7 @@ func (p *program) checkPayloadKeys(ctx context.Context, rdb redis.UniversalClien
 	keys, err := p.cfg.PayloadKeys()
 	switch ids := keys.IDs(); {
 	case err != nil:
-		f.Status, f.Detail, f.Hint = statusFailed, err.Error(), hintFor(err)
-		return f
+		return failed(f.Check, err)
 	case len(ids) > 0:
 		f.Detail = "sealed with " + ids[0]
 		if len(ids) > 1 {

@@ -15,7 +15,7 @@ func (p *program) checkOutbox(ctx context.Context) []finding {
 	const check = "outbox"
 	database, err := p.cfg.Outbox()
 	if err != nil {
-		return []finding{{Check: check, Status: statusFailed, Detail: err.Error(), Hint: hintFor(err)}}
+		return []finding{failed(check, err)}
 	}
 	if database == nil {
 		return nil

@@ -46,8 +46,8 @@ func (p *program) checkRedis(ctx context.Context) (usable redis.UniversalClient,
 		return nil, done, failed(redishealth.Diagnose(ctx, rdb, err))
 	}
 	if d.TooOld() {
-		return nil, done, []finding{{Check: "redis", Status: statusFailed,
-			Detail: "version " + d.Version + " is older than " + app.MinRedis, Hint: "upgrade Redis to " + app.MinRedis + " or newer"}}
+		return nil, done, []finding{{"redis", statusFailed, "version " + d.Version + " is older than " + app.MinRedis,
+			"upgrade Redis to " + app.MinRedis + " or newer", "請將 Redis 升級至 " + app.MinRedis + " 或更新版本"}}
 	}
 	if err := redishealth.Ask(ctx, rdb); err != nil {
 		report = []finding{redisFailed(fmt.Errorf("it answers, but workers cannot use it: %w", err))}
@@ -67,7 +67,7 @@ func (p *program) checkRedis(ctx context.Context) (usable redis.UniversalClient,
 func redisFailed(err error) finding {
 	var wrong *config.Hint
 	if errors.As(err, &wrong) {
-		return finding{Check: "redis", Status: statusFailed, Detail: err.Error(), Hint: wrong.Text}
+		return failed("redis", err)
 	}
 	h := redishealth.HintFor(err)
 	if h == (record.Text{}) {
@@ -80,10 +80,11 @@ func durabilityFinding(d app.Durability) finding {
 	f := finding{Check: "redis durability", Status: statusOK, Detail: "appendonly yes, appendfsync always, noeviction"}
 	switch problems, unknown := d.Problems(), d.Unknown(); {
 	case len(problems) > 0:
-		f.Status, f.Detail, f.Hint = statusWarning, strings.Join(problems, "; "), "use deploy/redis.conf"
+		f.Status, f.Detail, f.Hint, f.HintZH = statusWarning, strings.Join(problems, "; "), "use deploy/redis.conf", "請使用 deploy/redis.conf"
 	case len(unknown) > 0:
 		f.Status, f.Detail = statusWarning, strings.Join(unknown, ", ")+": not known, Redis does not tell this user"
 		f.Hint = "ask as an administrator of Redis: redis-cli CONFIG GET " + unknown[0] + "; deploy/redis.conf has what it should be"
+		f.HintZH = "請以 Redis 管理者執行 redis-cli CONFIG GET " + unknown[0] + "；應有的值在 deploy/redis.conf"
 	}
 	return f
 }

@@ -49,6 +49,9 @@ func (b *bench) doctorArgs(code int, args ...string) map[string]finding {
 		if _, twice := byCheck[f.Check]; twice || f.Status != "ok" && f.Status != "warning" && f.Status != "failed" {
 			b.Errorf("got finding %+v, want each check once, and ok, warning or failed", f)
 		}
+		if (f.Hint == "") != (f.HintZH == "") {
+			b.Errorf("%s: got hint %q and hint_zh %q, want advice in both languages or in none", f.Check, f.Hint, f.HintZH)
+		}
 		byCheck[f.Check] = f
 	}
 	return byCheck

@@ -14,7 +14,7 @@ import (
 func (p *program) checkWebhooks(ctx context.Context, rdb redis.UniversalClient) []finding {
 	list, err := p.cfg.Webhooks()
 	if err != nil {
-		return []finding{{Check: "webhooks", Status: statusFailed, Detail: err.Error(), Hint: hintFor(err)}}
+		return []finding{failed("webhooks", err)}
 	}
 	if rdb == nil {
 		return nil

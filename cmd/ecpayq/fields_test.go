@@ -85,7 +85,7 @@ func TestAMistakeInDataNamesTheField(t *testing.T) {
 		runHere(t, env, row.data, "enqueue", "trigger-issue", "--data", "-").wantMistake(t, row.data[:min(len(row.data), 80)], row.want, row.hint)
 	}
 	runHere(t, env, "", "enqueue", "trigger-issue", "--data=").wantMistake(t, "an empty name", "--data is empty", "help")
-	runHere(t, env, "", "enqueue", "trigger-issue", "--data", t.TempDir()+"/nosuch").wantMistake(t, "no such file", "--data: open ", "help")
+	runHere(t, env, "", "enqueue", "trigger-issue", "--data", t.TempDir()+"/nosuch").wantMistake(t, "no such file", "--data: /", "help")
 	runHere(t, env, "", "enqueue", "trigger-issue", "--data", "a", "--data", "b").wantMistake(t, "two files", "--data is there twice", "help")
 }
 

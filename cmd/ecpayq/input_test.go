@@ -35,7 +35,7 @@ func runHere(t *testing.T, env map[string]string, in string, args ...string) sai
 
 // goWords are those of Go and of the libraries that nobody at a shop knows.
 var goWords = []string{"strconv", "time:", "parse error", "invalid syntax", "as int",
-	"unmarshal", "json:", "yaml:", "defined", "UNKNOWN", "failed: ", "duplicate this"}
+	"unmarshal", "open /", "stat /", "json:", "yaml:", "defined", "UNKNOWN", "failed: ", "duplicate this"}
 
 func (s said) wantMistake(t *testing.T, name, want, hint string) {
 	t.Helper()

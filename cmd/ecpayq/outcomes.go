@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -43,13 +45,20 @@ func (p *program) printOutcomes(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer client.Close()
-	n := 0
-	f := enqueue.Feed{After: c.String("after"), Merchants: c.StringSlice("merchant-id"), Follow: c.Bool("follow")}
+	var broken error
+	n, f := 0, enqueue.Feed{After: c.String("after"), Merchants: c.StringSlice("merchant-id"), Follow: c.Bool("follow")}
+	f.Broken = func(merchants []string) {
+		broken = hinted("move the key away (redis-cli RENAME); ecpayq makes it anew, and the other merchants are not concerned",
+			fmt.Sprintf("another program wrote the key of outcomes of %s: they cannot be read", strings.Join(merchants, ", ")))
+		if f.Follow {
+			printError(p.err, broken)
+		}
+	}
 	for o, err := range client.Outcomes(ctx, f) {
 		var query *enqueue.OutcomeQueryError
 		switch {
 		case err != nil && ctx.Err() != nil:
-			return nil // it was told to end
+			return broken // it was told to end
 		case errors.Is(err, enqueue.ErrCursor), errors.As(err, &query):
 			return usageError{err}
 		case err != nil:
@@ -62,5 +71,5 @@ func (p *program) printOutcomes(ctx context.Context, c *cli.Command) error {
 			break
 		}
 	}
-	return nil
+	return broken
 }

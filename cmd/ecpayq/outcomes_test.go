@@ -9,6 +9,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -110,4 +111,30 @@ func TestOutcomesTellEachEndOnceAndGoOnAnywhere(t *testing.T) {
 func (b *bench) awaitEnd(id string) {
 	b.Helper()
 	b.eventually(id+" has ended", func() bool { t := b.look(id); return t.Ended() })
+}
+
+func TestOutcomesNameAMerchantWhoseKeyIsAnothers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, env{"ECPAYQ_MERCHANT_INTERVAL": "0s"})
+	ctx, rdb := t.Context(), b.redis.Client()
+	other := record.OutcomeKeysOf(redisx.TopologyOf(rdb), "3000001").Outcomes
+	b.must(rdb.SAdd(ctx, record.OutcomeOwnersKey, "3000001").Err())
+	b.must(rdb.Set(ctx, other, "no stream", 0).Err())
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "END1"}))
+	stored := b.enqueue("trigger-issue", "--tsr", "END1")
+	b.worker()
+	b.awaitEnd(stored.ID)
+	r := b.run("outcomes")
+	if all := parseOutcomes(t, r.stdout); r.code != 1 || len(all) != 1 || all[0].State != "done" ||
+		!strings.Contains(r.stderr, "another program wrote the key of outcomes of 3000001") || !strings.Contains(r.stderr, "RENAME") {
+		t.Errorf("got exit code %d, %s%s, want 1, the outcome of END1, and 3000001 named", r.code, r.stdout, r.stderr)
+	}
+	after := b.run("outcomes", "--after", parseOutcomes(t, r.stdout)[0].Cursor)
+	if after.code != 1 || after.stdout != "" || !strings.Contains(after.stderr, "3000001") {
+		t.Errorf("after it: got exit code %d, %s%s, want 1, nothing, and 3000001 named", after.code, after.stdout, after.stderr)
+	}
+	b.must(rdb.Rename(ctx, other, "moved").Err())
+	if r := b.run("outcomes"); r.code != 0 || len(parseOutcomes(t, r.stdout)) != 1 {
+		t.Errorf("when it is moved away: got exit code %d, %s%s, want 0 and the outcome of END1", r.code, r.stdout, r.stderr)
+	}
 }

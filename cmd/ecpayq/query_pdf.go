@@ -81,7 +81,7 @@ func (p *program) printPDF(c *cli.Command, req ecpay.Request, pdf []byte) error 
 func save(name string, pdf []byte) (err error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return config.FileError(err)
 	}
 	defer func() {
 		if err != nil {

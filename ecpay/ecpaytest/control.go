@@ -52,6 +52,7 @@ func (s *Server) controlCalls(w http.ResponseWriter, r *http.Request) {
 	out := []Call{}
 	for _, call := range s.Calls() {
 		if call.Seq > since && match.matches(&call) {
+			call.At = call.At.In(taipei) // like every time that ecpayq prints
 			out = append(out, call)
 		}
 	}
@@ -65,6 +66,7 @@ func (s *Server) controlEffects(w http.ResponseWriter, r *http.Request) {
 	out := []Effect{}
 	for _, e := range s.Effects() {
 		if cmp.Or(q.Get("merchant_id"), e.MerchantID) == e.MerchantID && cmp.Or(q.Get("subject"), e.Subject) == e.Subject {
+			e.At = e.At.In(taipei)
 			out = append(out, e)
 		}
 	}

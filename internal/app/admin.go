@@ -34,7 +34,7 @@ func startAdmin(
 		ErrorHandling:       promhttp.ContinueOnError, // one part that is broken does not take the others along
 		MaxRequestsInFlight: maxScrapes,
 	}))
-	ln, err := listen(addr, connections)
+	ln, err := web.Listen(addr, connections)
 	if err != nil {
 		return nil, err
 	}

@@ -116,7 +116,7 @@ func StartAPI(cfg APIConfig) (a *API, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ln, err := listen(cfg.Addr, share.admin)
+	ln, err := web.Listen(cfg.Addr, share.admin)
 	if err != nil {
 		return nil, err
 	}

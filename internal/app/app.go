@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -20,7 +19,6 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
-	"github.com/ecpayq/ecpayq/internal/web"
 	"github.com/ecpayq/ecpayq/internal/webhook"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/deadletter"
@@ -290,13 +288,4 @@ func (w *Worker) Stop() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// listen explains the one way in which listening goes wrong.
-func listen(addr string, connections int) (net.Listener, error) {
-	ln, err := web.Listen(addr, connections)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
-	}
-	return ln, nil
 }

@@ -191,7 +191,7 @@ func TestAStartThatFailsReturnsItsErrorAndLeavesNothingRunning(t *testing.T) {
 		{"a Redis URL that is none", func(c *app.WorkerConfig) { c.RedisURL = "x" }, "redis"},
 		{"nobody at the Redis URL", func(c *app.WorkerConfig) { c.RedisURL = "redis://" + free.Addr().String() }, "redis"},
 		{"an admin address that is taken", func(c *app.WorkerConfig) { c.AdminAddr = taken.Addr().String() },
-			"listen on " + taken.Addr().String()},
+			"listen on " + taken.Addr().String() + ": another program has this port"},
 		{"a worker configuration that does not fit together", func(c *app.WorkerConfig) { c.Worker.TaskTimeout = time.Hour }, "TaskTimeout"},
 		{"no keys", func(c *app.WorkerConfig) { c.Keys = nil }, "Keys"},
 	}

@@ -62,7 +62,7 @@ func StartDashboard(cfg DashboardConfig) (*Dashboard, error) {
 	if err != nil {
 		return nil, errors.Join(err, cfg.Page.Redis.Close())
 	}
-	ln, err := listen(cfg.Addr, share.admin)
+	ln, err := web.Listen(cfg.Addr, share.admin)
 	if err != nil {
 		return nil, errors.Join(err, ui.Close())
 	}

@@ -25,14 +25,14 @@ var ErrNotRegular = errors.New("not a regular file")
 func readRegular(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, FileError(err)
 	}
 	if kind := kindOf(info.Mode()); kind != "" {
 		return nil, fmt.Errorf("%s is %s, %w", path, kind, ErrNotRegular)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, FileError(err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, most+1))
@@ -41,6 +41,23 @@ func readRegular(path string, most int64) ([]byte, error) {
 	}
 	return b, err
 }
+
+// FileError says why a file was not opened, in words that are not Go's; it still is what it was.
+func FileError(err error) error {
+	var path *fs.PathError
+	if !errors.As(err, &path) {
+		return err
+	}
+	return &fileError{path.Path + ": " + path.Err.Error(), err}
+}
+
+type fileError struct {
+	text string
+	err  error
+}
+
+func (e *fileError) Error() string { return e.text }
+func (e *fileError) Unwrap() error { return e.err }
 
 // kindOf says what a file is that is not regular, empty for one that is.
 func kindOf(m fs.FileMode) string {

@@ -72,8 +72,12 @@ func TestTheFileIsReadByExactNamesAndInDecimal(t *testing.T) {
 			"older_than must be a duration with its unit"},
 		"a flag that is a word": {strings.Replace(merchant, "interval: 7d", "tsr_is_relate_number: perhaps", 1),
 			"line 2: this must be true or false"},
-		"merchants that are none": {"merchants: 7\n", "line 1: this must be a list"},
-		"a merchant that is none": {"merchants: [ejCk326UnaZWKisg]\n", "line 1: this must be fields with their values"},
+		"a bracket that is not closed": {"merchants: [\n", "line 1: this is no YAML"},
+		"a value with a colon":         {"merchants: a: b\n", "this is no YAML"},
+		"a tab":                        {"\tmerchants: 7\n", "this is no YAML"},
+		"a star":                       {"merchants: *ejCk326UnaZWKisg\n", "begins with * and is not quoted"},
+		"merchants that are none":      {"merchants: 7\n", "line 1: this must be a list"},
+		"a merchant that is none":      {"merchants: [ejCk326UnaZWKisg]\n", "line 1: this must be fields with their values"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -111,6 +111,9 @@ func yamlProblem(text []byte, err error) string {
 		return value.Error()
 	}
 	problem := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ")
+	if yaml.Unmarshal(text, new(yaml.Node)) != nil {
+		return notYAML(problem)
+	}
 	problem = strings.ReplaceAll(problem, "\n  ", "; ")
 	problem = quotedValue.ReplaceAllString(problem, "`…`")
 	problem = unknownName.ReplaceAllStringFunc(problem, func(s string) string {
@@ -132,6 +135,22 @@ func yamlProblem(text []byte, err error) string {
 			return "this must be fields with their values"
 		}
 	})
+}
+
+var unknownAnchor = regexp.MustCompile(`^unknown anchor '.*' referenced$`)
+
+// notYAML says of a text that is no YAML at all on which line that is noticed, where yaml knows, and
+// the mistakes by which it mostly happens.
+func notYAML(problem string) string {
+	if unknownAnchor.MatchString(problem) {
+		return "a value begins with * and is not quoted: put it in quotes"
+	}
+	where, _, known := strings.Cut(problem, ": ")
+	if !known || !strings.HasPrefix(where, "line ") {
+		where = "somewhere"
+	}
+	return where + ": this is no YAML: look there and on the line before for a tab, a bracket or quote that is not closed, " +
+		"a colon or # in a value without quotes, or lines that are not aligned"
 }
 
 // named tells a name that may be one of ours.

@@ -3,8 +3,11 @@
 package web
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -43,9 +46,28 @@ func NewServer(h http.Handler, limit time.Duration) *http.Server {
 func Listen(addr string, connections int) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listen on %s: %w", addr, listenProblem(err))
 	}
 	return netutil.LimitListener(bounded{ln}, connections), nil
+}
+
+// listenProblem says why nobody can listen on an address, in words that are not Go's.
+func listenProblem(err error) error {
+	var address *net.AddrError
+	var name *net.DNSError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return errors.New("another program has this port; ss -ltnp shows which one")
+	case errors.Is(err, syscall.EACCES):
+		return errors.New("this user may not listen there; ports below 1024 are root's")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return errors.New("this machine has no such address")
+	case errors.As(err, &name):
+		return errors.New("it must be HOST:PORT, with a host that this machine has and a port from 0 to 65535")
+	case errors.As(err, &address):
+		return errors.New("it must be HOST:PORT, like 127.0.0.1:8090, with a port from 0 to 65535")
+	}
+	return err
 }
 
 // sendBuffer bounds what is written and not yet sent on a connection. A writer who waits goes on

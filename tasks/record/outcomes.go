@@ -50,6 +50,8 @@ type OutcomePage struct {
 	Outcomes []Outcome `json:"outcomes"`
 	// Next is the cursor to go on with. It is never empty unless [OutcomeQuery.Positions] were given.
 	Next string `json:"next"`
+	// Broken are the merchants whose outcomes cannot be read: another program wrote their key.
+	Broken []string `json:"broken,omitempty"`
 }
 
 // OutcomeGapError means that a cursor cannot be gone on from without missing something, or
@@ -139,6 +141,7 @@ type feed struct {
 	positions bool // instead of cursors
 	named     []string
 	limit     int
+	broken    []string
 }
 
 func (r *Reader) feed(q OutcomeQuery) (*feed, error) {
@@ -230,7 +233,7 @@ func (f *feed) answer(all []entry) (OutcomePage, error) {
 		}
 		return int(a.at.ms - b.at.ms)
 	})
-	page := OutcomePage{Outcomes: make([]Outcome, len(all))}
+	page := OutcomePage{Outcomes: make([]Outcome, len(all)), Broken: f.broken}
 	if f.positions {
 		for i, e := range all {
 			page.Outcomes[i] = e.Outcome
@@ -270,6 +273,12 @@ func (f *feed) read(ctx context.Context, owners []string, reached positions, n i
 	}
 	batches := make([][]entry, len(owners))
 	for i, owner := range owners {
+		if redisx.IsWrongType(cmds[i].Err()) {
+			if !slices.Contains(f.broken, owner) {
+				f.broken = append(f.broken, owner)
+			}
+			continue
+		}
 		var err error
 		if batches[i], err = f.follow(ctx, owner, reached, cmds[i].Val(), n, begin); err != nil {
 			return nil, err

@@ -91,7 +91,7 @@ func New(name, expression string, zone *time.Location, f Filter) (Entry, error) 
 	}
 	parsed, err := parser.Parse(expression)
 	if err != nil {
-		return fail(fmt.Errorf("cron expression %q: %w", expression, err))
+		return fail(fmt.Errorf("cron expression %q: %s", expression, cronProblem(expression)))
 	}
 	var fixed bool
 	if e.times, fixed = parsed.(*cron.SpecSchedule); !fixed {
@@ -107,6 +107,34 @@ func New(name, expression string, zone *time.Location, f Filter) (Entry, error) 
 		return fail(errors.New("older_than and limit must not be negative"))
 	}
 	return e, nil
+}
+
+// cronFields are the fields of an expression, and what each may be; the seconds may be left out.
+var cronFields = []struct{ name, values string }{
+	{"second", "0 to 59"}, {"minute", "0 to 59"}, {"hour", "0 to 23"}, {"day of the month", "1 to 31"},
+	{"month", "1 to 12 or JAN to DEC"}, {"day of the week", "0 to 6, 0 being Sunday, or SUN to SAT"},
+}
+
+// cronProblem says which field of an expression is wrong, in words that are not cron's: the one that
+// is wrong beside stars too.
+func cronProblem(expression string) string {
+	if strings.HasPrefix(expression, "@") {
+		return "it must be @hourly, @daily, @weekly, @monthly or @yearly, or fields like 30 9 * * 1-5"
+	}
+	fields := strings.Fields(expression)
+	given := cronFields[max(0, len(cronFields)-len(fields)):]
+	if len(fields) > len(cronFields) || len(fields) < len(cronFields)-1 {
+		return fmt.Sprintf("it has %d fields and must have 5, minute, hour, day, month, day of the week, "+
+			"or 6 with seconds first; like 30 9 * * 1-5", len(fields))
+	}
+	for i, f := range given {
+		alone := slices.Repeat([]string{"*"}, len(given))
+		alone[i] = fields[i]
+		if _, err := parser.Parse(strings.Join(alone, " ")); err != nil {
+			return fmt.Sprintf("the %s %q must be of %s: one, a range 1-5, a step */5, a list 1,3, or *", f.name, fields[i], f.values)
+		}
+	}
+	return "it is no cron expression"
 }
 
 // Next is the first slot after t, zero when there is none within five years.
