@@ -164,7 +164,7 @@ func (c *CompleteClient) Eval(ctx context.Context, text string, keys []string, a
 	if c.about(args) == nil {
 		return c.UniversalClient.Eval(ctx, text, keys, args...)
 	}
-	sha := redis.NewScript(text).Hash()
+	sha := hash(text)
 	c.scripts.LoadOrStore(sha, splice(c.before, text, len(keys), len(args)))
 	cmd := c.EvalSha(ctx, sha, keys, args...)
 	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") { // the end was recorded by itself, and asynq's script is not known to Redis

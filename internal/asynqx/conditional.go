@@ -68,7 +68,7 @@ func (u *ConditionalClient) EvalSha(ctx context.Context, sha string, keys []stri
 
 // Eval implements [redis.Scripter].
 func (u *ConditionalClient) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
-	sha := redis.NewScript(text).Hash()
+	sha := hash(text)
 	u.scripts.LoadOrStore(sha, splice(u.condition, text, len(keys), len(args)))
 	return u.EvalSha(ctx, sha, keys, args...)
 }

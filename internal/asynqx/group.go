@@ -13,22 +13,6 @@ import (
 // or two milliseconds.
 const GroupSize = 256
 
-// groupLua wraps the script by which asynq stores a task into one that stores many tasks of a
-// queue: the calls themselves are much of what tasks cost Redis, and with appendfsync always
-// Redis waits for the disk after every few. asynq's text is in it unchanged, and sees the keys
-// and arguments that asynq gave.
-const groupLua = `
-local function ecpayq_one(KEYS, ARGV)
-%s
-end
-local ecpayq_keys, ecpayq_args, ecpayq_answers = {}, {}, {}
-for i = 0, #KEYS / %[2]d - 1 do
-  for k = 1, %[2]d do ecpayq_keys[k] = KEYS[i * %[2]d + k] end
-  for a = 1, %[3]d do ecpayq_args[a] = ARGV[i * %[3]d + a] end
-  ecpayq_answers[i + 1] = ecpayq_one(ecpayq_keys, ecpayq_args)
-end
-return ecpayq_answers`
-
 // script is one of asynq's, and what makes many of it.
 type script struct {
 	sha, text         string
@@ -37,8 +21,8 @@ type script struct {
 }
 
 func newScript(text string, numKeys, numArgs int) *script {
-	s := &script{text: text, numKeys: numKeys, numArgs: numArgs, manyText: fmt.Sprintf(groupLua, text, numKeys, numArgs)}
-	s.sha, s.manySHA = redis.NewScript(s.text).Hash(), redis.NewScript(s.manyText).Hash()
+	s := &script{text: text, numKeys: numKeys, numArgs: numArgs, manyText: repeated(text, numKeys, numArgs)}
+	s.sha, s.manySHA = hash(s.text), hash(s.manyText)
 	return s
 }
 

@@ -42,8 +42,17 @@ func Key(queue, name string) string { return prefix + "{" + queue + "}:" + name 
 // is reports whether a key is what asynq keeps of a queue under a name.
 func is(key, name string) bool { return strings.HasSuffix(key, "}:"+name) }
 
-// TaskKey is the hash of a task. Its fields are msg, state, pending_since, result and
-// unique_key.
+// Fields of the hash of a task, which has result and unique_key too.
+const (
+	// FieldMessage has the task as [DecodeMessage] reads it.
+	FieldMessage = "msg"
+	// FieldState has the name of its state.
+	FieldState = "state"
+	// fieldPendingSince has the nanosecond at which it became pending.
+	fieldPendingSince = "pending_since"
+)
+
+// TaskKey is the hash of a task.
 func TaskKey(queue, id string) string { return Key(queue, "t:"+id) }
 
 // AllTasks is the pattern of the keys of all tasks.

@@ -5,6 +5,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // LeaseClient is the Redis client of asynq's Servers as far as leases are concerned: it tells
@@ -65,18 +67,23 @@ func (c *LeaseClient) ZAddXX(ctx context.Context, key string, members ...redis.Z
 	if !redis.HasErrorPrefix(cmd.Err(), "OOM") {
 		return cmd
 	}
-	args := make([]any, 0, 2*len(members))
+	var ends extendArgs
 	for _, m := range members {
-		args = append(args, m.Score, m.Member)
+		ends.Leases = append(ends.Leases, m.Score, m.Member)
 	}
-	n, err := extend.Run(ctx, c.UniversalClient, []string{key}, args...).Int64()
+	n, err := extend.Run(ctx, c.UniversalClient, extendKeys{key}, ends)
 	return redis.NewIntResult(n, err)
 }
 
+type (
+	extendKeys struct{ Lease string }
+	extendArgs struct{ Leases []any } // the end of one, its task, and so on
+)
+
 // extend is ZADD XX of many. After a command that removes, even one that removed nothing, a
 // script may write while Redis is full.
-var extend = redis.NewScript(`
-redis.call('ZREM', KEYS[1], '')
+var extend = redisx.NewScript[extendKeys, extendArgs, int64](`
+redis.call('ZREM', KEYS.lease, '')
 local n = 0
-for i = 1, #ARGV, 2 do n = n + redis.call('ZADD', KEYS[1], 'XX', ARGV[i], ARGV[i + 1]) end
+for i = FIRST.leases, #ARGV, 2 do n = n + redis.call('ZADD', KEYS.lease, 'XX', ARGV[i], ARGV[i + 1]) end
 return n`)

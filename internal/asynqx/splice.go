@@ -56,3 +56,27 @@ func (s *spliced) run(ctx context.Context, rdb redis.UniversalClient, keys []str
 	}
 	return cmd
 }
+
+// repeatLua wraps the script by which asynq stores a task into one that stores many tasks of a
+// queue: the calls themselves are much of what tasks cost Redis, and with appendfsync always
+// Redis waits for the disk after every few. asynq's text is in it unchanged, and sees the keys
+// and arguments that asynq gave.
+const repeatLua = `
+local function ecpayq_one(KEYS, ARGV)
+%s
+end
+local ecpayq_keys, ecpayq_args, ecpayq_answers = {}, {}, {}
+for i = 0, #KEYS / %[2]d - 1 do
+  for k = 1, %[2]d do ecpayq_keys[k] = KEYS[i * %[2]d + k] end
+  for a = 1, %[3]d do ecpayq_args[a] = ARGV[i * %[3]d + a] end
+  ecpayq_answers[i + 1] = ecpayq_one(ecpayq_keys, ecpayq_args)
+end
+return ecpayq_answers`
+
+// repeated is the text that executes a script of asynq's once for each of so many keys and arguments.
+func repeated(asynqs string, numKeys, numArgs int) string {
+	return fmt.Sprintf(repeatLua, asynqs, numKeys, numArgs)
+}
+
+// hash is that by which Redis knows a script.
+func hash(text string) string { return redis.NewScript(text).Hash() }

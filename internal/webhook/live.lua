@@ -4,7 +4,4 @@
 local function id_of(member) return string.sub(member, 57) end
 -- Reports whether asynq still has a delivery to run: else it was delivered, given up, or a person has
 -- deleted or archived it. tasks begins the keys of asynq's tasks of the queue.
-local function lives(tasks, id)
-  local state = redis.call('HGET', tasks .. id, 'state')
-  return state == 'pending' or state == 'active' or state == 'retry' or state == 'scheduled'
-end
+local function lives(tasks, id) return asynq_will_run(tasks .. id) end

@@ -35,12 +35,12 @@ var (
 
 	forward = redisx.NewScript[forwardKeys, forwardArgs, int64](forwardLua)
 	skip    = redisx.NewScript[skipKeys, skipArgs, int64](skipLua)
-	revive  = redisx.NewScript[reviveKeys, reviveArgs, int64](reviveLua)
-	discard = redisx.NewScript[discardKeys, discardArgs, int64](discardLua)
-	sweep   = redisx.NewScript[sweepKeys, sweepArgs, int64](liveLua, sweepLua)
+	revive  = redisx.NewScript[reviveKeys, reviveArgs, int64](asynqx.StoredLua, reviveLua)
+	discard = redisx.NewScript[discardKeys, discardArgs, int64](asynqx.StoredLua, discardLua)
+	sweep   = redisx.NewScript[sweepKeys, sweepArgs, int64](asynqx.StoredLua, liveLua, sweepLua)
 	lead    = redisx.NewScript[leadKeys, leadArgs, int64](leadLua)
-	begin   = redisx.NewScript[beginKeys, beginArgs, beginAnswer](record.ScriptText(liveLua), beginLua)
-	finish  = redisx.NewScript[finishKeys, finishArgs, finishAnswer](record.ScriptText(liveLua), finishLua)
+	begin   = redisx.NewScript[beginKeys, beginArgs, beginAnswer](record.ScriptText(asynqx.StoredLua), liveLua, beginLua)
+	finish  = redisx.NewScript[finishKeys, finishArgs, finishAnswer](record.ScriptText(asynqx.StoredLua), liveLua, finishLua)
 )
 
 type (

@@ -4,7 +4,5 @@
 --
 -- Keys and arguments: reviveKeys and reviveArgs in queue.go.
 -- Returns: -1 where it is not given up, else nothing
-if redis.call('HGET', KEYS.task, 'state') ~= 'archived' then return -1 end
-redis.call('ZREM', KEYS.archived, ARGV.id)
-redis.call('DEL', KEYS.task)
+if not asynq_discard(KEYS.task, KEYS.archived, ARGV.id) then return -1 end
 redis.call('ZADD', KEYS.open, 0, ARGV.member)

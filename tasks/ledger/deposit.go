@@ -183,9 +183,9 @@ func (d *deposit) fail(what string, err error) { d.err = fmt.Errorf("%s: %w", wh
 // readAll reads what asynq has.
 func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) {
 	pipe := s.rdb.Pipeline()
-	stored := make([]record.Archiving, len(all))
+	stored := make([]asynqx.Archiving, len(all))
 	for i, d := range all {
-		stored[i] = record.ReadArchiving(ctx, pipe, d.queue, d.id)
+		stored[i] = asynqx.ReadArchiving(ctx, pipe, d.queue, d.id)
 	}
 	redisx.ExecEach(ctx, pipe)
 	for i, d := range all {
@@ -202,7 +202,7 @@ func (s *Store) readAll(ctx context.Context, all []*deposit) (there []*deposit) 
 	return there
 }
 
-func (d *deposit) decode(stored record.Archiving) error {
+func (d *deposit) decode(stored asynqx.Archiving) error {
 	info, hand, at, err := stored.Decode(d.queue, d.id)
 	if err != nil {
 		return err
@@ -291,13 +291,13 @@ func (s *Store) writeAll(ctx context.Context, all []*deposit) (unsure, known []*
 
 // settleAll keeps or withdraws letters that are unsure. It returns those that are not unsure any more.
 func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*deposit) {
-	tasks := make([]record.AsynqTask, len(all))
+	tasks := make([]asynqx.TaskAt, len(all))
 	for i, d := range all {
-		tasks[i] = record.AsynqTask{Queue: d.queue, ID: d.id}
+		tasks[i] = asynqx.TaskAt{Queue: d.queue, ID: d.id}
 	}
 	var seen []*deposit
 	var calls []*redisx.Call[int64]
-	for i, there := range record.LookInAsynq(ctx, s.rdb, tasks) {
+	for i, there := range asynqx.Look(ctx, s.rdb, tasks) {
 		d := all[i]
 		if there.Err != nil {
 			d.err = there.Err
@@ -307,7 +307,7 @@ func (s *Store) settleAll(ctx context.Context, all []*deposit) (settled []*depos
 		switch {
 		case there.State.Dead():
 			what, d.kept = "keep", true
-		case there.State == record.AsynqNone:
+		case there.State == asynqx.NoTask:
 			what = "unless done" // trimmed or deleted; then the letter is all there is
 		}
 		seen = append(seen, d)

@@ -6,18 +6,12 @@ import (
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
-	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 //go:embed drop.lua
 var dropLua string
 
-var dropScript = redisx.NewScript[dropKeys, dropArgs, string](record.AsynqStateLua, dropLua)
-
-type dropKeys struct {
-	record.AsynqKeys
-	Active string
-}
+var dropScript = redisx.NewScript[asynqx.DropKeys, dropArgs, string](asynqx.StateLua, asynqx.DropLua, dropLua)
 
 type dropArgs struct {
 	ID   string
@@ -33,7 +27,7 @@ type dropOnly struct {
 
 // Dropped is the answer of [Store.Drop] when it removed the task; else it says where
 // asynq has it.
-const Dropped record.AsynqState = "dropped"
+const Dropped asynqx.State = "dropped"
 
 // What drop.lua is to do.
 const (
@@ -42,61 +36,57 @@ const (
 	mend = "mend" // finish a half one
 )
 
-func dropKeysOf(queue, id string) dropKeys {
-	return dropKeys{record.AsynqKeysOf(queue, id), asynqx.Key(queue, asynqx.Active)}
-}
-
 // Look says where asynq has a task.
-func (s *Store) Look(ctx context.Context, queue, id string) (record.AsynqState, error) {
+func (s *Store) Look(ctx context.Context, queue, id string) (asynqx.State, error) {
 	there := s.LookAll(ctx, queue, []string{id})[0]
 	return there.State, there.Err
 }
 
 // LookAll is [Store.Look] of many tasks in one round trip.
-func (s *Store) LookAll(ctx context.Context, queue string, ids []string) []record.InAsynq {
-	tasks := make([]record.AsynqTask, len(ids))
+func (s *Store) LookAll(ctx context.Context, queue string, ids []string) []asynqx.Place {
+	tasks := make([]asynqx.TaskAt, len(ids))
 	for i, id := range ids {
-		tasks[i] = record.AsynqTask{Queue: queue, ID: id}
+		tasks[i] = asynqx.TaskAt{Queue: queue, ID: id}
 	}
-	return record.LookInAsynq(ctx, s.rdb, tasks)
+	return asynqx.Look(ctx, s.rdb, tasks)
 }
 
 // Drop removes a dead task from asynq, and only a dead one. Call it only for a
 // task that the ledger has, or that is done.
-func (s *Store) Drop(ctx context.Context, queue, id string) (record.AsynqState, error) {
+func (s *Store) Drop(ctx context.Context, queue, id string) (asynqx.State, error) {
 	return s.dropIf(ctx, queue, id, nil)
 }
 
 // dropIf is Drop on conditions, nil for none.
-func (s *Store) dropIf(ctx context.Context, queue, id string, only *dropOnly) (record.AsynqState, error) {
-	return record.ReadAsynqState(dropScript.Run(ctx, s.rdb, dropKeysOf(queue, id), dropArgs{id, drop, only}))
+func (s *Store) dropIf(ctx context.Context, queue, id string, only *dropOnly) (asynqx.State, error) {
+	return asynqx.ReadState(dropScript.Run(ctx, s.rdb, asynqx.DropKeysOf(queue, id), dropArgs{id, drop, only}))
 }
 
 // DropAll is [Store.Drop] of many tasks in one round trip.
-func (s *Store) DropAll(ctx context.Context, queue string, ids []string) []record.InAsynq {
+func (s *Store) DropAll(ctx context.Context, queue string, ids []string) []asynqx.Place {
 	return s.dropAll(ctx, queue, ids, drop)
 }
 
 // TidyAll removes the entries of asynq's archive that have no task, which are
-// answered [record.AsynqNone].
-func (s *Store) TidyAll(ctx context.Context, queue string, ids []string) []record.InAsynq {
+// answered [asynqx.NoTask].
+func (s *Store) TidyAll(ctx context.Context, queue string, ids []string) []asynqx.Place {
 	return s.dropAll(ctx, queue, ids, tidy)
 }
 
 // MendAll finishes what asynq could not: tasks that it half archived.
-func (s *Store) MendAll(ctx context.Context, queue string, ids []string) []record.InAsynq {
+func (s *Store) MendAll(ctx context.Context, queue string, ids []string) []asynqx.Place {
 	return s.dropAll(ctx, queue, ids, mend)
 }
 
-func (s *Store) dropAll(ctx context.Context, queue string, ids []string, mode string) []record.InAsynq {
+func (s *Store) dropAll(ctx context.Context, queue string, ids []string, mode string) []asynqx.Place {
 	calls := make([]*redisx.Call[string], len(ids))
 	for i, id := range ids {
-		calls[i] = dropScript.Call(dropKeysOf(queue, id), dropArgs{ID: id, Mode: mode})
+		calls[i] = dropScript.Call(asynqx.DropKeysOf(queue, id), dropArgs{ID: id, Mode: mode})
 	}
 	dropScript.RunAll(ctx, s.rdb, calls)
-	found := make([]record.InAsynq, len(ids))
+	found := make([]asynqx.Place, len(ids))
 	for i, c := range calls {
-		found[i].State, found[i].Err = record.ReadAsynqState(c.Answer())
+		found[i].State, found[i].Err = asynqx.ReadState(c.Answer())
 	}
 	return found
 }

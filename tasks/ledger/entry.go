@@ -2,12 +2,10 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -50,14 +48,4 @@ func (s *Store) Entries(ctx context.Context, ids []string) ([]Entry, error) {
 		entries[i] = Entry{ID: id, Record: record.Parse(fields[i].Val()), InLedger: scores[i].Err() == nil}
 	}
 	return entries, nil
-}
-
-// message is what asynq has of a task, as it encodes it; empty without one. It
-// changes with every enqueue, since the headers have a nonce.
-func (s *Store) message(ctx context.Context, queue, id string) (string, error) {
-	msg, err := s.rdb.HGet(ctx, asynqx.TaskKey(queue, id), "msg").Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return "", fmt.Errorf("read task in asynq: %w", err)
-	}
-	return msg, nil
 }

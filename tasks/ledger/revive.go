@@ -141,7 +141,7 @@ func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (ActResul
 	case queue == "":
 		return NotFound, nil
 	}
-	msg, err := s.message(ctx, queue, id)
+	msg, err := asynqx.Message(ctx, s.rdb, queue, id)
 	if err != nil {
 		return "", err
 	}
@@ -156,15 +156,15 @@ func (s *Store) reviveOnce(ctx context.Context, id string, r *revival) (ActResul
 	switch {
 	case l.Finished:
 		return AlreadyDone, s.withdrawFinished(ctx, l, queue, at, r.DryRun)
-	case !l.InLedger && (at == record.AsynqCompleted || at == record.AsynqNone && l.State == record.Done):
+	case !l.InLedger && (at == asynqx.Completed || at == asynqx.NoTask && l.State == record.Done):
 		return AlreadyDone, nil
-	case at == record.AsynqCompleted:
+	case at == asynqx.Completed:
 		return "", nil // it ended between the two reads
-	case at != record.AsynqNone && !at.Dead():
+	case at != asynqx.NoTask && !at.Dead():
 		return Busy, nil
-	case !l.InLedger && at == record.AsynqNone:
+	case !l.InLedger && at == asynqx.NoTask:
 		return NotFound, nil
-	case at == record.AsynqNone && l.Payload == nil:
+	case at == asynqx.NoTask && l.Payload == nil:
 		return "", fmt.Errorf("%s: %w", id, ErrNoPayload)
 	case !l.InLedger && msg == "": // a remnant of nothing, which only blocks the id
 		if r.DryRun {
@@ -217,7 +217,7 @@ func (s *Store) queueOf(ctx context.Context, id string) (string, error) {
 	return typ.Queue, nil
 }
 
-func (s *Store) revive(ctx context.Context, l Entry, at record.AsynqState, msg string, r *revival) (ActResult, error) {
+func (s *Store) revive(ctx context.Context, l Entry, at asynqx.State, msg string, r *revival) (ActResult, error) {
 	p, payload, headers, err := s.content(l, r)
 	if err != nil {
 		return "", err
@@ -247,9 +247,9 @@ func (s *Store) revive(ctx context.Context, l Entry, at record.AsynqState, msg s
 			return "", err
 		}
 	}
-	if at != record.AsynqNone {
+	if at != asynqx.NoTask {
 		now, err := s.dropIf(ctx, l.Queue, l.ID, &dropOnly{msg, r.archived})
-		if err != nil || now != Dropped && now != record.AsynqNone {
+		if err != nil || now != Dropped && now != asynqx.NoTask {
 			return "", err
 		}
 	}
@@ -260,7 +260,7 @@ func (s *Store) revive(ctx context.Context, l Entry, at record.AsynqState, msg s
 // as asynq has it.
 func (s *Store) byHand(ctx context.Context, queue, id string) (hand bool, at string, err error) {
 	pipe := s.rdb.Pipeline()
-	a := record.ReadArchiving(ctx, pipe, queue, id)
+	a := asynqx.ReadArchiving(ctx, pipe, queue, id)
 	redisx.ExecEach(ctx, pipe)
 	_, hand, _, err = a.Decode(queue, id)
 	return hand, a.At(), ignoreGone(err)
@@ -270,9 +270,9 @@ func (s *Store) byHand(ctx context.Context, queue, id string) (hand bool, at str
 // far as that can be read.
 func (s *Store) ArchivedByHand(ctx context.Context, queue string, ids []string) map[string]bool {
 	pipe := s.rdb.Pipeline()
-	read := make([]record.Archiving, len(ids))
+	read := make([]asynqx.Archiving, len(ids))
 	for i, id := range ids {
-		read[i] = record.ReadArchiving(ctx, pipe, queue, id)
+		read[i] = asynqx.ReadArchiving(ctx, pipe, queue, id)
 	}
 	if len(ids) > 0 {
 		redisx.ExecEach(ctx, pipe)
@@ -379,7 +379,7 @@ func (s *Store) enqueue(
 }
 
 // withdrawFinished removes what is left of a task that has a finish marker.
-func (s *Store) withdrawFinished(ctx context.Context, l Entry, queue string, at record.AsynqState, dry bool) error {
+func (s *Store) withdrawFinished(ctx context.Context, l Entry, queue string, at asynqx.State, dry bool) error {
 	if dry {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -61,7 +62,7 @@ func (s *Store) NoteCancel(ctx context.Context, id string) error {
 }
 
 func (s *Store) withdraw(ctx context.Context, queue, id, who, note string, recordTTL time.Duration) (Withdrawal, error) {
-	msg, err := s.message(ctx, queue, id)
+	msg, err := asynqx.Message(ctx, s.rdb, queue, id)
 	if err != nil {
 		return "", err
 	}
@@ -77,7 +78,7 @@ func (s *Store) withdraw(ctx context.Context, queue, id, who, note string, recor
 	switch at, err := s.dropIf(ctx, queue, id, &dropOnly{Message: msg}); {
 	case err != nil:
 		return "", err
-	case at != Dropped && at != record.AsynqNone:
+	case at != Dropped && at != asynqx.NoTask:
 		return Elsewhere, nil
 	}
 	switch v, err := s.end(ctx, l, who, note, 0, recordTTL, true); {

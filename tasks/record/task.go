@@ -97,12 +97,12 @@ type Found struct {
 func (r *Reader) GetAll(ctx context.Context, ids []string) []Found {
 	all := make([]reading, len(ids))
 	var known []*reading
-	var named []AsynqTask
+	var named []asynqx.TaskAt
 	for i, id := range ids {
 		q := &all[i]
 		if q.typ, _, q.err = tasks.ParseID(id); q.err == nil {
 			q.id = id
-			known, named = append(known, q), append(named, AsynqTask{q.typ.Queue, id})
+			known, named = append(known, q), append(named, asynqx.TaskAt{Queue: q.typ.Queue, ID: id})
 		}
 	}
 	pipe := r.rdb.Pipeline()
@@ -113,7 +113,7 @@ func (r *Reader) GetAll(ctx context.Context, ids []string) []Found {
 		redisx.ExecEach(ctx, pipe)
 	}
 	// What asynq has is looked for in its lists after it was read.
-	for i, there := range LookInAsynq(ctx, r.rdb, named) {
+	for i, there := range asynqx.Look(ctx, r.rdb, named) {
 		known[i].there = there
 	}
 	found := make([]Found, len(ids))
@@ -130,7 +130,7 @@ type reading struct {
 	id    string
 	typ   tasks.Type
 	err   error
-	there InAsynq
+	there asynqx.Place
 
 	stored *redis.SliceCmd
 	next   [2]*redis.FloatCmd // of the states that wait for a time
@@ -189,7 +189,7 @@ func (q *reading) info() (*asynqx.Task, error) {
 	switch {
 	case q.there.Err != nil:
 		return nil, q.there.Err
-	case q.there.State == AsynqStuck:
+	case q.there.State == asynqx.Stuck:
 		return nil, fmt.Errorf("%w: %s in queue %s", ErrStuck, q.id, q.typ.Queue)
 	case errors.Is(err, asynqx.ErrUnreadable):
 		return nil, fmt.Errorf("%w: %s in queue %s: %w", ErrStuck, q.id, q.typ.Queue, err)

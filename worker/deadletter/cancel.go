@@ -40,13 +40,13 @@ func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (ledger.ActRes
 	switch {
 	case err != nil:
 		return "", err
-	case letter.Finished || at == record.AsynqCompleted:
+	case letter.Finished || at == asynqx.Completed:
 		return ledger.AlreadyDone, nil
-	case at.Dead() || at == record.AsynqNone && letter.InLedger: // by an earlier call, perhaps
+	case at.Dead() || at == asynqx.NoTask && letter.InLedger: // by an earlier call, perhaps
 		return l.cancelStopped(ctx, letter, typ.Queue, at, by, note)
-	case at == record.AsynqNone:
+	case at == asynqx.NoTask:
 		return ledger.NotFound, nil
-	case at != record.AsynqScheduled:
+	case at != asynqx.Scheduled:
 		return ledger.Busy, nil
 	case letter.InLedger && !letter.Unbegun, !letter.InFlight.IsZero(),
 		!letter.InLedger && letter.State != "" && letter.State != record.Done:
@@ -74,7 +74,7 @@ func (l *Ledger) Cancel(ctx context.Context, id, by, note string) (ledger.ActRes
 // cancelStopped goes on with a task that a person stopped before it was ever begun:
 // an earlier call that did not get to its end did that.
 func (l *Ledger) cancelStopped(
-	ctx context.Context, letter ledger.Entry, queue string, at record.AsynqState, by, note string,
+	ctx context.Context, letter ledger.Entry, queue string, at asynqx.State, by, note string,
 ) (ledger.ActResult, error) {
 	if at.Dead() && (!letter.InLedger || letter.State != record.Dead && letter.State != record.Stopping) {
 		if err := l.store.NoteCancel(ctx, letter.ID); err != nil {
@@ -120,7 +120,7 @@ func (l *Ledger) archive(ctx context.Context, queue, id string) (ledger.ActResul
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("cancel: %w", ctx.Err())
 	default:
-		if at, perr := l.store.Look(ctx, queue, id); perr == nil && at != record.AsynqScheduled {
+		if at, perr := l.store.Look(ctx, queue, id); perr == nil && at != asynqx.Scheduled {
 			return ledger.Busy, nil
 		}
 		return "", fmt.Errorf("cancel: %w", err)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
+
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -74,7 +76,7 @@ func TestACancelThatWasInterruptedIsOneOutcomeAndWhatEndsItLaterIsAnother(t *tes
 								b.sweep()
 							}
 							switch at := b.place(id); {
-							case at == record.AsynqScheduled: // it did not come to it
+							case at == asynqx.Scheduled: // it did not come to it
 								b.cancel(id, ledger.Cancelled)
 								want = append(want, "cancelled Stopped")
 							case b.inLedger(id):

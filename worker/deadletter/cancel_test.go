@@ -120,7 +120,7 @@ func TestCancelInterruptedAfterAnyCommandLosesNothing(t *testing.T) {
 			at, err := ledger.New(b.rdb, time.Hour, time.Now).Look(t.Context(), queue, id)
 			b.must(err)
 			switch {
-			case at == record.AsynqScheduled: // it did not come to it
+			case at == asynqx.Scheduled: // it did not come to it
 				b.cancel(id, ledger.Cancelled)
 			case b.inLedger(id): // a person sees it, and who wanted it gone
 				if out, err := b.ledger.Resolve(t.Context(), id, "ops", "not wanted"); err != nil || out != ledger.Resolved {
@@ -128,7 +128,7 @@ func TestCancelInterruptedAfterAnyCommandLosesNothing(t *testing.T) {
 				}
 			default:
 				if r, err := record.Get(t.Context(), b.rdb, id); err != nil ||
-					r.State != record.Done || r.Note != "not wanted" || at != record.AsynqNone {
+					r.State != record.Done || r.Note != "not wanted" || at != asynqx.NoTask {
 					t.Errorf("%s is %+v in %s, %v, want it cancelled", id, r, at, err)
 				}
 			}

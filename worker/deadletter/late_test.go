@@ -10,6 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
+
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -78,7 +80,7 @@ func TestAReplayThatLookedBeforeATaskCameDropsNothingOfIt(t *testing.T) {
 			return "enqueued and archived"
 		},
 		func(_ int, id, did, meanwhile string) {
-			if at := b.place(id); meanwhile != "" && at == record.AsynqNone && !b.inLedger(id) {
+			if at := b.place(id); meanwhile != "" && at == asynqx.NoTask && !b.inLedger(id) {
 				t.Errorf("%s: the task is nowhere after a replay that answered %s", meanwhile, did)
 			}
 		},

@@ -318,7 +318,7 @@ func (l *Ledger) Resolve(ctx context.Context, id, by, note string) (ledger.ActRe
 		switch {
 		case err != nil:
 			return "", err
-		case at != record.AsynqNone && at != record.AsynqCompleted && !at.Dead():
+		case at != asynqx.NoTask && at != asynqx.Completed && !at.Dead():
 			return ledger.Busy, nil
 		case letter.Finished: // also after a call that did not get to its end
 			return ledger.AlreadyDone, l.dropDead(ctx, queue, id, at)
@@ -342,7 +342,7 @@ func (l *Ledger) Resolve(ctx context.Context, id, by, note string) (ledger.ActRe
 }
 
 func (l *Ledger) resolve(
-	ctx context.Context, letter ledger.Entry, queue string, at record.AsynqState, by, note string,
+	ctx context.Context, letter ledger.Entry, queue string, at asynqx.State, by, note string,
 ) (ledger.ActResult, error) {
 	if err := l.store.Audit(ctx, ledger.AuditEntry{Who: by, What: ledger.ActResolve, ID: letter.ID, Note: note}); err != nil {
 		return "", err
@@ -368,7 +368,7 @@ func (l *Ledger) resolve(
 	return "", nil // done, gone, or it died again: look anew
 }
 
-func (l *Ledger) dropDead(ctx context.Context, queue, id string, at record.AsynqState) error {
+func (l *Ledger) dropDead(ctx context.Context, queue, id string, at asynqx.State) error {
 	if !at.Dead() {
 		return nil
 	}

@@ -64,7 +64,7 @@ func nodesOf(ctx context.Context, rdb redis.UniversalClient, queues []string) ([
 	}
 	var nodes []*node
 	for _, q := range queues {
-		master, err := topology.MasterOf(ctx, asynqx.Key(q, "archived"))
+		master, err := topology.MasterOf(ctx, asynqx.Key(q, asynqx.Archived))
 		if err != nil {
 			return nil, fmt.Errorf("find node of queue %s: %w", q, err)
 		}
@@ -170,7 +170,7 @@ func (s *Sweeper) rescuePage(ctx context.Context, queue string, ids []string, to
 		switch {
 		case p.Err != nil:
 			s.notCopied(ctx, queue, ids[i], p.Err)
-		case p.State == record.AsynqStuck:
+		case p.State == asynqx.Stuck:
 			stuck = append(stuck, ids[i])
 		}
 	}

@@ -103,7 +103,7 @@ func TestACancelIsOneBesideASweepThatWritesTheSameLetter(t *testing.T) {
 	b.reached("the cancel has ended", cancelled)
 	close(sweeps.mayEnd)
 	b.reached("the sweep has ended", swept)
-	if at := b.place(id); err != nil || out != ledger.Cancelled || at != record.AsynqNone || b.inLedger(id) {
+	if at := b.place(id); err != nil || out != ledger.Cancelled || at != asynqx.NoTask || b.inLedger(id) {
 		t.Errorf("got %s, %v; asynq has it as %s, in the ledger: %t", out, err, at, b.inLedger(id))
 	}
 }

@@ -93,7 +93,7 @@ func (l *Ledger) tasksAt(ctx context.Context, keys []string) (found []StoredPayl
 	var stored []*redis.SliceCmd
 	for _, key := range keys {
 		if _, id, ok := asynqx.ParseTaskKey(key); ok {
-			ids, at, stored = append(ids, id), append(at, key), append(stored, pipe.HMGet(ctx, key, "msg", "state"))
+			ids, at, stored = append(ids, id), append(at, key), append(stored, pipe.HMGet(ctx, key, asynqx.FieldMessage, asynqx.FieldState))
 		}
 	}
 	if len(ids) == 0 {
@@ -111,7 +111,7 @@ func (l *Ledger) tasksAt(ctx context.Context, keys []string) (found []StoredPayl
 		}
 		if key, ok := hasBuyers(t.Type, t.Payload); ok {
 			found = append(found, StoredPayload{
-				ID: id, Type: t.Type, Key: key, Active: state == asynqx.Active, key: at[i], field: "msg", text: msg, payload: t.Payload,
+				ID: id, Type: t.Type, Key: key, Active: state == asynqx.Active, key: at[i], field: asynqx.FieldMessage, text: msg, payload: t.Payload,
 			})
 		}
 	}
@@ -169,6 +169,7 @@ type (
 	resealKeys struct{ Stored string }
 	resealArgs struct {
 		Field string
+		Task  bool // it is a field of asynq's task, not of a letter
 		Was   string
 		Is    []byte
 	}
@@ -177,9 +178,9 @@ type (
 // reseal writes a field that is as it was read. The task of a worker that runs it is left alone: asynq
 // writes it once more when the attempt ends. So is a correction that was not run yet: an end knows by the
 // bytes whether it is that of the correction (leave.lua in worker/gate). Safe to execute twice.
-var reseal = redisx.NewScript[resealKeys, resealArgs, int64](`
+var reseal = redisx.NewScript[resealKeys, resealArgs, int64](asynqx.StoredLua, `
 if redis.call('HGET', KEYS.stored, ARGV.field) ~= ARGV.was then return 0 end
-if ARGV.field == 'msg' and redis.call('HGET', KEYS.stored, 'state') == 'active' then return 0 end
+if ARGV.task == '1' and asynq_stored_state(KEYS.stored) == 'active' then return 0 end
 if ARGV.field == 'payload' and redis.call('HGET', KEYS.stored, 'fix') == '1' then return 0 end
 redis.call('HSET', KEYS.stored, ARGV.field, ARGV.is)
 return 1`)
@@ -206,7 +207,7 @@ func (l *Ledger) Reseal(ctx context.Context, p StoredPayload) (bool, error) {
 			return false, nil
 		}
 	}
-	n, err := reseal.Run(ctx, l.rdb, resealKeys{p.key}, resealArgs{p.field, p.text, again})
+	n, err := reseal.Run(ctx, l.rdb, resealKeys{p.key}, resealArgs{p.field, !p.Letter, p.text, again})
 	if err != nil {
 		return false, fmt.Errorf("seal %s anew: %w", p.ID, err)
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
+
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -80,7 +82,7 @@ func (b *bench) between(
 	}
 }
 
-func (b *bench) place(id string) record.AsynqState {
+func (b *bench) place(id string) asynqx.State {
 	b.Helper()
 	p, err := ledger.New(b.rdb, time.Hour, time.Now).Look(b.Context(), queue, id)
 	b.must(err)
@@ -156,9 +158,9 @@ func TestWhatIsAnsweredAsCancelledIsSentByNobodyWhateverHappensMeanwhile(t *test
 				func(_ int, id, did, meanwhile string) {
 					at := b.place(id)
 					switch {
-					case did == string(ledger.Cancelled) && (at != record.AsynqNone || b.inLedger(id)):
+					case did == string(ledger.Cancelled) && (at != asynqx.NoTask || b.inLedger(id)):
 						b.Errorf("cancelled, and asynq has it as %s (%s); in the ledger %t", at, meanwhile, b.inLedger(id))
-					case did != string(ledger.Cancelled) && at == record.AsynqNone && !b.inLedger(id) &&
+					case did != string(ledger.Cancelled) && at == asynqx.NoTask && !b.inLedger(id) &&
 						b.rdb.HGet(b.Context(), record.TaskKey(id), record.FieldState).Val() != string(record.Done):
 						b.Errorf("it is nowhere, and the answer is %s", did)
 					}
@@ -299,7 +301,7 @@ func TestWhatIsEnqueuedAfterACancelIsThereWhateverASweepDoes(t *testing.T) {
 					b.must(err)
 					_ = rdb.Close()
 					steps = max(steps, h.count.Load())
-					if at := b.place(id); receipt.ID != "" && (at == record.AsynqNone || at.Dead() || receipt.Duplicate || b.inLedger(id)) {
+					if at := b.place(id); receipt.ID != "" && (at == asynqx.NoTask || at.Dead() || receipt.Duplicate || b.inLedger(id)) {
 						b.Fatalf("cancelled before command %d and enqueued before command %d: got %+v; asynq has it as %s", cancel, call, receipt, at)
 					}
 				}

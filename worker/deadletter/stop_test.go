@@ -180,10 +180,10 @@ func TestACancelThatWasInterruptedIsFinishedByTheNextOne(t *testing.T) {
 					t.Errorf("%+v, want it left alone", r)
 				}
 			}))
-			if at := b.place(id); at != record.AsynqNone || b.inLedger(id) {
+			if at := b.place(id); at != asynqx.NoTask || b.inLedger(id) {
 				b.cancel(id, ledger.Cancelled)
 			}
-			if at := b.place(id); at != record.AsynqNone || b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id)).Val() != 0 {
+			if at := b.place(id); at != asynqx.NoTask || b.inLedger(id) || b.rdb.Exists(t.Context(), record.DoneKey(id)).Val() != 0 {
 				t.Errorf("cancelled, and asynq has it as %s", at)
 			}
 		})

@@ -342,7 +342,7 @@ func (s *Sweeper) sweepPage(ctx context.Context, queue, token string, page []kno
 		switch {
 		case p.Err != nil:
 			s.notCopied(ctx, queue, bare[i], p.Err)
-		case p.State == record.AsynqNone:
+		case p.State == asynqx.NoTask:
 			r.Dangling++
 		case lacks[bare[i]]:
 			missing = append(missing, bare[i])
@@ -352,7 +352,7 @@ func (s *Sweeper) sweepPage(ctx context.Context, queue, token string, page []kno
 		switch {
 		case p.Err != nil:
 			s.notCopied(ctx, queue, half[i], p.Err)
-		case p.State == record.AsynqArchived:
+		case p.State == asynqx.Archived:
 			r.Mended++
 			if lacks[half[i]] {
 				missing = append(missing, half[i])

@@ -278,9 +278,9 @@ func (s *Shared) byPurpose(ctx context.Context, ch sink) {
 func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
 	key := func(name string) string { return asynqx.Key(queue, name) }
 	pipe := s.cfg.Redis.Pipeline()
-	pending, active, lease := pipe.LLen(ctx, key("pending")), pipe.LLen(ctx, key("active")), pipe.ZCard(ctx, key("lease"))
-	next := pipe.LIndex(ctx, key("pending"), -1)
-	paused := pipe.Exists(ctx, key("paused"))
+	pending, active, lease := pipe.LLen(ctx, key(asynqx.Pending)), pipe.LLen(ctx, key(asynqx.Active)), pipe.ZCard(ctx, key(asynqx.Lease))
+	next := pipe.LIndex(ctx, key(asynqx.Pending), -1)
+	paused := pipe.Exists(ctx, key(asynqx.Paused))
 	sets, firsts := map[string]*redis.IntCmd{}, map[string]*redis.ZSliceCmd{}
 	for _, name := range []string{asynqx.Scheduled, asynqx.Retry, asynqx.Archived, asynqx.Completed} {
 		sets[name] = pipe.ZCard(ctx, key(name))
@@ -324,9 +324,9 @@ func (s *Shared) queue(ctx context.Context, ch sink, queue string) {
 	case next.Val() == "":
 		age(asynqx.Pending, now)
 	default:
-		since, err := s.cfg.Redis.HGet(ctx, asynqx.TaskKey(queue, next.Val()), "pending_since").Int64()
+		since, err := asynqx.PendingSince(ctx, s.cfg.Redis, queue, next.Val())
 		if err == nil {
-			age(asynqx.Pending, time.Unix(0, since))
+			age(asynqx.Pending, since)
 		} else if redisx.Missing(err) && ctx.Err() == nil {
 			age(asynqx.Pending, now) // it was taken meanwhile
 		}

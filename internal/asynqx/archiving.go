@@ -1,4 +1,4 @@
-package record
+package asynqx
 
 import (
 	"context"
@@ -7,11 +7,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
-// fieldMended is ours in asynq's task: what half archived it was asynq, see drop.lua in tasks/ledger.
+// fieldMended is ours in asynq's task: what half archived it was asynq, see drop.lua.
 const fieldMended = "ecpayq_mended"
 
 // Archiving is how a task came into asynq's archive, as it is read.
@@ -24,16 +23,16 @@ type Archiving struct {
 // ReadArchiving asks for it; it is there once the pipeline was executed.
 func ReadArchiving(ctx context.Context, pipe redis.Pipeliner, queue, id string) Archiving {
 	return Archiving{
-		asynqx.Read(ctx, pipe, queue, id),
-		pipe.ZScore(ctx, asynqx.Key(queue, asynqx.Archived), id),
-		pipe.HExists(ctx, asynqx.TaskKey(queue, id), fieldMended),
+		Read(ctx, pipe, queue, id),
+		pipe.ZScore(ctx, Key(queue, Archived), id),
+		pipe.HExists(ctx, TaskKey(queue, id), fieldMended),
 	}
 }
 
 // Decode returns the task, and when a person archived it; zero when none did, or it is
 // not known when.
-func (a Archiving) Decode(queue, id string) (info *asynqx.Task, hand bool, at time.Time, err error) {
-	if info, err = asynqx.Decode(queue, id, a.stored, time.Time{}); err != nil {
+func (a Archiving) Decode(queue, id string) (info *Task, hand bool, at time.Time, err error) {
+	if info, err = Decode(queue, id, a.stored, time.Time{}); err != nil {
 		return nil, false, time.Time{}, err
 	}
 	if err := a.at.Err(); !redisx.Missing(err) {

@@ -1,10 +1,10 @@
--- Says where asynq (v0.26) has a task: none, archived, stuck, half, or another of asynq's
--- states; and, where there is one, its state, message and unique key as they are stored.
+-- Says where asynq has a task: none, archived, stuck, half, or another of asynq's states; and, where
+-- there is one, its state, message and unique key as they are stored.
 -- "stuck" is a hash that no list of asynq's refers to, so that asynq can neither
 -- list nor run it; "half" one that asynq began to archive and could not finish.
 -- Pending and active tasks are not looked for in their lists, which may be long.
 --
--- Keys: AsynqKeys in asynq_state.go.
+-- Keys: StateKeys in state.go.
 local function asynq_state(id)
   if redis.call('EXISTS', KEYS.task) == 0 then
     return 'none'
