@@ -15,7 +15,6 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/redisx"
-	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
 )
 
@@ -143,7 +142,7 @@ func (d Durability) Unknown() []string {
 }
 
 // ReadDurability asks one Redis node. What INFO does not tell is asked by CONFIG GET
-// as the default user only, see [record.MayAskConfig].
+// as the default user only, see [redisx.Topology.MayAskConfig].
 func ReadDurability(ctx context.Context, rdb redis.UniversalClient) (Durability, error) {
 	var d Durability
 	if err := rdb.Ping(ctx).Err(); err != nil { // also a wrong password
@@ -164,7 +163,7 @@ func ReadDurability(ctx context.Context, rdb redis.UniversalClient) (Durability,
 			d.Policy = v
 		}
 	}
-	if record.MayAskConfig(rdb) {
+	if redisx.TopologyOf(rdb).MayAskConfig() {
 		v, err := rdb.ConfigGet(ctx, "appendfsync").Result()
 		if err != nil && !errors.As(err, &refused) {
 			return d, err

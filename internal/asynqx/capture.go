@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // Capture returns the script call by which asynq would store a task, and does not make it: asynq
@@ -19,7 +21,7 @@ type Capture struct {
 
 // NewCapture returns a Capture over rdb, to which the name of each queue goes at once.
 func NewCapture(rdb redis.UniversalClient) *Capture {
-	c := &captureClient{UniversalClient: rdb, scripts: map[string]*script{}}
+	c := &captureClient{Wrapped: redisx.Wrapped{UniversalClient: rdb}, scripts: map[string]*script{}}
 	return &Capture{rdb: c, asynq: NewClient(c)}
 }
 
@@ -58,7 +60,7 @@ type Command struct {
 // when Redis does not know that. The one other command of asynq's client, which notes the name
 // of a queue once per client, goes to Redis at once.
 type captureClient struct {
-	redis.UniversalClient
+	redisx.Wrapped
 	scripts map[string]*script // by SHA-1
 	kept    []Command
 }

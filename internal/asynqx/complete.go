@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // CompleteClient is the Redis client of asynq's Servers by which the end of a task that is
@@ -18,7 +20,7 @@ import (
 // It takes one server that has all keys. On a cluster, and where Redis refuses such a
 // script, the end is recorded by itself, before asynq completes the task.
 type CompleteClient struct {
-	redis.UniversalClient
+	redisx.Wrapped
 
 	before  Before      // records the end
 	scripts sync.Map    // *spliced by the SHA-1 of asynq's
@@ -51,7 +53,7 @@ const completionWait = time.Second
 // NewCompleteClient returns a client over rdb, which has to be one server with all keys. before
 // records the end.
 func NewCompleteClient(rdb redis.UniversalClient, before Before) *CompleteClient {
-	return &CompleteClient{UniversalClient: rdb, before: before, open: map[string]*Completion{}}
+	return &CompleteClient{Wrapped: redisx.Wrapped{UniversalClient: rdb}, before: before, open: map[string]*Completion{}}
 }
 
 // Take takes over a Completion. It reports false where the caller has to record

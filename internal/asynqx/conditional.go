@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // ConditionalClient is the Redis client of a [Client] that puts a condition before the script by
@@ -15,7 +17,7 @@ import (
 // It takes one server that has all keys: on a cluster ecpayq's keys and asynq's may be on
 // different ones. Each call needs a [Condition] in its context.
 type ConditionalClient struct {
-	redis.UniversalClient
+	redisx.Wrapped
 	condition Before
 	scripts   sync.Map // *spliced by the SHA-1 of asynq's
 }
@@ -23,7 +25,7 @@ type ConditionalClient struct {
 // NewConditionalClient returns a client over rdb. The condition answers a number below 0 where
 // the task is not to be stored, else nothing.
 func NewConditionalClient(rdb redis.UniversalClient, condition Before) *ConditionalClient {
-	return &ConditionalClient{UniversalClient: rdb, condition: condition}
+	return &ConditionalClient{Wrapped: redisx.Wrapped{UniversalClient: rdb}, condition: condition}
 }
 
 // Condition is the condition of one call, and its result.

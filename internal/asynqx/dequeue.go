@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // DequeueClient is the Redis client of asynq's Servers as far as they ask for tasks. asynq asks
@@ -22,7 +24,7 @@ import (
 // and works in asynq's own list. In case the blocked command misses a task, or Redis does not
 // know it, the queues are asked from time to time as well.
 type DequeueClient struct {
-	redis.UniversalClient
+	redisx.Wrapped
 
 	queues map[string]*watchedQueue // by the key of its pending tasks
 	// recheck is how long a queue is taken for empty at most: the blocked command may miss a task.
@@ -69,7 +71,7 @@ const (
 // waits until the process may take one more task; its context ends with Stop.
 func NewDequeueClient(rdb redis.UniversalClient, queues map[string]int, admit func(context.Context)) *DequeueClient {
 	c := &DequeueClient{
-		UniversalClient: rdb, queues: map[string]*watchedQueue{}, recheck: defaultRecheck, admit: admit,
+		Wrapped: redisx.Wrapped{UniversalClient: rdb}, queues: map[string]*watchedQueue{}, recheck: defaultRecheck, admit: admit,
 		changed: make(chan struct{}), made: time.Now(),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // ForwardClient is the Redis client of asynq's Servers as far as they make delayed tasks
@@ -19,7 +21,7 @@ import (
 // A task that is added between two reads is found by the next one. Where the read fails, asynq's
 // script runs as it would without ForwardClient.
 type ForwardClient struct {
-	redis.UniversalClient
+	redisx.Wrapped
 
 	sets []string      // asynq's sorted sets, by the second at which a task is due
 	old  time.Duration // how long a look counts
@@ -32,7 +34,7 @@ type ForwardClient struct {
 // NewForwardClient returns a client over rdb for Servers of these queues. old is how long a read
 // counts.
 func NewForwardClient(rdb redis.UniversalClient, queues map[string]int, old time.Duration) *ForwardClient {
-	c := &ForwardClient{UniversalClient: rdb, old: old}
+	c := &ForwardClient{Wrapped: redisx.Wrapped{UniversalClient: rdb}, old: old}
 	for name := range queues {
 		c.sets = append(c.sets, Key(name, Scheduled), Key(name, Retry))
 	}

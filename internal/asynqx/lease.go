@@ -12,14 +12,14 @@ import (
 // LeaseClient is the Redis client of asynq's Servers as far as leases are concerned: it tells
 // of those that were lost, and lets those that are held be extended also while Redis is full.
 type LeaseClient struct {
-	redis.UniversalClient
+	redisx.Wrapped
 
 	lost func(taskType string)
 }
 
 // NewLeaseClient returns a client over rdb. lost is told of each lease that was lost.
 func NewLeaseClient(rdb redis.UniversalClient, lost func(taskType string)) *LeaseClient {
-	return &LeaseClient{rdb, lost}
+	return &LeaseClient{redisx.Wrapped{UniversalClient: rdb}, lost}
 }
 
 // EvalSha implements [redis.Scripter].

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecpayq/ecpayq/internal/redisx"
 )
 
 // SubscribeClient is the Redis client of asynq's Servers where SUBSCRIBE may be refused, by an
@@ -14,7 +16,7 @@ import (
 // run, tries again after 5 seconds, and leaves the connection of a subscription that failed open
 // for ever. SubscribeClient gives a Server only a subscription that Redis has confirmed.
 type SubscribeClient struct {
-	redis.UniversalClient
+	redisx.Wrapped
 
 	tell    func(error)
 	refused atomic.Int64 // when Redis last refused SUBSCRIBE, in nanoseconds
@@ -23,7 +25,7 @@ type SubscribeClient struct {
 // NewSubscribeClient returns a client over rdb. refused is told of Redis' refusal, once
 // a minute at most.
 func NewSubscribeClient(rdb redis.UniversalClient, refused func(error)) *SubscribeClient {
-	return &SubscribeClient{UniversalClient: rdb, tell: refused}
+	return &SubscribeClient{Wrapped: redisx.Wrapped{UniversalClient: rdb}, tell: refused}
 }
 
 const (

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -44,24 +45,16 @@ func Diagnose(ctx context.Context, rdb redis.UniversalClient, err error) error {
 // lookAtPorts looks at where the client connects to. A client of Sentinels connects to
 // what they name; its own addresses are not known to it.
 func lookAtPorts(ctx context.Context, rdb redis.UniversalClient) Reason {
-	switch c := rdb.(type) {
-	case *redis.Client:
-		if o := c.Options(); o.Addr != "FailoverClient" {
-			r, _ := lookAt(ctx, o.Network, o.Addr, o.TLSConfig)
+	network, addresses, secure := redisx.TopologyOf(rdb).Addresses()
+	var away Reason
+	for _, addr := range addresses {
+		r, reached := lookAt(ctx, network, addr, secure)
+		if reached {
 			return r
 		}
-	case *redis.ClusterClient:
-		var away Reason
-		for _, addr := range c.Options().Addrs {
-			r, reached := lookAt(ctx, "tcp", addr, c.Options().TLSConfig)
-			if reached {
-				return r
-			}
-			away = r
-		}
-		return away
+		away = r
 	}
-	return ""
+	return away
 }
 
 func lookAt(ctx context.Context, network, addr string, secure *tls.Config) (r Reason, reached bool) {

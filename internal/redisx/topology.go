@@ -2,6 +2,7 @@ package redisx
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 
 	"github.com/redis/go-redis/v9"
@@ -37,6 +38,44 @@ func (t Topology) Single() bool { return t.single != nil }
 
 // Cluster reports whether the keys are in slots on several masters.
 func (t Topology) Cluster() bool { return t.cluster != nil }
+
+// Sentinel reports whether the one server is found by Sentinels.
+func (t Topology) Sentinel() bool { return t.single != nil && t.single.Options().Addr == failover }
+
+// failover is what go-redis has for the address of a client of Sentinels: it asks them for each
+// connection.
+const failover = "FailoverClient"
+
+// MayAskConfig reports whether the client asks for settings by CONFIG GET: as Redis'
+// default user only, who may do everything unless it was restricted. The documented
+// user may not, since whoever may CONFIG GET can read requirepass and masterauth; and
+// to ask would leave a refusal in Redis' ACL log at each start and scrape.
+func (t Topology) MayAskConfig() bool {
+	var user string
+	switch {
+	case t.single != nil:
+		user = t.single.Options().Username
+	case t.cluster != nil:
+		user = t.cluster.Options().Username
+	default:
+		return false
+	}
+	return user == "" || user == "default"
+}
+
+// Addresses are those that the client was given and connects to, and the TLS that it speaks there. A
+// client of Sentinels has none: it connects to what they name, and does not say where they are.
+func (t Topology) Addresses() (network string, addresses []string, secure *tls.Config) {
+	switch {
+	case t.cluster != nil:
+		o := t.cluster.Options()
+		return "tcp", o.Addrs, o.TLSConfig
+	case t.single != nil && !t.Sentinel():
+		o := t.single.Options()
+		return o.Network, []string{o.Addr}, o.TLSConfig
+	}
+	return "", nil, nil
+}
 
 // MasterOf returns the client of the one server that has a key.
 func (t Topology) MasterOf(ctx context.Context, key string) (*redis.Client, error) {

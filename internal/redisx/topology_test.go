@@ -2,11 +2,13 @@ package redisx_test
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 )
@@ -18,24 +20,33 @@ type foreign struct{ redis.UniversalClient }
 func TestAWrapperIsKnownAsWhatItWraps(t *testing.T) {
 	t.Parallel()
 	single := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
-	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}})
+	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1", "127.0.0.1:2"}, Username: "ecpayq"})
+	sentinel := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "m", SentinelAddrs: []string{"127.0.0.1:1"}, Username: "default"})
 	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}})
-	for _, c := range []interface{ Close() error }{single, cluster, ring} {
+	for _, c := range []interface{ Close() error }{single, cluster, sentinel, ring} {
 		t.Cleanup(func() { _ = c.Close() })
 	}
 	for name, tc := range map[string]struct {
-		rdb             redis.UniversalClient
-		single, cluster bool
+		rdb                             redis.UniversalClient
+		single, cluster, sentinel, asks bool
+		addresses                       []string
 	}{
-		"one server":          {single, true, false},
-		"a cluster":           {cluster, false, true},
-		"wrapped":             {wrapper{redisx.Wrapped{UniversalClient: single}}, true, false},
-		"wrapped twice":       {wrapper{redisx.Wrapped{UniversalClient: wrapper{redisx.Wrapped{UniversalClient: cluster}}}}, false, true},
-		"a ring":              {ring, false, false},
-		"a wrapper of others": {foreign{single}, false, false},
+		"one server":         {single, true, false, false, true, []string{"127.0.0.1:1"}},
+		"a cluster":          {cluster, false, true, false, false, []string{"127.0.0.1:1", "127.0.0.1:2"}},
+		"found by sentinels": {sentinel, true, false, true, true, nil},
+		"wrapped":            {wrapper{redisx.Wrapped{UniversalClient: single}}, true, false, false, true, []string{"127.0.0.1:1"}},
+		"wrapped twice": {wrapper{redisx.Wrapped{UniversalClient: wrapper{redisx.Wrapped{UniversalClient: cluster}}}},
+			false, true, false, false, []string{"127.0.0.1:1", "127.0.0.1:2"}},
+		"a client of asynq's": {asynqx.NewLeaseClient(sentinel, nil), true, false, true, true, nil},
+		"a ring":              {ring, false, false, false, false, nil},
+		"a wrapper of others": {foreign{single}, false, false, false, false, nil},
 	} {
-		if got := redisx.TopologyOf(tc.rdb); got.Single() != tc.single || got.Cluster() != tc.cluster {
-			t.Errorf("%s: got single %t, cluster %t", name, got.Single(), got.Cluster())
+		got := redisx.TopologyOf(tc.rdb)
+		if got.Single() != tc.single || got.Cluster() != tc.cluster || got.Sentinel() != tc.sentinel || got.MayAskConfig() != tc.asks {
+			t.Errorf("%s: got single %t, cluster %t, sentinel %t, asks %t", name, got.Single(), got.Cluster(), got.Sentinel(), got.MayAskConfig())
+		}
+		if _, addresses, _ := got.Addresses(); !slices.Equal(addresses, tc.addresses) {
+			t.Errorf("%s: got addresses %q, want %q", name, addresses, tc.addresses)
 		}
 	}
 }

@@ -156,7 +156,7 @@ func (s *Shared) Collect(ch chan<- prometheus.Metric) {
 func (s *Shared) server(ctx context.Context, ch sink) {
 	var all serverInfo
 	var mu sync.Mutex
-	askConfig := record.MayAskConfig(s.cfg.Redis)
+	askConfig := redisx.TopologyOf(s.cfg.Redis).MayAskConfig()
 	err := redisx.ForEachMaster(ctx, s.cfg.Redis, func(ctx context.Context, node redis.Cmdable) error {
 		one, err := readServer(ctx, node, askConfig)
 		mu.Lock()
