@@ -58,8 +58,7 @@ func (s *sim) judge(c *simCounts) {
 				c.dead.Add(1)
 				// A letter that was run again and done is back as it was before, if a failover lost
 				// that. Whoever replays it has ECPay asked first.
-				// The void that follows from it is done, or goes on, whoever stopped the cancel or let it end.
-				ofAnother := i.undoneBy != nil && (read.Death.Kind == ecpay.Conflict || read.Death.Kind == ecpay.Stopped)
+				ofAnother := i.undoneBy != nil // the void is done by a task of its own, however the cancel ended
 				if shown && !ofAnother && !(s.lossy && read.Died.Before(s.lostAt)) {
 					s.violated("%s of %s is dead(%s), and ECPay shows its effect", i.name, i.subject, read.Death.Kind)
 				}

@@ -17,6 +17,7 @@ import (
 //	FIRST.fields  where those of the last field Fields begin, a []any of A or a []string of K: 16
 //	ANSWER{wait = 1}  a list with the value of the field Wait of R, and of every other 0, or
 //	                  what its tag none says
+//	FIELDS(KEYS.task, 'state')  fields of a hash, which are then read by name, see fields.go
 //	ANSWER.wait   where in that list the field stands: 3
 //
 // The fields of K are strings; empty ones are left out at the end only. Those of A are strings,

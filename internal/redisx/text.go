@@ -24,7 +24,7 @@ func newText[K, A, R any](parts []string) text {
 		lua:  comment.ReplaceAllString(strings.Join(parts, "\n"), ""),
 		keys: layoutOf[K](), args: layoutOf[A](), answer: answerLayout[R](),
 	}
-	t.lua = t.answer.answers(t.lua)
+	t.lua = t.answer.answers(fieldsByPosition(t.lua))
 	if bad := counted.FindString(t.lua); bad != "" {
 		panic(fmt.Sprintf("redisx: the script of %T counts positions by itself: %s", *new(A), bad))
 	}

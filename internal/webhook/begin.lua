@@ -6,12 +6,12 @@
 -- Keys and arguments: beginKeys and beginArgs in queue.go.
 -- Returns: wait (ms), why (disabled, pause, order, pace; empty to send)
 local now, out = redis_now(), ANSWER{why = ''}
-local s = redis.call('HMGET', KEYS.state, 'disabled_at', 'resume_at', 'next_at')
-if s[1] then
+local s = FIELDS(KEYS.state, 'disabled_at', 'resume_at', 'next_at')
+if s.disabled_at then
   out[ANSWER.wait], out[ANSWER.why] = 60000, 'disabled'
   return out
 end
-local left = (tonumber(s[2]) or 0) - now
+local left = (tonumber(s.resume_at) or 0) - now
 if left > 0 then
   out[ANSWER.wait], out[ANSWER.why] = left, 'pause'
   return out
@@ -32,7 +32,7 @@ while true do
 end
 local interval = tonumber(ARGV.interval)
 if interval > 0 then
-  local at = math.max(now, tonumber(s[3]) or 0)
+  local at = math.max(now, tonumber(s.next_at) or 0)
   if at - now > tonumber(ARGV.patient) then
     out[ANSWER.wait], out[ANSWER.why] = at - now, 'pace'
     return out

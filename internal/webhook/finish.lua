@@ -33,15 +33,15 @@ if ARGV.result == 'delivered' then
 end
 redis.call('HSETNX', KEYS.state, 'failing_since', digits(now))
 redis.call('HINCRBY', KEYS.state, 'failures', 1)
-local s = redis.call('HMGET', KEYS.state, 'failing_since', 'resume_at', 'disabled_at')
+local s = FIELDS(KEYS.state, 'failing_since', 'resume_at', 'disabled_at')
 local pause = tonumber(ARGV.retry_after)
-if pause > 0 then redis.call('HSET', KEYS.state, 'resume_at', digits(math.max(now + pause, tonumber(s[2]) or 0))) end
+if pause > 0 then redis.call('HSET', KEYS.state, 'resume_at', digits(math.max(now + pause, tonumber(s.resume_at) or 0))) end
 local why
 if ARGV.result == 'gone' then why = 'gone'
-elseif now - (tonumber(s[1]) or now) >= tonumber(ARGV.patience) then why = 'failing'
+elseif now - (tonumber(s.failing_since) or now) >= tonumber(ARGV.patience) then why = 'failing'
 elseif ARGV.last == '1' and redis.call('ZCARD', KEYS.archived) >= tonumber(ARGV.most_dead) then why = 'full' end
-if why or s[3] then
-  if why and not s[3] then
+if why or s.disabled_at then
+  if why and not s.disabled_at then
     redis.call('HSET', KEYS.state, 'disabled_at', digits(now), 'disabled_why', why)
     out[ANSWER.disabled] = why
   end

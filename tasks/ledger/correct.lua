@@ -13,22 +13,22 @@ if not redis.call('ZSCORE', KEYS.dead, ARGV.id) then
   return 'gone'
 end
 local now = redis_now()
-local r = redis.call('HMGET', KEYS.task, 'died', 'token', 'payload', 'headers', 'fix', 'original', 'base_died')
-if (r[1] or '') ~= ARGV.died then
+local r = FIELDS(KEYS.task, 'died', 'token', 'payload', 'headers', 'fix', 'original', 'base_died')
+if (r.died or '') ~= ARGV.died then
   return 'changed'
 end
 local holder, by_redis, by_sender = lock_of(KEYS.lock)
-if (ARGV.is_corrected == '1' or ARGV.denied ~= '') and r[2] and r[2] ~= '' and holder == r[2]
+if (ARGV.is_corrected == '1' or ARGV.denied ~= '') and r.token and r.token ~= '' and holder == r.token
     and lock_left(by_redis, by_sender, now, tonumber(ARGV.clock)) > 0 then
   return 'running'
 end
 redis.call('HSET', KEYS.task, 'revived', ARGV.died)
 if ARGV.is_corrected == '1' then
-  if r[7] ~= ARGV.died then
-    redis.call('HSET', KEYS.task, 'base_died', ARGV.died, 'base_payload', r[3] or '', 'base_headers', r[4] or '', 'base_fix', r[5] or '',
-      'base_original', r[6] and '1' or '0')
+  if r.base_died ~= ARGV.died then
+    redis.call('HSET', KEYS.task, 'base_died', ARGV.died, 'base_payload', r.payload or '', 'base_headers', r.headers or '',
+      'base_fix', r.fix or '', 'base_original', r.original and '1' or '0')
   end
-  redis.call('HSETNX', KEYS.task, 'original', r[3] or '')
+  redis.call('HSETNX', KEYS.task, 'original', r.payload or '')
   redis.call('HSET', KEYS.task, 'payload', ARGV.payload, 'headers', ARGV.headers, 'fix', '1', 'fixed_by', ARGV.nonce)
 end
 if ARGV.denied ~= '' and (redis.call('HGET', KEYS.task, 'in_flight') or '0') == ARGV.denied then

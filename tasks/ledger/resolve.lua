@@ -12,22 +12,22 @@ if not redis.call('ZSCORE', KEYS.dead, ARGV.id) then
   return 'gone'
 end
 local now = redis_now()
-local r = redis.call('HMGET', KEYS.task, 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived', 'd_kind',
+local r = FIELDS(KEYS.task, 'died', 'token', 'state', 'in_flight', 'unbegun', 'revived', 'd_kind',
   'd_rtn_code', 'first', 'd_rtn_msg', 'by')
-local kind = r[7] or by_hand(r[11]) and 'Stopped' or 'Unknown'
-if r[1] ~= ARGV.died then
+local kind = r.d_kind or by_hand(r.by) and 'Stopped' or 'Unknown'
+if r.died ~= ARGV.died then
   return 'changed'
 end
 local holder, by_redis, by_sender = lock_of(KEYS.lock)
-if r[2] and r[2] ~= '' and holder == r[2] and lock_left(by_redis, by_sender, now, tonumber(ARGV.clock)) > 0 then
+if r.token and r.token ~= '' and holder == r.token and lock_left(by_redis, by_sender, now, tonumber(ARGV.clock)) > 0 then
   return 'running'
 end
 if ARGV.if_unbegun == '1' then
   -- No finish marker will keep the task from being sent: only the ledger may have it.
   -- What was begun before Redis lost its last writes looks as if it was never begun.
-  local begun = r[3] ~= 'dead' and r[3] ~= 'stopping' or r[5] ~= r[1]
-  if begun or unaccounted(r[4], KEYS.replication, ARGV.enqueued, r[9]) then return 'begun' end
-  if r[6] == r[1] then return 'replayed' end
+  local begun = r.state ~= 'dead' and r.state ~= 'stopping' or r.unbegun ~= r.died
+  if begun or unaccounted(r.in_flight, KEYS.replication, ARGV.enqueued, r.first) then return 'begun' end
+  if r.revived == r.died then return 'replayed' end
 end
 if ARGV.done_ttl ~= '0' then
   redis.call('SET', KEYS.done, 'resolved ' .. now, 'PX', ARGV.done_ttl) -- which proves no effect
@@ -41,8 +41,8 @@ if ARGV.if_unbegun == '1' then -- what an earlier task of the same id brought is
   fields[#fields + 1], fields[#fields + 2] = 'cancelled', ARGV.nonce
 end
 ended(fields, {
-  id = ARGV.id, owner = ARGV.owner, as = ARGV.if_unbegun == '1' and 'cancelled' or 'resolved', at = now, died = r[1], kind = kind,
-  rtn_code = r[8], rtn_msg = r[10],
+  id = ARGV.id, owner = ARGV.owner, as = ARGV.if_unbegun == '1' and 'cancelled' or 'resolved', at = now, died = r.died, kind = kind,
+  rtn_code = r.d_rtn_code, rtn_msg = r.d_rtn_msg,
 })
 redis.call('HSET', KEYS.task, unpack(fields))
 forget_write(KEYS.task)

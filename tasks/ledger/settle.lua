@@ -7,11 +7,11 @@
 --
 -- Keys and arguments: settleKeys and settleArgs in deposit.go.
 -- Returns: 1, or 0 when it is not unsure any more; 2 when it is unsure still, and its note stays
-local r = redis.call('HMGET', KEYS.task, 'unsure', 'state', 'in_flight', 'prior_ttl', 'by', 'd_kind', 'first', 'died', 'unbegun', 'revived')
-if r[1] ~= ARGV.token then
-  return r[1] and 2 or 0
+local r = FIELDS(KEYS.task, 'unsure', 'state', 'in_flight', 'prior_ttl', 'by', 'd_kind', 'first', 'died', 'unbegun', 'revived')
+if r.unsure ~= ARGV.token then
+  return r.unsure and 2 or 0
 end
-local state = r[2]
+local state = r.state
 if ARGV.what == 'withdraw' or ARGV.what == 'unless done' and state == 'done' then
   redis.call('HDEL', KEYS.task, 'unsure', 'prior_ttl')
   redis.call('ZREM', KEYS.dead, ARGV.id)
@@ -20,18 +20,18 @@ if ARGV.what == 'withdraw' or ARGV.what == 'unless done' and state == 'done' the
     redis.call('HDEL', KEYS.task, 'state', 'attempts', 'crashes', 'holds', 'stale', 'since', 'paused', 'paused_at', 'repeated', 'repeats')
     forget_end(KEYS.task)
   end
-  if (tonumber(r[4]) or 0) > 0 and redis.call('EXISTS', KEYS.task) == 1 then
-    redis.call('PEXPIRE', KEYS.task, r[4])
+  if (tonumber(r.prior_ttl) or 0) > 0 and redis.call('EXISTS', KEYS.task) == 1 then
+    redis.call('PEXPIRE', KEYS.task, r.prior_ttl)
   end
   return 1
 end
-local hand = by_hand(r[5])
+local hand = by_hand(r.by)
 local judges = state ~= 'dead' or hand
 -- Nothing of ours judged it, or a person stopped it since. A write without an answer
 -- is ambiguous, whoever gave the task up.
-local open = judges and unaccounted(r[3], KEYS.replication, ARGV.enqueued, r[7]) or state == 'dead' and r[6] == 'Ambiguous'
+local open = judges and unaccounted(r.in_flight, KEYS.replication, ARGV.enqueued, r.first) or state == 'dead' and r.d_kind == 'Ambiguous'
 local unbegun = not state or state == 'done' or state == 'stopping'
-if hand and unbegun and not open and r[9] == r[8] and r[10] ~= r[8] and redis.call('EXISTS', KEYS.cancel) == 1 then
+if hand and unbegun and not open and r.unbegun == r.died and r.revived ~= r.died and redis.call('EXISTS', KEYS.cancel) == 1 then
   if ARGV.what == 'keep' and state ~= 'stopping' then -- asynq has it since the letter was written
     redis.call('HSET', KEYS.task, 'state', 'stopping', 'd_kind', 'Stopped', 'd_reason', ARGV.reason, 'd_reason_zh', ARGV.reason_zh)
   end
@@ -42,7 +42,7 @@ if judges then
   local kind = open and 'Ambiguous' or hand and 'Stopped' or 'Unknown'
   local fields = {'kind', kind, 'reason', ARGV.reason, 'reason_zh', ARGV.reason_zh}
   ended(fields, {
-    id = ARGV.id, owner = ARGV.owner, as = hand and 'stopped' or 'dead', at = r[8], died = r[8], kind = kind, reason = ARGV.reason,
+    id = ARGV.id, owner = ARGV.owner, as = hand and 'stopped' or 'dead', at = r.died, died = r.died, kind = kind, reason = ARGV.reason,
     reason_zh = ARGV.reason_zh,
   })
   redis.call('HSET', KEYS.task, unpack(fields))

@@ -55,10 +55,19 @@ const (
 	FieldFix      = "fix"          // 1 while the payload is a correction that was not run yet
 	FieldOriginal = "original"     // the payload before it was corrected
 	FieldBase     = "base_payload" // the payload before a correction that may be taken back
+	FieldFixedBy  = "fixed_by"     // the nonce of who corrected it
 	FieldUnsure   = "unsure"       // token of a sweep that is not finished with the letter
 	FieldPriorTTL = "prior_ttl"
 	FieldUnbegun  = "unbegun" // the death of a task that a person stopped before it was ever begun
 	FieldRevived  = "revived" // the death after which a replay of the task was begun
+)
+
+// What a letter had before a correction that may be taken back, FieldBase among it.
+const (
+	FieldBaseDied     = "base_died" // the death that this was the first correction of
+	FieldBaseHeaders  = "base_headers"
+	FieldBaseFix      = "base_fix"
+	FieldBaseOriginal = "base_original" // 1 where it was corrected before
 )
 
 // FieldSweeps counts the sweeps in the hash at [ScanKey]; nothing else has that name.

@@ -15,6 +15,7 @@ end
 local function lock_left(by_redis, by_sender, now, caller)
   return math.max(0, by_redis - now, by_sender - caller)
 end
+local DAY = 86400000 -- ms
 -- Redis' clock, in microseconds and in milliseconds; one time for a whole script.
 local clock
 local function micros()

@@ -9,16 +9,16 @@ local function lost_writes(key, now)
   local info = redis.pcall('INFO', 'replication')
   local id = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
   if not id then return 0 end
-  local h = redis.call('HMGET', key, 'replid', 'changed')
-  local changed = tonumber(h[2]) or 0
-  if h[1] == id then
+  local h = FIELDS(key, 'replid', 'changed')
+  local changed = tonumber(h.changed) or 0
+  if h.replid == id then
     if changed > now then -- Redis' clock was set back since: as late as now at most
       changed = now
       redis.call('HSET', key, 'changed', changed)
     end
     return changed
   end
-  if h[1] then
+  if h.replid then
     changed = now
     if string.find(info, 'second_repl_offset:-1', 1, true) then -- no master before this one
       local server = redis.pcall('INFO', 'server')

@@ -10,35 +10,35 @@ local GO_ON, FINISHED, LOCKED, LATER, CANCELLED = 0, 1, 2, 3, 4 -- the constants
 local now, caller = redis_now(), tonumber(ARGV.clock)
 if redis.call('EXISTS', KEYS.done) == 1 then return ANSWER{status = FINISHED} end
 local mine = place_of(ARGV.rank or IN_LINE)
-local r = redis.call('HMGET', KEYS.task, 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
+local r = FIELDS(KEYS.task, 'token', 'state', 'attempts', 'crashes', 'since', 'paused', 'paused_at', 'holds', 'stale',
   'in_flight', 'sent_at', 'repeated', 'left', 'marked', mine, 'first', 'not_executed', 'd_kind', 'cancelled')
-local token, state = r[1] or '', r[2] or ''
+local token, state = r.token or '', r.state or ''
 local again = token == ARGV.token
 local holder, by_redis, by_sender = lock_of(KEYS.lock)
-if r[13] == ARGV.token then return ANSWER{status = LOCKED} end
+if r.left == ARGV.token then return ANSWER{status = LOCKED} end
 -- This enqueue was cancelled, or one with its nonce: begin.go finds out which.
-if r[19] and r[19] ~= '' and r[19] == ARGV.nonce then return ANSWER{status = CANCELLED} end
+if r.cancelled and r.cancelled ~= '' and r.cancelled == ARGV.nonce then return ANSWER{status = CANCELLED} end
 if holder and holder ~= ARGV.token then
   local left = lock_left(by_redis, by_sender, now, caller)
   if left > 0 or ARGV.standing == '1' then
     return ANSWER{status = LOCKED, lock_left = left}
   end
 end
-local attempts, crashes = tonumber(r[3]) or 0, tonumber(r[4]) or 0
-local since, paused, paused_at = tonumber(r[5]) or 0, tonumber(r[6]) or 0, tonumber(r[7]) or 0
-local holds, stale = tonumber(r[8]) or 0, tonumber(r[9]) or 0
+local attempts, crashes = tonumber(r.attempts) or 0, tonumber(r.crashes) or 0
+local since, paused, paused_at = tonumber(r.since) or 0, tonumber(r.paused) or 0, tonumber(r.paused_at) or 0
+local holds, stale = tonumber(r.holds) or 0, tonumber(r.stale) or 0
 -- A request may land for ten minutes after its stamp, which is by the sender's
 -- clock and may lie ahead of ours.
-local sent_redis, sent_caller, marked = -1, -1, tonumber(r[10])
-if again and r[14] == ARGV.token then marked = nil end -- by the first execution
-local since_word, about, said = -1, string.match(r[17] or '', '^(%d+) (%d+)$')
-if about == (r[10] or '0') then since_word = math.max(0, now - said) end
+local sent_redis, sent_caller, marked = -1, -1, tonumber(r.in_flight)
+if again and r.marked == ARGV.token then marked = nil end -- by the first execution
+local since_word, about, said = -1, string.match(r.not_executed or '', '^(%d+) (%d+)$')
+if about == (r.in_flight or '0') then since_word = math.max(0, now - said) end
 local undone = false
 if KEYS.undone_by then -- proven, and not only a person's word that it is not needed any more
   undone = string.match(redis.call('GET', KEYS.undone_by) or '', '^%d+$') ~= nil
 end
 if marked then
-  local stamp = tonumber(r[11]) or 0
+  local stamp = tonumber(r.sent_at) or 0
   local least = math.max(0, now - marked - DAY) -- a clock that is years ahead must not hold the task as long
   sent_redis = math.max(least, now - math.max(marked, stamp))
   sent_caller = math.max(least, caller - stamp)
@@ -60,14 +60,14 @@ if not again then
   end
 end
 local lost, changed = -1, lost_writes(KEYS.replication, now)
-if older_than_loss(changed, ARGV.enqueued, tonumber(r[16]) or now) then
+if older_than_loss(changed, ARGV.enqueued, tonumber(r.first) or now) then
   lost = math.max(0, now - changed)
 end
 local answered, wait, place, why, probes, keeps, strict = false, 0, 0, 0, false, false, 0
 -- A call that arrives ten seconds late permits nothing: nobody waits for it any more.
 if ARGV.request and crashes == 0 and not marked and lost < 0 and not undone and math.abs(now - caller) < 10000 then
   answered = true
-  wait, place, why, probes, strict = permission_of(tonumber(r[15]) or 0, 0)
+  wait, place, why, probes, strict = permission_of(tonumber(r.mine) or 0, 0)
   keeps = wait > 0 and place > 0
 end
 if not again and wait > 0 and why == TURN and wait > tonumber(ARGV.longest) and (state == '' or state == 'queued') then
@@ -78,7 +78,7 @@ if not again and wait > 0 and why == TURN and wait > tonumber(ARGV.longest) and 
     'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '',
   }
   if keeps then fields[#fields + 1], fields[#fields + 2] = mine, place end
-  if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', now end
+  if not r.first then fields[#fields + 1], fields[#fields + 2] = 'first', now end
   redis.call('HSET', KEYS.task, unpack(fields))
   return ANSWER{status = LATER, attempts = attempts, holds = holds, is_answered = 1, wait = wait, why = why, stricter = strict}
 end
@@ -94,21 +94,21 @@ if not again then
   end
   attempts = attempts + 1
   fields = {'token', ARGV.token, 'state', 'active', 'attempts', attempts, 'since', since, 'last', at}
-  changed_to(fields, 'crashes', crashes, r[4])
-  changed_to(fields, 'paused', paused, r[6])
-  changed_to(fields, 'paused_at', paused_at, r[7])
-  changed_to(fields, 'holds', holds, r[8])
-  changed_to(fields, 'stale', stale, r[9])
-  if not r[16] then fields[#fields + 1], fields[#fields + 2] = 'first', at end
-  if state ~= '' or r[13] then redis.call('PERSIST', KEYS.task) end
+  changed_to(fields, 'crashes', crashes, r.crashes)
+  changed_to(fields, 'paused', paused, r.paused)
+  changed_to(fields, 'paused_at', paused_at, r.paused_at)
+  changed_to(fields, 'holds', holds, r.holds)
+  changed_to(fields, 'stale', stale, r.stale)
+  if not r.first then fields[#fields + 1], fields[#fields + 2] = 'first', at end
+  if state ~= '' or r.left then redis.call('PERSIST', KEYS.task) end
 end
 if keeps then
   fields[#fields + 1], fields[#fields + 2] = mine, place
 elseif answered and wait == 0 then
-  if r[15] then redis.call('HDEL', KEYS.task, 'place', 'place_ahead', 'woken') end
+  if r.mine then redis.call('HDEL', KEYS.task, 'place', 'place_ahead', 'woken') end
   mark(fields, at)
 end
-if not again and (state == 'done' or state == 'dead' and r[18]) then -- that end is over, and a letter says itself what it died of
+if not again and (state == 'done' or state == 'dead' and r.d_kind) then -- that end is over, and a letter says itself what it died of
   local over = {'http_status', 0, 'trans_code', 0, 'rtn_code', 0, 'rtn_msg', '', 'reason', '', 'reason_zh', '', 'result', ''}
   for i = 1, #over do fields[#fields + 1] = over[i] end
   redis.call('HDEL', KEYS.task, 'resolved_by', 'note', 'cancelled')
@@ -116,7 +116,7 @@ end
 if #fields > 0 then redis.call('HSET', KEYS.task, unpack(fields)) end
 return ANSWER{
   status = GO_ON, attempts = attempts, crashes = crashes, age = math.max(0, now - since - paused), holds = holds, stale = stale,
-  repeated = tonumber(r[12]) or 0, since_sent = sent_redis, since_sent_here = sent_caller, since_lost = lost, mark = marked or 0,
+  repeated = tonumber(r.repeated) or 0, since_sent = sent_redis, since_sent_here = sent_caller, since_lost = lost, mark = marked or 0,
   since_word = since_word, is_undone = undone and 1 or 0,
   is_answered = answered and 1 or 0, wait = wait, why = why, is_probe = probes and 1 or 0, stricter = strict,
 }

@@ -10,11 +10,11 @@
 --
 -- Keys, arguments and answer: egressKeys, egressArgs and egressAnswer in scripts.go.
 local FREE, ADDRESS, OUTAGE, RATE = 0, 4, 5, 6 -- see Why in enter.go
-local MANY, LATELY, SILENCE, DAY = 3, 60000000, 10000000, 86400000
+local MANY, LATELY, SILENCE = 3, 60000000, 10000000
 local now, op, me = micros(), ARGV.op, ARGV.token
-local s = redis.call('HMGET', KEYS.state, 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end', 'answered', 'rate_at', 'rate_line')
-local kind, ends, since, answered = tonumber(s[1]) or FREE, tonumber(s[2]) or 0, tonumber(s[3]), tonumber(s[7]) or 0
-local rate_at, rate_line = tonumber(s[8]) or 0, tonumber(s[9]) or 0
+local s = FIELDS(KEYS.state, 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end', 'answered', 'rate_at', 'rate_line')
+local kind, ends, since, answered = tonumber(s.kind) or FREE, tonumber(s.ends) or 0, tonumber(s.since), tonumber(s.answered) or 0
+local rate_at, rate_line = tonumber(s.rate_at) or 0, tonumber(s.rate_line) or 0
 local back = math.max(answered, since or 0) - now
 if back > 0 then
   -- Redis' clock was set back, by at least so much: the times stored by it move back by as much.
@@ -25,7 +25,7 @@ if back > 0 then
   if since then redis.call('HSET', KEYS.state, 'since', since) end
 end
 if op ~= 'ask' then redis.call('HDEL', KEYS.state, '') end -- after a command that removes, a script may write although Redis is full
-local probing = s[5] and (tonumber(s[6]) or 0) > now
+local probing = s.probe and (tonumber(s.probe_end) or 0) > now
 if ARGV.is_answered == '1' then
   answered = now
   redis.call('HSET', KEYS.state, 'answered', now)
@@ -34,7 +34,7 @@ local function keep(ms)
   redis.call('PEXPIRE', KEYS.state, math.max(ms, redis.call('PTTL', KEYS.state), DAY))
 end
 local function pause(of, length)
-  local pauses = (kind == of and tonumber(s[4]) or 0) + 1
+  local pauses = (kind == of and tonumber(s.pauses) or 0) + 1
   kind, ends = of, math.max(ends, now + length(pauses))
   redis.call('HSET', KEYS.state, 'kind', kind, 'ends', ends, 'since', since or now, 'pauses', pauses)
   redis.call('HDEL', KEYS.state, 'probe', 'probe_end')
@@ -53,7 +53,7 @@ end
 
 if op == 'ask' then
   local probes = 0
-  if kind ~= FREE and s[5] ~= me then
+  if kind ~= FREE and s.probe ~= me then
     if ends > now then return answer(ends - now, kind, 0) end
     if probing then return answer(1000000, kind, 0) end
   end
@@ -77,23 +77,23 @@ if op == 'ask' then
   return answer(0, 0, probes)
 elseif op == 'forbidden' then
   local n = met(KEYS.forbidden)
-  local probe = kind ~= FREE and s[5] == me
+  local probe = kind ~= FREE and s.probe == me
   if probe or n >= MANY and not (kind == ADDRESS and ends > now) then
     pause(ADDRESS, function() return tonumber(ARGV.pause) end)
   end
 elseif op == 'unavailable' then
   local n = met(KEYS.unavailable)
-  local probe = kind ~= FREE and s[5] == me
+  local probe = kind ~= FREE and s.probe == me
   if probe or kind == FREE and n >= MANY and answered < now - SILENCE then
     pause(OUTAGE, function(pauses) return math.min(15 * 2 ^ math.min(pauses - 1, 10), 300) * 1000000 end)
   end
 elseif op == 'answered' then
-  if s[5] == me then
+  if s.probe == me then
     kind, ends = FREE, 0
     redis.call('HDEL', KEYS.state, 'kind', 'ends', 'since', 'pauses', 'probe', 'probe_end')
     redis.call('DEL', KEYS.forbidden, KEYS.unavailable)
   end
 elseif op == 'unused' then
-  if s[5] == me then redis.call('HDEL', KEYS.state, 'probe', 'probe_end') end
+  if s.probe == me then redis.call('HDEL', KEYS.state, 'probe', 'probe_end') end
 end
 return answer(0, 0, 0)

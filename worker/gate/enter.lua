@@ -7,25 +7,25 @@ if holder ~= ARGV.token or now >= by_redis or tonumber(ARGV.clock) >= by_sender 
   return ANSWER{} -- another attempt runs by now, on this task or on its subject, or may run at any moment
 end
 local mine = place_of(ARGV.rank)
-local r = redis.call('HMGET', KEYS.task, 'token', mine, 'repeats', 'repeated')
-if r[1] ~= ARGV.token then
+local r = FIELDS(KEYS.task, 'token', mine, 'repeats', 'repeated')
+if r.token ~= ARGV.token then
   return ANSWER{}
 end
 local peek = ARGV.is_peek == '1'
 local closed, shut = tonumber(ARGV.closed_until) or 0, tonumber(ARGV.closed_why)
-local wait, place, why, probes, strict = permission_of(tonumber(r[2]) or 0, closed, shut, peek)
+local wait, place, why, probes, strict = permission_of(tonumber(r.mine) or 0, closed, shut, peek)
 if wait > 0 then
   if place > 0 then redis.call('HSET', KEYS.task, mine, place) end
   return ANSWER{is_current = 1, wait = wait, why = why, stricter = strict}
 end
 if peek then return ANSWER{is_current = 1, stricter = strict} end
-if r[2] then redis.call('HDEL', KEYS.task, 'place', 'place_ahead', 'woken') end
+if r.mine then redis.call('HDEL', KEYS.task, 'place', 'place_ahead', 'woken') end
 local fields = {}
 mark(fields, now)
 if #fields > 0 then
   if ARGV.before ~= '' then fields[#fields + 1], fields[#fields + 2] = 'before', ARGV.before end
-  if ARGV.is_repeated == '1' and r[3] ~= ARGV.token then
-    for _, v in ipairs({'repeated', (tonumber(r[4]) or 0) + 1, 'repeats', ARGV.token}) do fields[#fields + 1] = v end
+  if ARGV.is_repeated == '1' and r.repeats ~= ARGV.token then
+    for _, v in ipairs({'repeated', (tonumber(r.repeated) or 0) + 1, 'repeats', ARGV.token}) do fields[#fields + 1] = v end
   end
   redis.call('HSET', KEYS.task, unpack(fields))
 end

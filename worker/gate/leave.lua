@@ -4,17 +4,17 @@
 --
 -- Keys and arguments: leaveKeys and leaveArgs in scripts.go. Returns 1, or 0 when the attempt is over.
 local now = redis_now()
-local r = redis.call('HMGET', KEYS.task,
+local r = FIELDS(KEYS.task,
   'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight', 'died', 'paused_at', 'next', 'kind', 'state')
 if lock_of(KEYS.lock) == ARGV.token then
   redis.call('DEL', KEYS.lock)
 end
 request_over(KEYS.pace, KEYS.flight, ARGV.token, tonumber(ARGV.banned), ARGV.ban_why)
-if (r[1] or '') ~= ARGV.token and ARGV.state ~= 'done' then
+if (r.token or '') ~= ARGV.token and ARGV.state ~= 'done' then
   if ARGV.unsure == '1' then redis.call('HSET', KEYS.task, 'left', ARGV.token) end -- a begin.lua that comes late must not begin it
-  return r[2] == ARGV.token and 1 or 0
+  return r.left == ARGV.token and 1 or 0
 end
-local holds = tonumber(r[4]) or 0
+local holds = tonumber(r.holds) or 0
 if ARGV.state == 'held' then
   holds = holds + 1
 elseif ARGV.state ~= 'queued' then
@@ -22,19 +22,19 @@ elseif ARGV.state ~= 'queued' then
 end
 local at = digits(now)
 local fields = {'left', ARGV.token, 'token', '', 'last', at}
-changed_to(fields, 'next', ARGV.delay == '0' and 0 or now + ARGV.delay, r[10])
-changed_to(fields, 'attempts', (tonumber(r[3]) or 0) - (ARGV.spends == '0' and 1 or 0), r[3])
-changed_to(fields, 'holds', holds, r[4])
-changed_to(fields, 'stale', ARGV.stale == '1' and (tonumber(r[5]) or 0) + 1 or 0, r[5])
-changed_to(fields, 'paused_at', ARGV.pauses == '1' and now or 0, r[9])
+changed_to(fields, 'next', ARGV.delay == '0' and 0 or now + ARGV.delay, r.next)
+changed_to(fields, 'attempts', (tonumber(r.attempts) or 0) - (ARGV.spends == '0' and 1 or 0), r.attempts)
+changed_to(fields, 'holds', holds, r.holds)
+changed_to(fields, 'stale', ARGV.stale == '1' and (tonumber(r.stale) or 0) + 1 or 0, r.stale)
+changed_to(fields, 'paused_at', ARGV.pauses == '1' and now or 0, r.paused_at)
 local told = {
   'kind', ARGV.kind, 'http_status', ARGV.http_status, 'trans_code', ARGV.trans_code, 'rtn_code', ARGV.rtn_code, 'rtn_msg', ARGV.rtn_msg,
   'reason', ARGV.reason, 'reason_zh', ARGV.reason_zh, 'result', ARGV.result,
 }
 if ARGV.state == 'dead' then
   for _, v in ipairs({'by', ARGV.by, 'type', ARGV.type, 'queue', ARGV.queue}) do told[#told + 1] = v end
-  local f = redis.call('HMGET', KEYS.task, 'fix', 'payload')
-  if f[1] ~= '1' or f[2] == ARGV.payload then -- else a correction waits to be run, and this was not it
+  local f = FIELDS(KEYS.task, 'fix', 'payload')
+  if f.fix ~= '1' or f.payload == ARGV.payload then -- else a correction waits to be run, and this was not it
     for _, v in ipairs({'headers', ARGV.headers, 'payload', ARGV.payload}) do told[#told + 1] = v end
     redis.call('HDEL', KEYS.task, 'fix')
   end
@@ -43,9 +43,9 @@ end
 if ARGV.state == 'dead' or ARGV.state == 'done' then
   -- A second execution ends nothing again, and a task that is done is not done again by what another
   -- attempt proves late. The finish marker outlives the record.
-  local known = r[2] == ARGV.token or ARGV.state == 'done' and (r[12] == 'done' or not r[12] and redis.call('EXISTS', KEYS.done) == 1)
+  local known = r.left == ARGV.token or ARGV.state == 'done' and (r.state == 'done' or not r.state and redis.call('EXISTS', KEYS.done) == 1)
   ended(fields, {
-    id = ARGV.id, owner = ARGV.owner, as = ARGV.state, at = at, died = r[8], kind = ARGV.kind, reason = ARGV.reason,
+    id = ARGV.id, owner = ARGV.owner, as = ARGV.state, at = at, died = r.died, kind = ARGV.kind, reason = ARGV.reason,
     reason_zh = ARGV.reason_zh, rtn_code = ARGV.rtn_code, rtn_msg = ARGV.rtn_msg, http_status = ARGV.http_status,
     trans_code = ARGV.trans_code, result = ARGV.result, keep = ARGV.outcomes_for, known = known,
   })
@@ -53,7 +53,7 @@ else
   fields[#fields + 1], fields[#fields + 2] = 'state', ARGV.state
 end
 for i = 1, #told, 2 do
-  if r[11] or told[i + 1] ~= '' and told[i + 1] ~= '0' then -- a record that never had a result needs no field for an empty value
+  if r.kind or told[i + 1] ~= '' and told[i + 1] ~= '0' then -- a record that never had a result needs no field for an empty value
     fields[#fields + 1], fields[#fields + 2] = told[i], told[i + 1]
   end
 end
@@ -64,7 +64,7 @@ end
 if ARGV.settled == '1' then
   -- This settles a write that this attempt sent, or found, and no later one: the script may be
   -- executed a second time, late.
-  if ARGV.state == 'done' or r[6] == ARGV.token or r[7] == ARGV.mark then
+  if ARGV.state == 'done' or r.marked == ARGV.token or r.in_flight == ARGV.mark then
     forget_write(KEYS.task)
   end
 end

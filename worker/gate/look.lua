@@ -10,8 +10,8 @@
 local SILENCE, BACK = 30000, 5000
 local now = redis_now()
 if ARGV.is_history == '1' then lost_writes(KEYS.replication, now) end
-local h = redis.call('HMGET', KEYS.replication, 'looked', 'stepped')
-local looked, stepped, seen = tonumber(h[1]), tonumber(h[2]) or 0, tonumber(ARGV.seen)
+local h = FIELDS(KEYS.replication, 'looked', 'stepped')
+local looked, stepped, seen = tonumber(h.looked), tonumber(h.stepped) or 0, tonumber(ARGV.seen)
 if looked and (now - looked > SILENCE or looked - now > BACK) then
   stepped = now
 elseif seen >= 0 and now - seen > stepped + 1000 then

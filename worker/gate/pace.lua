@@ -36,7 +36,6 @@ local GO, TURN, BANNED, DENIED = 0, 1, 2, 3 -- why to wait; see Why in enter.go
 
 local IN_LINE, AHEAD, NEXT = '0', '1', '2' -- see Rank in enter.go
 
-local DAY = 86400000 -- ms
 
 -- Processes may have different intervals for a merchant, while ECPay sees one merchant: the
 -- longest one counts for all, until nobody has asked for it for five minutes.
@@ -56,17 +55,17 @@ end
 -- request is the first one after a refusal of these keys
 local function permission(pace, flight, me, request, interval, cap, rank, place, life, scope, closed, shut, peek)
   local now = micros()
-  local p = redis.call('HMGET', pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', 'denied:' .. scope,
+  local p = FIELDS(pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', denied = 'denied:' .. scope,
     'interval', 'prolonged', 'ahead', 'strict', 'strict_at')
-  local denied = denial_of(p[8])
-  if p[2] == request then return 0, 0, GO, denied ~= nil end -- permitted before: this is the second execution
+  local denied = denial_of(p.denied)
+  if p.to == request then return 0, 0, GO, denied ~= nil end -- permitted before: this is the second execution
   if denied and denied.since > now then -- by a clock that was set back since
     local by = denied.since - now
     denied.since, denied.ends, denied.probe_end = now, denied.ends - by, math.max(0, denied.probe_end - by)
     if not peek then set_denial(pace, scope, denied) end
   end
-  local last, ban = tonumber(p[1]) or 0, tonumber(p[5]) or 0
-  local line, near, ahead = tonumber(p[3]) or 0, tonumber(p[4]) or 0, tonumber(p[11]) or 0
+  local last, ban = tonumber(p.last) or 0, tonumber(p.ban) or 0
+  local line, near, ahead = tonumber(p.line) or 0, tonumber(p.near) or 0, tonumber(p.ahead) or 0
   local back = last - now
   if back > 0 then
     -- Redis' clock was set back, by at least so much: without this, the merchant would wait for
@@ -75,16 +74,16 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
     if not peek then
       redis.call('HSET', pace, 'last', digits(last), 'line', digits(math.max(0, line)),
         'near', digits(math.max(0, near)), 'ahead', digits(math.max(0, ahead)))
-      if p[5] then redis.call('HSET', pace, 'ban', digits(ban)) end
+      if p.ban then redis.call('HSET', pace, 'ban', digits(ban)) end
     end
   end
   if place > now then -- one after the last that was given was given before the clock was set back
     place = math.min(place, math.max(now, rank == AHEAD and ahead or math.max(line, near)))
   end
-  local strict, strict_at = tonumber(p[12]) or 0, tonumber(p[13]) or 0
+  local strict, strict_at = tonumber(p.strict) or 0, tonumber(p.strict_at) or 0
   interval = strictest(interval, strict, strict_at, now)
   local renew = stricter == 0 and (interval ~= strict or interval > 0 and strict_at < now - RENEW)
-  if renew and p[1] and not peek then
+  if renew and p.last and not peek then
     redis.call('HSET', pace, 'strict', digits(interval), 'strict_at', digits(now))
     renew = false
   end
@@ -109,7 +108,7 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
     if rank ~= IN_LINE then return wait_in('ahead', math.max(ahead, free - interval, ban - interval) + interval) end
     return wait_in('line', math.max(line, near, free - interval, ban - interval) + interval)
   end
-  if ban > 0 and p[6] and p[6] ~= me and (tonumber(p[7]) or 0) > now then
+  if ban > 0 and p.probe and p.probe ~= me and (tonumber(p.probe_end) or 0) > now then
     return 1000000, place, BANNED
   end
   local flying = redis.call('ZCARD', flight)
@@ -135,10 +134,10 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   end
   if peek then return 0, place, GO, false end
   local fields = {'last', digits(now), 'to', request}
-  changed_to(fields, 'line', line, p[3])
-  changed_to(fields, 'near', near, p[4])
-  changed_to(fields, 'ahead', ahead, p[11])
-  if tonumber(p[9]) ~= interval then fields[#fields + 1], fields[#fields + 2] = 'interval', digits(interval) end
+  changed_to(fields, 'line', line, p.line)
+  changed_to(fields, 'near', near, p.near)
+  changed_to(fields, 'ahead', ahead, p.ahead)
+  if tonumber(p.interval) ~= interval then fields[#fields + 1], fields[#fields + 2] = 'interval', digits(interval) end
   if renew then
     for _, v in ipairs({'strict', digits(interval), 'strict_at', digits(now)}) do fields[#fields + 1] = v end
   end
@@ -146,7 +145,7 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
     for _, v in ipairs({'probe', me, 'probe_end', digits(now + life)}) do fields[#fields + 1] = v end
   end
   -- Keys that are used all the time are prolonged now and then, not by each use.
-  local prolong = now - (tonumber(p[10]) or 0) > DAY * 1000 / 4
+  local prolong = now - (tonumber(p.prolonged) or 0) > DAY * 1000 / 4
   if prolong then fields[#fields + 1], fields[#fields + 2] = 'prolonged', digits(now) end
   redis.call('HSET', pace, unpack(fields))
   redis.call('ZADD', flight, digits(now + life), me)
@@ -172,8 +171,8 @@ local function request_over(pace, flight, me, banned, why)
   redis.call('ZREM', flight, me)
   if banned > 0 then
     local now = micros()
-    local b = redis.call('HMGET', pace, 'ban', 'ban_since')
-    redis.call('HSET', pace, 'ban', math.max(tonumber(b[1]) or 0, now + banned), 'ban_since', b[2] or now, 'ban_why', why)
+    local b = FIELDS(pace, 'ban', 'ban_since')
+    redis.call('HSET', pace, 'ban', math.max(tonumber(b.ban) or 0, now + banned), 'ban_since', b.ban_since or now, 'ban_why', why)
     redis.call('HDEL', pace, 'probe', 'probe_end')
     redis.call('PEXPIRE', pace, math.floor(banned / 1000) + DAY)
   elseif redis.call('HGET', pace, 'probe') == me then

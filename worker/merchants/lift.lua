@@ -12,12 +12,11 @@ for i = FIRST.denials, #ARGV, 2 do
     redis.call('HDEL', KEYS.pace, 'denied:' .. ARGV[i])
   end
 end
-local p = redis.call('HMGET', KEYS.pace, 'ban', 'line', 'near', 'ahead')
-if p[1] and tonumber(p[1]) <= tonumber(ARGV.ban_ends) then
-  out[1] = tonumber(p[1])
+local p = FIELDS(KEYS.pace, 'ban', 'line', 'near', 'ahead')
+if p.ban and tonumber(p.ban) <= tonumber(ARGV.ban_ends) then
+  out[1] = tonumber(p.ban)
   redis.call('HDEL', KEYS.pace, 'ban', 'ban_since', 'ban_why', 'probe', 'probe_end')
-  for i, name in ipairs({'line', 'near', 'ahead'}) do
-    redis.call('HSET', KEYS.pace, name, math.min(tonumber(p[i + 1]) or 0, now))
-  end
+  local function at_most_now(at) return math.min(tonumber(at) or 0, now) end
+  redis.call('HSET', KEYS.pace, 'line', at_most_now(p.line), 'near', at_most_now(p.near), 'ahead', at_most_now(p.ahead))
 end
 return out

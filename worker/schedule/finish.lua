@@ -3,11 +3,11 @@
 --
 -- Keys and arguments: stateKeys and finishArgs in state.go.
 -- Returns: 1, or 0 when somebody else has the claim
-local s = redis.call('HMGET', KEYS.state, 'token', 'by')
-if s[2] == ARGV.token then
+local s = FIELDS(KEYS.state, 'token', 'by')
+if s.by == ARGV.token then
   return 1
 end
-if s[1] ~= ARGV.token then
+if s.token ~= ARGV.token then
   return 0
 end
 redis.call('HDEL', KEYS.state, 'token', 'ends')
