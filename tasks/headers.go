@@ -6,6 +6,8 @@ import (
 	"maps"
 	"strconv"
 	"time"
+
+	"github.com/ecpayq/ecpayq/internal/exactjson"
 )
 
 // Schema is the version of the stored format that this code writes, and newestSchema that of payloads
@@ -94,7 +96,7 @@ func checkSchema(m map[string]string) error {
 	v, err := strconv.Atoi(s)
 	switch {
 	case err != nil || v < 1:
-		return fmt.Errorf("%w: schema %q", ErrCorrupt, clip(s))
+		return fmt.Errorf("%w: schema %q", ErrCorrupt, exactjson.Name(s))
 	case v > newestSchema:
 		return fmt.Errorf("%w: schema %d, this one knows %d", ErrNewerSchema, v, newestSchema)
 	}

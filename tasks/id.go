@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/ecpayq/ecpayq/internal/exactjson"
 )
 
 // ID returns the id of the task that carries p: its type, the MerchantID and
@@ -31,14 +33,14 @@ func ParseID(id string) (t Type, merchantID string, err error) {
 	operation, rest, _ := strings.Cut(rest, ".")
 	merchantID, _, ok := strings.Cut(rest, ".")
 	if !ok {
-		return Type{}, "", fmt.Errorf("%q is no task id, which looks like b2c.trigger_issue.2000132.201909170001", clip(id))
+		return Type{}, "", fmt.Errorf("%q is no task id, which looks like b2c.trigger_issue.2000132.201909170001", exactjson.Name(id))
 	}
 	prefix := id[:len(category)+1+len(operation)]
 	if t, ok = found(index().byPrefix[prefix]); !ok {
-		return Type{}, "", fmt.Errorf("%w %q in the id", ErrUnknownType, clip(category+":"+operation))
+		return Type{}, "", fmt.Errorf("%w %q in the id", ErrUnknownType, exactjson.Name(category+":"+operation))
 	}
 	if merchantID, ok = unescape(merchantID); !ok || merchantID == "" {
-		return Type{}, "", fmt.Errorf("no MerchantID in the id %q", clip(id))
+		return Type{}, "", fmt.Errorf("no MerchantID in the id %q", exactjson.Name(id))
 	}
 	return t, merchantID, nil
 }

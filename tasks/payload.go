@@ -140,7 +140,7 @@ func Decode(typeName string, headers map[string]string, payload []byte) (Payload
 	}
 	t, ok := ByName(typeName)
 	if !ok {
-		return nil, fmt.Errorf("%w %q", ErrUnknownType, clip(typeName))
+		return nil, fmt.Errorf("%w %q", ErrUnknownType, exactjson.Name(typeName))
 	}
 	if len(payload) > t.MaxPayload {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrCorrupt, len(payload), t.MaxPayload)
@@ -150,13 +150,6 @@ func Decode(typeName string, headers map[string]string, payload []byte) (Payload
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return p, nil
-}
-
-func clip(s string) string {
-	if len(s) > 64 {
-		return strings.ToValidUTF8(s[:64], "") + "…"
-	}
-	return s
 }
 
 // Differs names the fields in which two payloads of one type differ, in the

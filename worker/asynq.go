@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -14,62 +13,36 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// This file alone knows asynq's words (v0.26) for a verdict.
-
-// waitError makes asynq run a task again after a delay.
-type waitError struct {
-	delay time.Duration
-	hold  bool
-	text  string
-}
-
-func (e *waitError) Error() string { return e.text }
-
 const maxStoredError = 1000 // bytes; the text lands in Redis and on dashboards
 
-// toAsynq turns a verdict into what asynq wants returned. A verdict that could
-// not be recorded makes the task come back, whatever it was.
-func toAsynq(v Verdict, text string, leaveErr error) error {
-	if errors.Is(leaveErr, errNotRecorded) {
-		return &waitError{delay: notRecordedDelay, hold: true, text: record.Clip(leaveErr.Error(), maxStoredError)}
+// toAsynq turns a verdict into what asynq is told. A verdict that could not be recorded makes the task
+// come back, whatever it was.
+func toAsynq(v Verdict, text string, leaveErr error) asynqx.Run {
+	if leaveErr != nil { // else it is superseded: the attempt that runs now decides
+		return asynqx.Run{Delay: notRecordedDelay, Text: record.Clip(leaveErr.Error(), maxStoredError)}
 	}
-	if leaveErr != nil { // superseded: the attempt that runs now decides
-		return &waitError{delay: notRecordedDelay, hold: true, text: leaveErr.Error()}
-	}
+	text = record.Clip(text, maxStoredError)
 	switch v.Action {
 	case Done:
-		return nil
+		return asynqx.Run{Done: true}
 	case Retry:
-		return &waitError{delay: v.Delay, text: record.Clip(text, maxStoredError)}
+		return asynqx.Run{Delay: v.Delay, Early: true, Counts: true, Text: text}
 	case Hold:
-		return &waitError{delay: v.Delay, hold: true, text: record.Clip(text, maxStoredError)}
+		return asynqx.Run{Delay: v.Delay, Text: text}
 	default:
-		return fmt.Errorf("%s: %w", record.Clip(text, maxStoredError), asynq.SkipRetry)
+		return asynqx.Run{Archive: true, Text: text}
 	}
 }
 
 const notRecordedDelay = 5 * time.Second
 
-// isFailure is false for holds, which spend nothing. It is true for everything
-// that is not ours, in particular a lost lease: otherwise a task that kills its
-// worker would come back for ever.
-func isFailure(err error) bool {
-	var w *waitError
-	return !errors.As(err, &w) || !w.hold
-}
-
-// retryDelay gives asynq the verdict's delay, so that a hold never ends early. It also serves for tasks whose
-// worker died, where nothing has decided: soon, since the gate keeps the budget.
+// retryDelay gives asynq the verdict's delay. It also serves for tasks whose worker died, where nothing
+// has decided: soon, since the gate keeps the budget.
 func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
-	var w *waitError
-	switch {
-	case !errors.As(err, &w):
-		return time.Second
-	case w.hold:
-		return w.delay + time.Second - time.Millisecond // asynq drops what is no whole second
-	default:
-		return w.delay
+	if d, ok := asynqx.DelayAfter(err); ok {
+		return d
 	}
+	return time.Second
 }
 
 // A task that kills its worker ends the attempts that run beside it as well. All of these tasks
@@ -84,7 +57,7 @@ const (
 // retryApart is [retryDelay], a little longer for tasks whose worker died.
 func retryApart(n int, err error, t *asynq.Task) time.Duration {
 	d := retryDelay(n, err, t)
-	if w := (*waitError)(nil); !errors.As(err, &w) {
+	if _, ok := asynqx.DelayAfter(err); !ok {
 		d += rand.N(apartAfterDeath)
 	}
 	return d
@@ -99,7 +72,7 @@ func (h *handler) serve(ctx context.Context, t *asynq.Task) error {
 	if v.Reason == reasonBusy { // most likely with the lock of an attempt whose worker died
 		v.Delay += rand.N(apartWhileBusy)
 	}
-	return toAsynq(v, text, err)
+	return toAsynq(v, text, err).Err()
 }
 
 // asynqLogger sends asynq's own log lines to zerolog. asynq calls Fatal nowhere;

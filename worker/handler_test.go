@@ -175,7 +175,7 @@ func TestStoredBytesThatAreNoTask(t *testing.T) {
 		"id of another":       {func(j *job) { j.id += "x" }, Dead, ecpay.Rejected},
 		"id of no task":       {func(j *job) { j.id = "hello {world}" }, Dead, ecpay.Rejected},
 		"unknown type":        {func(j *job) { j.typeName = "b2c:issue_it" }, Hold, ecpay.Unknown},
-		"newer schema":        {func(j *job) { j.headers = map[string]string{"v": "2"} }, Hold, ecpay.Unknown},
+		"newer schema":        {func(j *job) { j.headers = map[string]string{"v": "3"} }, Hold, ecpay.Unknown},
 		"no headers are fine": {func(j *job) { j.headers = nil }, Done, ecpay.OK},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -319,9 +319,8 @@ func TestRedisAwayHoldsAndSendsNothing(t *testing.T) {
 	w.mr.SetError("LOADING Redis is loading the dataset in memory")
 	w.h.timeout = time.Second // so long is tried whether the attempt began
 	v, text, err := w.h.run(t.Context(), j)
-	var wait *waitError
 	if v.Action != Hold || v.Delay < time.Second || !errors.Is(err, errNotRecorded) ||
-		!errors.As(toAsynq(v, text, err), &wait) || !wait.hold || wait.delay < time.Second {
+		toAsynq(v, text, err).Counts || toAsynq(v, text, err).Done || toAsynq(v, text, err).Delay < time.Second {
 		t.Errorf("%s for %s, %v", v.Action, v.Delay, err)
 	}
 	if len(w.fake.Calls()) != 0 {
@@ -356,7 +355,7 @@ func TestOutcomeThatCannotBeRecordedMakesTheTaskComeBack(t *testing.T) {
 	if v.Action != Done || !errors.Is(err, errNotRecorded) {
 		t.Fatalf("%s, %v", v.Action, err)
 	}
-	if toAsynq(v, text, err) == nil {
+	if toAsynq(v, text, err).Done {
 		t.Error("asynq is told that the task is done")
 	}
 	w.mr.SetError("")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -29,7 +30,7 @@ func TestADeadTaskThatTheLedgerDoesNotTakeComesBack(t *testing.T) {
 	if v.Action != Dead || !errors.Is(err, errNotRecorded) {
 		t.Fatalf("%s, %v", v.Action, err)
 	}
-	if asynqErr := toAsynq(v, text, err); errors.Is(asynqErr, asynq.SkipRetry) || isFailure(asynqErr) {
+	if asynqErr := toAsynq(v, text, err).Err(); errors.Is(asynqErr, asynq.SkipRetry) || asynqx.Counts(asynqErr) {
 		t.Errorf("asynq would archive it: %v", asynqErr)
 	}
 	w.mr.Del(record.DeadKey(j.id))

@@ -9,6 +9,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
 // simAsynq is asynq v0.26 as far as a server of it changes Redis: the same keys,
@@ -238,7 +240,7 @@ func (a simAsynq) recover(queue string) {
 		if m.retried >= m.retry {
 			a.archive(m, err.Error())
 		} else {
-			a.retryAt(m, time.Now().Add(retryDelay(int(m.retried), err, nil)), err.Error(), isFailure(err))
+			a.retryAt(m, time.Now().Add(retryDelay(int(m.retried), err, nil)), err.Error(), asynqx.Counts(err))
 		}
 	}
 }

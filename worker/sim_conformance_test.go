@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
+
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 )
 
 // asynqWorld is a Redis with one queue, and servers of asynq on it: real ones, or
@@ -108,7 +110,7 @@ func (w *asynqWorld) serve() *asynqServer {
 		return s
 	}
 	s.real = asynq.NewServerFromRedisClient(s.proc.rdb, asynq.Config{
-		Concurrency: simConcurrency, Queues: map[string]int{asynqQueue: 1}, RetryDelayFunc: retryDelay, IsFailure: isFailure,
+		Concurrency: simConcurrency, Queues: map[string]int{asynqQueue: 1}, RetryDelayFunc: retryDelay, IsFailure: asynqx.Counts,
 		Logger: quietLogger{}, TaskCheckInterval: 500 * time.Millisecond, DelayedTaskCheckInterval: time.Second, ShutdownTimeout: time.Second,
 	})
 	w.must(s.real.Start(asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
@@ -209,14 +211,16 @@ func (w *asynqWorld) seen() map[string]string {
 	return seen
 }
 
-func asynqHold(d time.Duration) error { return toAsynq(Verdict{Action: Hold, Delay: d}, "held", nil) }
+func asynqHold(d time.Duration) error {
+	return toAsynq(Verdict{Action: Hold, Delay: d}, "held", nil).Err()
+}
 
 func asynqRetry(d time.Duration) error {
-	return toAsynq(Verdict{Action: Retry, Delay: d}, "again", nil)
+	return toAsynq(Verdict{Action: Retry, Delay: d}, "again", nil).Err()
 }
 
 var (
-	asynqDead = toAsynq(Verdict{Action: Dead}, "dead", nil)
+	asynqDead = toAsynq(Verdict{Action: Dead}, "dead", nil).Err()
 	asynqKeep = []asynq.Option{asynq.MaxRetry(10_000), asynq.Retention(time.Hour), asynq.Timeout(90 * time.Second)}
 )
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -224,7 +225,7 @@ func (s *sim) deliver(p *simProc, m message) {
 			s.paused(m, v, key)
 		}
 		s.closed()
-		s.finish(p, m, began, toAsynq(v, text, err))
+		s.finish(p, m, began, toAsynq(v, text, err).Err())
 	})
 }
 
@@ -303,7 +304,7 @@ func (s *sim) finish(p *simProc, m message, began time.Time, result error) {
 			case errors.Is(result, asynq.SkipRetry), m.retried >= m.retry:
 				s.asynq.archive(m, result.Error())
 			default:
-				s.asynq.retryAt(m, time.Now().Add(retryDelay(int(m.retried), result, nil)), result.Error(), isFailure(result))
+				s.asynq.retryAt(m, time.Now().Add(retryDelay(int(m.retried), result, nil)), result.Error(), asynqx.Counts(result))
 			}
 		})
 		if err == nil || time.Now().After(end) {

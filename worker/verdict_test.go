@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -269,11 +270,12 @@ func TestBackoffIsFullJitterWithinItsBounds(t *testing.T) {
 
 func TestAsynqWords(t *testing.T) {
 	t.Parallel()
-	hold := toAsynq(Verdict{Action: Hold, Delay: time.Minute}, "x", nil)
-	retry := toAsynq(Verdict{Action: Retry, Delay: time.Second}, "x", nil)
-	dead := toAsynq(Verdict{Action: Dead}, "why", nil)
-	lost := toAsynq(Verdict{Action: Done}, "x", errNotRecorded)
-	if err := toAsynq(Verdict{Action: Done}, "x", nil); err != nil {
+	hold := toAsynq(Verdict{Action: Hold, Delay: time.Minute}, "x", nil).Err()
+	retry := toAsynq(Verdict{Action: Retry, Delay: time.Second}, "x", nil).Err()
+	now := toAsynq(Verdict{Action: Hold}, "x", nil).Err()
+	dead := toAsynq(Verdict{Action: Dead}, "why", nil).Err()
+	lost := toAsynq(Verdict{Action: Done}, "x", errNotRecorded).Err()
+	if err := toAsynq(Verdict{Action: Done}, "x", nil).Err(); err != nil {
 		t.Errorf("done is %v", err)
 	}
 	for name, tc := range map[string]struct {
@@ -284,12 +286,13 @@ func TestAsynqWords(t *testing.T) {
 		// asynq drops what is no whole second, and a hold must not end early.
 		"hold":                  {hold, false, time.Minute + 999*time.Millisecond},
 		"retry":                 {retry, true, time.Second},
+		"a hold of no time":     {now, false, 999 * time.Millisecond},
 		"dead":                  {dead, true, time.Second},
 		"done but not recorded": {lost, false, notRecordedDelay + 999*time.Millisecond},
 		"a lost lease":          {fmt.Errorf("asynq: task lease expired"), true, time.Second},
 	} {
-		if got := isFailure(tc.err); got != tc.failure {
-			t.Errorf("%s: isFailure = %v", name, got)
+		if got := asynqx.Counts(tc.err); got != tc.failure {
+			t.Errorf("%s: counts = %v", name, got)
 		}
 		if got := retryDelay(3, tc.err, nil); got != tc.delay {
 			t.Errorf("%s: delay %s, want %s", name, got, tc.delay)
@@ -314,7 +317,7 @@ func TestTasksWhoseWorkerDiedComeBackApart(t *testing.T) {
 	if len(seen) < 5 {
 		t.Errorf("they come back in %d different seconds only", len(seen))
 	}
-	hold := toAsynq(Verdict{Action: Hold, Delay: time.Minute}, "x", nil)
+	hold := toAsynq(Verdict{Action: Hold, Delay: time.Minute}, "x", nil).Err()
 	if got, want := retryApart(1, hold, nil), retryDelay(1, hold, nil); got != want {
 		t.Errorf("a hold takes %s, want %s as ever", got, want)
 	}

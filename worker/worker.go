@@ -245,7 +245,7 @@ func (w *Worker) newServer(i int, log asynq.Logger) *asynq.Server {
 		Concurrency:              attempts / w.cfg.Servers,
 		Queues:                   tasks.Queues(),
 		RetryDelayFunc:           retryApart,
-		IsFailure:                isFailure,
+		IsFailure:                asynqx.Counts,
 		Logger:                   log,
 		LogLevel:                 asynq.InfoLevel,
 		ShutdownTimeout:          w.cfg.ShutdownTimeout,

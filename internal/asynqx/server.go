@@ -2,26 +2,12 @@ package asynqx
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 )
-
-// Run is what became of one run of a task.
-type Run struct {
-	// Delay is how long the task waits for its next run, 0 for one that is done.
-	Delay time.Duration
-	// Counts is whether it counts as one that failed.
-	Counts bool
-	// Archive gives the task up.
-	Archive bool
-	// Text is what people read of it.
-	Text string
-}
 
 // Job is one run of a task.
 type Job struct {
@@ -60,7 +46,7 @@ func NewServer(cfg ServerConfig) *Server {
 	queues := map[string]int{cfg.Queue: 1}
 	s := &Server{cfg: cfg, tasks: NewDequeueClient(rdb, queues, nil)}
 	s.server = asynq.NewServerFromRedisClient(s.tasks, asynq.Config{
-		Concurrency: cfg.Concurrency, Queues: queues, RetryDelayFunc: delayOf, IsFailure: counts,
+		Concurrency: cfg.Concurrency, Queues: queues, RetryDelayFunc: delayOf, IsFailure: Counts,
 		Logger: cfg.Logger, LogLevel: asynq.InfoLevel, ShutdownTimeout: cfg.ShutdownTimeout,
 		TaskCheckInterval: serverCheck, DelayedTaskCheckInterval: time.Second,
 	})
@@ -89,33 +75,13 @@ func (s *Server) Stop() {
 func (s *Server) handle(ctx context.Context, t *asynq.Task) error {
 	id, _ := asynq.GetTaskID(ctx)
 	failed, _ := asynq.GetRetryCount(ctx)
-	switch r := s.cfg.Run(ctx, Job{id, t.Payload(), failed}); {
-	case r.Archive:
-		return fmt.Errorf("%s: %w", r.Text, asynq.SkipRetry)
-	case r.Delay > 0:
-		return &runError{r}
-	}
-	return nil
+	return s.cfg.Run(ctx, Job{id, t.Payload(), failed}).Err()
 }
 
-// runError makes asynq run a task again after a delay.
-type runError struct{ Run }
-
-// Error implements error.
-func (e *runError) Error() string { return e.Text }
-
-// counts counts runs that failed, and those whose process died.
-func counts(err error) bool {
-	var r *runError
-	return !errors.As(err, &r) || r.Counts
-}
-
-// delayOf gives asynq the delay of a run, and a little one to a task whose process died. None ends
-// early: asynq drops what is no whole second.
+// delayOf gives asynq the delay of a run, and a little one to a task whose process died.
 func delayOf(_ int, err error, _ *asynq.Task) time.Duration {
-	var r *runError
-	if !errors.As(err, &r) {
-		return time.Second + rand.N(10*time.Second)
+	if d, ok := DelayAfter(err); ok {
+		return d
 	}
-	return r.Delay + time.Second - time.Millisecond
+	return time.Second + rand.N(10*time.Second)
 }

@@ -133,8 +133,8 @@ func (e *Error) ZhTW() string {
 	}
 }
 
-// clip shortens a name of the text, and takes out of it what no name has.
-func clip(s string) string {
+// Name shortens a name or id that somebody gave, for an error, and takes out of it what no name has.
+func Name(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !strconv.IsPrint(r) {
 			return '?'

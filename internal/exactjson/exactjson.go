@@ -93,7 +93,7 @@ func lastName(text []byte) (name string) {
 		rest, before := skipSpace(text, end), bytes.TrimRight(text[:i], " \t\r\n")
 		begins := len(before) > 0 && (before[len(before)-1] == '{' || before[len(before)-1] == ',')
 		if begins && rest < len(text) && text[rest] == ':' {
-			name = clip(unquote(text[i:end]))
+			name = Name(unquote(text[i:end]))
 		}
 		i = end - 1
 	}

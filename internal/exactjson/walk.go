@@ -86,7 +86,7 @@ func (w *walk) field() string {
 		if len(s.name) == 0 {
 			b.WriteString(`""`)
 		}
-		b.WriteString(clip(string(s.name)))
+		b.WriteString(Name(string(s.name)))
 		if b.Len() > maxPath {
 			return b.String() + "…"
 		}

@@ -68,7 +68,7 @@ func (d *deliverer) ended(ctx context.Context, id string, e Endpoint, a Answer, 
 		_ = d.inspect.Run(ctx, d.queue.name, end.Next) // it runs, or comes by itself
 	}
 	if a.Result == Delivered {
-		return asynqx.Run{}
+		return asynqx.Run{Done: true}
 	}
 	about := func(l *zerolog.Event) *zerolog.Event {
 		return l.Str("webhook_id", id).Str("result", string(a.Result)).Int("tries", tries)
