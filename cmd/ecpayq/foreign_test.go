@@ -87,16 +87,16 @@ func TestWhatANewerVersionWroteIsHeldForItsWorkers(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	w := b.worker()
-	v1, v2 := map[string]string{"v": "1"}, map[string]string{"v": "2"}
+	v1, newer := map[string]string{"v": "1"}, map[string]string{"v": "3"}
 	const payload = `{"MerchantID":"2000132","Tsr":"NEW1","PayType":"2"}`
 	rows := []struct {
 		name, queue, typeName, id, payload string
 		headers                            map[string]string
 		want                               string
 	}{
-		{"a newer schema", "trigger_issue", "b2c:trigger_issue", "b2c.trigger_issue.2000132.NEW1", payload, v2, "written by a newer version"},
+		{"a newer schema", "trigger_issue", "b2c:trigger_issue", "b2c.trigger_issue.2000132.NEW1", payload, newer, "written by a newer version"},
 		{"a newer schema of a shape that nobody knows", "invalid", "b2b:invalid",
-			"b2b.invalid.2000132.VG11000081.2026-03-02", `[{"A":1}]`, v2, "written by a newer version"},
+			"b2b.invalid.2000132.VG11000081.2026-03-02", `[{"A":1}]`, newer, "written by a newer version"},
 		{"an unknown type", "trigger_issue", "b2c:edit_delay_issue", "b2c.edit_delay_issue.2000132.NEW2", payload, v1, "unknown task type"},
 		{"an unknown type with an id of its own kind", "query", "other:thing",
 			"123e4567-e89b-12d3-a456-426614174000", "", nil, "unknown task type"},
