@@ -16,7 +16,7 @@ import (
 
 // errNotRecorded means that the verdict could not be written: the task must come
 // back, whatever the verdict was.
-var errNotRecorded = errors.New("outcome is not recorded")
+var errNotRecorded = errors.New("the verdict is not recorded")
 
 // finish records and reports the verdict. It is no part of run so that the many attempts that
 // wait there for their turn have small stacks.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecpayq/ecpayq/internal/api"
 	"github.com/ecpayq/ecpayq/internal/auth"
 	"github.com/ecpayq/ecpayq/internal/intents"
 )
@@ -167,6 +168,41 @@ func TestAClientThatReadsNothingUntilAllIsSentIsServed(t *testing.T) {
 	b.must(err)
 	if all, sum := b.results(resp.Body); len(all) != n || sum.Summary.Stored != n {
 		t.Errorf("got %d results and %+v", len(all), sum.Summary)
+	}
+}
+
+// What refuses a batch is decided before its body is read, and a client that writes all of it first is told.
+func TestAClientThatSendsAllOfALargeBatchFirstIsToldWhyItIsRefused(t *testing.T) {
+	t.Parallel()
+	secret, hash := auth.New()
+	b := newBench(t, auth.Token{Name: "reads", Hash: hash, Merchants: []string{"*"}, May: []auth.Right{auth.Read}})
+	text := strings.Repeat(lines(1), 20<<20/len(lines(1)))
+	for name, row := range map[string]struct {
+		path, contentType, token string
+		want                     int
+	}{
+		"no token":         {"/v1/intents/batch", "application/x-ndjson", "", 401},
+		"no right":         {"/v1/intents/batch", "application/x-ndjson", secret, 403},
+		"not there":        {"/v1/intents/batches", "application/x-ndjson", secret, 404},
+		"another type":     {"/v1/intents/batch", "application/x-www-form-urlencoded", secret, 403},
+		"no single intent": {"/v1/intents", "application/json", secret, 403},
+	} {
+		conn := b.dial()
+		_, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %s\r\nAuthorization: Bearer %s\r\n"+
+			"Content-Length: %d\r\n\r\n%s", row.path, row.contentType, row.token, len(text), text)
+		if err != nil {
+			t.Errorf("%s: the body was not taken: %v", name, err)
+			continue
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var p api.Problem
+		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil || resp.StatusCode != row.want || p.DetailZh == "" {
+			t.Errorf("%s: got %d, %+v and %v, want %d", name, resp.StatusCode, p, err, row.want)
+		}
 	}
 }
 

@@ -223,8 +223,9 @@ func fieldsProblem(invalid *ecpay.ValidationError, typ tasks.Type) *Problem {
 }
 
 // drainLimit is how much of a body is read that nobody wants, and drainTime how long: clients that
-// write all of it before they read would meet a broken connection instead of the answer.
-const drainLimit, drainTime = 1 << 20, 5 * time.Second
+// write all of it before they read would meet a broken connection instead of the answer. It is a
+// batch of some 300,000 triggers.
+const drainLimit, drainTime = 64 << 20, 5 * time.Second
 
 // refuse answers with a problem.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, p *Problem) {

@@ -245,11 +245,15 @@ func TestAsynqIsKnownInOnePlace(t *testing.T) {
 // sent to Redis in ways that nobody else has thought through.
 func TestScriptsAreMadeInRedisxOnly(t *testing.T) {
 	t.Parallel()
+	pipes := regexp.MustCompile(`\b(pipe|p)\.Exec\(ctx\)`) // whose first error hides the others
 	made, run := regexp.MustCompile(`redis\.NewScript\(`), regexp.MustCompile(`\.(Eval|EvalSha|EvalRO|EvalShaRO)\(ctx`)
 	for _, f := range sources(t) {
 		of := path.Dir(f.name)
 		if of == "internal/redisx" {
 			continue
+		}
+		if pipes.MatchString(f.text) {
+			t.Errorf("%s executes a pipeline by itself: take redisx.Exec or redisx.ExecEach", f.name)
 		}
 		if made.MatchString(f.text) && f.name != "internal/asynqx/splice.go" { // asynq's texts are in those
 			t.Errorf("%s makes a script by itself", f.name)

@@ -130,7 +130,7 @@ func findRefused(ctx context.Context, rdb redis.UniversalClient) string {
 	for _, args := range needed(key + ":commands") {
 		cmds = append(cmds, pipe.Do(ctx, args...))
 	}
-	_, _ = pipe.Exec(ctx) // each has its own error
+	redisx.ExecEach(ctx, pipe)
 	for _, cmd := range cmds {
 		switch err := cmd.Err(); {
 		case ReasonOf(err) != Denied:

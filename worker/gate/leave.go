@@ -73,10 +73,10 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	if r.State == record.Dead {
 		task, err := r.Task.args()
 		if err != nil {
-			return fmt.Errorf("record outcome: %w", err)
+			return fmt.Errorf("record the end of the attempt: %w", err)
 		}
-		if err := ledger.NoteOwner(ctx, g.rdb, a.Keys.ID); err != nil {
-			return err
+		if err := ledger.NoteName(ctx, g.rdb, record.OwnersKey, a.Keys.Owner); err != nil {
+			return fmt.Errorf("note owner of dead letter: %w", err)
 		}
 		args.taskArgs = task
 	}
@@ -93,7 +93,7 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 	ok, err := leaveScript.Run(ctx, g.rdb, g.leaveKeys(a), args)
 	switch {
 	case err != nil:
-		return fmt.Errorf("record outcome: %w", err)
+		return fmt.Errorf("record the end of the attempt: %w", err)
 	case ok == 0:
 		return ErrSuperseded
 	}

@@ -49,7 +49,7 @@ func (m *Inspector) Seen(ctx context.Context, ids []string) error {
 	pipe := m.rdb.Pipeline()
 	pipe.ZAdd(ctx, record.MerchantsKey, members...)
 	pipe.ZRemRangeByScore(ctx, record.MerchantsKey, "-inf", strconv.FormatInt(now.Add(-seenFor).UnixMilli(), 10))
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := redisx.Exec(ctx, pipe); err != nil {
 		return fmt.Errorf("note merchants: %w", err)
 	}
 	return nil

@@ -74,7 +74,7 @@ func New(cfg Config) (*Metrics, error) {
 			Buckets: []float64{.01, .1, .25, .5, .75, .9, 1},
 		}),
 		losses: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ecpayq_unrecorded_attempts_total", Help: "Attempts whose outcome or completion could not be written " +
+			Name: "ecpayq_unrecorded_attempts_total", Help: "Attempts whose verdict or completion could not be written " +
 				"to Redis, or came too late; the task runs again, and ECPay is asked first.",
 		}, []string{"reason"}),
 		leases: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -125,7 +125,7 @@ func finish(span trace.Span, f worker.Finished) {
 	switch {
 	case f.Loss != worker.Recorded:
 		span.SetAttributes(loss.String(f.Loss.String()))
-		span.SetStatus(codes.Error, "outcome not recorded")
+		span.SetStatus(codes.Error, "verdict not recorded")
 	case f.Verdict.Action == worker.Dead:
 		span.SetStatus(codes.Error, "dead")
 	}
