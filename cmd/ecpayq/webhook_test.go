@@ -18,6 +18,9 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/enqueue"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -141,6 +144,41 @@ func TestAHangupExchangesSecretsAndBeginsEndpoints(t *testing.T) {
 		t.Errorf("the log has the secret: %v", line)
 	}
 	end(one, "HUP3", 2)
+}
+
+// A shop's server that takes requests and answers none keeps its deliveries waiting, and nothing else.
+func TestAnEndpointThatNeverAnswersHoldsUpNoInvoice(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, env{"ECPAYQ_MERCHANT_INTERVAL": "0s", "ECPAYQ_CONCURRENCY": "4"})
+	silent := make(chan struct{})
+	h := b.hook(func(record.Outcome) int { <-silent; return http.StatusNoContent })
+	b.Cleanup(func() { close(silent) }) // before the server of the endpoint waits for its requests
+	b.set(env{"ECPAYQ_CONFIG": b.file("c.yaml", "webhooks:\n"+h.row("shop", b.file("s", hookSecret), ""))})
+	w := b.worker()
+	b.begun("shop")
+	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"], Interval: tasks.Every(0)})
+	b.must(err)
+	b.Cleanup(func() { _ = client.Close() })
+	const n = 60
+	ids := make([]string, n)
+	for i := range n {
+		tsr := fmt.Sprintf("MUTE%d", i)
+		b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr}))
+		r, err := client.TriggerIssue(t.Context(), tasks.B2CTriggerIssue{MerchantID: merchantID, Tsr: tsr})
+		b.must(err)
+		ids[i] = r.ID
+	}
+	for _, id := range ids {
+		b.awaitEnd(id)
+	}
+	b.eventually("a delivery is on its way", func() bool { return len(h.got()) > 0 })
+	if got := len(parseOutcomes(t, b.run("outcomes").stdout)); got != n {
+		t.Errorf("%d outcomes, want %d: they are recorded whether they are delivered or not", got, n)
+	}
+	if got := len(h.got()); got >= n {
+		t.Errorf("%d deliveries were begun although none was answered", got)
+	}
+	w.stop()
 }
 
 // cancelled enqueues a task for later and cancels it, which is its end.
