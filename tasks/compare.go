@@ -17,8 +17,8 @@ type Comparison struct {
 	// Known returns what to remember of a list: short, never empty, and nothing of who a buyer is.
 	// It is false for a list by which nothing could be told later.
 	Known func(list ecpay.Response) (known string, ok bool)
-	// Whole is asked after it, too: an answer that does not go with the list shows that the list
-	// does not have all.
+	// Whole, where it is not nil, is asked after it, too: an answer that does not go with the list
+	// shows that the list does not have all.
 	Whole ecpay.Request
 	// Judge says what the two answers after a write show of it. known is empty where nothing is
 	// remembered; then nothing is ever proven to be its work. The response, where it shows the

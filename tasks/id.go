@@ -3,6 +3,7 @@ package tasks
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/ecpayq/ecpayq/internal/exactjson"
@@ -114,6 +115,9 @@ func (t Type) IDOf(merchantID string, subject map[string]string) (id string, ok 
 	return b.String(), len(t.subjectIs) > 0
 }
 
+// SubjectNames are the names of the fields of the subject, in the order in which an id has them.
+func (t Type) SubjectNames() []string { return slices.Clone(t.subjectIs) }
+
 // folded is a field of a subject as ids have it.
 func (t Type) folded(s string) string {
 	if t.AnyCase {
@@ -124,13 +128,24 @@ func (t Type) folded(s string) string {
 
 // subjectNames asks a payload in which the name of each field is its value.
 func subjectNames(p Payload) []string {
-	v := reflect.ValueOf(p).Elem()
-	for i := range v.NumField() {
-		if v.Field(i).Kind() == reflect.String {
-			v.Field(i).SetString(v.Type().Field(i).Name)
+	nameStrings(reflect.ValueOf(p).Elem())
+	return p.subject()
+}
+
+// nameStrings gives every field of text its name as its value, those of nested structs and of one line of
+// each list among them.
+func nameStrings(v reflect.Value) {
+	for f, field := range v.Fields() {
+		switch {
+		case field.Kind() == reflect.String:
+			field.SetString(f.Name)
+		case field.Kind() == reflect.Struct:
+			nameStrings(field)
+		case field.Kind() == reflect.Slice && field.Type().Elem().Kind() == reflect.Struct:
+			field.Set(reflect.MakeSlice(field.Type(), 1, 1))
+			nameStrings(field.Index(0))
 		}
 	}
-	return p.subject()
 }
 
 const upperHex = "0123456789ABCDEF"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"strings"
 
@@ -160,10 +161,23 @@ func Differs(a, b Payload) []string {
 	if va.Type() != vb.Type() {
 		return []string{"type"}
 	}
-	for _, f := range reflect.VisibleFields(va.Type()) {
-		if !f.Anonymous && !reflect.DeepEqual(va.FieldByIndex(f.Index).Interface(), vb.FieldByIndex(f.Index).Interface()) {
-			names = append(names, f.Name)
+	for f, v := range FieldsOf(a) {
+		if !reflect.DeepEqual(v.Interface(), vb.FieldByName(f).Interface()) {
+			names = append(names, f)
 		}
 	}
 	return names
+}
+
+// FieldsOf yields the fields of a payload with their names, in their order. Those of an embedded struct are
+// the payload's own, as they are in JSON.
+func FieldsOf(p Payload) iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) {
+		v := reflect.ValueOf(p).Elem()
+		for _, f := range reflect.VisibleFields(v.Type()) {
+			if !f.Anonymous && !yield(f.Name, v.FieldByIndex(f.Index)) {
+				return
+			}
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,8 +21,19 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func ptr[T any](v T) *T { return &v }
 
+func b2cInvoiceOf(merchantID, relateNumber string) ecpay.B2CInvoice {
+	return ecpay.B2CInvoice{
+		MerchantID: merchantID, RelateNumber: relateNumber, CustomerName: "王小明 <3", CustomerAddr: "台北市", CustomerPhone: "0912345678",
+		CustomerEmail: "buyer@example.com", Print: "1", Donation: "0", TaxType: "1", SalesAmount: 105, InvoiceRemark: "備註", InvType: "07",
+		Vat: "1",
+		Items: []ecpay.B2CInvoiceItem{{
+			ItemSeq: 1, ItemName: "茶 & 餅", ItemCount: "1.50", ItemWord: "包", ItemPrice: "70", ItemAmount: "105", ItemRemark: "甜",
+		}},
+	}
+}
+
 func samples() map[string]Payload {
-	return map[string]Payload{
+	all := map[string]Payload{
 		"trigger_issue": &B2CTriggerIssue{MerchantID: "2000132", Tsr: "201909170001", PayType: "2"},
 		"trigger_issue_all": &B2CTriggerIssue{
 			MerchantID: "2000132", Tsr: "201909170001", PayType: "2",
@@ -54,13 +66,48 @@ func samples() map[string]Payload {
 		"invalid_confirm":              &B2BInvalidConfirm{MerchantID: "2000132", InvoiceNumber: "VG11000002", InvoiceDate: "2019-09-22"},
 		"query":                        &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030"},
 		"query_until_confirmed":        &B2BGetAllowanceConfirm{MerchantID: "2000132", AllowanceNo: "1909241702402030", UntilConfirmed: true},
-		"b2c_issue": &B2CIssue{
-			MerchantID: "2000132", RelateNumber: "order-1_A", CustomerName: "王小明 <3", CustomerAddr: "台北市", CustomerPhone: "0912345678",
-			CustomerEmail: "buyer@example.com", Print: "1", Donation: "0", TaxType: "1", SalesAmount: 105, InvoiceRemark: "備註", InvType: "07",
-			Vat: "1",
-			Items: []ecpay.B2CInvoiceItem{{
-				ItemSeq: 1, ItemName: "茶 & 餅", ItemCount: "1.50", ItemWord: "包", ItemPrice: "70", ItemAmount: "105", ItemRemark: "甜",
-			}},
+	}
+	maps.Copy(all, invoiceSamples())
+	return all
+}
+
+// invoiceSamples are those of what issues, allows and tells of invoices.
+func invoiceSamples() map[string]Payload {
+	return map[string]Payload{
+		"b2c_issue": (*B2CIssue)(new(b2cInvoiceOf("2000132", "order-1_A"))),
+		"b2b_issue": &B2BIssue{MerchantID: "2000132", B2BIssueModel: ecpay.B2BIssueModel{
+			RelateNumber: "order-2_A", CustomerIdentifier: "97025978", CustomerEmail: "buyer@shop.example", CustomerAddress: "台北市",
+			CustomerTelephoneNumber: "02-12345678", InvType: "07", TaxType: "1", SalesAmount: 105, TaxAmount: 5, TotalAmount: 110,
+			InvoiceRemark: "備註 <3",
+			Items: []ecpay.B2BIssueItem{
+				{ItemSeq: 1, ItemName: "茶 & 餅", ItemCount: "1.50", ItemWord: "包", ItemPrice: "70", ItemAmount: "105", ItemTax: "5", ItemRemark: "甜"},
+			},
+		}},
+		"b2b_allowance": &B2BAllowance{
+			MerchantID: "2000132", Reference: "REFUND-2", CustomerEmail: "buyer@shop.example", CustomerAddress: "台北市", TaxAmount: 1, TotalAmount: 20,
+			Details: []ecpay.B2BAllowanceDetail{{
+				OriginalInvoiceNumber: "VG11000002", OriginalInvoiceDate: "2019-09-22", OriginalSequenceNumber: 1, ItemName: "茶 & 餅",
+				ItemCount: "1", ItemPrice: "20", ItemAmount: "20", Tax: "1",
+			}}, Reason: "退貨",
+		},
+		"b2c_allowance_invalid_by_collegiate": &B2CAllowanceInvalidByCollegiate{
+			MerchantID: "2000132", InvoiceNo: "JU11082064", AllowanceNo: "2606171424020305", Reason: "退貨取消 <3",
+		},
+		"b2c_void_with_re_issue": &B2CVoidWithReIssue{
+			MerchantID: "2000132", Reference: "FIX-1", VoidModel: ecpay.B2CVoidModel{InvoiceNo: "JU11082064", VoidReason: "金額有誤"},
+			IssueModel: ecpay.B2CIssueModel{B2CInvoice: b2cInvoiceOf("", "order-3_A"), InvoiceDate: "2026-06-17 10:20:30"},
+		},
+		"b2b_void_with_re_issue": &B2BVoidWithReIssue{
+			MerchantID: "2000132", Reference: "FIX-1", VoidModel: ecpay.B2BVoidModel{InvoiceNumber: "VG11000002", VoidReason: "金額有誤"},
+			IssueModel: ecpay.B2BIssueModel{
+				RelateNumber: "order-2_A", InvoiceTime: "2019-09-22 10:20:30", CustomerIdentifier: "97025978", InvType: "07", TaxType: "1",
+				SalesAmount: 105, TaxAmount: 5, TotalAmount: 110,
+				Items: []ecpay.B2BIssueItem{{ItemSeq: 1, ItemName: "茶", ItemCount: "1.5", ItemPrice: "70", ItemAmount: "105"}},
+			},
+		},
+		"b2c_delay_issue": &B2CDelayIssue{
+			B2CInvoice: b2cInvoiceOf("2000132", "order-4_A"), DelayFlag: ecpay.DelayTriggered, DelayDay: 3, Tsr: "order-4_A",
+			PayType: "2", PayAct: "ECPAY", NotifyURL: "https://shop.example/issued",
 		},
 		"b2c_allowance": &B2CAllowance{
 			MerchantID: "2000132", InvoiceNo: "JU11082064", InvoiceDate: "2026-06-17", Reference: "REFUND-1",

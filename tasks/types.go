@@ -46,6 +46,9 @@ type Type struct {
 	// AskOnConflict means that ECPay refuses as [ecpay.Conflict] what was done before, by whatever
 	// means, so that such a refusal is asked about.
 	AskOnConflict bool
+	// RefusedIsDone means that a repeat is refused as [ecpay.Conflict] because the first one was carried
+	// out, where no query shows it.
+	RefusedIsDone bool
 	// AnyCase means that ECPay takes subjects for the same that differ in the case of their letters
 	// only: ids have capital letters, and what is sent is as it was given.
 	AnyCase bool
@@ -125,6 +128,12 @@ func typeList() []Type {
 		b2bNotify,
 		b2bGetAllowanceConfirm,
 		b2cIssue,
+		b2bIssue,
+		b2bAllowance,
+		b2cAllowanceInvalidByCollegiate,
+		b2cVoidWithReIssue,
+		b2bVoidWithReIssue,
+		b2cDelayIssue,
 	}
 }
 

@@ -50,9 +50,11 @@ func (h *handler) compare(ctx context.Context, a *attempt) (finding, *ecpay.Erro
 	if err != nil {
 		return askFailed, err
 	}
-	whole, err := h.do(ctx, a, a.comparison.Whole, wish{rank: gate.Ahead})
-	if err != nil && err.Kind != ecpay.NotFound {
-		return askFailed, err
+	var whole ecpay.Response
+	if a.comparison.Whole != nil {
+		if whole, err = h.do(ctx, a, a.comparison.Whole, wish{rank: gate.Ahead}); err != nil && err.Kind != ecpay.NotFound {
+			return askFailed, err
+		}
 	}
 	switch shows, answer := a.comparison.Judge(a.before, list, whole); shows {
 	case tasks.Made:

@@ -68,6 +68,12 @@ func (h *handler) judged(ctx context.Context, a *attempt) Verdict {
 		}
 		// Our own unanswered cancel is why ECPay knows nothing to cancel.
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
+	case a.earlier && a.typ.RefusedIsDone && a.err.Kind == ecpay.Conflict && found == notShown:
+		a.open = false
+		if h.barred(ctx, a) {
+			return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonBarred}
+		}
+		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
 	case a.earlier:
 		// A refusal of this attempt says nothing about the one before it.
 		return Verdict{Action: Dead, Kind: ecpay.Ambiguous, Reason: reasonAmbiguous}

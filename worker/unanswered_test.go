@@ -131,7 +131,11 @@ func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
 				}
 				mark := gate.Request{Write: true, Stamp: w.clock(), Now: w.clock(), Repeats: false, InFlight: 8, Life: time.Minute}
 				if c := tasks.CompareOf(x.payload); c != nil {
-					mark.Before, _ = c.Known(nil)
+					list, err := w.h.ecpay.Do(t.Context(), w.keys.merchant.Merchant, c.List)
+					if err != nil {
+						list = nil
+					}
+					mark.Before, _ = c.Known(list)
 				}
 				if _, err := w.h.gate.Enter(t.Context(), gate.Attempt{Keys: record.KeysOfTask(j.id), Token: "dead-worker"}, mark); err != nil {
 					t.Fatal(err)
@@ -141,7 +145,8 @@ func TestWorkerThatDiedInMidCallAsksFirst(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if v := w.once(j); v.Action != Hold || len(w.fake.Calls()) > 1 {
+				before := len(w.fake.Calls())
+				if v, calls := w.once(j), len(w.fake.Calls()); v.Action != Hold || calls > before {
 					t.Errorf("%s while the dead worker's lock lives, want hold", v.Action)
 				}
 				w.advance(90 * time.Second) // asynq finds the lease expired

@@ -43,7 +43,9 @@ func TestSlowABatchOfAMillionLinesTakesTheAPIConstantMemory(t *testing.T) {
 			last = append(last[:0], in.Bytes()...)
 		}
 		b.must(in.Err())
-		var sum struct{ Summary struct{ Lines, Stored, Failed int } }
+		var sum struct {
+			Summary struct{ Lines, Stored, Failed int }
+		}
 		b.must(json.Unmarshal(last, &sum))
 		if sum.Summary.Lines != n || sum.Summary.Stored != n || lines != n+1 || bytes.Contains(last, []byte("problem")) {
 			t.Errorf("of %d lines: %d lines of results, the last %s", n, lines, last)

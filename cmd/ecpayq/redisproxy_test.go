@@ -195,8 +195,9 @@ func encodeCommand(words []string) []byte {
 }
 
 var (
-	// notSent matches a line of a script with a comment, or with a part of an answer.
-	notSent = regexp.MustCompile(`--|\b(FIRST|ANSWER)\b`)
+	// notSent matches a line of a script with a comment, or with what is sent otherwise: a part of an answer, and
+	// a field that is read by name.
+	notSent = regexp.MustCompile(`--|\b(FIRST|ANSWER|FIELDS)\b|\b[a-z]\.[a-z]`)
 	// positioned matches a name that is sent as a position.
 	positioned = regexp.MustCompile(`\b(KEYS|ARGV)\\\.[a-z0-9_]+`)
 )

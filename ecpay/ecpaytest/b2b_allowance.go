@@ -6,7 +6,7 @@ import (
 )
 
 var opB2BAllowance = operation{
-	name: "Allowance", category: "B2B", write: true, subject: []string{"AllowanceNo"},
+	name: "Allowance", category: "B2B", write: true, subject: []string{"Details.OriginalInvoiceNumber"},
 	run: (*Server).b2bAllowance,
 }
 

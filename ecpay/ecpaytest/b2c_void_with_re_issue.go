@@ -81,13 +81,18 @@ func (i *issued) named() object {
 	return object{{"InvoiceNo", i.number}, {"InvoiceDate", i.created.Format(time.DateTime)}, {"RandomNumber", i.random}}
 }
 
-// nested returns a member of a member.
+// nested returns a member of a member, or of the first of a list.
 func nested(members map[string]json.RawMessage, path string) json.RawMessage {
 	outer, inner, ok := strings.Cut(path, ".")
 	if !ok {
 		return members[path]
 	}
 	var model map[string]json.RawMessage
-	_ = json.Unmarshal(members[outer], &model) // stays empty if it is no object
+	if json.Unmarshal(members[outer], &model) != nil { // it stays empty if it is no object
+		var list []map[string]json.RawMessage
+		if json.Unmarshal(members[outer], &list) == nil && len(list) > 0 {
+			model = list[0]
+		}
+	}
 	return model[inner]
 }

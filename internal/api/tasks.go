@@ -133,7 +133,7 @@ var numbers = []struct {
 }{
 	{"tsr", []string{"Tsr"}},
 	{"relate_number", []string{"RelateNumber"}},
-	{"invoice_number", []string{"InvoiceNumber", "InvoiceNo"}},
+	{"invoice_number", []string{"InvoiceNumber", "InvoiceNo", "OriginalInvoiceNumber"}},
 	{"allowance_no", []string{"AllowanceNo", "AllowanceNumber"}},
 }
 

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -214,13 +213,14 @@ var capitals = regexp.MustCompile(`(\w+) in capital letters|大寫的 (\w+)`)
 // idFields are the names of the fields that an id is made from, in their order; in capital letters where
 // the id has those, whatever the case of the field.
 func idFields(typ tasks.Type) []string {
-	p := typ.New()
-	for v, i := reflect.ValueOf(p).Elem(), 0; i < v.NumField(); i++ {
-		if f := v.Field(i); f.Kind() == reflect.String {
-			f.SetString(v.Type().Field(i).Name)
+	names := []string{"MerchantID"}
+	for _, name := range typ.SubjectNames() {
+		if typ.AnyCase {
+			name = strings.ToUpper(name)
 		}
+		names = append(names, name)
 	}
-	return strings.Split(tasks.ID(p), ".")[2:]
+	return names
 }
 
 func TestRunbookSaysForEveryOperationWhatToLookAt(t *testing.T) {

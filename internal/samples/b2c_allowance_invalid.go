@@ -19,15 +19,7 @@ var b2cAllowanceInvalid = Sample{
 		Payload: func(a At) tasks.Payload {
 			return &tasks.B2CAllowanceInvalid{MerchantID: a.MerchantID, InvoiceNo: InvoiceOf(a.Subject), AllowanceNo: a.Subject, Reason: "r"}
 		},
-		Stage: func(f *ecpaytest.Server, a At) error {
-			invoice := InvoiceOf(a.Subject)
-			if err := f.StageDelayed(ecpaytest.Delayed{
-				MerchantID: a.MerchantID, Tsr: "T" + invoice, RelateNumber: a.RelateNumber, Issued: true, InvoiceNo: invoice, InvoiceDate: a.Date,
-			}); err != nil {
-				return err
-			}
-			return f.StageB2CAllowance(ecpaytest.B2CAllowance{MerchantID: a.MerchantID, InvoiceNo: invoice, AllowanceNo: a.Subject})
-		},
+		Stage: stageB2CAllowance(false),
 		Title: "Void of an allowance, B2C", Outcomes: asked(NotFound),
 	}},
 }

@@ -37,6 +37,12 @@ func table() []Sample {
 		b2cAllowanceByCollegiate,
 		b2cInvoiceNotify,
 		b2bNotify,
+		b2bIssue,
+		b2bAllowance,
+		b2cAllowanceInvalidByCollegiate,
+		b2cVoidWithReIssue,
+		b2bVoidWithReIssue,
+		b2cDelayIssue,
 	}
 }
 
@@ -159,6 +165,9 @@ func (c Case) Questions() []string {
 		return []string{ask.Request.Operation().Name}
 	}
 	if compare := tasks.CompareOf(p); compare != nil {
+		if compare.Whole == nil {
+			return []string{compare.List.Operation().Name}
+		}
 		return []string{compare.List.Operation().Name, compare.Whole.Operation().Name}
 	}
 	return nil
@@ -183,9 +192,8 @@ func (c Case) Looks() bool { return tasks.CompareOf(c.Payload(At{})) != nil }
 func (c Case) Args(a At, dir func() string) []string {
 	args := []string{c.Command}
 	p := c.Payload(a)
-	v := reflect.ValueOf(p).Elem()
-	for i := range v.NumField() {
-		switch f := v.Field(i); {
+	for name, f := range tasks.FieldsOf(p) {
+		switch {
 		case f.Kind() == reflect.Slice || f.Kind() == reflect.Struct:
 			data, err := tasks.Encode(p)
 			file := filepath.Join(dir(), "data.json")
@@ -197,7 +205,7 @@ func (c Case) Args(a At, dir func() string) []string {
 			}
 			args = append(args, "--data="+file)
 		case !f.IsZero():
-			args = append(args, fmt.Sprintf("--%s=%v", tasks.FlagName(v.Type().Field(i).Name), reflect.Indirect(f)))
+			args = append(args, fmt.Sprintf("--%s=%v", tasks.FlagName(name), reflect.Indirect(f)))
 		}
 	}
 	return args

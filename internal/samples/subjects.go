@@ -44,6 +44,21 @@ func stageAllowance(as ecpaytest.Allowance) func(*ecpaytest.Server, At) error {
 	}
 }
 
+// stageB2CAllowance stages an allowance of an issued B2C invoice, which may be an offer.
+func stageB2CAllowance(pending bool) func(*ecpaytest.Server, At) error {
+	return func(f *ecpaytest.Server, a At) error {
+		invoice := InvoiceOf(a.Subject)
+		if err := f.StageDelayed(ecpaytest.Delayed{
+			MerchantID: a.MerchantID, Tsr: "T" + invoice, RelateNumber: a.RelateNumber, Issued: true, InvoiceNo: invoice, InvoiceDate: a.Date,
+		}); err != nil {
+			return err
+		}
+		return f.StageB2CAllowance(ecpaytest.B2CAllowance{
+			MerchantID: a.MerchantID, InvoiceNo: invoice, AllowanceNo: a.Subject, Pending: pending,
+		})
+	}
+}
+
 // stageB2CInvoice stages an issued B2C invoice.
 func stageB2CInvoice(f *ecpaytest.Server, a At) error {
 	return f.StageDelayed(ecpaytest.Delayed{
