@@ -12,7 +12,7 @@ var b2bVoidWithReIssue = Sample{
 	Flags:   []string{"merchant-id", "reference"},
 	Subject: numbers("VG", 22_000_000),
 	Effects: []string{ecpaytest.EffectReIssued},
-	Refusal: ecpaytest.CodeReIssueDiffers,
+	Refusal: ecpaytest.CodeAmountMismatch,
 	Cases: []Case{{
 		Name: "B2B reissue", Effect: ecpaytest.EffectReIssued, RtnCode: 1,
 		Stage: func(f *ecpaytest.Server, a At) error {

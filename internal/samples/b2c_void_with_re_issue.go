@@ -13,7 +13,7 @@ var b2cVoidWithReIssue = Sample{
 	Subject:      numbers("JU", 21_000_000),
 	Effects:      []string{ecpaytest.EffectReIssued},
 	NamesSubject: true,
-	Refusal:      ecpaytest.CodeReIssueDiffers,
+	Refusal:      ecpaytest.CodeAmountMismatch,
 	Cases: []Case{{
 		Name: "B2C reissue", Stage: stageB2CInvoice, Effect: ecpaytest.EffectReIssued, RtnCode: 1,
 		Payload: func(a At) tasks.Payload {
