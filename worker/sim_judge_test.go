@@ -59,7 +59,9 @@ func (s *sim) judge(c *simCounts) {
 				// A letter that was run again and done is back as it was before, if a failover lost
 				// that. Whoever replays it has ECPay asked first.
 				ofAnother := i.undoneBy != nil // the void is done by a task of its own, however the cancel ended
-				if shown && !ofAnother && !(s.lossy && read.Died.Before(s.lostAt)) {
+				// The word that a write did not happen settles it where ECPay cannot be asked, also one that came too early.
+				misled := !i.askable && i.early.Load() > 0
+				if shown && !ofAnother && !misled && !(s.lossy && read.Died.Before(s.lostAt)) {
 					s.violated("%s of %s is dead(%s), and ECPay shows its effect", i.name, i.subject, read.Death.Kind)
 				}
 			}
