@@ -41,6 +41,10 @@ type (
 	B2CInvoiceItem     = ecpay.B2CInvoiceItem
 	B2CAllowanceItem   = ecpay.B2CAllowanceItem
 	B2BIssueModel      = ecpay.B2BIssueModel
+	B2CInvoice         = ecpay.B2CInvoice
+	B2CVoidModel       = ecpay.B2CVoidModel
+	B2CIssueModel      = ecpay.B2CIssueModel
+	B2BVoidModel       = ecpay.B2BVoidModel
 	B2BIssueItem       = ecpay.B2BIssueItem
 	B2BAllowanceDetail = ecpay.B2BAllowanceDetail
 )

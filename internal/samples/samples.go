@@ -190,11 +190,15 @@ func (c Case) Looks() bool { return tasks.CompareOf(c.Payload(At{})) != nil }
 // Args is the command line that enqueues the case, after the word enqueue. Where fields have no flags,
 // all of it is in a file in dir, which is called for once.
 func (c Case) Args(a At, dir func() string) []string {
-	args := []string{c.Command}
+	args, inFile := []string{c.Command}, false
 	p := c.Payload(a)
 	for name, f := range tasks.FieldsOf(p) {
 		switch {
 		case f.Kind() == reflect.Slice || f.Kind() == reflect.Struct:
+			if inFile {
+				continue
+			}
+			inFile = true
 			data, err := tasks.Encode(p)
 			file := filepath.Join(dir(), "data.json")
 			if err == nil {
