@@ -56,7 +56,5 @@ func (p *B2CDelayIssue) subject() []string { return []string{p.Tsr} }
 // ask asks GetIssue for the invoice, which is shown once it is issued. One of another amount is another
 // order's, to which the shop gave the same number.
 func (p *B2CDelayIssue) ask(bool) *Ask {
-	ask := askInvoice(&p.B2CInvoice, true)
-	ask.Bars = []*Ask{askInvoice(&p.B2CInvoice, false)}
-	return ask
+	return askInvoice(&p.B2CInvoice)
 }

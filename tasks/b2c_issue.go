@@ -88,16 +88,14 @@ func (p *B2CIssue) subject() []string { return []string{p.RelateNumber} }
 // ask asks GetIssue for the invoice of the order. One of another amount is another order's, to which
 // the shop gave the same number.
 func (p *B2CIssue) ask(bool) *Ask {
-	return askInvoice((*ecpay.B2CInvoice)(p), true)
+	return askInvoice((*ecpay.B2CInvoice)(p))
 }
 
-// askInvoice asks GetIssue for the invoice of an order, of the amount that is in i or of another one.
-func askInvoice(i *ecpay.B2CInvoice, ofThisAmount bool) *Ask {
+// askInvoice asks GetIssue for the invoice of an order, of the amount that is in i.
+func askInvoice(i *ecpay.B2CInvoice) *Ask {
 	return &Ask{
 		Request: &ecpay.B2CGetIssueRequest{MerchantID: i.MerchantID, RelateNumber: i.RelateNumber},
-		Shows: func(r ecpay.Response) bool {
-			return costs(i, string(r.(*ecpay.B2CGetIssueResponse).IIS_Sales_Amount)) == ofThisAmount
-		},
+		Shows:   func(r ecpay.Response) bool { return costs(i, string(r.(*ecpay.B2CGetIssueResponse).IIS_Sales_Amount)) },
 	}
 }
 

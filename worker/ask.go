@@ -61,7 +61,10 @@ func (h *handler) find(ctx context.Context, a *attempt) (finding, *ecpay.Error) 
 	case err == nil && a.query.Shows(resp):
 		a.seen = resp
 		return shown, nil
-	case err == nil, err.Kind == ecpay.NotFound:
+	case err == nil:
+		a.other = resp
+		return notShown, nil
+	case err.Kind == ecpay.NotFound:
 		return notShown, nil
 	default:
 		return askFailed, err

@@ -70,8 +70,8 @@ func (h *handler) judged(ctx context.Context, a *attempt) Verdict {
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
 	case a.earlier && a.typ.RefusedIsDone && a.err.Kind == ecpay.Conflict && found == notShown:
 		a.open = false
-		if h.barred(ctx, a) {
-			return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonBarred}
+		if a.other != nil { // the number is another order's
+			return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonAnothers}
 		}
 		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
 	case a.earlier:

@@ -18,6 +18,7 @@ const (
 	reasonConflict
 	reasonIssued
 	reasonBarred
+	reasonAnothers
 	reasonDenied
 	reasonOperator
 	reasonQueued
@@ -76,6 +77,10 @@ var reasons = [reasonCount]struct {
 		En: "ECPay did not take it, and shows that the invoice or allowance is confirmed, rejected or voided, which excludes this; " +
 			"look it up at ECPay",
 		Zh: "綠界未受理，且查到發票或折讓單已確認、退回或作廢，無法再執行此操作，請至綠界後台查詢",
+	}},
+	reasonAnothers: {text: record.Text{
+		En: "the RelateNumber is that of an invoice of another amount: it was given to two orders; enqueue this one under a number of its own",
+		Zh: "此 RelateNumber 已用於另一張金額不同的發票：同一編號給了兩筆訂單，請以新的編號重新排入",
 	}},
 	reasonDenied: {WaitKeys, record.Text{
 		En: "wrong keys, or the service is not enabled for this merchant; mend the configuration or ask ECPay",

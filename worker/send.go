@@ -34,6 +34,8 @@ type answer struct {
 	err  *ecpay.Error
 	// seen is what showed an [tasks.Ask] what it looked for.
 	seen ecpay.Response
+	// other is what it showed instead: something under the same number that is not what it looked for.
+	other ecpay.Response
 	// earlier means that an older write was unanswered when this one was sent.
 	earlier bool
 }
