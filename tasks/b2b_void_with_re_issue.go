@@ -66,33 +66,31 @@ func (p *B2BVoidWithReIssue) compare() *Comparison {
 			InvoiceKey:   ecpay.InvoiceKey{MerchantID: p.MerchantID, InvoiceCategory: ecpay.Sales},
 			RelateNumber: p.IssueModel.RelateNumber,
 		},
-		Known: func(list ecpay.Response) (string, bool) {
-			if list == nil {
-				return noneKnown, true // ECPay says why it is refused
-			}
-			random := string(list.(*ecpay.B2BGetIssueResponse).RtnData.Value.RandomNumber)
-			return random, random != ""
-		},
+		Known: func(list ecpay.Response) (string, bool) { return p.shown(list).known(list != nil) },
 		Judge: p.judge,
 	}
 }
 
-func (p *B2BVoidWithReIssue) judge(known string, list, _ ecpay.Response) (Shown, ecpay.Response) {
+// shown is what an answer of GetIssue shows of the invoice.
+func (p *B2BVoidWithReIssue) shown(list ecpay.Response) issuedAnew {
 	answer, ok := list.(*ecpay.B2BGetIssueResponse)
-	if !ok || known == "" || known == noneKnown {
-		return Undecided, nil
+	if !ok {
+		return issuedAnew{}
 	}
-	shown := answer.RtnData.Value
-	switch {
-	case shown.RandomNumber == "" || shown.Invalid_Status == "1" || string(shown.InvoiceNumber) != p.VoidModel.InvoiceNumber:
-		return Undecided, nil
-	case string(shown.RandomNumber) == known:
-		return NotMade, nil
+	r := answer.RtnData.Value
+	total, digits := wholeDollars(string(r.TotalAmount))
+	return issuedAnew{
+		string(r.InvoiceNumber), string(r.RandomNumber), r.Invalid_Status == "1", digits && total == p.IssueModel.TotalAmount,
 	}
-	if total, digits := wholeDollars(string(shown.TotalAmount)); !digits || total != p.IssueModel.TotalAmount {
-		return Undecided, nil // it was issued anew by other hands
+}
+
+func (p *B2BVoidWithReIssue) judge(known string, list, _ ecpay.Response) (Shown, ecpay.Response) {
+	shows := p.shown(list).judge(known, p.VoidModel.InvoiceNumber)
+	if shows != Made {
+		return shows, nil
 	}
+	r := list.(*ecpay.B2BGetIssueResponse)
 	return Made, &ecpay.B2BVoidWithReIssueResponse{
-		RtnStatus: answer.RtnStatus, InvoiceNumber: shown.InvoiceNumber, RandomNumber: shown.RandomNumber,
+		RtnStatus: r.RtnStatus, InvoiceNumber: r.RtnData.Value.InvoiceNumber, RandomNumber: r.RtnData.Value.RandomNumber,
 	}
 }

@@ -34,11 +34,7 @@ var b2cInvoiceFields = []Field{
 	{Name: "CustomerAddr", Max: 100, En: "required with Print 1, at most 100 characters", ZhTW: "客戶地址，Print 為 1 時必填，至多 100 個字元"},
 	{Name: "CustomerPhone", Max: 20, En: "or CustomerEmail, at most 20 characters", ZhTW: "客戶電話，與 CustomerEmail 至少一項，至多 20 個字元"},
 	{Name: "CustomerEmail", Max: 80, En: "or CustomerPhone, at most 80 characters", ZhTW: "客戶電子信箱，與 CustomerPhone 至少一項，至多 80 個字元"},
-	{
-		Name: "ClearanceMark",
-		En:   "required for TaxType 2: 1 not through the customs, 2 through them",
-		ZhTW: "通關方式，TaxType 為 2 時必填：1 非經海關，2 經海關",
-	},
+	clearanceMarkField,
 	{Name: "Print", En: "1 to print the invoice, 0 not to", ZhTW: "列印註記：1 列印，0 不列印"},
 	{Name: "Donation", En: "1 to donate the invoice, 0 not to", ZhTW: "捐贈註記：1 捐贈，0 不捐贈"},
 	{Name: "LoveCode", En: "required with Donation 1: three to seven digits", ZhTW: "捐贈碼，Donation 為 1 時必填：三至七位數字"},
@@ -51,12 +47,12 @@ var b2cInvoiceFields = []Field{
 	{Name: "CarrierNum2", En: "number printed on the card, for CarrierType 4 and 5", ZhTW: "卡片表面的號碼，CarrierType 為 4、5 時使用"},
 	{Name: "TaxType", En: "1 taxable, 2 zero rate, 3 exempt, 4 special, 9 mixed", ZhTW: "課稅類別：1 應稅，2 零稅率，3 免稅，4 特種應稅，9 混合"},
 	{Name: "ZeroTaxRateReason", En: "71 to 79, for TaxType 2 and 9", ZhTW: "零稅率原因，71 至 79，TaxType 為 2、9 時必填"},
-	{Name: "SpecialTaxType", En: "1 to 8, for TaxType 4", ZhTW: "特種稅額類別，1 至 8，TaxType 為 4 時使用"},
+	specialTaxTypeField,
 	{Name: "SalesAmount", En: "whole dollars with tax: the rounded sum of all ItemAmount", ZhTW: "發票總金額（含稅），為各項 ItemAmount 加總後四捨五入"},
 	{Name: "TaxAmount", En: "left out for ECPay to compute", ZhTW: "稅額；不填則由綠界計算"},
-	{Name: "InvoiceRemark", Max: 200, En: "remark, at most 200 characters", ZhTW: "發票備註，至多 200 個字元"},
+	invoiceRemarkField,
 	{Name: "Items", En: "1 to 999 lines of the invoice; only by --data", ZhTW: "商品明細，1 至 999 項；只能以 --data 給定"},
-	{Name: "InvType", En: "07 general, 08 special", ZhTW: "字軌類別：07 一般稅額，08 特種稅額"},
+	invTypeField,
 	{Name: "Vat", En: "1 when ItemPrice includes tax, 0 when not; vat in JSON", ZhTW: "商品單價是否含稅：1 含稅，0 未稅；JSON 欄名為 vat"},
 }
 

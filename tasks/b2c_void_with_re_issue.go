@@ -57,31 +57,31 @@ func (p *B2CVoidWithReIssue) subject() []string {
 // compare looks at the random code of the invoice, which is another one once it is issued anew.
 func (p *B2CVoidWithReIssue) compare() *Comparison {
 	return &Comparison{
-		List: &ecpay.B2CGetIssueRequest{MerchantID: p.MerchantID, RelateNumber: p.IssueModel.RelateNumber},
-		Known: func(list ecpay.Response) (string, bool) {
-			if list == nil {
-				return noneKnown, true // ECPay says why it is refused
-			}
-			random := string(list.(*ecpay.B2CGetIssueResponse).IIS_Random_Number)
-			return random, random != ""
-		},
+		List:  &ecpay.B2CGetIssueRequest{MerchantID: p.MerchantID, RelateNumber: p.IssueModel.RelateNumber},
+		Known: func(list ecpay.Response) (string, bool) { return p.shown(list).known(list != nil) },
 		Judge: p.judge,
 	}
 }
 
+// shown is what an answer of GetIssue shows of the invoice.
+func (p *B2CVoidWithReIssue) shown(list ecpay.Response) issuedAnew {
+	r, ok := list.(*ecpay.B2CGetIssueResponse)
+	if !ok {
+		return issuedAnew{}
+	}
+	return issuedAnew{
+		string(r.IIS_Number), string(r.IIS_Random_Number), r.IIS_Invalid_Status == "1",
+		costs(&p.IssueModel.B2CInvoice, string(r.IIS_Sales_Amount)),
+	}
+}
+
 func (p *B2CVoidWithReIssue) judge(known string, list, _ ecpay.Response) (Shown, ecpay.Response) {
-	shown, ok := list.(*ecpay.B2CGetIssueResponse)
-	switch {
-	case !ok || known == "" || known == noneKnown || shown.IIS_Random_Number == "" || shown.IIS_Invalid_Status == "1",
-		string(shown.IIS_Number) != p.VoidModel.InvoiceNo:
-		return Undecided, nil
-	case string(shown.IIS_Random_Number) == known:
-		return NotMade, nil
+	shows := p.shown(list).judge(known, p.VoidModel.InvoiceNo)
+	if shows != Made {
+		return shows, nil
 	}
-	if !costs(&p.IssueModel.B2CInvoice, string(shown.IIS_Sales_Amount)) {
-		return Undecided, nil // it was issued anew by other hands
-	}
-	return Made, &ecpay.B2CVoidWithReIssueResponse{RtnStatus: shown.RtnStatus, B2CNumber: ecpay.B2CNumber{
-		InvoiceNo: shown.IIS_Number, InvoiceDate: shown.IIS_Create_Date, RandomNumber: shown.IIS_Random_Number,
+	r := list.(*ecpay.B2CGetIssueResponse)
+	return Made, &ecpay.B2CVoidWithReIssueResponse{RtnStatus: r.RtnStatus, B2CNumber: ecpay.B2CNumber{
+		InvoiceNo: r.IIS_Number, InvoiceDate: r.IIS_Create_Date, RandomNumber: r.IIS_Random_Number,
 	}}
 }

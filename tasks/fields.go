@@ -69,4 +69,20 @@ var (
 		Name: "Remark", Max: 200,
 		En: "remark, at most 200 characters", ZhTW: "備註，至多 200 個字元",
 	}
+	clearanceMarkField = Field{
+		Name: "ClearanceMark", En: "required for TaxType 2: 1 not through the customs, 2 through them",
+		ZhTW: "通關方式，TaxType 為 2 時必填：1 非經海關，2 經海關",
+	}
+	invTypeField = Field{
+		Name: "InvType", En: "07 general, 08 special",
+		ZhTW: "字軌類別：07 一般稅額，08 特種稅額",
+	}
+	specialTaxTypeField = Field{
+		Name: "SpecialTaxType", En: "1 to 8, for TaxType 4",
+		ZhTW: "特種稅額類別，1 至 8，TaxType 為 4 時使用",
+	}
+	invoiceRemarkField = Field{
+		Name: "InvoiceRemark", Max: 200, En: "remark, at most 200 characters",
+		ZhTW: "發票備註，至多 200 個字元",
+	}
 )
