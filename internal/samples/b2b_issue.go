@@ -1,7 +1,6 @@
 package samples
 
 import (
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
 )
@@ -20,11 +19,9 @@ var b2bIssue = Sample{
 	Cases: []Case{{
 		Name: "B2B issue", Effect: ecpaytest.EffectIssued, RtnCode: 1,
 		Payload: func(a At) tasks.Payload {
-			return &tasks.B2BIssue{MerchantID: a.MerchantID, B2BIssueModel: ecpay.B2BIssueModel{
-				RelateNumber: a.Subject, CustomerIdentifier: "97025978", CustomerEmail: "buyer@example.com", InvType: "07", TaxType: "1",
-				SalesAmount: 100, TaxAmount: 5, TotalAmount: 105,
-				Items: []ecpay.B2BIssueItem{{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemAmount: "100"}},
-			}}
+			invoice := b2bInvoice(a.Subject, 100)
+			invoice.CustomerEmail = "buyer@example.com"
+			return &tasks.B2BIssue{MerchantID: a.MerchantID, B2BIssueModel: invoice}
 		},
 		Stage: func(*ecpaytest.Server, At) error { return nil },
 		Title: "Issue, B2B", Outcomes: asked(Rejected),

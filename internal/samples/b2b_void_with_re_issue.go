@@ -19,13 +19,11 @@ var b2bVoidWithReIssue = Sample{
 			return stageInvoice(ecpaytest.Invoice{RelateNumber: a.RelateNumber})(f, a)
 		},
 		Payload: func(a At) tasks.Payload {
+			invoice := b2bInvoice(a.RelateNumber, 90)
+			invoice.InvoiceTime = a.Date + " 00:00:00"
 			return &tasks.B2BVoidWithReIssue{
 				MerchantID: a.MerchantID, Reference: "FIX-1", VoidModel: ecpay.B2BVoidModel{InvoiceNumber: a.Subject, VoidReason: "r"},
-				IssueModel: ecpay.B2BIssueModel{
-					RelateNumber: a.RelateNumber, InvoiceTime: a.Date + " 00:00:00", CustomerIdentifier: "97025978", InvType: "07", TaxType: "1",
-					SalesAmount: 90, TaxAmount: 5, TotalAmount: 95,
-					Items: []ecpay.B2BIssueItem{{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "90", ItemAmount: "90"}},
-				},
+				IssueModel: invoice,
 			}
 		},
 		Title: "Void and issue anew, B2B", Outcomes: asked(Rejected),

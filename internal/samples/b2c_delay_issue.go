@@ -23,13 +23,8 @@ var b2cDelayIssue = Sample{
 		Name: "delay", Effect: ecpaytest.EffectDelayed, RtnCode: 1,
 		Payload: func(a At) tasks.Payload {
 			return &tasks.B2CDelayIssue{
-				B2CInvoice: ecpay.B2CInvoice{
-					MerchantID: a.MerchantID, RelateNumber: a.RelateNumber, CustomerEmail: "buyer@example.com", Print: "0", Donation: "0",
-					TaxType: "1", InvType: "07", Vat: "1", SalesAmount: 100, Items: []ecpay.B2CInvoiceItem{{
-						ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100",
-					}},
-				},
-				DelayFlag: ecpay.DelayTriggered, Tsr: a.Subject, PayType: "2", PayAct: "ECPAY",
+				B2CInvoice: b2cInvoice(a.MerchantID, a.RelateNumber, 100),
+				DelayFlag:  ecpay.DelayTriggered, Tsr: a.Subject, PayType: "2", PayAct: "ECPAY",
 			}
 		},
 		Stage: func(*ecpaytest.Server, At) error { return nil },

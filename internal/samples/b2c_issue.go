@@ -1,7 +1,6 @@
 package samples
 
 import (
-	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/tasks"
 )
@@ -20,13 +19,8 @@ var b2cIssue = Sample{
 	Cases: []Case{{
 		Name: "issue", Effect: ecpaytest.EffectIssued, RtnCode: 1,
 		Payload: func(a At) tasks.Payload {
-			return &tasks.B2CIssue{
-				MerchantID: a.MerchantID, RelateNumber: a.Subject, CustomerEmail: "buyer@example.com",
-				Print: "0", Donation: "0", TaxType: "1", InvType: "07", Vat: "1", SalesAmount: 100,
-				Items: []ecpay.B2CInvoiceItem{{
-					ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "100", ItemTaxType: "1", ItemAmount: "100",
-				}},
-			}
+			invoice := tasks.B2CIssue(b2cInvoice(a.MerchantID, a.Subject, 100))
+			return &invoice
 		},
 		Stage: func(*ecpaytest.Server, At) error { return nil },
 		Title: "Issue, B2C", Outcomes: asked(Rejected),

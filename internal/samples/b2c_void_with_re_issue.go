@@ -19,12 +19,7 @@ var b2cVoidWithReIssue = Sample{
 		Payload: func(a At) tasks.Payload {
 			return &tasks.B2CVoidWithReIssue{
 				MerchantID: a.MerchantID, Reference: "FIX-1", VoidModel: ecpay.B2CVoidModel{InvoiceNo: a.Subject, VoidReason: "r"},
-				IssueModel: ecpay.B2CIssueModel{InvoiceDate: a.Date + " 00:00:00", B2CInvoice: ecpay.B2CInvoice{
-					RelateNumber: a.RelateNumber, CustomerEmail: "buyer@example.com", Print: "0", Donation: "0", TaxType: "1", InvType: "07", Vat: "1",
-					SalesAmount: 90, Items: []ecpay.B2CInvoiceItem{{
-						ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: "90", ItemTaxType: "1", ItemAmount: "90",
-					}},
-				}},
+				IssueModel: ecpay.B2CIssueModel{InvoiceDate: a.Date + " 00:00:00", B2CInvoice: b2cInvoice("", a.RelateNumber, 90)},
 			}
 		},
 		Title: "Void and issue anew, B2C", Outcomes: asked(Rejected),

@@ -1,8 +1,11 @@
 package samples
 
 import (
+	"encoding/json"
 	"fmt"
+	"strconv"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 )
 
@@ -56,6 +59,27 @@ func stageB2CAllowance(pending bool) func(*ecpaytest.Server, At) error {
 		return f.StageB2CAllowance(ecpaytest.B2CAllowance{
 			MerchantID: a.MerchantID, InvoiceNo: invoice, AllowanceNo: a.Subject, Pending: pending,
 		})
+	}
+}
+
+// b2cInvoice is an invoice of one line.
+func b2cInvoice(merchantID, relateNumber string, amount int64) ecpay.B2CInvoice {
+	text := json.Number(strconv.FormatInt(amount, 10))
+	return ecpay.B2CInvoice{
+		MerchantID: merchantID, RelateNumber: relateNumber, CustomerEmail: "buyer@example.com", Print: "0", Donation: "0", TaxType: "1",
+		InvType: "07", Vat: "1", SalesAmount: amount, Items: []ecpay.B2CInvoiceItem{{
+			ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: text, ItemTaxType: "1", ItemAmount: text,
+		}},
+	}
+}
+
+// b2bInvoice is an invoice of one line, without tax of so many dollars.
+func b2bInvoice(relateNumber string, amount int64) ecpay.B2BIssueModel {
+	text := json.Number(strconv.FormatInt(amount, 10))
+	return ecpay.B2BIssueModel{
+		RelateNumber: relateNumber, CustomerIdentifier: "97025978", InvType: "07", TaxType: "1",
+		SalesAmount: amount, TaxAmount: 5, TotalAmount: amount + 5,
+		Items: []ecpay.B2BIssueItem{{ItemSeq: 1, ItemName: "商品", ItemCount: "1", ItemWord: "件", ItemPrice: text, ItemAmount: text}},
 	}
 }
 
