@@ -55,8 +55,7 @@ const (
 func (h *handler) undo(ctx context.Context, a *attempt, u *tasks.Undo) Verdict {
 	a.open, a.doubt = false, false // what is shown was not prevented, and cannot be any more
 	if u.Over {
-		a.err, a.resp = nil, u.Answer
-		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
+		return a.undone(u)
 	}
 	late := h.ecpay.Stamp().After(u.Until)
 	if late && a.history.Holds == 0 {
@@ -79,6 +78,12 @@ func (h *handler) undo(ctx context.Context, a *attempt, u *tasks.Undo) Verdict {
 	}.saying(record.Plain(id))
 }
 
+// undone is the verdict on a write whose work is undone.
+func (a *attempt) undone(u *tasks.Undo) Verdict {
+	a.err, a.resp = nil, u.Answer
+	return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
+}
+
 // undoEnded asks once more when what undoes has ended: it is done, or a person resolved it.
 func (h *handler) undoEnded(ctx context.Context, a *attempt, id string) Verdict {
 	found, err := h.find(ctx, a)
@@ -87,8 +92,7 @@ func (h *handler) undoEnded(ctx context.Context, a *attempt, id string) Verdict 
 		return h.verdict(a, err)
 	}
 	if u := tasks.UndoOf(a.payload, a.seen); found == shown && u != nil && u.Over {
-		a.err, a.resp = nil, u.Answer
-		return Verdict{Action: Done, Kind: ecpay.AlreadyDone}
+		return a.undone(u)
 	}
 	return Verdict{Action: Dead, Kind: ecpay.Conflict, Reason: reasonVoidDead}.saying(record.Plain(id))
 }

@@ -21,20 +21,18 @@ const doctorTimeout = 5 * time.Second
 // checkRedis looks at Redis. The client is for further questions; it is nil when none
 // would be answered.
 func (p *program) checkRedis(ctx context.Context) (usable redis.UniversalClient, done func(), report []finding) {
-	failed := func(err error) []finding {
-		return []finding{redisFailed(err)}
-	}
+	unusable := func(err error) []finding { return []finding{redisFailed(err)} }
 	done = func() {}
 	if err := p.cfg.CheckRedisURL(); err != nil {
-		return nil, done, failed(err)
+		return nil, done, unusable(err)
 	}
 	u, err := p.cfg.ResolveRedisURL()
 	if err != nil {
-		return nil, done, failed(err)
+		return nil, done, unusable(err)
 	}
 	o, err := enqueue.ParseRedisURL(u)
 	if err != nil {
-		return nil, done, failed(err)
+		return nil, done, unusable(err)
 	}
 	o.MaxRetries, o.DialTimeout, o.ReadTimeout, o.ContextTimeoutEnabled = -1, 2*time.Second, 2*time.Second, true
 	rdb := redis.NewUniversalClient(o)
@@ -43,7 +41,7 @@ func (p *program) checkRedis(ctx context.Context) (usable redis.UniversalClient,
 	defer cancel()
 	d, err := app.ReadDurability(ctx, rdb)
 	if err != nil {
-		return nil, done, failed(redishealth.Diagnose(ctx, rdb, err))
+		return nil, done, unusable(redishealth.Diagnose(ctx, rdb, err))
 	}
 	if d.TooOld() {
 		return nil, done, []finding{{"redis", statusFailed, "version " + d.Version + " is older than " + app.MinRedis,

@@ -3,6 +3,7 @@ package redisx
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -67,11 +68,9 @@ func byPosition(text, variable string, names []string) string {
 	read := map[string]bool{}
 	text = regexp.MustCompile(`\b`+variable+`\.(\w+)`).ReplaceAllStringFunc(text, func(word string) string {
 		name := word[len(variable)+1:]
-		for i, n := range names {
-			if n == name {
-				read[name] = true
-				return fmt.Sprintf("%s[%d]", variable, i+1)
-			}
+		if i := slices.Index(names, name); i >= 0 {
+			read[name] = true
+			return fmt.Sprintf("%s[%d]", variable, i+1)
 		}
 		panic("redisx: a script reads a field that it does not ask for: " + word)
 	})
