@@ -152,7 +152,7 @@ func (b *bench) dashboardUsers(viewer, operator string) string {
 	in, err := os.Open(writeFile(b.T, filepath.Join(b.TempDir(), "password"), viewer+"\n"))
 	b.must(err)
 	defer in.Close()
-	r := startWith(b.T, in, b.env, "dashboard", "password").wait(time.Minute)
+	r := startReading(b.T, command, in, b.env, "dashboard", "password").wait(time.Minute)
 	if r.code != 0 || strings.Contains(r.stdout, viewer) {
 		b.Fatalf("dashboard password: %+v", r)
 	}
