@@ -33,6 +33,7 @@ type (
 	B2CVoidWithReIssue              = tasks.B2CVoidWithReIssue
 	B2BVoidWithReIssue              = tasks.B2BVoidWithReIssue
 	B2CDelayIssue                   = tasks.B2CDelayIssue
+	B2CGetIssue                     = tasks.B2CGetIssue
 	B2BGetAllowanceConfirm          = tasks.B2BGetAllowanceConfirm
 )
 

@@ -37,6 +37,7 @@ var b2bIssue = Type{
 	Shown:      ShownIsDone,
 	AnyCase:    true,
 	BuyerData:  true,
+	Issues:     true,
 	MaxPayload: 256 << 10, MaxResult: 8 << 10,
 }
 

@@ -24,6 +24,7 @@ var b2bVoidWithReIssue = Type{
 	NotUnique:  true,
 	LockedBy:   2, // the invoice and its date, as its void
 	BuyerData:  true,
+	Issues:     true,
 	MaxPayload: 256 << 10, MaxResult: 8 << 10,
 }
 
@@ -55,8 +56,12 @@ func (p *B2BVoidWithReIssue) Validate() error {
 
 // subject has the day of the number, which is that of InvoiceTime.
 func (p *B2BVoidWithReIssue) subject() []string {
+	return []string{p.VoidModel.InvoiceNumber, p.issuedOn(), p.Reference}
+}
+
+func (p *B2BVoidWithReIssue) issuedOn() string {
 	day, _, _ := strings.Cut(p.IssueModel.InvoiceTime, " ")
-	return []string{p.VoidModel.InvoiceNumber, day, p.Reference}
+	return day
 }
 
 // compare looks at the random code of the invoice, which is another one once it is issued anew.

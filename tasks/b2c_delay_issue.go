@@ -33,6 +33,7 @@ var b2cDelayIssue = Type{
 	RefusedIsDone: true, // no query shows an invoice that is not issued yet
 	UndoneBy:      "b2c:cancel_delay_issue",
 	BuyerData:     true,
+	Issues:        true,
 	MaxPayload:    256 << 10, MaxResult: 8 << 10,
 }
 
@@ -57,4 +58,9 @@ func (p *B2CDelayIssue) subject() []string { return []string{p.Tsr} }
 // order's, to which the shop gave the same number.
 func (p *B2CDelayIssue) ask(bool) *Ask {
 	return askInvoice(&p.B2CInvoice)
+}
+
+// issues is true of what waits for no trigger.
+func (p *B2CDelayIssue) issues(int64) (Delay, bool) {
+	return Delay{Applies: true, Known: true, Days: p.DelayDay}, p.DelayFlag == ecpay.DelayAuto
 }

@@ -15,6 +15,7 @@ var b2cIssue = Type{
 	AskOnConflict: true, // 5070357: the RelateNumber is used, perhaps by this very invoice
 	AnyCase:       true,
 	BuyerData:     true,
+	Issues:        true,
 	MaxPayload:    256 << 10, MaxResult: 8 << 10,
 }
 

@@ -22,6 +22,7 @@ var b2cTriggerIssue = Type{
 	Shown:      ShownIsDone,
 	WaitsFor:   Staging,
 	UndoneBy:   "b2c:cancel_delay_issue",
+	Issues:     true,
 	MaxPayload: 16 << 10, MaxResult: 8 << 10,
 }
 
@@ -76,4 +77,11 @@ func (p *B2CTriggerIssue) delay() Delay {
 		return Delay{Applies: true}
 	}
 	return Delay{Applies: true, Known: true, Days: *p.DelayDay}
+}
+
+func (p *B2CTriggerIssue) issues(code int64) (Delay, bool) {
+	if code == ecpay.RtnIssued {
+		return Delay{Applies: true, Known: true}, true
+	}
+	return p.delay(), true
 }

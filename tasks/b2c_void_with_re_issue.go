@@ -20,6 +20,7 @@ var b2cVoidWithReIssue = Type{
 	NotUnique:  true,
 	LockedBy:   1, // the invoice, as its void and its allowances
 	BuyerData:  true,
+	Issues:     true,
 	MaxPayload: 256 << 10, MaxResult: 8 << 10,
 }
 

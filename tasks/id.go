@@ -21,9 +21,12 @@ func ID(p Payload) string {
 	b.WriteString(t.idPrefix)
 	b.WriteByte('.')
 	escape(&b, p.Request().Merchant())
-	for _, s := range p.subject() {
+	for i, s := range p.subject() {
 		b.WriteByte('.')
-		escape(&b, t.folded(s))
+		if i < len(t.subjectIs) { // what comes after them is ours
+			s = t.folded(s)
+		}
+		escape(&b, s)
 	}
 	return b.String()
 }

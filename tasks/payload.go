@@ -44,6 +44,22 @@ type waiter interface {
 	progress(ecpay.Response) Progress
 }
 
+// issuer is a write after which ECPay issues an invoice later, and does not say its number then, see
+// [FollowOf].
+type issuer interface {
+	// issues says when, of an answer with a code, 0 for none; false where it does not by itself.
+	issues(code int64) (Delay, bool)
+}
+
+// reissuer is a write that issues an invoice anew, whose answer does not say on which day it was issued first.
+type reissuer interface{ issuedOn() string }
+
+// follower is a query that may ask for as many days, and for a task, see [PatienceOf] and [FollowedBy].
+type follower interface {
+	days() int
+	taskID() string
+}
+
 // newer is a payload that may have a field which the first version of its type did not have.
 type newer interface {
 	// schema is the version of the stored format in which the fields that it has came last.

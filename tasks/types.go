@@ -28,6 +28,11 @@ type Type struct {
 
 	// Ahead means that the task does not stand in line behind the merchant's others.
 	Ahead bool
+	// Behind means that the task goes only where none of the merchant's others waits.
+	Behind bool
+	// Issues means that ECPay issues an invoice for it, now or later, whose number the task is told,
+	// see [InvoiceOf] and [FollowOf].
+	Issues bool
 	// SendUnasked means that an unanswered write may be sent again at once, without
 	// asking, because a second one changes nothing.
 	SendUnasked bool
@@ -105,6 +110,9 @@ const (
 	// Counterparty: a query that was told to wait is asked again until the counterparty
 	// has confirmed, see [ProgressOf].
 	Counterparty
+	// Issue: a query that was told for how long is asked again until the invoice is issued, see
+	// [PatienceOf].
+	Issue
 )
 
 // typeList has a line for every file of a type.
@@ -134,6 +142,7 @@ func typeList() []Type {
 		b2cVoidWithReIssue,
 		b2bVoidWithReIssue,
 		b2cDelayIssue,
+		b2cGetIssue,
 	}
 }
 

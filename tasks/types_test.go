@@ -55,7 +55,7 @@ func TestARowSaysWhatItsPayloadDoes(t *testing.T) {
 		if typ.NotUnique && (!typ.Operation.Write || typ.SendUnasked || typ.UndoneBy != "") {
 			t.Errorf("%s is not unique, but its row says what is for others", typ.Name)
 		}
-		if waits != (typ.WaitsFor == Counterparty) {
+		if waits != (typ.WaitsFor == Counterparty || typ.WaitsFor == Issue) {
 			t.Errorf("%s: may wait: %v, but WaitsFor is %d", typ.Name, waits, typ.WaitsFor)
 		}
 		if _, ok := p.(delayed); ok && !typ.Operation.Write {

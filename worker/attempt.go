@@ -25,6 +25,8 @@ type attempt struct {
 	before   string // by lookBefore or compare, in compare.go
 	sending         // by send and find, in send.go
 	answer          // by send, in send.go
+	askedFor        // by lookAtFollowed, in invoice.go
+	issuing         // by findInvoice, in invoice.go
 }
 
 // lockMargin is how much longer than an attempt its lock lives: nothing is sent
@@ -79,6 +81,9 @@ func (h *handler) carry(ctx context.Context, a *attempt) Verdict {
 	}
 	if unready != nil {
 		return h.unprepared(ctx, a, unready)
+	}
+	if v, over := h.lookAtFollowed(ctx, a); over {
+		return v
 	}
 	if v, over := h.ask(ctx, a); over {
 		return v

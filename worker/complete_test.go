@@ -70,7 +70,7 @@ func (b *doneBench) watch(client string) redis.Hook {
 		for _, arg := range cmd.Args() {
 			s, _ := arg.(string)
 			switch {
-			case strings.HasPrefix(s, "ecpayq:") && strings.Contains(s, ":task:"):
+			case strings.HasPrefix(s, "ecpayq:") && strings.Contains(s, ":task:") && !slices.Contains(places, "record"):
 				places = append(places, "record")
 			case strings.HasPrefix(s, "asynq:") && strings.HasSuffix(s, ":completed"):
 				places = append(places, "completed")

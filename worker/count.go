@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
@@ -51,7 +52,7 @@ func (h *handler) count(ctx context.Context, a *attempt, ready bool) (v Verdict,
 // for, asks for the permission of that request by the same script.
 func (h *handler) begin(ctx context.Context, a *attempt, ready bool) (err error) {
 	first, ok := gate.FirstRequest{}, false
-	if ready && a.comparison == nil { // such a write begins with a question
+	if ready && a.comparison == nil && tasks.FollowedBy(a.payload) == "" { // else it begins with a question, or with a look
 		first, ok = h.firstRequest(ctx, a)
 	}
 	if !ok {

@@ -45,6 +45,8 @@ type handler struct {
 	egress      *egress
 	intervals   *intervalWarning
 	follower    *follower
+	// fetches makes a question follow a write whose answer does not show the invoice's number.
+	fetches bool
 	// completions takes what is done, where it is not nil.
 	completions *asynqx.CompleteClient
 }
@@ -59,9 +61,10 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	}
 	a := h.newAttempt(j)
 	carry, cancel := context.WithTimeout(ctx, h.timeout-reserve(h.timeout))
-	v := h.carry(carry, a)
+	v := h.carry(carry, a).unaccounted(a.open, a.doubt).of(a.fingerprint)
+	a.issuing = h.findInvoice(carry, a, v)
 	cancel()
-	return h.finish(ctx, a, v.unaccounted(a.open, a.doubt).of(a.fingerprint), start)
+	return h.finish(ctx, a, v, start)
 }
 
 // reserve is the part of an attempt's time that is kept for recording its verdict.

@@ -24,7 +24,10 @@ func (h *handler) judge(ctx context.Context, a *attempt) Verdict {
 // judged asks where the answer alone does not prove what became of the subject.
 func (h *handler) judged(ctx context.Context, a *attempt) Verdict {
 	if a.err == nil {
-		return h.succeeded(ctx, a)
+		return h.told(ctx, a, h.succeeded(ctx, a))
+	}
+	if patience := tasks.PatienceOf(a.payload); patience > 0 && a.err.Kind == ecpay.NotFound {
+		return a.unissued(patience)
 	}
 	conflict := a.typ.Shown == tasks.ShownIsConflict
 	if a.typ.NotUnique && !a.earlier && a.err.Execution != ecpay.MaybeExecuted {

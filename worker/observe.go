@@ -100,6 +100,7 @@ const (
 	WaitOperator     Wait = "operator"    // somebody must act at ECPay
 	WaitAnswer       Wait = "unanswered"  // a write may still land
 	WaitCounterparty Wait = "unconfirmed" // the counterparty has not confirmed
+	WaitIssue        Wait = "unissued"    // ECPay does not show an invoice yet
 	WaitNewerWorker  Wait = "newer_worker"
 	WaitPayloadKey   Wait = "payload_key" // the key with which the payload is sealed
 	WaitRedis        Wait = "redis"
@@ -109,8 +110,8 @@ const (
 // Waits returns all of them.
 func Waits() []Wait {
 	return []Wait{
-		WaitTurn, WaitSubject, WaitBan, WaitOutage, WaitKeys, WaitOperator, WaitAnswer, WaitCounterparty, WaitNewerWorker, WaitPayloadKey,
-		WaitRedis, WaitOther,
+		WaitTurn, WaitSubject, WaitBan, WaitOutage, WaitKeys, WaitOperator, WaitAnswer, WaitCounterparty, WaitIssue, WaitNewerWorker,
+		WaitPayloadKey, WaitRedis, WaitOther,
 	}
 }
 

@@ -42,6 +42,7 @@ func TestEveryHoldHasAWordForWhatItWaitsFor(t *testing.T) {
 		{hold(ecpay.Operator, reasonOperator), WaitOperator},
 		{hold(ecpay.Ambiguous, reasonFence), WaitAnswer},
 		{hold(ecpay.OK, reasonUnconfirmed), WaitCounterparty},
+		{hold(ecpay.NotFound, reasonUnissued), WaitIssue},
 		{hold(ecpay.Unknown, reasonNewer).saying(record.Plain("x")), WaitNewerWorker},
 		{hold(ecpay.Unknown, reasonSealed), WaitPayloadKey},
 		{(&handler{random: func() float64 { return 0 }}).redisAway(errors.New("x")), WaitRedis},

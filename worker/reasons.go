@@ -43,6 +43,9 @@ const (
 	reasonTooLateToVoid
 	reasonUnconfirmed
 	reasonUpload
+	reasonFollows
+	reasonUnissued
+	reasonNeverIssued
 
 	reasonCount
 )
@@ -161,7 +164,16 @@ var reasons = [reasonCount]struct {
 		Zh: "未收到回覆，且查無可取消的交易：若今日為開立日，綠界上午 10 點後不受理取消，發票稍後才查得到；持續查詢至今日結束",
 	}},
 	reasonUnconfirmed: {WaitCounterparty, record.Text{En: "not confirmed yet", Zh: "對方尚未確認"}},
-	reasonUpload:      {text: record.Text{En: "the upload of the allowance failed (Upload_Status 2)", Zh: "折讓單上傳失敗（Upload_Status 2）"}},
+	reasonFollows: {WaitSubject, record.Text{
+		En: "the task whose invoice it asks for has not ended", Zh: "所查發票的任務尚未結束",
+	}},
+	reasonUnissued: {WaitIssue, record.Text{En: "ECPay does not show an invoice yet", Zh: "綠界尚未顯示發票"}},
+	reasonNeverIssued: {text: record.Text{
+		En: "ECPay took it, and shows no invoice long after its day: look it up at ECPay, where it may have been cancelled or have failed " +
+			"(for example without numbers)",
+		Zh: "綠界已受理，但逾開立日多時仍查無發票：請至綠界後台查詢，可能已遭取消或開立失敗（例如字軌用罄）",
+	}},
+	reasonUpload: {text: record.Text{En: "the upload of the allowance failed (Upload_Status 2)", Zh: "折讓單上傳失敗（Upload_Status 2）"}},
 }
 
 // Reasons returns all of them.

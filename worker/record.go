@@ -74,9 +74,16 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 	switch v.Action {
 	case Done:
 		res.State, res.Settled = record.Done, true
-		res.RecordTTL = h.retention
+		res.RecordTTL = h.retention + a.knownIn
 		if a.payload == nil || tasks.WantedOnce(a.payload) {
 			res.DoneTTL = h.finishTTL
+		}
+		res.Invoice, res.Retention = a.invoice, h.retention
+		if a.taskID != "" {
+			res.Of, res.Silent, res.RecordTTL = a.taskID, true, followRetention
+			if a.invoice != nil {
+				res.DoneTTL = toldTTL
+			}
 		}
 	case Retry:
 		res.State = record.Retry

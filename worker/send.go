@@ -57,8 +57,11 @@ type wish struct {
 // wish is that of the task's own request.
 func (a *attempt) wish(repeats bool) wish {
 	w := wish{write: a.op.Write, repeats: repeats}
-	if a.typ.Ahead {
+	switch {
+	case a.typ.Ahead:
 		w.rank = gate.Ahead // a cancel races the hour of issue
+	case a.typ.Behind:
+		w.rank = gate.Behind
 	}
 	return w
 }

@@ -24,7 +24,7 @@ func (r *simRedis) look(keys []string) (s recordState) {
 	for _, key := range keys {
 		switch {
 		case !strings.HasPrefix(key, "ecpayq:"):
-		case strings.Contains(key, ":task:"):
+		case strings.Contains(key, ":task:") && s.key == "": // that of the task; another is of what it asks for
 			s = recordState{key, r.mr.HGet(key, record.FieldState), r.mr.HGet(key, record.FieldDied), r.mr.HGet(key, record.FieldBy), s.done}
 		case strings.Contains(key, ":done:"):
 			s.done = s.done || r.mr.Exists(key)
@@ -55,6 +55,7 @@ func (r *simRedis) note(before, after recordState) {
 // recorded returns the ends that the outcomes of an owner tell, read page by page.
 func (s *sim) recorded(reader *record.Reader, owner string) (ends []string) {
 	q := record.OutcomeQuery{Merchants: []string{owner}, Limit: 3}
+	seen, issued := int64(0), map[string]bool{}
 	for {
 		page, err := reader.Outcomes(context.Background(), q)
 		if err != nil {
@@ -62,8 +63,15 @@ func (s *sim) recorded(reader *record.Reader, owner string) (ends []string) {
 			return ends
 		}
 		for _, o := range page.Outcomes {
-			if o.Seq != int64(len(ends)+1) {
-				s.violated("an outcome of %s has the number %d, want %d", owner, o.Seq, len(ends)+1)
+			if seen++; o.Seq != seen {
+				s.violated("an outcome of %s has the number %d, want %d", owner, o.Seq, seen)
+			}
+			if o.State == record.OutcomeIssued {
+				if issued[o.ID] || o.Invoice == nil || !slices.Contains(ends, o.ID+" "+string(record.Done)) {
+					s.violated("%s is issued as %v, told before: %t, after %q", o.ID, o.Invoice, issued[o.ID], ends)
+				}
+				issued[o.ID] = true
+				continue
 			}
 			state := string(record.Done)
 			if o.State == record.OutcomeDead || o.State == record.OutcomeStopped {

@@ -24,6 +24,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/internal/samples"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/merchants"
@@ -118,7 +119,7 @@ func (s *sim) newWorker() *simProc {
 		panic(err)
 	}
 	p.h = &handler{
-		follower: &follower{client, p.rdb},
+		follower: &follower{client, ledger.New(p.rdb, 24*time.Hour, p.now).PayloadKeys(samples.PayloadKeys()), p.rdb},
 		gate:     gate.New(p.rdb, redisx.Confirm{}).Timed(p.now, monotonic(), s.policy.Fence),
 		ecpay:    p.client, slots: newSlots(simConcurrency, simConcurrency), keys: p.keys, payloadKeys: samples.PayloadKeys(), policy: s.policy,
 		resumer: newResumer(merchants.New(p.rdb), p.keys, zerolog.Nop()),
@@ -331,7 +332,7 @@ func (p *simProc) kill(when string) {
 }
 
 // seen notes the token of each attempt, from the commands that begin and end it: scripts
-// with seven or eight keys, of which the third is the lock. It counts the outcomes of what
+// with seven, eight or ten keys, of which the third is the lock. It counts the outcomes of what
 // is done, which are recorded by one script with asynq's, of which the keys come first, or by
 // themselves.
 func (p *simProc) seen(cmd []string) []string {
@@ -340,7 +341,7 @@ func (p *simProc) seen(cmd []string) []string {
 	}
 	n, _ := strconv.Atoi(cmd[2])
 	switch {
-	case strings.Contains(cmd[5], ":lock:") && (n == 7 || n == 8 || n == 9):
+	case strings.Contains(cmd[5], ":lock:") && (n == 7 || n == 8 || n == 10):
 		p.sim.mu.Lock()
 		defer p.sim.mu.Unlock()
 		p.sim.tokens[cmd[3+n]] = p

@@ -10,12 +10,14 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
 // follower stores the tasks that follow from others.
 type follower struct {
 	client *enqueue.Client
+	store  *ledger.Store
 	rdb    redis.UniversalClient
 }
 

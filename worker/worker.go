@@ -22,6 +22,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/asynqx"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/seal"
 	"github.com/ecpayq/ecpayq/worker/gate"
 	"github.com/ecpayq/ecpayq/worker/merchants"
@@ -83,6 +84,10 @@ type Config struct {
 	// OutcomeRetention is how long the end of a task stays in the outcomes of its merchant.
 	// Defaults to [tasks.DefaultOutcomeRetention].
 	OutcomeRetention time.Duration
+	// FetchInvoice makes workers ask ECPay for the number of an invoice whose issue they caused, once it
+	// may be issued, where the answer to the write does not tell it: a question for each, at the end
+	// of the merchant's line.
+	FetchInvoice bool
 	// ClockCheck is how often Redis' clock is compared with ours. Defaults to 1 min.
 	ClockCheck time.Duration
 	// Now is the clock. Defaults to [time.Now].
@@ -211,9 +216,10 @@ func New(cfg Config) (*Worker, error) {
 			ecpay: cfg.ECPay, slots: newSlots(cfg.Concurrency, cfg.Sleepers), keys: cfg.Keys, policy: cfg.Policy,
 			timeout: cfg.TaskTimeout, finishTTL: cfg.FinishTTL, retention: cfg.Retention, outcomesFor: cfg.OutcomeRetention,
 			now: cfg.Now, random: rand.Float64, log: cfg.Logger, observer: cfg.Observer, repeats: &logRepeats{},
-			intervals: newIntervalWarning(cfg.Logger), payloadKeys: cfg.PayloadKeys, follower: &follower{follow, cfg.GateRedis},
-			resumer: newResumer(merchants.New(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
-			egress:  newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
+			intervals: newIntervalWarning(cfg.Logger), payloadKeys: cfg.PayloadKeys, fetches: cfg.FetchInvoice,
+			follower: &follower{follow, ledger.New(cfg.GateRedis, cfg.Retention, cfg.Now).PayloadKeys(cfg.PayloadKeys), cfg.GateRedis},
+			resumer:  newResumer(merchants.New(cfg.GateRedis), cfg.Keys, cfg.Logger.Hook(QuietHook())),
+			egress:   newEgress(gate.NewEgress(cfg.GateRedis, cfg.Egress, cfg.EgressRate), cfg.Logger.With().Str("egress", cfg.Egress).Logger()),
 		},
 	}
 	rdb := cfg.Redis

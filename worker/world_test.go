@@ -19,6 +19,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
+	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -90,7 +91,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.h = &handler{
-		follower: &follower{client, w.rdb},
+		follower: &follower{client, ledger.New(w.rdb, time.Hour, w.clock).PayloadKeys(samples.PayloadKeys()), w.rdb},
 		gate:     gate.New(w.rdb, redisx.Confirm{}), slots: newSlots(8, 8), keys: w.keys, policy: Policy{}.withDefaults(),
 		timeout: 45 * time.Second, finishTTL: time.Hour, retention: time.Hour,
 		now: w.clock, random: rand.Float64, log: zerolog.Nop(), observer: Observer{}.withDefaults(),

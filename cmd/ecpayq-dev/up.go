@@ -140,7 +140,8 @@ func startStack(ctx context.Context, once bool, log zerolog.Logger) (s *stack, e
 	}
 	s.worker, err = app.StartWorker(app.WorkerConfig{
 		RedisURL: s.redisURL, BaseURL: base, Keys: oneMerchant{s.merchant}, HTTPTimeout: 5 * time.Second,
-		Worker:    worker.Config{Policy: worker.Policy{BackoffBase: time.Second, BackoffMax: 2 * time.Second}, PayloadKeys: nobodys},
+		Worker: worker.Config{Policy: worker.Policy{BackoffBase: time.Second, BackoffMax: 2 * time.Second}, PayloadKeys: nobodys,
+			FetchInvoice: true},
 		AdminAddr: pick("127.0.0.1:8989", once), Logger: log, Version: version,
 	})
 	if err != nil {

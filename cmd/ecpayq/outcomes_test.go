@@ -25,6 +25,7 @@ type outcome struct {
 	Kind       string            `json:"kind"`
 	RtnCode    int64             `json:"rtn_code"`
 	RtnMsg     string            `json:"rtn_msg"`
+	Invoice    *tasks.Invoice    `json:"invoice"`
 	At         time.Time         `json:"at"`
 	Cursor     string            `json:"cursor"`
 }

@@ -150,6 +150,9 @@ func (p *program) printTask(c *cli.Command, t record.Task) error {
 		add("next attempt", t.NextAt.In(ecpay.Taipei).Format(time.DateTime)+" (Asia/Taipei)", true)
 	}
 	add("result", string(t.Result), len(t.Result) > 0)
+	if i := t.Invoice; i != nil {
+		add("invoice", i.Number+" "+i.Date+", random code "+i.RandomCode, true)
+	}
 	p.printTable(nil, rows)
 	return nil
 }

@@ -114,7 +114,7 @@ func (p *program) work(ctx context.Context) error {
 			Confirm: p.confirm(), Policy: p.cfg.Policy(), Egress: p.cfg.Egress, EgressRate: float64(p.cfg.EgressRate),
 			Concurrency: p.cfg.Concurrency, TaskTimeout: p.cfg.TaskTimeout,
 			ShutdownTimeout: p.cfg.ShutdownMax, Retention: p.cfg.Retention, FinishTTL: p.cfg.FinishTTL,
-			OutcomeRetention: p.cfg.OutcomeRetention, PayloadKeys: keys,
+			OutcomeRetention: p.cfg.OutcomeRetention, PayloadKeys: keys, FetchInvoice: p.cfg.FetchInvoice,
 		},
 		AdminAddr: p.cfg.AdminAddr, MetricsByMerchant: p.cfg.MetricsByMerchant, Logger: log, Version: version,
 		Schedules: page.Schedules, Interval: page.Interval, Webhooks: endpoints,

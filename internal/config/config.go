@@ -39,6 +39,7 @@ type Config struct {
 	File                       string
 	TsrIsRelateNumber          bool
 	RetriggerScheduled         bool
+	FetchInvoice               bool
 
 	Concurrency, MerchantInFlight         int
 	MerchantInterval                      time.Duration

@@ -117,6 +117,9 @@ func merchantSettings() []Setting {
 			"the shop uses one number as Tsr and RelateNumber, so ask by it", func(c *Config) any { return &c.TsrIsRelateNumber }},
 		{"retrigger-scheduled", "ECPAYQ_RETRIGGER_SCHEDULED", "false", Worker,
 			"trigger once more when nothing can tell whether an invoice is scheduled", func(c *Config) any { return &c.RetriggerScheduled }},
+		{"fetch-invoice", "ECPAYQ_FETCH_INVOICE", "true", Worker,
+			"ask ECPay for the number of an invoice that a trigger or a delay had issued (false: not)",
+			func(c *Config) any { return &c.FetchInvoice }},
 	}
 }
 
@@ -236,7 +239,11 @@ func (s Setting) flag(c *Config) cli.Flag {
 	case *int:
 		return &IntFlag{Name: s.Flag, Usage: s.Usage, Value: mustInt(s.Default), Destination: p, Sources: sources}
 	case *bool:
-		return &BoolFlag{Name: s.Flag, Usage: s.Usage, Destination: p, Sources: sources}
+		f := &BoolFlag{Name: s.Flag, Usage: s.Usage, Value: s.Default == "true", Destination: p, Sources: sources}
+		if f.Value {
+			f.DefaultText = s.Default
+		}
+		return f
 	case *time.Duration:
 		d, err := ParseDuration(s.Default)
 		if err != nil {

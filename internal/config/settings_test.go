@@ -61,7 +61,8 @@ func TestEverySettingHasItsDocumentedNameAndDefault(t *testing.T) {
 		"ECPAYQ_BACKOFF_BASE": "5s", "ECPAYQ_BACKOFF_MAX": "15m", "ECPAYQ_MAX_ATTEMPTS": "25", "ECPAYQ_MAX_AGE": "72h",
 		"ECPAYQ_FENCE": "11m", "ECPAYQ_NOT_FOUND_GRACE": "10m",
 		"ECPAYQ_HTTP_TIMEOUT": "20s", "ECPAYQ_TASK_TIMEOUT": "45s", "ECPAYQ_SHUTDOWN_TIMEOUT": "60s",
-		"ECPAYQ_RETENTION": "24h", "ECPAYQ_FINISH_TTL": "1080h", "ECPAYQ_OUTCOME_RETENTION": "168h", "ECPAYQ_ADMIN_ADDR": "127.0.0.1:8989",
+		"ECPAYQ_RETENTION": "24h", "ECPAYQ_FINISH_TTL": "1080h", "ECPAYQ_OUTCOME_RETENTION": "168h",
+		"ECPAYQ_FETCH_INVOICE": "true", "ECPAYQ_ADMIN_ADDR": "127.0.0.1:8989",
 		"ECPAYQ_LOG_LEVEL": "info", "ECPAYQ_LOG_FORMAT": "json",
 	}
 	flag, env := map[string]bool{}, map[string]bool{}
@@ -126,7 +127,9 @@ func TestEachSettingHasAFieldOfItsOwn(t *testing.T) {
 		case regexp.MustCompile(`^[0-9]+(ms|s|m|h)$`).MatchString(s.Default):
 			value = "3s"
 		case s.Default == "false":
-			value = "true"
+			value = "on"
+		case s.Default == "true":
+			value = "off"
 		}
 		plain, changed := mustParse(t, nil), mustParse(t, map[string]string{s.Env: value})
 		plain.Env, changed.Env = nil, nil

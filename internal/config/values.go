@@ -20,7 +20,7 @@ type (
 	IntFlag = cli.FlagBase[int, cli.NoConfig, number]
 	// DurationFlag takes what [ParseDuration] does.
 	DurationFlag = cli.FlagBase[time.Duration, cli.NoConfig, duration]
-	// BoolFlag takes true or false, also as 1 and 0.
+	// BoolFlag takes true or false, also as 1 and 0 and as on and off.
 	BoolFlag = cli.FlagBase[bool, cli.NoConfig, truth]
 )
 
@@ -141,6 +141,12 @@ func (truth) ToString(v bool) string { return strconv.FormatBool(v) }
 
 // Set implements [cli.Value].
 func (b *truth) Set(s string) error {
+	switch s {
+	case "on":
+		s = "true"
+	case "off":
+		s = "false"
+	}
 	v, err := strconv.ParseBool(s)
 	if err != nil {
 		return errors.New("must be true or false")

@@ -43,6 +43,7 @@ func table() []Sample {
 		b2cVoidWithReIssue,
 		b2bVoidWithReIssue,
 		b2cDelayIssue,
+		b2cGetIssue,
 	}
 }
 

@@ -46,12 +46,6 @@ const (
 	maxURL       = 2048
 )
 
-// StateIssued is one that an endpoint may want before tasks end in it.
-const StateIssued = "issued"
-
-// States lists those that an endpoint may want.
-func States() []string { return append(record.OutcomeStates(), StateIssued) }
-
 var (
 	nameForm     = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 	merchantForm = regexp.MustCompile(`^[A-Za-z0-9]{1,10}$`)
@@ -136,8 +130,8 @@ func (e Endpoint) check() error {
 		}
 	}
 	for _, s := range e.States {
-		if !slices.Contains(States(), s) {
-			return fmt.Errorf("states has %q; it may have %s", s, strings.Join(States(), ", "))
+		if !slices.Contains(record.OutcomeStates(), s) {
+			return fmt.Errorf("states has %q; it may have %s", s, strings.Join(record.OutcomeStates(), ", "))
 		}
 	}
 	for _, t := range e.Types {

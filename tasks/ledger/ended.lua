@@ -49,6 +49,24 @@ local function append_outcome(e)
     if KEYS.outcome_owners then redis.call('SADD', KEYS.outcome_owners, e.owner) end
   end
 end
+-- Notes the invoice of a task in its record, key, and appends it to the outcomes of the merchant,
+-- unless the record has it already. e is a table of
+--   id: of the task whose invoice it is
+--   owner, keep: as in ended
+--   invoice: JSON of a tasks.Invoice
+--   life: how long the record of a task that is done stays then (ms)
+--   known: true where it is in the outcomes already; a record that has expired does not tell
+local function issued(key, e)
+  local r = FIELDS(key, 'state', 'invoice')
+  if r.invoice == e.invoice then return end
+  if r.state then
+    redis.call('HSET', key, 'invoice', e.invoice)
+    if r.state == 'done' and e.life ~= '0' then redis.call('PEXPIRE', key, e.life) end
+  elseif e.known then
+    return
+  end
+  append_outcome({id = e.id, owner = e.owner, as = 'issued', keep = e.keep, result = e.invoice})
+end
 -- Every end of a task goes through ended: of a verdict (leave.lua in worker/gate), of what asynq
 -- archived without one and of what a person stopped (deposit.lua, settle.lua), and by a person's
 -- word (resolve.lua). It puts the task into the index of the ledger or takes it out, appends the
@@ -69,7 +87,7 @@ end
 --   rtn_code, rtn_msg, http_status, trans_code: of the last answer; nil for what no answer ended
 --   result: the last answer itself
 --   keep: how long outcomes are kept (ms), nil where it is not known
---   known: true where this end is in the outcomes already
+--   known: true where this end is in the outcomes already, or is told there by other means
 --
 -- A script may be executed twice. The second execution ends nothing again, except where it
 -- brings a proof of the effect (leave.lua): a proof is recorded whichever attempt brings it,

@@ -35,6 +35,7 @@ const (
 	FieldReason     = "reason"    // why it is held or dead, for people, in English
 	FieldReasonZh   = "reason_zh" // the same in Chinese; older workers wrote both into FieldReason
 	FieldResult     = "result"    // ECPay's answer, JSON
+	FieldInvoice    = "invoice"   // that was issued for the task, JSON of a tasks.Invoice
 )
 
 // deathPrefix is that of the fields that say what a task in the ledger died of: copies

@@ -11,7 +11,7 @@ import (
 	"github.com/ecpayq/ecpayq/tasks"
 )
 
-// Outcome is one end of a task. It can be read when asynq and the record have forgotten the task,
+// Outcome is one end of a task, or says that its invoice is issued. It can be read when asynq and the record have forgotten the task,
 // and holds nothing of its payload but the subject, which the id names.
 type Outcome struct {
 	// Seq counts the ends of a merchant by one, from 1. It is below 2^53.
@@ -33,6 +33,8 @@ type Outcome struct {
 	Reason   string          `json:"reason,omitempty"`
 	ReasonZh string          `json:"reason_zh,omitempty"`
 	Result   json.RawMessage `json:"result,omitempty"`
+	// Invoice is what was issued for the task, of the State issued.
+	Invoice *tasks.Invoice `json:"invoice,omitempty"`
 	// At is when the end was recorded, by Redis' clock. It may fall where that clock is set back.
 	At time.Time `json:"at"`
 
@@ -49,17 +51,28 @@ const (
 	OutcomeResolved  = "resolved"  // ended by a person's word
 	OutcomeCancelled = "cancelled" // withdrawn before it was ever begun
 	OutcomeStopped   = "stopped"   // dead, because a person archived it
+	// OutcomeIssued is no end: it comes after one, or with it, when the number of the invoice is known.
+	OutcomeIssued = "issued"
 )
 
 // OutcomeStates lists them.
 func OutcomeStates() []string {
-	return []string{OutcomeDone, OutcomeDead, OutcomeResolved, OutcomeCancelled, OutcomeStopped}
+	return []string{OutcomeDone, OutcomeDead, OutcomeResolved, OutcomeCancelled, OutcomeStopped, OutcomeIssued}
 }
 
 // entry is an outcome with its position.
 type entry struct {
 	Outcome
 	at, after position // after is the one before it
+}
+
+// parseInvoice reads a stored [tasks.Invoice], nil for what is none.
+func parseInvoice(s string) *tasks.Invoice {
+	var i tasks.Invoice
+	if s == "" || json.Unmarshal([]byte(s), &i) != nil {
+		return nil
+	}
+	return &i
 }
 
 // parseEntry reads an entry that ended.lua in tasks/ledger wrote.
@@ -78,7 +91,9 @@ func parseEntry(owner string, m redis.XMessage) entry {
 	if t, _, err := tasks.ParseID(e.ID); err == nil {
 		e.Type, e.Subject = t.Name, t.SubjectOf(e.ID)
 	}
-	if b := []byte(text("result")); len(b) > 0 && json.Valid(b) {
+	if e.State == OutcomeIssued {
+		e.Invoice = parseInvoice(text("result"))
+	} else if b := []byte(text("result")); len(b) > 0 && json.Valid(b) {
 		e.Result = b
 		var said struct {
 			RtnCode int64

@@ -59,6 +59,7 @@ type Record struct {
 	// End is that of the last attempt.
 	End
 	Result      json.RawMessage
+	Invoice     *tasks.Invoice // that was issued for the task, nil until it is known
 	First, Last time.Time
 	Next        time.Time
 	// InFlight is when a write went out about which nothing is proven; zero when
@@ -127,6 +128,7 @@ func Parse(m map[string]string) Record {
 	if r.Death = r.End; m[deathPrefix+FieldKind] != "" {
 		r.Death = end(m, deathPrefix)
 	}
+	r.Invoice = parseInvoice(m[FieldInvoice])
 	if res := m[FieldResult]; json.Valid([]byte(res)) {
 		r.Result = json.RawMessage(res)
 	}

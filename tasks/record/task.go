@@ -36,6 +36,8 @@ type Task struct {
 	Reason   string          `json:"reason,omitempty"`
 	ReasonZh string          `json:"reason_zh,omitempty"`
 	Result   json.RawMessage `json:"result,omitempty"`
+	// Invoice is what was issued for the task, once that is known.
+	Invoice *tasks.Invoice `json:"invoice,omitempty"`
 	// Times are those of Asia/Taipei, nil where there is none.
 	EnqueuedAt *time.Time `json:"enqueued_at,omitempty"`
 	LastAt     *time.Time `json:"last_at,omitempty"`
@@ -220,7 +222,7 @@ func join(typ tasks.Type, id string, info *asynqx.Task, rec Record, recorded boo
 	t := Task{
 		ID: id, Type: typ.Name, Queue: typ.Queue, MerchantID: Owner(id), State: state,
 		Attempts: rec.Attempts, HTTPStatus: end.HTTPStatus, TransCode: end.TransCode,
-		RtnCode: end.RtnCode, RtnMsg: end.RtnMsg, Reason: end.Reason.En, ReasonZh: end.Reason.Zh, Result: rec.Result,
+		RtnCode: end.RtnCode, RtnMsg: end.RtnMsg, Reason: end.Reason.En, ReasonZh: end.Reason.Zh, Result: rec.Result, Invoice: rec.Invoice,
 		LastAt: TimeOrNil(rec.Last),
 	}
 	if recorded && (rec.State != Active || state == StateDead) {

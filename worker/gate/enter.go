@@ -55,6 +55,8 @@ const (
 	// are few, since the first had to wait for its turn, and its answer would be out of date
 	// after a long wait.
 	Next
+	// Behind goes only where none in line waits, and one behind the other.
+	Behind
 )
 
 // Scope names what ECPay may refuse for the keys of a merchant: a service of it, for

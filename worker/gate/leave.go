@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/ledger"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -43,6 +45,13 @@ type Result struct {
 	// OutcomesFor is how long what ended stays in the merchant's outcomes at least, 0 for no such
 	// bound.
 	OutcomesFor time.Duration
+	// Silent means that a task that is done is no outcome of its own.
+	Silent bool
+	// Invoice is what was issued for the task Of, nil where that is not known; empty means for the
+	// task itself. The record of that task, where it is done, stays for Retention then.
+	Invoice   *tasks.Invoice
+	Of        string
+	Retention time.Duration
 
 	Kind       ecpay.Kind
 	HTTPStatus int
@@ -90,7 +99,7 @@ func (g *Gate) Leave(ctx context.Context, a Attempt, r Result) error {
 			return err
 		}
 	}
-	ok, err := leaveScript.Run(ctx, g.rdb, g.leaveKeys(a), args)
+	ok, err := leaveScript.Run(ctx, g.rdb, g.leaveKeys(a, r), args)
 	switch {
 	case err != nil:
 		return fmt.Errorf("record the end of the attempt: %w", err)
@@ -115,17 +124,25 @@ func (g *Gate) noteOutcomes(ctx context.Context, owner string) error {
 // noteAgain mends within this time what a failover lost.
 const noteAgain = 10 * time.Minute
 
-func (g *Gate) leaveKeys(a Attempt) leaveKeys {
+func (g *Gate) leaveKeys(a Attempt, r Result) leaveKeys {
 	k := a.Keys
-	return leaveKeys{k.Task, k.Done, k.Lock, k.Dead, k.Pace, k.Flight, k.Held, record.OutcomeKeysOf(g.topology, k.Owner)}
+	keys := leaveKeys{k.Task, k.Done, k.Lock, k.Dead, k.Pace, k.Flight, k.Held, k.Task, record.OutcomeKeysOf(g.topology, k.Owner)}
+	if r.Of != "" {
+		keys.OfTask = record.TaskKey(r.Of)
+	}
+	return keys
 }
 
 func (r Result) args(a Attempt) leaveArgs {
+	var invoice []byte
+	if r.Invoice != nil {
+		invoice, _ = json.Marshal(r.Invoice) // three strings
+	}
 	return leaveArgs{
 		Token: a.Token, State: r.State, RecordTTL: r.RecordTTL, DoneTTL: r.DoneTTL,
 		Spends: r.Spends, Pauses: r.Pauses, Settled: r.Settled, Stale: r.Stale,
 		Delay: r.Delay, ID: a.Keys.ID, Mark: r.History.mark, Banned: r.Banned, BanWhy: r.BanWhy, Held: r.Held, Unsure: r.Unsure,
-		Owner: a.Keys.Owner, OutcomesFor: r.OutcomesFor,
+		Owner: a.Keys.Owner, OutcomesFor: r.OutcomesFor, Silent: r.Silent, Invoice: invoice, Of: cmp.Or(r.Of, a.Keys.ID), Retention: r.Retention,
 		Kind: r.Kind.String(), HTTPStatus: r.HTTPStatus, TransCode: r.TransCode, RtnCode: r.RtnCode, RtnMsg: r.RtnMsg,
 		Reason: r.Reason.En, ReasonZh: r.Reason.Zh, Result: r.Answer,
 	}
@@ -156,7 +173,7 @@ func LeaveAfter(keys, args int) string {
 func (g *Gate) LeaveWith(a Attempt, r Result) asynqx.Call {
 	return asynqx.Call{
 		Append: func(keys []string, args []any) ([]string, []any) {
-			return leaveScript.Appended(keys, args, g.leaveKeys(a), r.args(a))
+			return leaveScript.Appended(keys, args, g.leaveKeys(a, r), r.args(a))
 		},
 		Took: func(took time.Duration) { g.took(stepLeave, took) },
 	}

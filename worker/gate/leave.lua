@@ -47,7 +47,7 @@ if ARGV.state == 'dead' or ARGV.state == 'done' then
   ended(fields, {
     id = ARGV.id, owner = ARGV.owner, as = ARGV.state, at = at, died = r.died, kind = ARGV.kind, reason = ARGV.reason,
     reason_zh = ARGV.reason_zh, rtn_code = ARGV.rtn_code, rtn_msg = ARGV.rtn_msg, http_status = ARGV.http_status,
-    trans_code = ARGV.trans_code, result = ARGV.result, keep = ARGV.outcomes_for, known = known,
+    trans_code = ARGV.trans_code, result = ARGV.result, keep = ARGV.outcomes_for, known = known or ARGV.silent == '1',
   })
 else
   fields[#fields + 1], fields[#fields + 2] = 'state', ARGV.state
@@ -58,6 +58,12 @@ for i = 1, #told, 2 do
   end
 end
 redis.call('HSET', KEYS.task, unpack(fields))
+if ARGV.invoice ~= '' then
+  issued(KEYS.of_task, {
+    id = ARGV.of, owner = ARGV.owner, keep = ARGV.outcomes_for, invoice = ARGV.invoice,
+    life = ARGV.retention, known = r.left == ARGV.token,
+  })
+end
 if ARGV.held == '1' then
   redis.call('ZADD', KEYS.held_tasks, now + ARGV.delay, ARGV.id)
 end

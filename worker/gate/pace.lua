@@ -10,7 +10,8 @@
 -- that was given to a request without one, near the last that was given to a request whose place
 -- had come while another went first, and ahead the last that was given to a request of rank
 -- AHEAD. So a place that nobody uses delays no other request, and requests whose places are all
--- over are still permitted one after the other. The set of a merchant's requests in flight has
+-- over are still permitted one after the other. behind is the last place that was given to a
+-- request of rank BEHIND, which comes after all in line. The set of a merchant's requests in flight has
 -- the attempts, by when they end at the latest.
 --
 -- What ECPay refuses of a merchant for its keys is in the same hash, in one field for each
@@ -34,7 +35,7 @@ end
 
 local GO, TURN, BANNED, DENIED = 0, 1, 2, 3 -- why to wait; see Why in enter.go
 
-local IN_LINE, AHEAD, NEXT = '0', '1', '2' -- see Rank in enter.go
+local IN_LINE, AHEAD, NEXT, BEHIND = '0', '1', '2', '3' -- see Rank in enter.go
 
 
 -- Processes may have different intervals for a merchant, while ECPay sees one merchant: the
@@ -56,7 +57,7 @@ end
 local function permission(pace, flight, me, request, interval, cap, rank, place, life, scope, closed, shut, peek)
   local now = micros()
   local p = FIELDS(pace, 'last', 'to', 'line', 'near', 'ban', 'probe', 'probe_end', denied = 'denied:' .. scope,
-    'interval', 'prolonged', 'ahead', 'strict', 'strict_at')
+    'interval', 'prolonged', 'ahead', 'behind', 'strict', 'strict_at')
   local denied = denial_of(p.denied)
   if p.to == request then return 0, 0, GO, denied ~= nil end -- permitted before: this is the second execution
   if denied and denied.since > now then -- by a clock that was set back since
@@ -66,19 +67,20 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   end
   local last, ban = tonumber(p.last) or 0, tonumber(p.ban) or 0
   local line, near, ahead = tonumber(p.line) or 0, tonumber(p.near) or 0, tonumber(p.ahead) or 0
+  local behind = tonumber(p.behind) or 0
   local back = last - now
   if back > 0 then
     -- Redis' clock was set back, by at least so much: without this, the merchant would wait for
     -- as long. The times that were stored by it move back by as much.
-    last, ban, line, near, ahead = now, ban - back, line - back, near - back, ahead - back
+    last, ban, line, near, ahead, behind = now, ban - back, line - back, near - back, ahead - back, behind - back
     if not peek then
       redis.call('HSET', pace, 'last', digits(last), 'line', digits(math.max(0, line)),
-        'near', digits(math.max(0, near)), 'ahead', digits(math.max(0, ahead)))
+        'near', digits(math.max(0, near)), 'ahead', digits(math.max(0, ahead)), 'behind', digits(math.max(0, behind)))
       if p.ban then redis.call('HSET', pace, 'ban', digits(ban)) end
     end
   end
   if place > now then -- one after the last that was given was given before the clock was set back
-    place = math.min(place, math.max(now, rank == AHEAD and ahead or math.max(line, near)))
+    place = math.min(place, math.max(now, rank == AHEAD and ahead or math.max(line, near, rank == BEHIND and behind or 0)))
   end
   local strict, strict_at = tonumber(p.strict) or 0, tonumber(p.strict_at) or 0
   interval = strictest(interval, strict, strict_at, now)
@@ -90,10 +92,11 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   local waits = BANNED
   if closed > now and closed > ban then ban, waits = closed, shut end
   if ban <= now and last + 2 * interval + 3000000 < now then
-    line, near, ahead = math.min(line, now), math.min(near, now), math.min(ahead, now) -- no request came at its place: all are gone
+    -- No request came at its place: all are gone.
+    line, near, ahead, behind = math.min(line, now), math.min(near, now), math.min(ahead, now), math.min(behind, now)
   end
   local free = last + interval
-  if rank == IN_LINE and ahead > now then free = math.max(free, ahead + interval) end
+  if (rank == IN_LINE or rank == BEHIND) and ahead > now then free = math.max(free, ahead + interval) end
   local function wait_in(name, at)
     redis.call('HSET', pace, name, at)
     redis.call('PEXPIRE', pace, math.floor(math.max(0, at - now) / 1000) + DAY)
@@ -105,6 +108,7 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   end
   if ban > now then
     if place >= ban then return place - now, place, waits end
+    if rank == BEHIND then return wait_in('behind', math.max(behind, line, near, free - interval, ban - interval) + interval) end
     if rank ~= IN_LINE then return wait_in('ahead', math.max(ahead, free - interval, ban - interval) + interval) end
     return wait_in('line', math.max(line, near, free - interval, ban - interval) + interval)
   end
@@ -117,7 +121,12 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
     flying = redis.call('ZCARD', flight)
     if flying >= cap then return 1000000, place, TURN end
   end
-  if rank ~= NEXT then
+  if rank == BEHIND then
+    -- Its place lasts until somebody in line waits: the next one is after all of those.
+    if place > now then return place - now, place, TURN end
+    local taken = math.max(line, near, free - interval)
+    if free > now or math.max(line, near) > now then return wait_in('behind', math.max(behind, taken) + interval) end
+  elseif rank ~= NEXT then
     if place > now then return place - now, place, TURN end
     -- A request whose place has only just come keeps its turn: the one before it was a little
     -- late, and with a new place behind all others nobody would use this turn.
@@ -137,6 +146,7 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
   changed_to(fields, 'line', line, p.line)
   changed_to(fields, 'near', near, p.near)
   changed_to(fields, 'ahead', ahead, p.ahead)
+  changed_to(fields, 'behind', behind, p.behind)
   if tonumber(p.interval) ~= interval then fields[#fields + 1], fields[#fields + 2] = 'interval', digits(interval) end
   if renew then
     for _, v in ipairs({'strict', digits(interval), 'strict_at', digits(now)}) do fields[#fields + 1] = v end
@@ -163,7 +173,7 @@ local function permission(pace, flight, me, request, interval, cap, rank, place,
 end
 
 -- Where a task keeps its place.
-local function place_of(rank) return rank == IN_LINE and 'place' or 'place_ahead' end
+local function place_of(rank) return (rank == IN_LINE or rank == BEHIND) and 'place' or 'place_ahead' end
 
 -- The end of an attempt's requests; banned is how long ECPay wants a pause, 0 for
 -- none, and why in its words.

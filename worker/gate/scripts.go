@@ -140,6 +140,7 @@ type leaveKeys struct {
 	Dead             string // index of the ledger
 	Pace, Flight     string
 	HeldTasks        string // of the merchant
+	OfTask           string // record of the task whose invoice it is, often the task itself
 	record.OutcomeKeys
 }
 
@@ -161,6 +162,10 @@ type leaveArgs struct {
 	Unsure      bool          // may never have begun
 	Owner       string        // of the outcomes
 	OutcomesFor time.Duration `unit:"ms"` // they are kept, at least
+	Silent      bool          // a done one is no outcome of its own
+	Invoice     []byte        // JSON of a tasks.Invoice that is known now, empty for none
+	Of          string        // id of the task whose invoice it is, often the task itself
+	Retention   time.Duration `unit:"ms"` // of the record of a task whose invoice is known
 
 	Kind                  string
 	HTTPStatus, TransCode int

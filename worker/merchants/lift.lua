@@ -12,11 +12,12 @@ for i = FIRST.denials, #ARGV, 2 do
     redis.call('HDEL', KEYS.pace, 'denied:' .. ARGV[i])
   end
 end
-local p = FIELDS(KEYS.pace, 'ban', 'line', 'near', 'ahead')
+local p = FIELDS(KEYS.pace, 'ban', 'line', 'near', 'ahead', 'behind')
 if p.ban and tonumber(p.ban) <= tonumber(ARGV.ban_ends) then
   out[1] = tonumber(p.ban)
   redis.call('HDEL', KEYS.pace, 'ban', 'ban_since', 'ban_why', 'probe', 'probe_end')
   local function at_most_now(at) return math.min(tonumber(at) or 0, now) end
-  redis.call('HSET', KEYS.pace, 'line', at_most_now(p.line), 'near', at_most_now(p.near), 'ahead', at_most_now(p.ahead))
+  redis.call('HSET', KEYS.pace, 'line', at_most_now(p.line), 'near', at_most_now(p.near), 'ahead', at_most_now(p.ahead),
+    'behind', at_most_now(p.behind))
 end
 return out
