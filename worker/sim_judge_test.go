@@ -18,6 +18,10 @@ func (s *sim) judge(c *simCounts) {
 	s.sweepAll()
 	reader := s.newProc("reader")
 	for _, i := range s.intents {
+		if i.of != nil {
+			s.judgeQuestion(i)
+			continue
+		}
 		if s.never(i) {
 			continue
 		}
@@ -213,6 +217,9 @@ func (s *sim) judgeLock(call ecpaytest.Call, from simRequest, owner *simIntent) 
 		return // with the lock's own last writes
 	}
 	token, until, _ := strings.Cut(from.locks[record.LockKey(owner.id)], " ")
+	if owner.of != nil && s.tokens[token] != from.proc { // the trigger asks the same
+		token, until, _ = strings.Cut(from.locks[record.LockKey(owner.of.id)], " ")
+	}
 	by, _, _ := strings.Cut(until, " ")
 	ms, _ := strconv.ParseInt(by, 10, 64)
 	switch {

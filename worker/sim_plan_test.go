@@ -38,6 +38,7 @@ type simIntent struct {
 	// undoneBy is the task that follows from it, if any, and has its effect; follows means that this is such a one.
 	undoneBy *simIntent
 	follows  bool
+	of       *simIntent    // whose invoice a question asks for
 	later    time.Duration // for when it is enqueued, 0 for at once
 }
 
@@ -139,6 +140,7 @@ func (s *sim) draw() {
 			s.intents = append(s.intents, intentOf("void", id, 3+n))
 		}
 	}
+	s.fetching()
 	for _, i := range s.intents {
 		p := i.payload()
 		i.id, i.queue = tasks.ID(p), tasks.TypeOf(p).Queue

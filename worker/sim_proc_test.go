@@ -124,7 +124,7 @@ func (s *sim) newWorker() *simProc {
 		ecpay:    p.client, slots: newSlots(simConcurrency, simConcurrency), keys: p.keys, payloadKeys: samples.PayloadKeys(), policy: s.policy,
 		resumer: newResumer(merchants.New(p.rdb), p.keys, zerolog.Nop()),
 		egress:  newEgress(gate.NewEgress(p.rdb, DefaultEgress, 0), zerolog.Nop()),
-		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour,
+		timeout: 45 * time.Second, finishTTL: 1080 * time.Hour, retention: 24 * time.Hour, fetches: s.fetches,
 		now: p.now, log: zerolog.Nop(), observer: Observer{}.withDefaults(),
 		random: func() float64 { return float64(p.roll("jitter")>>11) / (1 << 53) },
 	}

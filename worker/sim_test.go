@@ -81,6 +81,7 @@ func TestSimulation(t *testing.T) {
 type simCounts struct {
 	intents, done, dead, ambiguous, runs, calls, unanswered, crashes, asked, twice   atomic.Int64
 	refused, closed, stopped, cancelled, words, again, steps, joint, alone, outcomes atomic.Int64
+	told                                                                             atomic.Int64
 }
 
 func (c *simCounts) add(o *simCounts) {
@@ -90,7 +91,7 @@ func (c *simCounts) add(o *simCounts) {
 		{&c.asked, &o.asked}, {&c.twice, &o.twice}, {&c.refused, &o.refused}, {&c.closed, &o.closed},
 		{&c.stopped, &o.stopped}, {&c.cancelled, &o.cancelled},
 		{&c.words, &o.words}, {&c.again, &o.again}, {&c.steps, &o.steps},
-		{&c.joint, &o.joint}, {&c.alone, &o.alone}, {&c.outcomes, &o.outcomes},
+		{&c.joint, &o.joint}, {&c.alone, &o.alone}, {&c.outcomes, &o.outcomes}, {&c.told, &o.told},
 	} {
 		f.to.Add(f.from.Load())
 	}
@@ -114,7 +115,7 @@ func (c *simCounts) mustHaveSeen(t *testing.T) {
 		"tasks that a person stopped": c.stopped.Load(), "cancelled tasks": c.cancelled.Load(),
 		"words of a person": c.words.Load(), "second calls after a failover": c.again.Load(), "clocks that are set": c.steps.Load(),
 		"outcomes recorded with asynq's": c.joint.Load(), "outcomes recorded by themselves": c.alone.Load(),
-		"outcomes in the feed": c.outcomes.Load(),
+		"outcomes in the feed": c.outcomes.Load(), "invoices that are told": c.told.Load(),
 	} {
 		if n == 0 {
 			t.Errorf("the schedules had no %s", name)

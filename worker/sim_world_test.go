@@ -44,6 +44,7 @@ type sim struct {
 	outdated []*Merchant
 	rotated  bool
 	others   map[string]*Merchant // whose keys are always right
+	fetches  bool                 // workers ask for invoices
 	many     bool                 // they have intents too
 	stops    *stops
 	policy   Policy
