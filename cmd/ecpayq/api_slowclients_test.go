@@ -1,9 +1,11 @@
 package main_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,8 +20,9 @@ func TestABatchOfAClientThatDoesNotPauseIsSummedUpWhenTheAPIStops(t *testing.T) 
 	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 	b.must(err)
 	defer conn.Close()
-	fmt.Fprint(conn, "POST /v1/intents/batch HTTP/1.1\r\nHost: 127.0.0.1\r\n"+
-		"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
+	const head = "POST /v1/intents/batch HTTP/1.1\r\nHost: 127.0.0.1\r\n" +
+		"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+	fmt.Fprint(conn, head)
 	go func() {
 		for i := 0; ; i++ {
 			line := triggerIntent(fmt.Sprintf("BUSY%d", i), "") + "\n"
@@ -30,9 +33,18 @@ func TestABatchOfAClientThatDoesNotPauseIsSummedUpWhenTheAPIStops(t *testing.T) 
 	}()
 	b.eventually("some are stored", func() bool { return len(b.pendingTriggers()) >= 2000 })
 	a.signal(syscall.SIGTERM)
-	answer, err := io.ReadAll(conn)
+	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head)))
+	b.must(err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	b.must(err)
+	answer, err := io.ReadAll(resp.Body)
 	if !strings.Contains(string(answer), `{"summary":`) {
-		t.Errorf("got %d bytes without a summary, and %v", len(answer), err)
+		t.Fatalf("got %d bytes without a summary, and %v", len(answer), err)
+	}
+	d, err := description()
+	b.must(err)
+	if err := d.Check(req, triggerIntent("BUSY0", "")+"\n", resp.StatusCode, resp.Header, answer); err != nil {
+		t.Error(err)
 	}
 }
 

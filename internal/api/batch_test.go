@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ecpayq/ecpayq/internal/api"
 	"github.com/ecpayq/ecpayq/internal/auth"
 	"github.com/ecpayq/ecpayq/internal/intents"
 )
@@ -129,18 +127,16 @@ func TestALineMayBeAsLargeAsAnIntent(t *testing.T) {
 }
 
 // raw opens a connection and sends the beginning of a batch whose body comes in chunks.
-func (b *bench) raw() net.Conn {
+func (b *bench) raw() *socket {
 	b.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
-	b.must(err)
-	b.Cleanup(func() { _ = conn.Close() })
+	conn := b.connect()
 	fmt.Fprint(conn, "POST /v1/intents/batch HTTP/1.1\r\nHost: 127.0.0.1\r\n"+
 		"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
 	return conn
 }
 
 // storesSome sends as many lines as are stored at once, and returns when they are.
-func (b *bench) storesSome(conn net.Conn) {
+func (b *bench) storesSome(conn *socket) {
 	b.Helper()
 	chunk(conn, lines(512))
 	deadline := time.Now().Add(20 * time.Second)
@@ -149,7 +145,7 @@ func (b *bench) storesSome(conn net.Conn) {
 	}
 }
 
-func chunk(conn net.Conn, text string) { fmt.Fprintf(conn, "%x\r\n%s\r\n", len(text), text) }
+func chunk(conn *socket, text string) { fmt.Fprintf(conn, "%x\r\n%s\r\n", len(text), text) }
 
 // Many clients write all of a body before they read any of an answer.
 func TestAClientThatReadsNothingUntilAllIsSentIsServed(t *testing.T) {
@@ -164,9 +160,9 @@ func TestAClientThatReadsNothingUntilAllIsSentIsServed(t *testing.T) {
 		text = text[size:]
 	}
 	fmt.Fprint(conn, "0\r\n\r\n")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	a, err := conn.answer()
 	b.must(err)
-	if all, sum := b.results(resp.Body); len(all) != n || sum.Summary.Stored != n {
+	if all, sum := b.results(bytes.NewReader(a.body)); len(all) != n || sum.Summary.Stored != n {
 		t.Errorf("got %d results and %+v", len(all), sum.Summary)
 	}
 }
@@ -194,14 +190,13 @@ func TestAClientThatSendsAllOfALargeBatchFirstIsToldWhyItIsRefused(t *testing.T)
 			t.Errorf("%s: the body was not taken: %v", name, err)
 			continue
 		}
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		a, err := conn.answer()
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		var p api.Problem
-		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil || resp.StatusCode != row.want || p.DetailZh == "" {
-			t.Errorf("%s: got %d, %+v and %v, want %d", name, resp.StatusCode, p, err, row.want)
+		if p := b.problem(a); a.StatusCode != row.want {
+			t.Errorf("%s: got %d and %+v, want %d", name, a.StatusCode, p, row.want)
 		}
 	}
 }
@@ -215,9 +210,9 @@ func TestASlowSenderLosesNothing(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	fmt.Fprint(conn, "0\r\n\r\n")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	a, err := conn.answer()
 	b.must(err)
-	if all, sum := b.results(resp.Body); len(all) != 3 || sum.Summary.Stored != 3 {
+	if all, sum := b.results(bytes.NewReader(a.body)); len(all) != 3 || sum.Summary.Stored != 3 {
 		t.Errorf("got %+v and %+v", all, sum.Summary)
 	}
 }
@@ -228,14 +223,12 @@ func TestWhatCameOfABodyThatIsCutOffIsStoredAndHalfALineIsNone(t *testing.T) {
 	conn := b.raw()
 	text := lines(3)
 	chunk(conn, text[:len(text)-3]) // the third line without its end, which is no JSON
-	b.must(conn.(*net.TCPConn).CloseWrite())
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	b.must(conn.CloseWrite())
+	a, err := conn.answer()
 	b.must(err)
-	body, err := io.ReadAll(resp.Body)
-	b.must(err)
-	all, sum := b.results(bytes.NewReader(body))
-	if len(all) != 2 || sum.Summary.Stored != 2 || !strings.Contains(string(body), "did not come to its end") {
-		t.Errorf("got %s", body)
+	all, sum := b.results(bytes.NewReader(a.body))
+	if len(all) != 2 || sum.Summary.Stored != 2 || !strings.Contains(string(a.body), "did not come to its end") {
+		t.Errorf("got %s", a.body)
 	}
 }
 
@@ -257,13 +250,11 @@ func TestATokenHasAPartOfThePlacesForBatches(t *testing.T) {
 		auth.Token{Name: "b", Hash: secondHash, Merchants: []string{"*"}, May: auth.Rights()})
 	refused := make(chan struct{}, 20)
 	for range 9 { // of which the last finds no place
-		conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
-		b.must(err)
-		t.Cleanup(func() { _ = conn.Close() })
+		conn := b.connect()
 		fmt.Fprintf(conn, "POST /v1/intents/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
 			"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n", first)
 		go func() {
-			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil && resp.StatusCode == 503 {
+			if a, err := conn.answer(); err == nil && a.StatusCode == 503 {
 				refused <- struct{}{}
 			}
 		}()
@@ -283,12 +274,10 @@ func TestABatchIsAnsweredWhenTheAPIStops(t *testing.T) {
 	conn := b.raw()
 	b.storesSome(conn)
 	b.api.Stop()
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	a, err := conn.answer()
 	b.must(err)
-	body, err := io.ReadAll(resp.Body)
-	b.must(err)
-	if all, _ := b.results(bytes.NewReader(body)); len(all) != 512 || !strings.Contains(string(body), "stopping") {
-		t.Errorf("got %s", body)
+	if all, _ := b.results(bytes.NewReader(a.body)); len(all) != 512 || !strings.Contains(string(a.body), "stopping") {
+		t.Errorf("got %s", a.body)
 	}
 }
 
@@ -296,31 +285,31 @@ func TestOfManyBatchesAtOnceSomeAreToldToComeAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	const places, more = 16, 3
-	answers := make(chan *http.Response, places+more)
-	var open []net.Conn
+	answers := make(chan answer, places+more)
+	var open []*socket
 	for range places + more {
 		conn := b.raw()
 		chunk(conn, lines(1))
 		open = append(open, conn)
 		go func() {
-			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			a, err := conn.answer()
 			if err != nil {
 				t.Error(err)
 			}
-			answers <- resp
+			answers <- a
 		}()
 	}
 	for range more { // while the others have a place
-		if resp := <-answers; resp == nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
-			t.Fatalf("got %+v", resp)
+		if a := <-answers; a.Response == nil || a.StatusCode != 503 || a.Header.Get("Retry-After") == "" {
+			t.Fatalf("got %+v", a)
 		}
 	}
 	for _, conn := range open {
 		fmt.Fprint(conn, "0\r\n\r\n")
 	}
 	for range places {
-		if resp := <-answers; resp == nil || resp.StatusCode != 200 {
-			t.Errorf("got %+v", resp)
+		if a := <-answers; a.Response == nil || a.StatusCode != 200 {
+			t.Errorf("got %+v", a)
 		}
 	}
 }
@@ -333,9 +322,9 @@ func TestTheRestOfABatchIsNotTriedOnceRedisRefuses(t *testing.T) {
 	b.must(b.rdb.ConfigSet(t.Context(), "maxmemory", "1").Err())
 	chunk(conn, strings.TrimPrefix(lines(3000), lines(512)))
 	fmt.Fprint(conn, "0\r\n\r\n")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	a, err := conn.answer()
 	b.must(err)
-	all, sum := b.results(resp.Body)
+	all, sum := b.results(bytes.NewReader(a.body))
 	if len(all) != 3000 || sum.Summary.Stored != 512 || sum.Summary.Failed != 3000-512 ||
 		all[2999].Problem != "urn:ecpayq:problem:redis-unavailable" {
 		t.Errorf("got %d results and %+v", len(all), sum.Summary)

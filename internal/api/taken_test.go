@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -14,14 +12,12 @@ import (
 
 // wrong opens a connection and sends a batch of so many lines, each of which is refused in about
 // 190 bytes.
-func (b *bench) wrong(n int) net.Conn {
+func (b *bench) wrong(n int) *socket {
 	b.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
-	b.must(err)
-	b.must(conn.(*net.TCPConn).SetReadBuffer(64 << 10)) // else it keeps up to 6 MB that nobody has read
-	b.Cleanup(func() { _ = conn.Close() })
+	conn := b.connect()
+	b.must(conn.SetReadBuffer(64 << 10)) // else it keeps up to 6 MB that nobody has read
 	text := strings.Repeat(`{"typ":1}`+"\n", n)
-	_, err = fmt.Fprintf(conn, "POST /v1/intents/batch HTTP/1.1\r\nHost: 127.0.0.1\r\n"+
+	_, err := fmt.Fprintf(conn, "POST /v1/intents/batch HTTP/1.1\r\nHost: 127.0.0.1\r\n"+
 		"Content-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
 	b.must(err)
 	return conn
@@ -49,11 +45,11 @@ func TestAClientThatReadsSlowlyGetsTheWholeAnswer(t *testing.T) {
 	b := newBench(t)
 	b.api.SetUntaken(2 * time.Second)
 	const n = 30_000
-	resp, err := http.ReadResponse(bufio.NewReader(&paced{Conn: b.wrong(n)}), nil)
+	conn := b.wrong(n)
+	conn.in = bufio.NewReader(&paced{Conn: conn.TCPConn})
+	a, err := conn.answer() // to look at it takes a busy machine longer than the pauses, and comes after them
 	b.must(err)
-	text, err := io.ReadAll(resp.Body) // to look at it takes a busy machine longer than the pauses
-	b.must(err)
-	if all, sum := b.results(bytes.NewReader(text)); len(all) != n || sum.Summary.Failed != n {
+	if all, sum := b.results(bytes.NewReader(a.body)); len(all) != n || sum.Summary.Failed != n {
 		t.Errorf("got %d results and %+v", len(all), sum.Summary)
 	}
 }
@@ -63,7 +59,7 @@ func TestAnAnswerThatIsNotTakenIsCutLoggedAndCounted(t *testing.T) {
 	b := newBench(t)
 	b.api.SetUntaken(200 * time.Millisecond)
 	stalled, gone := b.wrong(60_000), b.wrong(60_000)
-	b.must(gone.(*net.TCPConn).SetLinger(0))
+	b.must(gone.SetLinger(0))
 	_, err := gone.Read(make([]byte, 1)) // so that the answer is on its way
 	b.must(err)
 	b.must(gone.Close())
