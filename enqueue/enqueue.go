@@ -42,6 +42,8 @@ type Config struct {
 	RedisURL string
 	// Redis is an existing client, which Close leaves open.
 	Redis redis.UniversalClient
+	// Hook, when not nil, sees what is sent to the Redis of RedisURL, to trace or to time it. An existing client has its own.
+	Hook redis.Hook
 	// Timeout bounds each call, beside the caller's context. Defaults to 5 s.
 	Timeout time.Duration
 	// Retention is how long asynq keeps a finished task, and with it the dashboard
@@ -84,6 +86,9 @@ func New(cfg Config) (*Client, error) {
 	if (cfg.RedisURL == "") == (cfg.Redis == nil) {
 		return nil, errors.New("enqueue: give either RedisURL or Redis")
 	}
+	if cfg.Hook != nil && cfg.Redis != nil {
+		return nil, errors.New("enqueue: Hook goes with RedisURL; add it to Redis by AddHook")
+	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second
 	}
@@ -112,6 +117,9 @@ func New(cfg Config) (*Client, error) {
 			return nil, fmt.Errorf("enqueue: %w", err)
 		}
 		c.rdb, c.own = impatient(o, cfg.Confirm), true
+		if cfg.Hook != nil {
+			c.rdb.AddHook(cfg.Hook)
+		}
 	}
 	c.asynq = asynqx.NewClient(c.rdb)
 	c.once = newOneTrip(c.rdb)

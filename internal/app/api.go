@@ -37,6 +37,8 @@ type APIConfig struct {
 	// CertFile and KeyFile are for TLS; both or neither.
 	CertFile, KeyFile string
 	Logger            zerolog.Logger
+	// Around, when not nil, is put around the handler of all requests.
+	Around func(http.Handler) http.Handler
 }
 
 // API is a running HTTP API.
@@ -120,7 +122,11 @@ func StartAPI(cfg APIConfig) (a *API, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.url, a.server = "http://"+ln.Addr().String(), web.NewServer(a.api, web.WriteLimit)
+	var handler http.Handler = a.api
+	if cfg.Around != nil {
+		handler = cfg.Around(handler)
+	}
+	a.url, a.server = "http://"+ln.Addr().String(), web.NewServer(handler, web.WriteLimit)
 	a.server.ErrorLog, a.server.DisableGeneralOptionsHandler = log.New(cfg.Logger, "", 0), true
 	serve := func() error { return a.server.Serve(ln) }
 	if keys != nil {
@@ -143,6 +149,9 @@ func (a *API) redis(cfg APIConfig) (redis.UniversalClient, error) {
 	}
 	cfg.Connections.set(o)
 	rdb := redis.NewUniversalClient(o)
+	if cfg.Enqueue.Hook != nil {
+		rdb.AddHook(cfg.Enqueue.Hook)
+	}
 	a.closers = append(a.closers, rdb.Close)
 	return rdb, nil
 }

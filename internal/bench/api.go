@@ -39,6 +39,12 @@ func measureAPI(ctx context.Context, l *lab) ([]Line, error) {
 		m.line("rate", "one a request, "+single, "/s", atLeast(0.6).times(byGo)),
 		m.line("p99", "the same, p99 of a request under that load", "ms"),
 	}
+	if m, err = l.alternate(ctx, ", the API's own part, "+single, variant{ours, l.ownOfAPI(l.sizes.api)}); err != nil {
+		return nil, err
+	}
+	lines = append(lines,
+		m.line("own p50", "the same, p50 of the API's own part: its handler without Redis", "ms"),
+		m.line("own p99", "the same, p99", "ms"))
 	n := Number(float64(l.sizes.batch))
 	if m, err = l.alternate(ctx, ", a batch of "+n, variant{ours, l.batchByAPI()}, variant{byGo, l.batchByGo()}); err != nil {
 		return nil, err
@@ -50,7 +56,7 @@ func measureAPI(ctx context.Context, l *lab) ([]Line, error) {
 func (l *lab) throughAPI(n int) func(context.Context) (map[string]float64, error) {
 	return func(ctx context.Context) (map[string]float64, error) {
 		return l.in(ctx, everysec, func(w *world) (map[string]float64, error) {
-			p, stop, err := w.startAPI(ctx)
+			p, stop, err := w.startAPI(ctx, false)
 			if err != nil {
 				return nil, err
 			}
@@ -102,9 +108,9 @@ func (t *timedProducer) enqueue(ctx context.Context, i int, at time.Time) error 
 	return err
 }
 
-// startAPI starts the HTTP API in a process of its own.
-func (w *world) startAPI(ctx context.Context) (*part, func(), error) {
-	p, err := w.lab.start(ctx, partAPI, order{RedisURL: w.redis.URL()})
+// startAPI starts the HTTP API in a process of its own; own has it measure its own part of requests.
+func (w *world) startAPI(ctx context.Context, own bool) (*part, func(), error) {
+	p, err := w.lab.start(ctx, partAPI, order{RedisURL: w.redis.URL(), Own: own})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,9 +125,13 @@ func startAPIPart(o order) (ready, func(), error) {
 	}
 	log := zerolog.New(os.Stderr).Level(zerolog.InfoLevel).With().Timestamp().Logger()
 	app.UseLogger(log)
-	a, err := app.StartAPI(app.APIConfig{
+	cfg := app.APIConfig{
 		Enqueue: enqueue.Config{RedisURL: o.RedisURL, Interval: tasks.Every(0)}, Addr: "127.0.0.1:0", Tokens: tokens, Logger: log,
-	})
+	}
+	if o.Own {
+		cfg.Enqueue.Hook, cfg.Around = waits{}, (&ownPart{}).around
+	}
+	a, err := app.StartAPI(cfg)
 	if err != nil {
 		return ready{}, nil, err
 	}
@@ -213,7 +223,7 @@ func writeIntent(w io.Writer, i int) error {
 func (l *lab) batchByAPI() func(context.Context) (map[string]float64, error) {
 	return func(ctx context.Context) (map[string]float64, error) {
 		return l.in(ctx, everysec, func(w *world) (map[string]float64, error) {
-			p, stop, err := w.startAPI(ctx)
+			p, stop, err := w.startAPI(ctx, false)
 			if err != nil {
 				return nil, err
 			}

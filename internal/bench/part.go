@@ -38,6 +38,7 @@ type order struct {
 	Sleepers      int           // 0: the default
 	DatabaseURL   string        // of the outbox, or of River's jobs; empty for none
 	Listen        bool          // whether the outbox is listened to
+	Own           bool          // whether the API measures its own part of requests
 }
 
 // ready is what a part answers on its standard output, in one line.
