@@ -39,6 +39,8 @@ examples: ## run the programs of examples/ in PHP, Node, Python and shell agains
 	@.ci/need node nodejs "run the examples in Node"
 	@.ci/need python3 python3 "run the examples in Python"
 	@.ci/need curl curl "run the examples in shell"
+	@.ci/need jq jq "run the examples in shell"
+	@.ci/need openssl openssl "run the examples in shell"
 	@.ci/need initdb postgresql "run the examples of the outbox with a real PostgreSQL"
 	@.ci/need pgbouncer pgbouncer "run them through a real PgBouncer"
 	@.ci/need mariadb-install-db "mariadb-server-core mariadb-client-core" "run them with a real MariaDB"

@@ -58,7 +58,7 @@ type language struct {
 	name    string
 	probe   []string // succeeds where the examples can run
 	enqueue []string
-	follow  []string // nil for none
+	follow  []string
 }
 
 var languages = []language{
@@ -75,8 +75,8 @@ var languages = []language{
 		enqueue: []string{"python3", "python/enqueue.py"}, follow: []string{"python3", "python/follow.py"},
 	},
 	{
-		name: "shell", probe: []string{"curl", "--version"},
-		enqueue: []string{"sh", "shell/enqueue.sh"},
+		name: "shell", probe: []string{"sh", "-c", "curl --version && jq --version"},
+		enqueue: []string{"sh", "shell/enqueue.sh"}, follow: []string{"sh", "shell/follow.sh"},
 	},
 }
 
@@ -383,10 +383,31 @@ func followed(t *testing.T, l language, api, cursor string) (ends []string, stde
 	return ends, got.stderr
 }
 
+func followers() []language { return append(slices.Clone(languages), laravelFollow) }
+
+func TestFollowExamplesComeAgainWhenTheyAreTold(t *testing.T) {
+	t.Parallel()
+	api := startAPI(t)
+	endTwo(t, api, "A")
+	inEach(t, followers(), func(t *testing.T, l language) {
+		const after = 2 * time.Second
+		between := standBefore(t, api, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("Retry-After", "2")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		got, _ := followed(t, l, between.URL, filepath.Join(t.TempDir(), "cursor"))
+		if diff := cmp.Diff([]string{"1 A0 cancelled", "2 A1 cancelled"}, got); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		if came := between.times(); len(came) < 2 || came[1].Sub(came[0]) < after {
+			t.Errorf("requests came at %v, want %s between the first two", came, after)
+		}
+	})
+}
+
 func TestFollowExamplesTellEachOutcomeOnceAndGapsToAPerson(t *testing.T) {
 	t.Parallel()
-	all := slices.DeleteFunc(slices.Clone(languages), func(l language) bool { return l.follow == nil })
-	inEach(t, all, func(t *testing.T, l language) {
+	inEach(t, followers(), func(t *testing.T, l language) {
 		api, cursor := startAPI(t), filepath.Join(t.TempDir(), "cursor")
 		look := func(when, warning string, want ...string) {
 			t.Helper()
@@ -455,7 +476,7 @@ func TestTheReadmesNameEveryExample(t *testing.T) {
 
 func TestTheLaravelExamplesArePHP(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"php/laravel.php", "php/laravel-webhook.php", "php/laravel-outbox.php"} {
+	for _, name := range []string{"php/laravel.php", "php/laravel-webhook.php", "php/laravel-outbox.php", "php/laravel-follow.php"} {
 		if out, err := exec.CommandContext(t.Context(), "php", "-l", name).CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}

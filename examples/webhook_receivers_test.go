@@ -6,8 +6,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,20 +22,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// receivers are the commands of those that receive webhooks at an address.
+// receivers are the commands of those that receive webhooks at an address, or by CGI.
 var receivers = []struct {
 	name    string
 	command func(host, port string) []string
+	cgi     []string
 }{
 	// Without a php.ini PHP shows its errors, and what the functions were given.
-	{"PHP", func(host, port string) []string {
+	{name: "PHP", command: func(host, port string) []string {
 		return []string{
 			"php", "-d", "display_errors=1", "-d", "zend.exception_ignore_args=0", "-d", "zend.exception_string_param_max_len=15",
 			"-S", host + ":" + port, "php/webhook.php",
 		}
 	}},
-	{"Node", func(_, port string) []string { return []string{"node", "node/webhook.mjs", port} }},
-	{"Python", func(_, port string) []string { return []string{"python3", "python/webhook.py", port} }},
+	{name: "Node", command: func(_, port string) []string { return []string{"node", "node/webhook.mjs", port} }},
+	{name: "Python", command: func(_, port string) []string { return []string{"python3", "python/webhook.py", port} }},
+	{name: "shell", cgi: []string{"/bin/sh", "shell/webhook.sh"}},
 }
 
 // inEachReceiver runs a test in parallel with each of the receivers, started with some variables.
@@ -43,11 +48,47 @@ func inEachReceiver(t *testing.T, f func(t *testing.T, start func(env ...string)
 			t.Parallel()
 			f(t, func(env ...string) string {
 				t.Helper()
+				if r.cgi != nil {
+					return byCGI(t, r.cgi, env)
+				}
 				host, port := freePort(t)
 				return listening(t, r.command(host, port), host+":"+port, env)
 			})
 		})
 	}
+}
+
+// byCGI starts a web server that runs a program for each request, and returns where it is.
+func byCGI(t *testing.T, command, env []string) (url string) {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said lockedBuffer
+	s := httptest.NewServer(&cgi.Handler{
+		Path: command[0], Args: command[1:], Dir: dir, Env: env, Stderr: &said, Logger: log.New(&said, "", 0),
+	})
+	t.Cleanup(func() {
+		s.Close()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", strings.Join(command, " "), &said.Buffer)
+		}
+	})
+	return s.URL
+}
+
+// lockedBuffer may be written to from several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (b *lockedBuffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(text)
 }
 
 func freePort(t *testing.T) (host, port string) {

@@ -191,6 +191,8 @@ func secrets(t *testing.T) (list []example) {
 		key := strings.Repeat("k", n)
 		list = append(list, example{fmt.Sprintf("a secret of %d bytes", n), with(t, func(w *webhook) { w.Secret = secretOf(key) }).sign(key)})
 	}
+	pads := strings.Repeat("\x36\x5c", 16) // of HMAC, which are NUL in its two inner keys
+	list = append(list, example{"a secret of HMAC's own bytes", with(t, func(w *webhook) { w.Secret = secretOf(pads) }).sign(pads)})
 	return list
 }
 
@@ -237,6 +239,19 @@ def says(w):
     except ValueError:
         return "the secret is wrong"
 json.dump([says(w) for w in json.load(sys.stdin)], sys.stdout)`}},
+	{"shell", []string{"sh", "-c", `. ./shell/webhook.sh
+		body=$(mktemp)
+		trap 'rm -f "$body"' EXIT
+		jq -c '.[]' | while IFS= read -r webhook; do
+			printf '%s' "$webhook" | jq -r .Body | openssl base64 -d -A >"$body"
+			eval "$(printf '%s' "$webhook" | jq -r '@sh "id=\(.ID) at=\(.Timestamp) signatures=\(.Signatures) secret=\(.Secret)"')"
+			ecpayq_verify "$body" "$id" "$at" "$signatures" "$secret" "$1"
+			case $? in
+			0) if jq -es 'length == 1' "$body" >/dev/null 2>&1; then echo accepted; else echo 'signed, and no JSON'; fi ;;
+			1) echo refused ;;
+			2) echo 'the secret is wrong' ;;
+			esac
+		done | jq -R . | jq -s .`, "--"}},
 }
 
 // verify has each of the languages verify the webhooks at webhookNow.
