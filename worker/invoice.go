@@ -97,8 +97,10 @@ func proven(marker string) bool {
 
 // unissued is the verdict on a question for an invoice that ECPay does not show, where it is asked for
 // as long as patience.
-func (a *attempt) unissued(patience time.Duration) Verdict {
-	switch {
+func (a *attempt) unissued(now time.Time, patience time.Duration) Verdict {
+	switch early := a.gate.Start.Sub(now); {
+	case early > 0: // ECPay's callback had it asked before its time
+		return Verdict{Action: Hold, Kind: ecpay.NotFound, Delay: early, Reason: reasonUnissued}
 	case a.history.Age < patience:
 		return Verdict{
 			Action: Hold, Kind: ecpay.NotFound, Delay: grow(issuePause, issuePauseMax, a.history.Holds), Reason: reasonUnissued,

@@ -286,3 +286,21 @@ func TestATriggerIsDoneWhereNoQuestionCanBeStored(t *testing.T) {
 	}
 	equal(t, "outcomes", states(w.feed()), []string{"done"})
 }
+
+// A callback may have a question asked before its time, which then waits for its time again.
+func TestAQuestionThatIsAskedBeforeItsTimeWaitsForIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.h.fetches = true
+	w.delayed(3)
+	w.once(w.job(&tasks.B2CTriggerIssue{MerchantID: testMerchant, Tsr: "T1", RelateNumber: "RT1", DelayDay: new(3)}))
+	q, due, ok := w.question()
+	if !ok {
+		t.Fatal("no question follows")
+	}
+	w.advance(time.Hour)
+	v := w.once(q)
+	if v.Action != Hold || v.Delay != due.Sub(w.clock()) {
+		t.Errorf("it is %s for %s, want held until %s", v.Action, v.Delay, due)
+	}
+}

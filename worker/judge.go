@@ -27,7 +27,7 @@ func (h *handler) judged(ctx context.Context, a *attempt) Verdict {
 		return h.told(ctx, a, h.succeeded(ctx, a))
 	}
 	if patience := tasks.PatienceOf(a.payload); patience > 0 && a.err.Kind == ecpay.NotFound {
-		return a.unissued(patience)
+		return a.unissued(h.now(), patience)
 	}
 	conflict := a.typ.Shown == tasks.ShownIsConflict
 	if a.typ.NotUnique && !a.earlier && a.err.Execution != ecpay.MaybeExecuted {

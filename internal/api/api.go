@@ -56,6 +56,7 @@ type API struct {
 	batchCount map[string]int
 	batchTotal int
 	waits      chan struct{} // those who wait for something
+	notices    chan struct{} // callbacks of ECPay that are looked at
 	untaken    time.Duration
 	// stopping ends when the API does: whoever waits is answered then.
 	stopping context.Context
@@ -80,7 +81,8 @@ func New(cfg Config) (*API, error) {
 	}
 	a := &API{
 		cfg: cfg, reader: record.NewReader(cfg.Redis), routes: http.NewServeMux(), metrics: m,
-		batchCount: map[string]int{}, waits: make(chan struct{}, maxWaits), untaken: untaken,
+		batchCount: map[string]int{}, waits: make(chan struct{}, maxWaits), notices: make(chan struct{}, maxNotices),
+		untaken: untaken,
 	}
 	a.stopping, a.stop = context.WithCancel(context.Background())
 	a.tokens.Store(cfg.Tokens)
@@ -96,6 +98,7 @@ func New(cfg Config) (*API, error) {
 		cfg.Metrics.ServeHTTP(w, r)
 		return nil
 	})
+	a.open("POST /v1/ecpay/notify/{merchant_id}", a.notify)
 	a.open("GET /openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml")
 		_, _ = w.Write(openAPI)
