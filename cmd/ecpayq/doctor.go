@@ -81,6 +81,7 @@ func (p *program) doctor(ctx context.Context, c *cli.Command) error {
 	var standing map[string]merchants.Merchant
 	if rdb != nil {
 		report = append(report, p.checkFleet(ctx, rdb, dir, &standing)...)
+		report = append(report, p.checkOrders(ctx, rdb))
 	}
 	report = append(report, p.checkPayloadKeys(ctx, rdb))
 	report = append(report, p.checkWebhooks(ctx, rdb)...)
