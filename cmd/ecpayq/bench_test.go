@@ -18,6 +18,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/samples"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -174,6 +175,7 @@ type task struct {
 	Reason                       string          `json:"reason"`
 	ReasonZh                     string          `json:"reason_zh"`
 	Result                       json.RawMessage `json:"result"`
+	Invoice                      *tasks.Invoice  `json:"invoice"`
 	EnqueuedAt                   time.Time       `json:"enqueued_at"`
 	LastAt                       time.Time       `json:"last_at"`
 	NextAt                       time.Time       `json:"next_at"`
