@@ -31,7 +31,7 @@ func fakeCommand(errw io.Writer) *cli.Command {
 			&config.DurationFlag{Name: "min-interval", Usage: "answer HTTP 403 to a merchant that calls more often than this"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
-			f, err := startFake(c.String("addr"), ecpaytest.Config{MinInterval: c.Duration("min-interval")})
+			f, err := startFake(c.String("addr"), ecpaytest.Config{MinInterval: c.Duration("min-interval"), Callback: callback(errw)})
 			if err != nil {
 				return err
 			}
@@ -39,6 +39,15 @@ func fakeCommand(errw io.Writer) *cli.Command {
 			<-ctx.Done()
 			return f.Stop()
 		},
+	}
+}
+
+// callback sends what ECPay sends to a NotifyURL, and says what became of it where that is not 1|OK.
+func callback(errw io.Writer) func(ecpaytest.Callback) {
+	return func(c ecpaytest.Callback) {
+		if err := ecpaytest.PostCallback(context.Background(), c); err != nil {
+			fmt.Fprintln(errw, err)
+		}
 	}
 }
 

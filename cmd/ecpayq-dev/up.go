@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -119,7 +120,7 @@ func startStack(ctx context.Context, once bool, log zerolog.Logger) (s *stack, e
 	if err := s.startRedis(ctx); err != nil {
 		return nil, err
 	}
-	if s.fake, err = startFake(pick("127.0.0.1:8990", once), ecpaytest.Config{}); err != nil {
+	if s.fake, err = startFake(pick("127.0.0.1:8990", once), ecpaytest.Config{Callback: callback(os.Stderr)}); err != nil {
 		return nil, err
 	}
 	s.cleanups = append(s.cleanups, func() { _ = s.fake.Stop() })

@@ -238,7 +238,6 @@ func TestEveryOperationGoesFromHTTPToECPayOnceAndIsTheSameFromTheShellAndGo(t *t
 	if got := b.redis.Client().Keys(t.Context(), "asynq:{*}:t:*").Val(); len(got) != len(all) {
 		t.Errorf("got the tasks %q, want one for each of %d", got, len(all))
 	}
-
 	polls := map[string]<-chan apiAnswer{}
 	for _, x := range all {
 		polls[x.id] = a.longPoll(x.id, "")
@@ -288,7 +287,8 @@ func (c *child) readOutcomes(t *testing.T, token, after string, n int) map[strin
 		}
 		after = "&after=" + page.Next
 	}
-	if got := c.call("GET", "/v1/outcomes?limit=2"+after, token, ""); strings.Count(got.body, `"state"`) != strings.Count(got.body, `"issued"`) {
+	got := c.call("GET", "/v1/outcomes?limit=2"+after, token, "")
+	if strings.Count(got.body, `"state"`) != strings.Count(got.body, `"issued"`) {
 		t.Errorf("after the last end: got status %d and %s", got.status, got.body)
 	}
 	return all

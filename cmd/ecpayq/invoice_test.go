@@ -57,3 +57,26 @@ func TestTheNumberOfAnInvoiceReachesTheShop(t *testing.T) {
 		t.Errorf("%d outcomes, want two of each: questions have none of their own", n)
 	}
 }
+
+// ECPay's callback has a worker ask at once, days before it would.
+func TestACallbackBringsTheNumberEarlier(t *testing.T) {
+	t.Parallel()
+	b := newBenchOf(t, ecpaytest.Config{Callback: func(c ecpaytest.Callback) {
+		if err := ecpaytest.PostCallback(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+	}}, env{"ECPAYQ_FETCH_INVOICE": "on", "ECPAYQ_MERCHANT_INTERVAL": "0s"})
+	a := b.api(nil)
+	b.must(b.fake.StageDelayed(ecpaytest.Delayed{
+		Tsr: "CALL1", RelateNumber: "ORDER1", DelayDay: 9, NotifyURL: a.url + "/v1/ecpay/notify/" + merchantID,
+	}))
+	id := b.enqueue("trigger-issue", "--tsr", "CALL1", "--relate-number", "ORDER1", "--delay-day", "9").ID
+	b.worker()
+	b.waitFor(id, "completed")
+	waits := b.run("task", "show", "b2c.get_issue."+merchantID+".ORDER1.of_task", "--json").stdout
+	if !strings.Contains(waits, `"scheduled"`) {
+		t.Errorf("the question is %s, want it for later", waits)
+	}
+	b.fake.Advance(9 * 24 * time.Hour)
+	b.eventually("the number is known", func() bool { return b.show(id).Invoice != nil })
+}

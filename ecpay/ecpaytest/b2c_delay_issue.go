@@ -29,9 +29,9 @@ func (s *Server) b2cDelayIssue(r request) answer {
 	if f.required("PayAct", 6) != "ECPAY" {
 		f.complain(CodeFieldFormat, `PayAct must be "ECPAY"`)
 	}
-	f.optional("NotifyURL", 200)
+	notify := f.optional("NotifyURL", 200)
 	d := s.issueFields(f)
-	d.MerchantID, d.Tsr, d.DelayFlag, d.DelayDay = r.merchant.MerchantID, tsr, flag, days
+	d.MerchantID, d.Tsr, d.DelayFlag, d.DelayDay, d.NotifyURL = r.merchant.MerchantID, tsr, flag, days, notify
 	if a, ok := s.checked(f); !ok {
 		return a
 	}

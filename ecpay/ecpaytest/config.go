@@ -64,6 +64,10 @@ type Config struct {
 	// MerchantIDAsNumber makes every answer carry MerchantID as a JSON number, as B2B answers always do (recorded).
 	MerchantIDAsNumber bool
 
+	// Callback, when not nil, is called with what ECPay sends to a NotifyURL, by a goroutine of its own. Without it nothing is
+	// sent, as on the stage host (documented). PostCallback sends it.
+	Callback func(Callback)
+
 	// MaxBody is the largest request body in bytes; a larger one gets HTTP 413 (our choice). Defaults to 1 MiB.
 	MaxBody int64
 

@@ -115,7 +115,7 @@ func TestControlKnowsEveryFieldOfFault(t *testing.T) {
 		"name":"n","times":2,"for":"1s","latency":"2s","http_status":500,"body":"b","header":{"A":["b"]},"after_effect":true,
 		"effect_after":"3s","drop":true,"hang":true,"truncate":true,"garbage":true,"huge":1,"unreadable_data":true,"wrong_key":true,
 		"null_data":true,"trans_code":2,"trans_msg":"t","rtn_code":3,"rtn_msg":"r","rtn_code_as_string":true,
-		"about_another":true,"merchant_id_as_number":true,"clock_offset":"-4s","redirect":"/x"}]}`)
+		"about_another":true,"twice":true,"merchant_id_as_number":true,"clock_offset":"-4s","redirect":"/x"}]}`)
 	if status != 200 {
 		t.Fatalf("got %d %v", status, answer)
 	}

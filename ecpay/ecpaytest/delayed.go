@@ -47,6 +47,9 @@ func (s *Server) scheduleIssue(d *delayed, at time.Time) {
 	d.scheduledAt = at
 	d.due = s.calendar(at).Add(time.Duration(d.DelayDay) * s.cfg.Day)
 	heap.Push(&s.scheduled, slot{due: d.due, delayed: d})
+	if d.NotifyURL != "" && s.cfg.Callback != nil { // else whoever looks first has it issued
+		time.AfterFunc(d.due.Sub(s.calendar(at)), func() { s.IssueDue() })
+	}
 }
 
 // issue makes an invoice of d, whether it has one or not, and reports whether there was a number for it. created is by the
@@ -54,8 +57,9 @@ func (s *Server) scheduleIssue(d *delayed, at time.Time) {
 func (s *Server) issue(d *delayed, created, at time.Time, seq int) bool {
 	number, ok := s.takeNumber(d.account, categoryB2C, d.InvType, created, lettersB2C)
 	if ok {
-		s.mint(d, number, created)
+		i := s.mint(d, number, created)
 		s.effect(at, EffectIssued, d.account, d.Tsr, seq, number)
+		s.callback(d, i, at)
 	}
 	return ok
 }

@@ -63,6 +63,9 @@ type Fault struct {
 	RtnCode int    `json:"rtn_code"`
 	RtnMsg  string `json:"rtn_msg"`
 
+	// Twice has a callback come a second time, see OpCallback.
+	Twice bool `json:"twice"`
+
 	// AboutAnother answers truly, but about another order, invoice or allowance of the merchant's, in the state that the
 	// request asks about or leads to.
 	AboutAnother bool `json:"about_another"`

@@ -171,6 +171,9 @@ func (s *Server) issueDue(at time.Time) {
 			created, when = today, at
 		}
 		if !s.issue(d, created, when, 0) {
+			if !slot.waited {
+				s.callback(d, nil, at)
+			}
 			slot.waited = true
 			waiting = append(waiting, slot)
 		}

@@ -16,6 +16,7 @@ type Delayed struct {
 	DelayFlag    string // "1" issued automatically after DelayDay, "2" waits for a trigger; empty: "2"
 	DelayDay     int    // 1 to 15 for flag "1", 0 to 15 for flag "2"
 	SalesAmount  int    // 0: 100
+	NotifyURL    string // where a callback goes, see Config.Callback
 	InvType      string // "07" or "08", by which a track has its number; empty: "07"
 	Issued       bool   // already issued, as from the back office
 	Cancelled    bool   // already cancelled
