@@ -1,6 +1,7 @@
 package ecpaytest
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -59,9 +60,9 @@ func (i *issued) describe() object {
 		{"IIS_Tax_Amount", 0},
 		{"IIS_Issue_Status", "1"},
 		{"IIS_Invalid_Status", voided},
-		{"IIS_Upload_Status", "0"},
-		{"IIS_Upload_Date", ""},
-		{"IIS_Turnkey_Status", ""},
+		{"IIS_Upload_Status", cmp.Or(i.upload.status, "0")},
+		{"IIS_Upload_Date", i.upload.date},
+		{"IIS_Turnkey_Status", i.upload.turnkey},
 		{"IIS_Remain_Allowance_Amt", i.remaining()},
 	}
 }

@@ -24,6 +24,7 @@ func (s *Server) Control() http.Handler {
 	mux.HandleFunc("GET /_fake/state", s.controlState)
 	mux.HandleFunc("POST /_fake/stage", s.controlStage)
 	mux.HandleFunc("POST /_fake/agree", s.controlAgree)
+	mux.HandleFunc("POST /_fake/upload", s.controlUpload)
 	mux.HandleFunc("POST /_fake/faults", s.controlFaults)
 	mux.HandleFunc("DELETE /_fake/faults", func(w http.ResponseWriter, _ *http.Request) {
 		s.ClearFaults()

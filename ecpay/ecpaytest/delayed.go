@@ -39,6 +39,13 @@ type issued struct {
 	reason   string
 
 	allowances []*b2cAllowance // in the order in which they were made or offered
+
+	upload upload
+}
+
+// upload is how the upload of an invoice to the Ministry of Finance stands.
+type upload struct {
+	status, date, turnkey string // IIS_Upload_Status, IIS_Upload_Date and IIS_Turnkey_Status
 }
 
 // scheduleIssue starts the delay of d, or starts it anew. The caller holds mu.
