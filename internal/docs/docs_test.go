@@ -306,7 +306,7 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 	t.Parallel()
 	sameInBothLanguages(t, readmes)
 	sameInBothLanguages(t, architectures)
-	for _, name := range []string{"docs/outcomes", "docs/webhooks", "docs/http-api", "docs/outbox"} {
+	for _, name := range []string{"docs/outcomes", "docs/webhooks", "docs/http-api", "docs/outbox", "docs/reconcile"} {
 		sameInBothLanguages(t, []string{name + ".md", name + ".zh-TW.md"})
 	}
 }

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/redis/go-redis/v9"
+	"github.com/urfave/cli/v3"
+
+	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/internal/reconcile"
+	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/worker"
+	"github.com/ecpayq/ecpayq/worker/gate"
+)
+
+// errFindings ends with exit code 4 and says nothing: the output said it.
+var errFindings = errors.New("")
+
+func (p *program) reconcileCommand() *cli.Command {
+	c := &cli.Command{
+		Name:  "reconcile",
+		Usage: "compare the B2C invoices that ECPay has of a day with our record, along each merchant's pace; nothing is changed",
+		Description: "Prints what does not agree, and what the record is too short for to tell: one JSON line each, or a table.\n" +
+			"Exit code 0: all agrees. 4: there is something. 1: a merchant could not be compared.",
+		Action: func(ctx context.Context, c *cli.Command) error {
+			day, err := p.reconcileDay(c)
+			if err != nil {
+				return err
+			}
+			p.cfg.MerchantID, _ = p.env("ECPAYQ_MERCHANT_ID")
+			return p.withRedis(func(rdb redis.UniversalClient) error { return p.reconcile(ctx, c, rdb, day) })
+		},
+	}
+	for _, env := range queryEnv {
+		c.Flags = append(c.Flags, p.cfg.FlagOf(env))
+	}
+	c.Flags = append(c.Flags, jsonFlag(),
+		&cli.StringFlag{Name: "day", Usage: "day of issue in Asia/Taipei, YYYY-MM-DD; left out, yesterday"},
+		&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant; left out, all of the configuration"},
+		&config.IntFlag{Name: "page-size", Value: reconcile.DefaultPageSize,
+			Usage: fmt.Sprintf("invoices that ECPay is asked for at once, 1 to %d; fewer where invoices have very many items", ecpay.MaxNumPerPage)},
+		&config.DurationFlag{
+			Name: "timeout", Value: 30 * time.Second, Usage: "how long the merchant's turn is waited for before each page, which workers may have",
+		})
+	return c
+}
+
+// reconcileDay is the beginning of the day that is asked for.
+func (p *program) reconcileDay(c *cli.Command) (time.Time, error) {
+	if err := errors.Join(noArgs(c), notEmpty(c, "merchant-id")); err != nil {
+		return time.Time{}, err
+	}
+	if n := c.Int("page-size"); n < 1 || n > ecpay.MaxNumPerPage {
+		return time.Time{}, usageError{fmt.Errorf("--page-size is %d; it must be 1 to %d", n, ecpay.MaxNumPerPage)}
+	}
+	now := time.Now().In(ecpay.Taipei)
+	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, ecpay.Taipei)
+	if !c.IsSet("day") {
+		return today.AddDate(0, 0, -1), nil
+	}
+	day, err := time.ParseInLocation(time.DateOnly, c.String("day"), ecpay.Taipei)
+	switch {
+	case err != nil:
+		return time.Time{}, usageError{fmt.Errorf("--day is %q; it must be a calendar day in Asia/Taipei, YYYY-MM-DD", c.String("day"))}
+	case day.After(today):
+		return time.Time{}, usageError{fmt.Errorf("--day is %s, which has not begun in Asia/Taipei, where it is %s",
+			day.Format(time.DateOnly), today.Format(time.DateOnly))}
+	case day.Equal(today):
+		p.say("%s is not over: what is issued meanwhile may be missed / 當日尚未結束，比對期間開立的發票可能未列入", day.Format(time.DateOnly))
+	}
+	return day, nil
+}
+
+func (p *program) reconcile(ctx context.Context, c *cli.Command, rdb redis.UniversalClient, day time.Time) error {
+	dir, err := p.cfg.Open()
+	if err != nil {
+		return err
+	}
+	merchants := dir.All()
+	if id := c.String("merchant-id"); id != "" {
+		m, err := dir.Merchant(ctx, id)
+		if err != nil {
+			return err
+		}
+		merchants = []worker.Merchant{m}
+	}
+	ask, err := p.newAsker("reconcile", c.Duration("timeout"), dir, gate.NewQuestions(rdb))
+	if err != nil {
+		return err
+	}
+	defer ask.client.CloseIdleConnections()
+	var failed error
+	var all []reconcile.Finding
+	for _, m := range merchants {
+		r, err := reconcile.Day(ctx, reconcile.Config{
+			Reader: record.NewReader(rdb), PageSize: c.Int("page-size"),
+			Ask: func(ctx context.Context, q ecpay.Request) (ecpay.Response, error) { return ask.answer(ctx, m, q) },
+		}, m.ID(), day, m.TsrIsRelateNumber)
+		switch {
+		case err != nil && len(merchants) == 1, ctx.Err() != nil:
+			return reconcileHint(err)
+		case err != nil:
+			printError(p.err, reconcileHint(fmt.Errorf("merchant %s: %w", m.ID(), err)))
+			failed = errSilent
+			continue
+		}
+		p.say("merchant %s, %s: %d invoice(s), %d finding(s) / 特店 %[1]s，%[2]s：發票 %[3]d 張，發現 %[4]d 項",
+			r.MerchantID, r.Day, r.Invoices, len(r.Findings))
+		all = append(all, r.Findings...)
+		if err := p.printFindings(c, r.Findings); err != nil {
+			return err
+		}
+	}
+	switch {
+	case failed != nil:
+		return failed
+	case len(all) > 0:
+		return errFindings
+	}
+	return nil
+}
+
+// answer sends one question when it is its turn.
+func (a *asker) answer(ctx context.Context, m worker.Merchant, q ecpay.Request) (ecpay.Response, error) {
+	answer, refusal, why := a.once(ctx, m, q)
+	switch {
+	case why != "":
+		return nil, notAsked(q, why)
+	case refusal != nil:
+		return nil, refusal
+	}
+	return answer, nil
+}
+
+// reconcileHint adds what can be done about an error.
+func reconcileHint(err error) error {
+	var refusal *ecpay.Error
+	var gap *record.OutcomeGapError
+	switch {
+	case errors.As(err, &gap):
+		return &config.Hint{Err: err, Text: "outcomes were removed while they were read: run it again / 讀取期間有結果被移除，請重新執行"}
+	case errors.Is(err, reconcile.ErrForeign):
+		return &config.Hint{Err: err, Text: "move the key away (redis-cli RENAME); ecpayq makes it anew"}
+	case errors.As(err, &refusal):
+		f := refusedBy("", refusal)
+		hint := strings.TrimPrefix(f.Hint+"\n"+f.HintZH, "\n")
+		if refusal.Kind == ecpay.Unavailable {
+			hint += "\na smaller --page-size helps where the answer is too large / 若回應過大，請調小 --page-size"
+		}
+		return &config.Hint{Err: err, Text: strings.TrimSuffix(hint, "\n")}
+	}
+	return err
+}
+
+// printFindings prints those of one merchant.
+func (p *program) printFindings(c *cli.Command, all []reconcile.Finding) error {
+	if !p.wantsTable(c) {
+		for _, f := range all {
+			if err := p.printJSON(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var rows []table.Row
+	for _, f := range all {
+		what := reconcile.KindText(f.Kind)
+		rows = append(rows, table.Row{
+			lines{p.colour(text.FgYellow, string(f.Kind)), what.Zh}, lines{f.InvoiceNumber, f.InvoiceDate}, f.RelateNumber,
+			lines{f.Detail, f.DetailZh},
+		})
+	}
+	if len(rows) > 0 {
+		p.printTable(table.Row{"finding", "invoice", "RelateNumber", "detail"}, rows)
+	}
+	return nil
+}
