@@ -13,6 +13,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/internal/reconcile"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
@@ -92,6 +93,8 @@ type answered struct {
 	Meaning   string         `json:"meaning,omitempty"`
 	MeaningZh string         `json:"meaning_zh,omitempty"`
 	Answer    ecpay.Response `json:"answer,omitempty"`
+	// Deadlines are those of the invoice that GetIssue shows.
+	reconcile.Deadlines
 }
 
 func (p *program) query(ctx context.Context, c *cli.Command, rdb redis.UniversalClient, req ecpay.Request) error {
@@ -133,6 +136,7 @@ func (p *program) query(ctx context.Context, c *cli.Command, rdb redis.Universal
 		a.Meaning, a.MeaningZh = row.En, row.ZhTW
 	} else {
 		a.RtnCode, a.RtnMsg = answer.Result()
+		a.Deadlines = reconcile.DeadlinesOfAnswer(answer)
 	}
 	if err := p.printAnswer(c, a); err != nil {
 		return err
@@ -163,6 +167,18 @@ func (p *program) printAnswer(c *cli.Command, a answered) error {
 		}
 		rows = append(rows, more...)
 	}
-	p.printTable(nil, rows)
+	p.printTable(nil, append(rows, deadlineRows(a.Deadlines)...))
 	return nil
+}
+
+// deadlineRows are those of a table about one invoice.
+func deadlineRows(d reconcile.Deadlines) []table.Row {
+	var rows []table.Row
+	if d.VoidUntil != nil {
+		rows = append(rows, table.Row{"void until / 作廢期限", taipei(d.VoidUntil)})
+	}
+	if d.UploadDue != nil {
+		rows = append(rows, table.Row{"upload due / 上傳期限", taipei(d.UploadDue)})
+	}
+	return rows
 }

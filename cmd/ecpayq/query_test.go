@@ -19,6 +19,8 @@ type queryAnswer struct {
 	Meaning         string `json:"meaning"`
 	MeaningZh       string `json:"meaning_zh"`
 	Answer          json.RawMessage
+	VoidUntil       *time.Time `json:"void_until"`
+	UploadDue       *time.Time `json:"upload_due"`
 }
 
 func (b *bench) query(code int, args ...string) queryAnswer {
@@ -35,11 +37,17 @@ func TestAQueryAsksECPayAtOnceAndStoresNothing(t *testing.T) {
 	b := newBench(t, nil)
 	b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: "QUERY1", RelateNumber: "ORDER1", Issued: true}))
 	got := b.query(0, "b2c-get-issue", "--merchant-id", merchantID, "--relate-number", "ORDER1")
-	var invoice struct{ IIS_Number, IIS_Relate_Number string }
+	var invoice struct{ IIS_Number, IIS_Relate_Number, IIS_Create_Date string }
 	b.must(json.Unmarshal(got.Answer, &invoice))
 	if got.Operation != "B2C GetIssue" || got.Kind != "OK" || got.RtnCode != 1 ||
 		invoice.IIS_Relate_Number != "ORDER1" || invoice.IIS_Number == "" {
 		t.Errorf("got %+v with %+v", got, invoice)
+	}
+	created, err := time.ParseInLocation(time.DateTime, invoice.IIS_Create_Date, ecpay.Taipei)
+	b.must(err)
+	if got.VoidUntil == nil || !got.VoidUntil.Equal(ecpay.VoidDeadline(created)) ||
+		got.UploadDue == nil || !got.UploadDue.Equal(ecpay.UploadDue(ecpay.B2C, created)) {
+		t.Errorf("of an invoice of %s: got void until %s and upload due %s", created, got.VoidUntil, got.UploadDue)
 	}
 	got = b.query(1, "b2c-get-issue", "--relate-number", "ORDER2") // the merchant is that of the variable
 	if got.Kind != "NotFound" || got.RtnCode != 2 || got.Answer != nil || got.Meaning == "" || got.MeaningZh != "查無發票資料" {

@@ -43,6 +43,7 @@ func (p *program) reconcileCommand() *cli.Command {
 	}
 	c.Flags = append(c.Flags, jsonFlag(),
 		&cli.StringFlag{Name: "day", Usage: "day of issue in Asia/Taipei, YYYY-MM-DD; left out, yesterday"},
+		&config.IntFlag{Name: "days", Value: 1, Usage: fmt.Sprintf("so many days, the last of which is that day, 1 to %d", maxDays)},
 		&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant; left out, all of the configuration"},
 		&config.IntFlag{Name: "page-size", Value: reconcile.DefaultPageSize,
 			Usage: fmt.Sprintf("invoices that ECPay is asked for at once, 1 to %d; fewer where invoices have very many items", ecpay.MaxNumPerPage)},
@@ -52,6 +53,9 @@ func (p *program) reconcileCommand() *cli.Command {
 	return c
 }
 
+// maxDays is how many days one command compares.
+const maxDays = 31
+
 // reconcileDay is the beginning of the day that is asked for.
 func (p *program) reconcileDay(c *cli.Command) (time.Time, error) {
 	if err := errors.Join(noArgs(c), notEmpty(c, "merchant-id")); err != nil {
@@ -59,6 +63,9 @@ func (p *program) reconcileDay(c *cli.Command) (time.Time, error) {
 	}
 	if n := c.Int("page-size"); n < 1 || n > ecpay.MaxNumPerPage {
 		return time.Time{}, usageError{fmt.Errorf("--page-size is %d; it must be 1 to %d", n, ecpay.MaxNumPerPage)}
+	}
+	if n := c.Int("days"); n < 1 || n > maxDays {
+		return time.Time{}, usageError{fmt.Errorf("--days is %d; it must be 1 to %d", n, maxDays)}
 	}
 	now := time.Now().In(ecpay.Taipei)
 	today := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, ecpay.Taipei)
@@ -97,34 +104,48 @@ func (p *program) reconcile(ctx context.Context, c *cli.Command, rdb redis.Unive
 	}
 	defer ask.client.CloseIdleConnections()
 	var failed error
-	var all []reconcile.Finding
+	findings := 0
 	for _, m := range merchants {
-		r, err := reconcile.Day(ctx, reconcile.Config{
+		cfg := reconcile.Config{
 			Reader: record.NewReader(rdb), PageSize: c.Int("page-size"),
 			Ask: func(ctx context.Context, q ecpay.Request) (ecpay.Response, error) { return ask.answer(ctx, m, q) },
-		}, m.ID(), day, m.TsrIsRelateNumber)
+		}
+		n, err := p.reconcileDays(ctx, c, cfg, m, day)
+		findings += n
 		switch {
 		case err != nil && len(merchants) == 1, ctx.Err() != nil:
 			return reconcileHint(err)
 		case err != nil:
 			printError(p.err, reconcileHint(fmt.Errorf("merchant %s: %w", m.ID(), err)))
 			failed = errSilent
-			continue
-		}
-		p.say("merchant %s, %s: %d invoice(s), %d finding(s) / 特店 %[1]s，%[2]s：發票 %[3]d 張，發現 %[4]d 項",
-			r.MerchantID, r.Day, r.Invoices, len(r.Findings))
-		all = append(all, r.Findings...)
-		if err := p.printFindings(c, r.Findings); err != nil {
-			return err
 		}
 	}
 	switch {
 	case failed != nil:
 		return failed
-	case len(all) > 0:
+	case findings > 0:
 		return errFindings
 	}
 	return nil
+}
+
+// reconcileDays compares the days of one merchant, the first one first, prints what it finds, and returns how much that is.
+func (p *program) reconcileDays(
+	ctx context.Context, c *cli.Command, cfg reconcile.Config, m worker.Merchant, last time.Time,
+) (findings int, err error) {
+	for n := c.Int("days") - 1; n >= 0; n-- {
+		r, err := reconcile.Day(ctx, cfg, m.ID(), last.AddDate(0, 0, -n), m.TsrIsRelateNumber)
+		if err != nil {
+			return findings, err
+		}
+		p.say("merchant %s, %s: %d invoice(s), %d finding(s) / 特店 %[1]s，%[2]s：發票 %[3]d 張，發現 %[4]d 項",
+			r.MerchantID, r.Day, r.Invoices, len(r.Findings))
+		findings += len(r.Findings)
+		if err := p.printFindings(c, r.Findings); err != nil {
+			return findings, err
+		}
+	}
+	return findings, nil
 }
 
 // answer sends one question when it is its turn.
@@ -172,9 +193,13 @@ func (p *program) printFindings(c *cli.Command, all []reconcile.Finding) error {
 	var rows []table.Row
 	for _, f := range all {
 		what := reconcile.KindText(f.Kind)
+		detail := lines{f.Detail, f.DetailZh}
+		for _, d := range deadlineRows(f.Deadlines) {
+			detail = append(detail, fmt.Sprintf("%s: %s", d...))
+		}
 		rows = append(rows, table.Row{
 			lines{p.colour(text.FgYellow, string(f.Kind)), what.Zh}, lines{f.InvoiceNumber, f.InvoiceDate}, f.RelateNumber,
-			lines{f.Detail, f.DetailZh},
+			detail,
 		})
 	}
 	if len(rows) > 0 {

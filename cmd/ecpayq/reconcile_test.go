@@ -127,12 +127,13 @@ func TestReconcileSaysWhatItCannotDo(t *testing.T) {
 	}{
 		"no day":            {nil, []string{"--day", "2026-02-30"}, 2, "must be a calendar day"},
 		"not begun":         {nil, []string{"--day", tomorrow}, 2, "has not begun"},
+		"no days":           {nil, []string{"--days", "0"}, 2, "must be 1 to 31"},
 		"a page too large":  {nil, []string{"--page-size", "201"}, 2, "must be 1 to 200"},
 		"a stray argument":  {nil, []string{"2026-11-29"}, 2, "unexpected argument"},
 		"an empty merchant": {nil, []string{"--merchant-id", ""}, 2, "is empty"},
 		"no keys for it":    {nil, []string{"--merchant-id", "1999999"}, 1, "1999999"},
 		"another's keys":    {env{"ECPAYQ_HASH_KEY": "aaaaaaaaaaaaaaaa"}, nil, 1, "核對"},
-		"an empty day":      {nil, nil, 0, "0 invoice(s)"},
+		"an empty day":      {nil, []string{"--days", "2"}, 0, "0 invoice(s)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -18,6 +18,7 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
+	"github.com/ecpayq/ecpayq/internal/reconcile"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -153,8 +154,17 @@ func (p *program) printTask(c *cli.Command, t record.Task) error {
 	if i := t.Invoice; i != nil {
 		add("invoice", i.Number+" "+i.Date+", random code "+i.RandomCode, true)
 	}
-	p.printTable(nil, rows)
+	p.printTable(nil, append(rows, deadlineRows(deadlinesOf(t))...))
 	return nil
+}
+
+// deadlinesOf are those of the invoice that the task issued, as far as its answer tells.
+func deadlinesOf(t record.Task) reconcile.Deadlines {
+	typ, known := tasks.ByName(t.Type)
+	if !known || t.State != record.StateCompleted {
+		return reconcile.Deadlines{}
+	}
+	return reconcile.DeadlinesOfResult(typ.Operation, t.Result)
 }
 
 // meaning is what the code table says of the task's code, in both languages.

@@ -35,9 +35,8 @@ type Invoice struct {
 
 // InvoiceOf reads one of ECPay's list.
 func InvoiceOf(i ecpay.B2CIssued) Invoice {
-	created, _ := time.ParseInLocation(time.DateTime, string(i.IIS_Create_Date), ecpay.Taipei) // zero
 	return Invoice{
-		Number: string(i.IIS_Number), RelateNumber: string(i.IIS_Relate_Number), Created: created,
+		Number: string(i.IIS_Number), RelateNumber: string(i.IIS_Relate_Number), Created: timeOf(string(i.IIS_Create_Date)),
 		Voided: i.IIS_Invalid_Status == "1", Upload: string(i.IIS_Upload_Status), Turnkey: string(i.IIS_Turnkey_Status),
 	}
 }
@@ -123,11 +122,7 @@ func Compare(q Question, theirs []Invoice, ours Ours) []Finding {
 		} else {
 			f.TaskID = o.TaskID
 		}
-		if i.UploadFailed() {
-			f := f
-			f.Kind = UploadFailed
-			all = append(all, f.saying(textUploadFailed(i)))
-		}
+		all = append(all, q.upload(f, i)...)
 		all = append(all, q.voids(f, i, ours)...)
 	}
 	slices.SortStableFunc(all, func(a, b Finding) int {
@@ -143,7 +138,7 @@ func (q Question) finding(k Kind) Finding {
 
 func (q Question) about(i Invoice) Finding {
 	f := q.finding("")
-	f.RelateNumber, f.InvoiceNumber = i.RelateNumber, i.Number
+	f.RelateNumber, f.InvoiceNumber, f.Deadlines = i.RelateNumber, i.Number, i.Deadlines()
 	if !i.Created.IsZero() {
 		f.InvoiceDate = taipei(i.Created)
 	}
@@ -183,6 +178,19 @@ func (q Question) unexpected(f Finding, i Invoice, o *Order, twin string, namele
 		return f.saying(textUnexpected.And(textDelayed(from)))
 	}
 	return f.saying(textUnexpected)
+}
+
+// upload is what is to say of the upload of an invoice.
+func (q Question) upload(f Finding, i Invoice) []Finding {
+	switch due := f.UploadDue; {
+	case i.UploadFailed():
+		f.Kind = UploadFailed
+		return []Finding{f.saying(textUploadFailed(i))}
+	case due != nil && q.ListedAt.After(*due):
+		f.Kind = UploadOverdue
+		return []Finding{f.saying(textUploadOverdue(i, *due))}
+	}
+	return nil
 }
 
 // voids is what is to say of the void of an invoice.

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -54,19 +55,24 @@ type comparison struct {
 	orders []*Order
 	voids  map[string]Void
 	from   time.Time
-	tsr    bool     // the shop uses one number
-	want   []string // kind, number or RelateNumber, and a word of the detail
+	after  time.Duration // later than the night after
+	tsr    bool          // the shop uses one number
+	want   []string      // kind, number or RelateNumber, and a word of the detail
 }
 
 func voidOf(number string, s Standing, clock string) map[string]Void {
 	return map[string]Void{number: {Standing: s, TaskID: "void." + number, Number: number, At: at(clock)}}
 }
 
+// comparisons are those of what was issued, uploaded and voided.
 func comparisons() map[string]comparison {
-	voided := func(i *Invoice) { i.Voided = true }
-	one := []Invoice{invoice("AA00000001", "R1", nil)}
-	void := []Invoice{invoice("AA00000001", "R1", voided)}
-	r1 := []*Order{issued("R1", "")}
+	all := comparisonsOfIssues()
+	maps.Copy(all, comparisonsOfUploadsAndVoids())
+	return all
+}
+
+func comparisonsOfIssues() map[string]comparison {
+	one, r1 := []Invoice{invoice("AA00000001", "R1", nil)}, []*Order{issued("R1", "")}
 	return map[string]comparison{
 		"an empty day":                          {},
 		"by the number":                         {theirs: one, orders: []*Order{issued("OTHER", "AA00000001")}},
@@ -111,6 +117,13 @@ func comparisons() map[string]comparison {
 			theirs: one, from: at("13:00:00"),
 			want: []string{"not_judged  before 2026-11-29 13:00:00", "not_judged AA00000001 no task with its RelateNumber"},
 		},
+	}
+}
+
+func comparisonsOfUploadsAndVoids() map[string]comparison {
+	one, r1 := []Invoice{invoice("AA00000001", "R1", nil)}, []*Order{issued("R1", "")}
+	void := []Invoice{invoice("AA00000001", "R1", func(i *Invoice) { i.Voided = true })}
+	return map[string]comparison{
 		"the upload failed": {
 			theirs: []Invoice{invoice("AA00000001", "R1", func(i *Invoice) { i.Upload, i.Turnkey = "0", "E" })}, orders: r1,
 			want: []string{`upload_failed AA00000001 IIS_Turnkey_Status "E"`},
@@ -121,6 +134,13 @@ func comparisons() map[string]comparison {
 		},
 		"the upload is under way": {
 			theirs: []Invoice{invoice("AA00000001", "R1", func(i *Invoice) { i.Turnkey = "G" })}, orders: r1,
+		},
+		"the upload is due": {
+			theirs: []Invoice{invoice("AA00000001", "R1", func(i *Invoice) { i.Upload, i.Turnkey = "0", "" })}, orders: r1,
+		},
+		"the upload is overdue": {
+			theirs: []Invoice{invoice("AA00000001", "R1", func(i *Invoice) { i.Upload, i.Turnkey = "0", "P" })}, orders: r1, after: 48 * time.Hour,
+			want: []string{`upload_overdue AA00000001 due until 2026-12-01 23:59:59`},
 		},
 		"voided by us":          {theirs: void, orders: r1, voids: voidOf("AA00000001", Done, "13:00:00")},
 		"voided by a word":      {theirs: void, orders: r1, voids: voidOf("AA00000001", Word, "13:00:00")},
@@ -142,7 +162,7 @@ func TestCompareNamesExactlyWhatDoesNotAgree(t *testing.T) {
 	for name, row := range comparisons() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q := Question{MerchantID: merchantID, Day: theDay, ListedAt: theNight, TsrIsRelateNumber: row.tsr}
+			q := Question{MerchantID: merchantID, Day: theDay, ListedAt: theNight.Add(row.after), TsrIsRelateNumber: row.tsr}
 			got := Compare(q, row.theirs, Ours{Orders: row.orders, Voids: row.voids, From: row.from})
 			left := append([]string{}, row.want...)
 			for _, f := range got {

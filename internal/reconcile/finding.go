@@ -23,6 +23,8 @@ const (
 	Unexpected Kind = "unexpected"
 	// UploadFailed: ECPay's upload to the Ministry of Finance failed.
 	UploadFailed Kind = "upload_failed"
+	// UploadOverdue: ECPay has not uploaded it in time.
+	UploadOverdue Kind = "upload_overdue"
 	// VoidedElsewhere: ECPay shows it as void, and no void of ours is known.
 	VoidedElsewhere Kind = "voided_elsewhere"
 	// NotVoided: a void of ours is done, and ECPay does not show it as void.
@@ -33,7 +35,7 @@ const (
 
 // Kinds lists them.
 func Kinds() []Kind {
-	return []Kind{Missing, Unexpected, UploadFailed, VoidedElsewhere, NotVoided, NotJudged}
+	return []Kind{Missing, Unexpected, UploadFailed, UploadOverdue, VoidedElsewhere, NotVoided, NotJudged}
 }
 
 // KindText says what a kind is.
@@ -42,6 +44,7 @@ func KindText(k Kind) record.Text {
 		Missing:         {En: "issued by a task, not in ECPay's list", Zh: "任務已開立，綠界清單中沒有"},
 		Unexpected:      {En: "in ECPay's list, not issued by a known task", Zh: "綠界清單中有，並非已知任務所開立"},
 		UploadFailed:    {En: "upload to the Ministry of Finance failed", Zh: "上傳財政部失敗"},
+		UploadOverdue:   {En: "not uploaded to the Ministry of Finance in time", Zh: "逾期未上傳財政部"},
 		VoidedElsewhere: {En: "voided, not by a known task", Zh: "已作廢，並非已知任務所作廢"},
 		NotVoided:       {En: "voided by a task, not at ECPay", Zh: "任務已作廢，綠界顯示未作廢"},
 		NotJudged:       {En: "cannot be told from the record", Zh: "紀錄不足，無法判斷"},
@@ -58,6 +61,7 @@ type Finding struct {
 	InvoiceNumber string `json:"invoice_number,omitempty"`
 	// InvoiceDate is when it was issued, yyyy-mm-dd hh:mm:ss in Asia/Taipei, or the day alone.
 	InvoiceDate string `json:"invoice_date,omitempty"`
+	Deadlines
 	// TaskID is the task that it is about.
 	TaskID string `json:"task_id,omitempty"`
 	// Detail says what is known of it and what to do, in English and in the Chinese of Taiwan.

@@ -36,6 +36,7 @@ func List(ctx context.Context, ask Ask, merchantID string, day time.Time, pageSi
 	date := day.In(ecpay.Taipei).Format(time.DateOnly)
 	var all []Invoice
 	at := map[string]int{} // by number, in all
+	total := 0             // when it was begun; what is issued later comes first, and may be missed
 	for page := 1; page <= maxPages; page++ {
 		answer, err := ask(ctx, &ecpay.B2CGetIssueListRequest{
 			MerchantID: merchantID, BeginDate: date, EndDate: date, NumPerPage: pageSize, ShowingPage: page,
@@ -50,6 +51,9 @@ func List(ctx context.Context, ask Ask, merchantID string, day time.Time, pageSi
 		if !ok {
 			return nil, fmt.Errorf("page %d of GetIssueList of %s: got %T", page, date, answer)
 		}
+		if page == 1 {
+			total = int(r.TotalCount)
+		}
 		for _, i := range r.InvoiceData.Value {
 			n, met := at[string(i.IIS_Number)]
 			switch {
@@ -61,8 +65,8 @@ func List(ctx context.Context, ask Ask, merchantID string, day time.Time, pageSi
 			}
 		}
 		if len(r.InvoiceData.Value) == 0 || page*pageSize >= int(r.TotalCount) {
-			if len(all) < int(r.TotalCount) {
-				return nil, fmt.Errorf("%w: %d invoices of %s on %d pages, want %d; ask again", ErrIncomplete, len(all), date, page, r.TotalCount)
+			if len(all) < total {
+				return nil, fmt.Errorf("%w: %d invoices of %s on %d pages, want %d; ask again", ErrIncomplete, len(all), date, page, total)
 			}
 			return all, nil
 		}

@@ -86,8 +86,20 @@ func textVoidDead(id string) record.Text {
 	}
 }
 
+func textUploadOverdue(i Invoice, due time.Time) record.Text {
+	at, state := taipei(due), uploadState(i)
+	return record.Text{
+		En: "ECPay has not uploaded it to the Ministry of Finance (" + state + "), where it was due until " + at + ": ask ECPay",
+		Zh: "綠界尚未上傳財政部（" + state + "），期限為 " + at + "：請洽綠界",
+	}
+}
+
+func uploadState(i Invoice) string {
+	return fmt.Sprintf("IIS_Upload_Status %q, IIS_Turnkey_Status %q", i.Upload, i.Turnkey)
+}
+
 func textUploadFailed(i Invoice) record.Text {
-	state := fmt.Sprintf("IIS_Upload_Status %q, IIS_Turnkey_Status %q", i.Upload, i.Turnkey)
+	state := uploadState(i)
 	return record.Text{
 		En: "ECPay could not upload it to the Ministry of Finance (" + state + "): ask ECPay why, and have it uploaded",
 		Zh: "綠界未能上傳財政部（" + state + "）：請洽綠界查明原因並重新上傳",
