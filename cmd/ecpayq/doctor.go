@@ -20,8 +20,9 @@ func (p *program) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name: "doctor", Usage: "check configuration, Redis, clock, keys and ECPay's reachability; exit code 1 if something is wrong",
 		Description: "Each merchant of the configuration is asked one harmless question, GetIssue of a RelateNumber that does\n" +
-			"not exist, along its pace in the fleet: the answer shows whether its keys and the service work. Run it with the\n" +
-			"worker's own environment.",
+			"not exist, along its pace in the fleet: the answer shows whether its keys and the service work. Those for which the\n" +
+			"queue issued invoices within a week are asked for the numbers (字軌) that they have left. Run it with the worker's\n" +
+			"own environment.",
 		Flags: append(p.cfg.Flags("worker"), jsonFlag(),
 			&config.BoolFlag{Name: "no-ecpay", Usage: "ask ECPay nothing; Redis, configuration and keys are looked at all the same"}),
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -90,7 +91,11 @@ func (p *program) doctor(ctx context.Context, c *cli.Command) error {
 		reached := p.checkECPay(ctx)
 		report = append(report, reached...)
 		if dir != nil {
-			report = append(report, p.askMerchants(ctx, rdb, dir, standing, troubled(reached))...)
+			asked := p.askMerchants(ctx, rdb, dir, standing, troubled(reached))
+			report = append(report, asked...)
+			if rdb != nil && !troubled(reached) && !troubled(asked) {
+				report = append(report, p.checkTracks(ctx, rdb, dir)...)
+			}
 		}
 	}
 	if err := p.printReport(c, report); err != nil {

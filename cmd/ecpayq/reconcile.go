@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -17,7 +16,6 @@ import (
 	"github.com/ecpayq/ecpayq/internal/reconcile"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
-	"github.com/ecpayq/ecpayq/worker/gate"
 )
 
 // errFindings ends with exit code 4 and says nothing: the output said it.
@@ -34,22 +32,18 @@ func (p *program) reconcileCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			p.cfg.MerchantID, _ = p.env("ECPAYQ_MERCHANT_ID")
 			return p.withRedis(func(rdb redis.UniversalClient) error { return p.reconcile(ctx, c, rdb, day) })
 		},
 	}
 	for _, env := range queryEnv {
 		c.Flags = append(c.Flags, p.cfg.FlagOf(env))
 	}
-	c.Flags = append(c.Flags, jsonFlag(),
+	c.Flags = append(c.Flags, jsonFlag(), merchantFlag(), turnFlag(),
 		&cli.StringFlag{Name: "day", Usage: "day of issue in Asia/Taipei, YYYY-MM-DD; left out, yesterday"},
 		&config.IntFlag{Name: "days", Value: 1, Usage: fmt.Sprintf("so many days, the last of which is that day, 1 to %d", maxDays)},
-		&cli.StringFlag{Name: "merchant-id", Usage: "only this merchant; left out, all of the configuration"},
 		&config.IntFlag{Name: "page-size", Value: reconcile.DefaultPageSize,
 			Usage: fmt.Sprintf("invoices that ECPay is asked for at once, 1 to %d; fewer where invoices have very many items", ecpay.MaxNumPerPage)},
-		&config.DurationFlag{
-			Name: "timeout", Value: 30 * time.Second, Usage: "how long the merchant's turn is waited for before each page, which workers may have",
-		})
+	)
 	return c
 }
 
@@ -86,47 +80,17 @@ func (p *program) reconcileDay(c *cli.Command) (time.Time, error) {
 }
 
 func (p *program) reconcile(ctx context.Context, c *cli.Command, rdb redis.UniversalClient, day time.Time) error {
-	dir, err := p.cfg.Open()
-	if err != nil {
-		return err
-	}
-	merchants := dir.All()
-	if id := c.String("merchant-id"); id != "" {
-		m, err := dir.Merchant(ctx, id)
-		if err != nil {
-			return err
-		}
-		merchants = []worker.Merchant{m}
-	}
-	ask, err := p.newAsker("reconcile", c.Duration("timeout"), dir, gate.NewQuestions(rdb))
-	if err != nil {
-		return err
-	}
-	defer ask.client.CloseIdleConnections()
-	var failed error
 	findings := 0
-	for _, m := range merchants {
-		cfg := reconcile.Config{
-			Reader: record.NewReader(rdb), PageSize: c.Int("page-size"),
-			Ask: func(ctx context.Context, q ecpay.Request) (ecpay.Response, error) { return ask.answer(ctx, m, q) },
-		}
+	err := p.eachMerchant(ctx, c, rdb, "reconcile", func(m worker.Merchant, ask askOne) error {
+		cfg := reconcile.Config{Reader: record.NewReader(rdb), PageSize: c.Int("page-size"), Ask: ask}
 		n, err := p.reconcileDays(ctx, c, cfg, m, day)
 		findings += n
-		switch {
-		case err != nil && len(merchants) == 1, ctx.Err() != nil:
-			return reconcileHint(err)
-		case err != nil:
-			printError(p.err, reconcileHint(fmt.Errorf("merchant %s: %w", m.ID(), err)))
-			failed = errSilent
-		}
-	}
-	switch {
-	case failed != nil:
-		return failed
-	case findings > 0:
+		return err
+	})
+	if err == nil && findings > 0 {
 		return errFindings
 	}
-	return nil
+	return err
 }
 
 // reconcileDays compares the days of one merchant, the first one first, prints what it finds, and returns how much that is.
@@ -146,38 +110,6 @@ func (p *program) reconcileDays(
 		}
 	}
 	return findings, nil
-}
-
-// answer sends one question when it is its turn.
-func (a *asker) answer(ctx context.Context, m worker.Merchant, q ecpay.Request) (ecpay.Response, error) {
-	answer, refusal, why := a.once(ctx, m, q)
-	switch {
-	case why != "":
-		return nil, notAsked(q, why)
-	case refusal != nil:
-		return nil, refusal
-	}
-	return answer, nil
-}
-
-// reconcileHint adds what can be done about an error.
-func reconcileHint(err error) error {
-	var refusal *ecpay.Error
-	var gap *record.OutcomeGapError
-	switch {
-	case errors.As(err, &gap):
-		return &config.Hint{Err: err, Text: "outcomes were removed while they were read: run it again / 讀取期間有結果被移除，請重新執行"}
-	case errors.Is(err, reconcile.ErrForeign):
-		return &config.Hint{Err: err, Text: "move the key away (redis-cli RENAME); ecpayq makes it anew"}
-	case errors.As(err, &refusal):
-		f := refusedBy("", refusal)
-		hint := strings.TrimPrefix(f.Hint+"\n"+f.HintZH, "\n")
-		if refusal.Kind == ecpay.Unavailable {
-			hint += "\na smaller --page-size helps where the answer is too large / 若回應過大，請調小 --page-size"
-		}
-		return &config.Hint{Err: err, Text: strings.TrimSuffix(hint, "\n")}
-	}
-	return err
 }
 
 // printFindings prints those of one merchant.

@@ -41,7 +41,7 @@ const (
 	exitFailure   = 1
 	exitUsage     = 2
 	exitNotStored = 3 // of enqueue: the earlier task, which stands, is dead or differs
-	exitFindings  = 4 // of reconcile: ECPay and the record do not agree, or the record does not tell
+	exitFindings  = 4 // of reconcile and tracks: there is something to look at
 )
 
 // triedError is an error of a command that ran. Whatever else comes back is a
@@ -203,7 +203,7 @@ func newRoot(s streams) (*program, *cli.Command) {
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
 			p.workerCommand(), p.enqueueCommand(), p.queryCommand(), p.taskCommand(), p.deadCommand(), p.keysCommand(), p.merchantCommand(),
-			p.scheduleCommand(), p.reconcileCommand(),
+			p.scheduleCommand(), p.reconcileCommand(), p.tracksCommand(),
 			p.outcomesCommand(), p.webhookCommand(), p.outboxCommand(), p.auditCommand(), p.dashboardCommand(), p.apiCommand(), p.doctorCommand(),
 			p.healthcheckCommand(), p.versionCommand(),
 		},

@@ -90,7 +90,7 @@ var levels = [][]string{
 	{"worker"},
 	{"worker/deadletter", "worker/merchants"},
 	{"internal/relay", "worker/gate"},
-	{"enqueue/outbox", "internal/intents", "internal/reconcile", "internal/webhook"},
+	{"enqueue/outbox", "internal/intents", "internal/reconcile", "internal/tracks", "internal/webhook"},
 	{"enqueue", "internal/redishealth"},
 	{"tasks/ledger"},
 	{"tasks/record", "internal/samples"},
