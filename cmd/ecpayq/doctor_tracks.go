@@ -48,7 +48,7 @@ func (p *program) checkTracks(ctx context.Context, rdb redis.UniversalClient, di
 		}
 		looked++
 		all, err := tracks.Look(ctx, tracks.Config{
-			Reader: reader, Ask: func(ctx context.Context, q ecpay.Request) (ecpay.Response, error) { return asker.answer(ctx, m, q) },
+			Reader: reader, Ask: func(ctx context.Context, q ecpay.Request) (ecpay.Response, error) { return asker.Answer(ctx, m, q) },
 		}, m.ID())
 		if err != nil {
 			report = append(report, unknown(err))

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/ask"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/reconcile"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -56,7 +57,7 @@ func (p *program) eachMerchant(
 	defer asker.client.CloseIdleConnections()
 	var failed error
 	for _, m := range merchants {
-		err := do(m, func(ctx context.Context, q ecpay.Request) (ecpay.Response, error) { return asker.answer(ctx, m, q) })
+		err := do(m, func(ctx context.Context, q ecpay.Request) (ecpay.Response, error) { return asker.Answer(ctx, m, q) })
 		switch {
 		case err != nil && len(merchants) == 1, ctx.Err() != nil:
 			return askHint(err)
@@ -68,23 +69,14 @@ func (p *program) eachMerchant(
 	return failed
 }
 
-// answer sends one question when it is its turn.
-func (a *asker) answer(ctx context.Context, m worker.Merchant, q ecpay.Request) (ecpay.Response, error) {
-	answer, refusal, why := a.once(ctx, m, q)
-	switch {
-	case why != "":
-		return nil, notAsked(q, why)
-	case refusal != nil:
-		return nil, refusal
-	}
-	return answer, nil
-}
-
 // askHint adds what can be done about an error.
 func askHint(err error) error {
 	var refusal *ecpay.Error
 	var gap *record.OutcomeGapError
+	var unasked *ask.NotAskedError
 	switch {
+	case errors.As(err, &unasked):
+		return notAskedHint(err)
 	case errors.As(err, &gap):
 		return &config.Hint{Err: err, Text: "outcomes were removed while they were read: run it again / 讀取期間有結果被移除，請重新執行"}
 	case errors.Is(err, reconcile.ErrForeign):

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/ask"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/internal/reconcile"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -48,7 +48,7 @@ func (p *program) queryOf(op ecpay.Operation) *cli.Command {
 	for _, env := range queryEnv {
 		c.Flags = append(c.Flags, p.cfg.FlagOf(env))
 	}
-	if asksForPDF(op.NewQuery()) {
+	if ask.ForPDF(op.NewQuery()) {
 		c.Name = "b2b-download-b2b-pdf" // in DownloadB2BPdf, B2B is a word
 		c.Flags = append(c.Flags, p.cfg.FlagOf("ECPAYQ_EGRESS"), outFlag())
 		c.Description = "Writes the PDF to a file, and prints its name and size. ECPay takes few such calls from an address: one in ten\n" +
@@ -73,7 +73,7 @@ func (p *program) queryOf(op ecpay.Operation) *cli.Command {
 		if err := req.Validate(); err != nil {
 			return &config.Hint{Err: err, Text: "nothing was asked; mend " + strings.Join(flagsOf(err), ", ")}
 		}
-		if asksForPDF(req) {
+		if ask.ForPDF(req) {
 			if err := checkOut(c.String("out")); err != nil {
 				return err
 			}
@@ -106,19 +106,19 @@ func (p *program) query(ctx context.Context, c *cli.Command, rdb redis.Universal
 	if err != nil {
 		return err
 	}
-	ask, err := p.newAsker("query", c.Duration("timeout"), dir, gate.NewQuestions(rdb))
+	asker, err := p.newAsker("query", c.Duration("timeout"), dir, gate.NewQuestions(rdb))
 	if err != nil {
 		return err
 	}
-	defer ask.client.CloseIdleConnections()
-	if asksForPDF(req) {
-		over, why := ask.pdfTurn(ctx, p.cfg.Egress)
+	defer asker.client.CloseIdleConnections()
+	if ask.ForPDF(req) {
+		over, why := asker.pdfTurn(ctx, p.cfg.Egress)
 		if why != "" {
 			return notAsked(req, why)
 		}
 		defer over()
 	}
-	answer, refusal, why := ask.once(ctx, m, req)
+	answer, refusal, why := asker.once(ctx, m, req)
 	switch {
 	case why != "":
 		return notAsked(req, why)
@@ -149,7 +149,11 @@ func (p *program) query(ctx context.Context, c *cli.Command, rdb redis.Universal
 
 // notAsked says why a question was not sent.
 func notAsked(req ecpay.Request, why string) error {
-	return &config.Hint{Err: fmt.Errorf("%s was not asked: %s", req.Operation(), why), Text: "asking again is safe; --timeout waits longer"}
+	return notAskedHint(&ask.NotAskedError{Op: req.Operation(), Why: why})
+}
+
+func notAskedHint(err error) error {
+	return &config.Hint{Err: err, Text: "asking again is safe; --timeout waits longer"}
 }
 
 func (p *program) printAnswer(c *cli.Command, a answered) error {

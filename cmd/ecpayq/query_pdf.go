@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,15 +12,10 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/ask"
 	"github.com/ecpayq/ecpayq/internal/config"
 	"github.com/ecpayq/ecpayq/worker/gate"
 )
-
-// asksForPDF reports whether the answer to a request is a file.
-func asksForPDF(req ecpay.Request) bool {
-	_, ok := req.(*ecpay.B2BDownloadB2BPdfRequest)
-	return ok
-}
 
 // outFlag names the file that a PDF becomes. It never goes to stdout, which is for data that is shown.
 func outFlag() cli.Flag {
@@ -47,9 +41,9 @@ func checkOut(name string) error {
 // pdfTurn waits for the turn of the address, which ECPay wants to ask for few PDFs, whatever their merchants. It is paced as a
 // merchant of its own is. One in a window, rather than two, leaves room for requests that are long on their way.
 func (a *asker) pdfTurn(ctx context.Context, egress string) (over func(), whyNot string) {
-	q := gate.Question{MerchantID: "pdf-of-" + egress, Token: a.who + ":" + rand.Text(),
-		Interval: ecpay.PDFWindow, InFlight: 1, Life: fileTimeout + time.Second}
-	if why := a.turn(ctx, q); why != "" {
+	q := gate.Question{MerchantID: "pdf-of-" + egress, Token: a.Token(),
+		Interval: ecpay.PDFWindow, InFlight: 1, Life: ask.FileTimeout + time.Second}
+	if why := a.Turn(ctx, q); why != "" {
 		return nil, why
 	}
 	return func() { _ = a.questions.Over(context.WithoutCancel(ctx), q, 0, "") }, "" // its life ends by itself, too

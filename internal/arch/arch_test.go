@@ -86,7 +86,7 @@ var levels = [][]string{
 	{"internal/bench"},
 	{"internal/app"},
 	{"internal/api", "internal/config", "internal/dashboard"},
-	{"worker/metrics", "worker/schedule", "worker/tracing"},
+	{"internal/ask", "worker/metrics", "worker/schedule", "worker/tracing"},
 	{"worker"},
 	{"worker/deadletter", "worker/merchants"},
 	{"internal/relay", "worker/gate"},
