@@ -133,10 +133,10 @@ func forecasts() map[string]forecast {
 		},
 		"none left": {
 			b: bench{b2c: []ecpay.UsedInvoiceWord{word("10000000", "10000049", "10000049", ecpay.WordInUse)}}, now: at("2026-11-10"),
-			want: []string{"B2C 115-6 07 left 0 off 0 a day 5 days 0 warns nothing is issued"},
+			want: []string{"B2C 115-6 07 left 0 off 0 a day 5 days 0 warns no number is left"},
 		},
 		"none, and something was issued": {
-			now: at("2026-11-10"), issued: 7, ago: 7, want: []string{"B2C 115-6 07 left 0 off 0 a day 1 days 0 warns nothing is issued"},
+			now: at("2026-11-10"), issued: 7, ago: 7, want: []string{"B2C 115-6 07 left 0 off 0 a day 1 days 0 warns lists no range"},
 		},
 		"few, which last until the term ends": {
 			b: bench{b2c: []ecpay.UsedInvoiceWord{

@@ -29,7 +29,7 @@ func (s *Standing) warn(now time.Time, days int) {
 	case !begun && s.Left == 0:
 		s.say(textNext(s.Begins).And(s.remedy()))
 	default:
-		s.say(textLow(s.Left, *s.DaysLeft, s.PerDay).And(s.remedy()))
+		s.say(s.low().And(s.remedy()))
 	}
 }
 
@@ -43,13 +43,17 @@ func textNext(begins time.Time) record.Text {
 	}
 }
 
-func textLow(left, days, perDay int) record.Text {
-	if left == 0 {
-		return record.Text{En: "no number is left: nothing is issued", Zh: "號碼已用罄，無法開立發票"}
+// low says that the numbers end soon, or have ended.
+func (s *Standing) low() record.Text {
+	switch {
+	case len(s.Ranges) == 0:
+		return record.Text{En: "ECPay lists no range of numbers for this term", Zh: "綠界沒有本期的字軌"}
+	case s.Left == 0:
+		return record.Text{En: "no number is left in the ranges that are in use", Zh: "使用中的字軌已無剩餘號碼"}
 	}
 	return record.Text{
-		En: fmt.Sprintf("%d numbers are left, for %d day(s) at %d a day", left, days, perDay),
-		Zh: fmt.Sprintf("剩餘 %d 個號碼，以每日 %d 張計約可使用 %d 天", left, perDay, days),
+		En: fmt.Sprintf("%d numbers are left, for %d day(s) at %d a day", s.Left, *s.DaysLeft, s.PerDay),
+		Zh: fmt.Sprintf("剩餘 %d 個號碼，以每日 %d 張計約可使用 %d 天", s.Left, s.PerDay, *s.DaysLeft),
 	}
 }
 
