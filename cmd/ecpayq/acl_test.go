@@ -276,7 +276,7 @@ func (b *bench) seeAllPages(d *child, archived string) {
 			b.Errorf("GET %s: status %d\n%s", page, status, body)
 		}
 	}
-	for _, page := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit", "/dead?id=" + archived} {
+	for _, page := range []string{"/", "/waiting", "/merchants", "/schedules", "/reconcile", "/audit", "/dead?id=" + archived} {
 		if status, body := d.get(page); status != http.StatusOK {
 			b.Errorf("GET %s: status %d\n%s", page, status, body)
 		}

@@ -2,6 +2,9 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -113,6 +116,38 @@ func TestReconcileNamesExactlyWhatWasDoneBesidesTheQueue(t *testing.T) {
 		}
 	}
 	t.Error("the third page of two was not asked for")
+}
+
+func TestAScheduleComparesAtNightAndTheDashboardShowsIt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, env{"ECPAYQ_MERCHANT_INTERVAL": "0s"})
+	b.schedules("schedules:\n  - {name: night, cron: '*/2 * * * * *', do: reconcile}\n")
+	today := time.Now().In(ecpay.Taipei)
+	for n, tsr := range []string{"STRANGE0", "STRANGE1"} { // of yesterday, and should the test run over midnight of today
+		day := today.AddDate(0, 0, n-1).Format(time.DateOnly)
+		b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr, Issued: true, InvoiceDate: day}))
+	}
+	b.worker()
+	b.eventually("the schedule has compared", func() bool { return b.scheduleList()[0].Runs > 0 })
+	if s := b.scheduleList()[0]; s.Left != 1 || s.Failed != 0 {
+		t.Errorf("got %+v, want one finding", s)
+	}
+	if r := b.run("schedule", "run", "night"); r.code != 2 || !strings.Contains(r.stderr, "ecpayq reconcile --days 1") {
+		t.Errorf("schedule run: got exit code %d and %s, want 2 and what to run", r.code, r.stderr)
+	}
+	d := b.dashboard()
+	for lang, words := range map[string][]string{"en": {"Reconcile", "no task in the record issued it"}, "zh-TW": {"對帳", "並非已知任務所開立"}} {
+		answer, err := http.Get(d.url + "/reconcile?lang=" + lang)
+		b.must(err)
+		body, err := io.ReadAll(answer.Body)
+		b.must(errors.Join(err, answer.Body.Close()))
+		text := string(body)
+		for _, word := range append(words, "unexpected", "STRANGE", merchantID) {
+			if !strings.Contains(text, word) {
+				t.Errorf("the page in %s has no %q:\n%s", lang, word, text)
+			}
+		}
+	}
 }
 
 func TestReconcileSaysWhatItCannotDo(t *testing.T) {

@@ -66,7 +66,9 @@ func (p *program) listSchedules(ctx context.Context, c *cli.Command) error {
 				continue
 			}
 			ran, last := "", lines{}
-			if s.LastSlot != nil {
+			if s.LastSlot != nil && s.Do == schedule.Reconcile {
+				ran = fmt.Sprintf("%s: %d findings / 發現 %[2]d 項", s.LastSlot.Format(time.DateTime), s.Left)
+			} else if s.LastSlot != nil {
 				ran = fmt.Sprintf("%s: %d replayed, %d left alone", s.LastSlot.Format(time.DateTime), s.Replayed, s.Left)
 			}
 			if s.Failed > 0 {
@@ -112,6 +114,13 @@ func (p *program) runSchedule(ctx context.Context, c *cli.Command) error {
 			return usageError{fmt.Errorf("no schedule %q in ECPAYQ_CONFIG, which has none at all", name)}
 		}
 		return usageError{fmt.Errorf("no schedule %q in ECPAYQ_CONFIG; there are: %s", name, strings.Join(known, ", "))}
+	}
+	if e := page.Schedules[i]; e.Do == schedule.Reconcile {
+		instead := fmt.Sprintf("ecpayq reconcile --days %d", e.Days)
+		if e.MerchantID != "" {
+			instead += " --merchant-id " + e.MerchantID
+		}
+		return usageError{hinted(instead, fmt.Sprintf("schedule %s compares invoices and replays nothing", name))}
 	}
 	keys, err := p.cfg.PayloadKeys()
 	if err != nil {

@@ -109,7 +109,7 @@ func (p *program) work(ctx context.Context) error {
 	w, err := app.StartWorker(app.WorkerConfig{
 		Traces:      provider,
 		Connections: p.connections(), LoadingTimeout: p.cfg.RedisLoadingTimeout, Interrupted: ctx.Done(),
-		RedisURL: redisURL, BaseURL: base, Keys: dir, Codes: dir.Codes, HTTPTimeout: p.cfg.HTTPTimeout,
+		RedisURL: redisURL, BaseURL: base, Keys: dir, Merchants: dir.All, Codes: dir.Codes, HTTPTimeout: p.cfg.HTTPTimeout,
 		Worker: worker.Config{
 			Confirm: p.confirm(), Policy: p.cfg.Policy(), Egress: p.cfg.Egress, EgressRate: float64(p.cfg.EgressRate),
 			Concurrency: p.cfg.Concurrency, TaskTimeout: p.cfg.TaskTimeout,

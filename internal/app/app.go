@@ -38,8 +38,10 @@ type WorkerConfig struct {
 	Interrupted    <-chan struct{}
 	BaseURL        *url.URL
 	Keys           worker.KeyProvider
-	Codes          *ecpay.Codes
-	HTTPTimeout    time.Duration
+	// Merchants lists those that schedules compare; nil where nobody knows, and no schedule compares.
+	Merchants   func() []worker.Merchant
+	Codes       *ecpay.Codes
+	HTTPTimeout time.Duration
 	// Worker is filled in except for the parts that are assembled here.
 	Worker worker.Config
 	// Schedules are fired by this worker, or another one that has them.
@@ -151,7 +153,7 @@ func StartWorker(cfg WorkerConfig) (w *Worker, err error) {
 	if err := w.startCore(wc); err != nil {
 		return nil, err
 	}
-	w.startSchedules(cfg, clients.gate)
+	w.startSchedules(cfg, client, clients.gate)
 	if err := w.startOutbox(cfg, clients.gate, reg); err != nil {
 		return nil, err
 	}
@@ -228,12 +230,12 @@ func (w *Worker) awaitRedis(cfg WorkerConfig, rdb redis.UniversalClient) error {
 	return checkRedis(check, rdb, cfg.Logger)
 }
 
-func (w *Worker) startSchedules(cfg WorkerConfig, rdb redis.UniversalClient) {
+func (w *Worker) startSchedules(cfg WorkerConfig, client *ecpay.Client, rdb redis.UniversalClient) {
 	if len(cfg.Schedules) == 0 {
 		return
 	}
 	s := schedule.NewScheduler(schedule.Config{
-		Redis: rdb, Entries: cfg.Schedules, Logger: cfg.Logger,
+		Redis: rdb, Entries: cfg.Schedules, Logger: cfg.Logger, Reconcile: reconciler(cfg, client, rdb),
 		Ledger: deadletter.New(deadletter.Config{
 			Redis: rdb, Retention: cfg.Worker.Retention, Interval: cfg.Interval, PayloadKeys: cfg.Worker.PayloadKeys,
 		}),

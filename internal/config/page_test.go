@@ -40,6 +40,8 @@ schedules:
     older_than: 10m
     limit: 500
   - {name: one, cron: "@daily", time_zone: Asia/Taipei, kind: Ambiguous}
+  - {name: compare, cron: 30 4 * * *, do: reconcile, days: 4, merchant_id: "1000001"}
+  - {name: yesterday, cron: 30 4 * * *, do: reconcile}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -56,16 +58,20 @@ schedules:
 	type row struct {
 		Name, Cron, Zone string
 		F                schedule.Filter
+		Do               schedule.Job
+		Days             int
 	}
 	var got []row
 	for _, e := range p.Schedules {
-		got = append(got, row{e.Name, e.Cron, e.Zone.String(), e.Filter})
+		got = append(got, row{e.Name, e.Cron, e.Zone.String(), e.Filter, e.Do, e.Days})
 	}
 	want := []row{
-		{"night", "30 3 * * *", "Asia/Taipei", schedule.Filter{}},
+		{"night", "30 3 * * *", "Asia/Taipei", schedule.Filter{}, schedule.Replay, 0},
 		{"often", "*/10 * * * *", "UTC", schedule.Filter{Kinds: []ecpay.Kind{ecpay.Unavailable, ecpay.Rejected},
-			Type: "b2b:invalid", MerchantID: "1000001", OlderThan: 10 * time.Minute, Limit: 500}},
-		{"one", "@daily", "Asia/Taipei", schedule.Filter{Kinds: []ecpay.Kind{ecpay.Ambiguous}}},
+			Type: "b2b:invalid", MerchantID: "1000001", OlderThan: 10 * time.Minute, Limit: 500}, schedule.Replay, 0},
+		{"one", "@daily", "Asia/Taipei", schedule.Filter{Kinds: []ecpay.Kind{ecpay.Ambiguous}}, schedule.Replay, 0},
+		{"compare", "30 4 * * *", "Asia/Taipei", schedule.Filter{MerchantID: "1000001"}, schedule.Reconcile, 4},
+		{"yesterday", "30 4 * * *", "Asia/Taipei", schedule.Filter{}, schedule.Reconcile, 1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("schedules (-want +got):\n%s", diff)
@@ -80,6 +86,9 @@ func TestMistakesInSchedulesAreSaidToWorkersAndToPages(t *testing.T) {
 		"{name: a, cron: '@daily', time_zone: Local}": "time zone", "{name: a, cron: '@daily', kind: Bad}": "a kind must be one of",
 		"{name: a, cron: '@daily', kind: {a: b}}": "must be a list", "{name: a, cron: '@daily', type: invalid}": "b2b:invalid",
 		"{name: a, cron: '@daily', older_than: -1h}": "negative", "{name: a, cron: '@daily', every: 1h}": `unknown field "every"`,
+		"{name: a, cron: '@daily', do: replays}": `do is "replays"`, "{name: a, cron: '@daily', days: 3}": "days is for do: reconcile",
+		"{name: a, cron: '@daily', do: reconcile, kind: Unknown}": "are for replays", "{name: a, cron: x, do: reconcile}": "cron expression",
+		"{name: a, cron: '@daily', do: reconcile, days: 0}": "1 to 31", "{name: a, cron: '@daily', do: reconcile, days: 32}": "1 to 31",
 		"{name: a, cron: '@daily'}\n  - {name: a, cron: '@daily'}": "twice",
 	} {
 		text = merchants + "schedules:\n  - " + text + "\n"

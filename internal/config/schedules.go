@@ -23,6 +23,30 @@ type replaySchedule struct {
 	MerchantID string       `yaml:"merchant_id"`
 	OlderThan  yamlDuration `yaml:"older_than"`
 	Limit      yamlNumber   `yaml:"limit"`
+	// Do is empty for a replay, or reconcile, which has Days and MerchantID alone.
+	Do   string      `yaml:"do"`
+	Days *yamlNumber `yaml:"days"`
+}
+
+// entry checks and returns one.
+func (s replaySchedule) entry(zone *time.Location) (schedule.Entry, error) {
+	switch {
+	case s.Do != "" && s.Do != string(schedule.Reconcile):
+		return schedule.Entry{}, fmt.Errorf("schedule %s: do is %q; it must be %s, or be left out to replay", s.Name, s.Do, schedule.Reconcile)
+	case s.Do == "" && s.Days != nil:
+		return schedule.Entry{}, fmt.Errorf("schedule %s: days is for do: %s", s.Name, schedule.Reconcile)
+	case s.Do == "":
+		return schedule.New(s.Name, s.Cron, zone, schedule.Filter{
+			Kinds: s.Kind, Type: s.Type, MerchantID: s.MerchantID, OlderThan: time.Duration(s.OlderThan), Limit: int(s.Limit),
+		})
+	case len(s.Kind) > 0 || s.Type != "" || s.OlderThan != 0 || s.Limit != 0:
+		return schedule.Entry{}, fmt.Errorf("schedule %s: kind, type, older_than and limit are for replays, not for do: %s", s.Name, s.Do)
+	}
+	days := 1
+	if s.Days != nil {
+		days = int(*s.Days)
+	}
+	return schedule.NewReconcile(s.Name, s.Cron, zone, s.MerchantID, days)
 }
 
 // kinds is one kind or a list of them.
@@ -61,9 +85,7 @@ func (f file) schedules() ([]schedule.Entry, error) {
 		if _, known := tasks.ByName(s.Type); s.Type != "" && !known && !strings.Contains(s.Type, ":") {
 			return nil, fmt.Errorf("ECPAYQ_CONFIG: schedule %s: type is %q; it looks like b2b:invalid", s.Name, s.Type)
 		}
-		e, err := schedule.New(s.Name, s.Cron, zone, schedule.Filter{
-			Kinds: s.Kind, Type: s.Type, MerchantID: s.MerchantID, OlderThan: time.Duration(s.OlderThan), Limit: int(s.Limit),
-		})
+		e, err := s.entry(zone)
 		if err != nil {
 			return nil, fmt.Errorf("ECPAYQ_CONFIG: %w", err)
 		}

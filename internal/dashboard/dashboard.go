@@ -153,6 +153,7 @@ func (d *Dashboard) routes() http.Handler {
 	known.HandleFunc("GET /waiting", d.waitingPage)
 	known.HandleFunc("GET /merchants", d.merchantsPage)
 	known.HandleFunc("GET /schedules", d.schedulesPage)
+	known.HandleFunc("GET /reconcile", d.reconcilePage)
 	known.HandleFunc("GET /audit", d.auditPage)
 	for pattern, act := range map[string]http.HandlerFunc{
 		"POST /dead/replay": d.replay, "POST /dead/resolve": d.resolve, "POST /waiting/cancel": d.cancel,

@@ -184,7 +184,7 @@ func TestTheGuardAnswersThisMachineOnly(t *testing.T) {
 func TestEveryAnswerHasStrictHeaders(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	for _, path := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit", "/dead?id=x", "/login",
+	for _, path := range []string{"/", "/waiting", "/merchants", "/schedules", "/reconcile", "/audit", "/dead?id=x", "/login",
 		"/static/style.css", "/static/asynq.js", "/asynq/", "/asynq/queues/q", "/asynq/api/queues", "/api/queues", "/nowhere"} {
 		h := w.get(path).Header()
 		for name, want := range map[string]string{

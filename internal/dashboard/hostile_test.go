@@ -59,7 +59,7 @@ func TestNothingThatSomebodyWroteDrivesAPageAndItsTaskCanBeDealtWith(t *testing.
 	escaped := regexp.MustCompile(`\\u(00[0189][0-9a-f]|20[26][0-9a-f]|feff)`)
 	for _, path := range []string{
 		"/", "/?type=" + bad + "&merchant=" + bad, "/dead?id=" + dead, "/dead?id=" + url.QueryEscape(foreign), "/waiting",
-		"/waiting?find=" + bad, "/merchants", "/merchants?merchant=" + bad, "/audit", "/schedules", "/login?next=/" + bad,
+		"/waiting?find=" + bad, "/merchants", "/merchants?merchant=" + bad, "/audit", "/schedules", "/reconcile", "/login?next=/" + bad,
 		"/asynq/api/queues", "/asynq/api/queues/invalid/archived_tasks", "/asynq/api/queues/invalid/pending_tasks",
 		"/asynq/api/queues/invalid/tasks/" + url.PathEscape(foreign), "/asynq/api/queues/" + url.PathEscape(hostile),
 	} {

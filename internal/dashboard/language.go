@@ -157,6 +157,15 @@ var inChinese = map[string]string{
 	"Resume lifts a ban and the refusal of keys, and wakes the held tasks along the pace.": "「恢復」會解除暫停與金鑰遭拒的狀態，並依呼叫間隔喚醒暫停中的任務。",
 	"Nothing was sent for a merchant within two days, and nothing is held.":                "兩天內沒有為任何特店呼叫綠界，也沒有暫停中的任務。",
 	":": "；", "nothing is sent until": "在此之前不送出任何呼叫：", "by this address; then one request goes first.": "（此對外位址）；之後先送出一筆呼叫。",
+	"Reconcile": "對帳", "invoices": "發票", "findings": "發現", "days": "天數", "Finding": "發現", "Invoice": "發票",
+	"Void until": "作廢期限", "Upload due": "上傳期限", "All agrees.": "完全一致。", "It could not be compared:": "無法比對：",
+	"more; ecpayq reconcile lists all.":                           "項未列出；ecpayq reconcile 可列出全部。",
+	"No schedule has compared anything yet.":                      "尚無排程比對過。",
+	"Not all merchants are shown; ecpayq reconcile compares all.": "僅顯示部分特店；ecpayq reconcile 可比對全部。",
+	"What schedules found when they compared the B2C invoices that ECPay lists with our record. " +
+		"ecpayq reconcile does it now.": "排程將綠界的 B2C 發票" +
+		"清單與我們的紀錄比對後的發現。執行 ecpayq reconcile 可立即比對。",
+	"This schedule compares invoices and replays nothing: ecpayq reconcile does it now.": "此排程用於比對發票，不重送任務；請執行 ecpayq reconcile 立即比對。",
 	"Schedules": "排程", "Name": "名稱", "Times": "時間", "Which": "對象", "Next run": "下次執行",
 	"Last run": "上次執行", "Run now": "立即執行", "not yet": "尚未執行", "due since": "應執行而未執行，自", "runs now": "執行中",
 	"at most": "至多", "skipped": "略過", "failed": "失敗", "nothing": "無事可做",

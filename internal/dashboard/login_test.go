@@ -172,7 +172,7 @@ func TestAViewerLooksAndChangesNothing(t *testing.T) {
 				t.Errorf("%s: %s %s: got status %d, want 403", name, q.method, q.path, got)
 			}
 		}
-		for _, path := range []string{"/", "/waiting", "/merchants", "/schedules",
+		for _, path := range []string{"/", "/waiting", "/merchants", "/schedules", "/reconcile",
 			"/audit", "/asynq/", "/asynq/api/queues/q", "/api/queues/q/pending_tasks"} {
 			if got := w.do(request{method: "GET", path: path, cookie: c}).Code; got != http.StatusOK {
 				t.Errorf("%s: GET %s: got status %d, want 200", name, path, got)

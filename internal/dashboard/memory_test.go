@@ -10,7 +10,7 @@ func TestEveryPageShowsHowFullRedisIs(t *testing.T) {
 	t.Parallel()
 	english, chinese := map[string]string{"Accept-Language": "en"}, map[string]string{"Accept-Language": "zh-TW"}
 	w := newWorld(t, nil)
-	for _, page := range []string{"/", "/waiting", "/merchants", "/schedules", "/audit"} {
+	for _, page := range []string{"/", "/waiting", "/merchants", "/schedules", "/reconcile", "/audit"} {
 		wantText(t, page, w.do(request{method: "GET", path: page, headers: english}),
 			[]string{"Memory of Redis: ", " MiB, no maxmemory"}, "nearly full")
 	}

@@ -35,7 +35,7 @@ var (
 // need none.
 var pages = sync.OnceValue(func() map[string]*template.Template {
 	all := map[string]*template.Template{}
-	for _, name := range []string{"login", "dead", "letter", "waiting", "merchants", "schedules", "audit", "problem"} {
+	for _, name := range []string{"login", "dead", "letter", "waiting", "merchants", "schedules", "reconcile", "audit", "problem"} {
 		all[name] = template.Must(template.ParseFS(pageFiles, "page/layout.html", "page/"+name+".html"))
 	}
 	return all

@@ -31,6 +31,10 @@ func (d *Dashboard) runSchedule(w http.ResponseWriter, r *http.Request) {
 		d.problem(w, r, http.StatusNotFound, "There is no such schedule.")
 		return
 	}
+	if d.cfg.Schedules[i].Do == schedule.Reconcile {
+		d.problem(w, r, http.StatusBadRequest, "This schedule compares invoices and replays nothing: ecpayq reconcile does it now.")
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), actLimit)
 	defer cancel()
 	o := deadletter.ReplayOptions{By: who(r), Note: clip(strings.TrimSpace("schedule " + name + " " + r.PostFormValue("note")))}

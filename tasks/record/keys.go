@@ -165,6 +165,9 @@ const (
 	// OutboxKey is a hash of where the outbox of each database stands, by its name; see Status
 	// in internal/relay for what is in it.
 	OutboxKey = prefix + "{outbox}:state"
+	// ReconciledKey is a hash of what the last reconcile of a schedule found, by MerchantID; see Stored in internal/reconcile
+	// for what is in it.
+	ReconciledKey = prefix + "{reconcile}:last"
 	// AuditKey is a stream of who replayed, corrected, replaced and resolved what.
 	AuditKey = prefix + "{audit}"
 )

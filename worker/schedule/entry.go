@@ -1,4 +1,4 @@
-// Package schedule replays dead tasks at set times: once in the fleet for each
+// Package schedule replays dead tasks, or compares ECPay's invoices with the record, at set times: once in the fleet for each
 // time, whichever worker comes first, and once for all times that were missed
 // while no worker ran.
 //
@@ -56,6 +56,20 @@ func (f Filter) letters(before time.Time) deadletter.Filter {
 	return deadletter.Filter{Type: f.Type, MerchantID: f.MerchantID, DiedBefore: before.Add(-f.OlderThan - time.Millisecond)}
 }
 
+// Job is what a schedule does.
+type Job string
+
+// The jobs.
+const (
+	// Replay is the zero value: it replays dead tasks.
+	Replay Job = ""
+	// Reconcile compares the invoices of days with the record.
+	Reconcile Job = "reconcile"
+)
+
+// MaxDays is how many days one run of a [Reconcile] compares.
+const MaxDays = 31
+
 // Entry is one schedule.
 type Entry struct {
 	// Name tells it from the others, and stays when its times change.
@@ -64,6 +78,10 @@ type Entry struct {
 	Cron string
 	// Zone is where the times of Cron are.
 	Zone *time.Location
+	// Do is what is done. For [Reconcile] the Filter has a MerchantID alone, empty for all, and Days is how many days are
+	// compared, the last being the one before the slot's.
+	Do   Job
+	Days int
 	Filter
 
 	times *cron.SpecSchedule
@@ -107,6 +125,15 @@ func New(name, expression string, zone *time.Location, f Filter) (Entry, error) 
 		return fail(errors.New("older_than and limit must not be negative"))
 	}
 	return e, nil
+}
+
+// NewReconcile returns a schedule that compares so many days of a merchant, or of all.
+func NewReconcile(name, expression string, zone *time.Location, merchantID string, days int) (Entry, error) {
+	e, err := New(name, expression, zone, Filter{MerchantID: merchantID})
+	if e.Do, e.Days = Reconcile, days; err == nil && (days < 1 || days > MaxDays) {
+		err = fmt.Errorf("schedule %s: days is %d; it must be 1 to %d", name, days, MaxDays)
+	}
+	return e, err
 }
 
 // cronFields are the fields of an expression, and what each may be; the seconds may be left out.

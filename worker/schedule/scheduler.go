@@ -23,6 +23,9 @@ type Config struct {
 	Ledger *deadletter.Ledger
 	// Entries have different names.
 	Entries []Entry
+	// Reconcile does the work of the entries with [Reconcile], which fail without it. Its report has the number of findings in
+	// Left, and of merchants that could not be compared in Failed. It is to end soon after ctx.
+	Reconcile func(ctx context.Context, e Entry, slot time.Time) (Report, error)
 	// Lease is how long a claim lasts without a sign of life: after it another worker
 	// takes over. Defaults to 30 s.
 	Lease time.Duration
@@ -46,9 +49,9 @@ type Run struct {
 // Report counts what a run did.
 type Report struct {
 	Replayed int `json:"replayed"`
-	// Left are those that a person must decide about, or whose kind is not named.
+	// Left are those that a person must decide about, or whose kind is not named; of a [Reconcile] the findings.
 	Left int `json:"left"`
-	// Failed could not be replayed; the log says why.
+	// Failed could not be replayed, or are merchants that could not be compared; the log says why.
 	Failed int `json:"failed"`
 }
 
@@ -161,7 +164,11 @@ func (s *Scheduler) Tick(ctx context.Context, e Entry) (wait time.Duration, err 
 		return wait, nil
 	}
 	run := Run{Name: e.Name, Slot: slot}
-	run.Report, err = s.fire(ctx, e, slot, token, used)
+	if e.Do == Reconcile {
+		run.Report, err = s.reconcile(ctx, e, slot, token)
+	} else {
+		run.Report, err = s.fire(ctx, e, slot, token, used)
+	}
 	if errors.Is(err, errLost) { // whoever has it now goes on
 		return min(wait, soon), nil
 	}
@@ -172,8 +179,13 @@ func (s *Scheduler) Tick(ctx context.Context, e Entry) (wait time.Duration, err 
 		return soon, err
 	}
 	if mine {
-		s.cfg.Logger.Info().Str("schedule", e.Name).Time("slot", slot.In(ecpay.Taipei)).
-			Int("replayed", run.Replayed).Int("left", run.Left).Int("failed", run.Failed).Msg("schedule ran")
+		line := s.cfg.Logger.Info().Str("schedule", e.Name).Time("slot", slot.In(ecpay.Taipei))
+		if e.Do == Reconcile {
+			line = line.Int("findings", run.Left)
+		} else {
+			line = line.Int("replayed", run.Replayed).Int("left", run.Left)
+		}
+		line.Int("failed", run.Failed).Msg("schedule ran")
 		s.cfg.Observe(run)
 	}
 	return 0, nil // time has gone by: look at once

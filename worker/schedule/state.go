@@ -102,7 +102,10 @@ type Status struct {
 	MerchantID string       `json:"merchant_id,omitempty"`
 	OlderThan  string       `json:"older_than,omitempty"`
 	Limit      int          `json:"limit,omitempty"`
-	NextAt     time.Time    `json:"next_at"`
+	// Do and Days are those of the [Entry].
+	Do     Job       `json:"do,omitempty"`
+	Days   int       `json:"days,omitempty"`
+	NextAt time.Time `json:"next_at"`
 	// Runs, and what follows, is of the runs by its times, not of those by hand. All is
 	// empty before the first.
 	Runs int `json:"runs"`
@@ -192,6 +195,7 @@ func status(e Entry, m map[string]string, now time.Time) Status {
 	}
 	s := Status{
 		Name: e.Name, Cron: e.Cron, TimeZone: e.Zone.String(), Kinds: e.Kinds, Type: e.Type, MerchantID: e.MerchantID, Limit: e.Limit,
+		Do: e.Do, Days: e.Days,
 		NextAt: e.Next(now), Runs: number("runs"),
 	}
 	if e.OlderThan > 0 {
