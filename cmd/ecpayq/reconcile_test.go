@@ -127,10 +127,15 @@ func TestAScheduleComparesAtNightAndTheDashboardShowsIt(t *testing.T) {
 		day := today.AddDate(0, 0, n-1).Format(time.DateOnly)
 		b.must(b.fake.StageDelayed(ecpaytest.Delayed{Tsr: tsr, Issued: true, InvoiceDate: day}))
 	}
-	b.worker()
+	w := b.worker()
 	b.eventually("the schedule has compared", func() bool { return b.scheduleList()[0].Runs > 0 })
 	if s := b.scheduleList()[0]; s.Left != 1 || s.Failed != 0 {
 		t.Errorf("got %+v, want one finding", s)
+	}
+	const series = `ecpayq_reconcile_findings{kind="unexpected",schedule="night"} 1`
+	if _, text := w.get("/metrics"); !strings.Contains(text, series) ||
+		!strings.Contains(text, `ecpayq_invoice_numbers_low{schedule="night"} 0`) {
+		t.Errorf("got metrics without %s:\n%s", series, text)
 	}
 	if r := b.run("schedule", "run", "night"); r.code != 2 || !strings.Contains(r.stderr, "ecpayq reconcile --days 1") {
 		t.Errorf("schedule run: got exit code %d and %s, want 2 and what to run", r.code, r.stderr)

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/internal/reconcile"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/webhook"
 	"github.com/ecpayq/ecpayq/worker"
@@ -203,6 +204,17 @@ func watchShared(reg *prometheus.Registry, cfg WorkerConfig, rdb redis.Universal
 	if len(cfg.Schedules) > 0 {
 		shared.Overdue = func(ctx context.Context) (map[string]time.Duration, error) {
 			return schedule.Overdue(ctx, rdb, cfg.Schedules)
+		}
+	}
+	var compare []string
+	for _, e := range cfg.Schedules {
+		if e.Do == schedule.Reconcile {
+			compare = append(compare, e.Name)
+		}
+	}
+	if len(compare) > 0 {
+		shared.Reconciled = func(ctx context.Context) (map[string]reconcile.Tally, error) {
+			return reconcile.Tallies(ctx, rdb, compare)
 		}
 	}
 	return metrics.WatchShared(reg, shared)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -10,6 +11,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	asking "github.com/ecpayq/ecpayq/internal/ask"
 	"github.com/ecpayq/ecpayq/internal/reconcile"
+	"github.com/ecpayq/ecpayq/internal/tracks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 	"github.com/ecpayq/ecpayq/worker"
 	"github.com/ecpayq/ecpayq/worker/gate"
@@ -31,53 +33,101 @@ func reconciler(
 	}
 	reader := record.NewReader(rdb)
 	return func(ctx context.Context, e schedule.Entry, slot time.Time) (schedule.Report, error) {
-		var report schedule.Report
+		n := night{cfg: cfg, reader: reader, rdb: rdb, entry: e}
 		policy := cfg.Worker.Policy
-		asker := asking.New(asking.Config{
+		n.asker = asking.New(asking.Config{
 			Client: client, Questions: gate.NewQuestions(rdb), Who: "schedule", Wait: nightWait,
 			Interval: policy.Interval, InFlight: policy.InFlight, BanPause: policy.BanPause,
 		})
 		there := slot.In(ecpay.Taipei)
-		last := time.Date(there.Year(), there.Month(), there.Day()-1, 0, 0, 0, 0, ecpay.Taipei)
+		n.last = time.Date(there.Year(), there.Month(), there.Day()-1, 0, 0, 0, 0, ecpay.Taipei)
 		for _, m := range cfg.Merchants() {
 			if e.MerchantID != "" && m.ID() != e.MerchantID {
 				continue
 			}
-			stored, err := compareDays(ctx, reader, asker, m, last, e.Days)
-			var refusal *ecpay.Error
-			switch {
-			case ctx.Err() != nil:
-				return report, context.Cause(ctx)
-			case errors.As(err, &refusal) && refusal.TransCode == transDisabled && e.MerchantID == "":
-				continue // it has no B2C
-			case err != nil:
-				report.Failed++
-				stored.Error = err.Error()
-				cfg.Logger.Warn().Err(err).Str("schedule", e.Name).Str("merchant_id", m.ID()).Msg("invoices not compared; those of others are")
-			}
-			report.Left += stored.Count()
-			if err := reconcile.Save(ctx, rdb, stored); err != nil {
-				return report, err
+			if err := n.merchant(ctx, m); err != nil {
+				return n.report, err
 			}
 		}
-		return report, nil
+		n.tally.Failed = n.report.Failed
+		return n.report, reconcile.SaveTally(ctx, rdb, e.Name, n.tally)
 	}
 }
 
-// compareDays compares the days of a merchant, until one cannot be.
-func compareDays(
-	ctx context.Context, reader *record.Reader, asker *asking.Asker, m worker.Merchant, last time.Time, days int,
-) (reconcile.Stored, error) {
+// night is one run of such a schedule.
+type night struct {
+	cfg    WorkerConfig
+	reader *record.Reader
+	rdb    redis.UniversalClient
+	asker  *asking.Asker
+	entry  schedule.Entry
+	last   time.Time // the last day
+
+	report schedule.Report
+	tally  reconcile.Tally
+}
+
+// merchant compares the days of one, looks at its invoice numbers, and stores the result. An error ends the run.
+func (n *night) merchant(ctx context.Context, m worker.Merchant) error {
 	stored := reconcile.Stored{MerchantID: m.ID(), At: time.Now().In(ecpay.Taipei)}
-	cfg := reconcile.Config{
-		Reader: reader, Ask: func(ctx context.Context, q ecpay.Request) (ecpay.Response, error) { return asker.Answer(ctx, m, q) },
+	err := n.compareDays(ctx, m, &stored)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case disabled(err) && n.entry.MerchantID == "": // it has no B2C
+		err = nil
 	}
-	for n := days - 1; n >= 0; n-- {
-		r, err := reconcile.Day(ctx, cfg, m.ID(), last.AddDate(0, 0, -n), m.TsrIsRelateNumber)
+	if err == nil {
+		if err = n.numbers(ctx, m, &stored); disabled(err) && n.entry.MerchantID == "" {
+			return nil
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		n.report.Failed++
+		stored.Error = err.Error()
+		n.cfg.Logger.Warn().Err(err).Str("schedule", n.entry.Name).Str("merchant_id", m.ID()).Msg("invoices not compared; those of others are")
+	}
+	n.report.Left += stored.Count()
+	return reconcile.Save(ctx, n.rdb, stored)
+}
+
+// disabled reports whether ECPay refused because a service is not enabled.
+func disabled(err error) bool {
+	var refusal *ecpay.Error
+	return errors.As(err, &refusal) && refusal.TransCode == transDisabled
+}
+
+func (n *night) ask(m worker.Merchant) func(context.Context, ecpay.Request) (ecpay.Response, error) {
+	return func(ctx context.Context, q ecpay.Request) (ecpay.Response, error) { return n.asker.Answer(ctx, m, q) }
+}
+
+// numbers looks at the invoice numbers of a merchant.
+func (n *night) numbers(ctx context.Context, m worker.Merchant, stored *reconcile.Stored) error {
+	all, err := tracks.Look(ctx, tracks.Config{Reader: n.reader, Ask: n.ask(m)}, m.ID())
+	for _, s := range all {
+		if s.Low() {
+			n.tally.LowNumbers++
+			stored.Numbers = append(stored.Numbers, reconcile.LowNumbers{
+				Of: fmt.Sprintf("%s %s-%d %s", s.Category, s.Year, s.Term, s.InvType), Warning: s.Warning, WarningZh: s.WarningZh,
+			})
+		}
+	}
+	return err
+}
+
+// compareDays compares the days of a merchant, until one cannot be.
+func (n *night) compareDays(ctx context.Context, m worker.Merchant, stored *reconcile.Stored) error {
+	cfg := reconcile.Config{Reader: n.reader, Ask: n.ask(m)}
+	for back := n.entry.Days - 1; back >= 0; back-- {
+		r, err := reconcile.Day(ctx, cfg, m.ID(), n.last.AddDate(0, 0, -back), m.TsrIsRelateNumber)
 		if err != nil {
-			return stored, err
+			return err
 		}
 		stored.Add(r)
+		n.tally.Add(r)
 	}
-	return stored, nil
+	return nil
 }

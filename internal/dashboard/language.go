@@ -157,6 +157,7 @@ var inChinese = map[string]string{
 	"Resume lifts a ban and the refusal of keys, and wakes the held tasks along the pace.": "「恢復」會解除暫停與金鑰遭拒的狀態，並依呼叫間隔喚醒暫停中的任務。",
 	"Nothing was sent for a merchant within two days, and nothing is held.":                "兩天內沒有為任何特店呼叫綠界，也沒有暫停中的任務。",
 	":": "；", "nothing is sent until": "在此之前不送出任何呼叫：", "by this address; then one request goes first.": "（此對外位址）；之後先送出一筆呼叫。",
+	"Invoice numbers": "字軌號碼", "ECPay has no B2C enabled for it: there is nothing to compare.": "綠界未開通其 B2C 服務，無可比對。",
 	"Reconcile": "對帳", "invoices": "發票", "findings": "發現", "days": "天數", "Finding": "發現", "Invoice": "發票",
 	"Void until": "作廢期限", "Upload due": "上傳期限", "All agrees.": "完全一致。", "It could not be compared:": "無法比對：",
 	"more; ecpayq reconcile lists all.":                           "項未列出；ecpayq reconcile 可列出全部。",

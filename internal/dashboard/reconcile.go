@@ -14,12 +14,19 @@ import (
 type compared struct {
 	reconcile.Stored
 	Found []foundInvoice
+	Low   []lowNumbers
 }
 
 // foundInvoice is a finding with the words for it.
 type foundInvoice struct {
 	reconcile.Finding
 	What, Why record.Text
+}
+
+// lowNumbers are invoice numbers that end soon.
+type lowNumbers struct {
+	Of  string
+	Why record.Text
 }
 
 // reconcilePage shows what schedules found last, those with something first.
@@ -41,6 +48,9 @@ func (d *Dashboard) reconcilePage(w http.ResponseWriter, r *http.Request) {
 		m := compared{Stored: s}
 		for _, f := range s.Findings {
 			m.Found = append(m.Found, foundInvoice{f, reconcile.KindText(f.Kind), f.Text()})
+		}
+		for _, n := range s.Numbers {
+			m.Low = append(m.Low, lowNumbers{n.Of, n.Text()})
 		}
 		data.Merchants = append(data.Merchants, m)
 	}

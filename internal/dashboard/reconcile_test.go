@@ -34,6 +34,9 @@ func TestTheLastComparisonIsShownWithWhatToDo(t *testing.T) {
 			})
 		}
 		s := reconcile.Stored{MerchantID: merchant, At: day.Add(28 * time.Hour), Error: problem}
+		if findings > 0 {
+			s.Numbers = []reconcile.LowNumbers{{Of: "B2C 115-6 07", Warning: "few are left", WarningZh: "所剩不多"}}
+		}
 		s.Add(r)
 		w.must(reconcile.Save(t.Context(), w.redis.Client(), s))
 	}
@@ -42,9 +45,10 @@ func TestTheLastComparisonIsShownWithWhatToDo(t *testing.T) {
 	save("1000003", "ECPay wants a pause", 0)
 	wantText(t, "in English", w.get("/reconcile?lang=en"), []string{
 		"Merchant 1000001", "All agrees.", "2026-11-29: invoices 900, findings 53", "AA00000049", "look at it", "2027-01-13 23:59:59",
-		"3 more; ecpayq reconcile lists all.", "It could not be compared: ECPay wants a pause", "&lt;b&gt;R",
+		"Invoice numbers B2C 115-6 07: few are left", "3 more; ecpayq reconcile lists all.",
+		"It could not be compared: ECPay wants a pause", "&lt;b&gt;R",
 	}, "AA00000050", "<b>R", "請查看")
-	wantText(t, "in Chinese", w.get("/reconcile?lang=zh-TW"), []string{"對帳", "請查看", "完全一致。", "無法比對：", "作廢期限"}, "look at it")
+	wantText(t, "in Chinese", w.get("/reconcile?lang=zh-TW"), []string{"對帳", "請查看", "完全一致。", "無法比對：", "作廢期限", "所剩不多"}, "look at it")
 
 	w.must(w.redis.Client().Del(t.Context(), record.ReconciledKey).Err())
 	w.must(w.redis.Client().HSet(t.Context(), record.ReconciledKey, "1000001", "of another version").Err())

@@ -23,6 +23,7 @@ import (
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/internal/api"
 	"github.com/ecpayq/ecpayq/internal/auth"
+	"github.com/ecpayq/ecpayq/internal/reconcile"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/relay"
 	"github.com/ecpayq/ecpayq/internal/webhook"
@@ -45,6 +46,9 @@ func gatherAll(t *testing.T) []*dto.MetricFamily {
 	}
 	if err := metrics.WatchShared(reg, metrics.SharedConfig{
 		Redis: rdb, ByMerchant: true,
+		Reconciled: func(context.Context) (map[string]reconcile.Tally, error) {
+			return map[string]reconcile.Tally{"nightly": {}, "hourly": {}}, nil
+		},
 		Overdue: func(context.Context) (map[string]time.Duration, error) {
 			return map[string]time.Duration{"nightly": 0, "hourly": 0}, nil
 		},

@@ -32,8 +32,40 @@ type Stored struct {
 	// Findings are the first ones, and More is how many others there are.
 	Findings []Finding `json:"findings"`
 	More     int       `json:"more"`
+	// Numbers are those of invoices (字軌) that end soon.
+	Numbers []LowNumbers `json:"numbers,omitempty"`
 	// Error says why a day could not be compared, empty for none.
 	Error string `json:"error,omitempty"`
+}
+
+// LowNumbers are those of a category, term and InvType that end soon, with what to do.
+type LowNumbers struct {
+	Of        string `json:"of"`
+	Warning   string `json:"warning"`
+	WarningZh string `json:"warning_zh"`
+}
+
+// Text is the warning in both languages.
+func (n LowNumbers) Text() record.Text { return record.Text{En: n.Warning, Zh: n.WarningZh} }
+
+// Tally counts what a schedule found of all its merchants.
+type Tally struct {
+	// Findings are counted by kind.
+	Findings map[Kind]int `json:"findings"`
+	// LowNumbers is how many terms of merchants have few invoice numbers left.
+	LowNumbers int `json:"low_numbers"`
+	// Failed is how many merchants could not be compared.
+	Failed int `json:"failed"`
+}
+
+// Add counts the result of a merchant.
+func (t *Tally) Add(r Result) {
+	if t.Findings == nil {
+		t.Findings = map[Kind]int{}
+	}
+	for _, f := range r.Findings {
+		t.Findings[f.Kind]++
+	}
 }
 
 // StoredDay counts what one day had.
@@ -92,4 +124,38 @@ func Load(ctx context.Context, rdb redis.UniversalClient) (all []Stored, more bo
 	}
 	slices.SortFunc(all, func(a, b Stored) int { return strings.Compare(a.MerchantID, b.MerchantID) })
 	return all, more, nil
+}
+
+// SaveTally stores that of a schedule in the place of the one before.
+func SaveTally(ctx context.Context, rdb redis.UniversalClient, schedule string, t Tally) error {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	pipe := rdb.Pipeline()
+	pipe.HSet(ctx, record.ReconcileTallyKey, schedule, text)
+	pipe.Expire(ctx, record.ReconcileTallyKey, storedFor)
+	if err := redisx.Exec(ctx, pipe); err != nil {
+		return fmt.Errorf("store what schedule %s found: %w", schedule, err)
+	}
+	return nil
+}
+
+// Tallies returns those of schedules by name. One that has not run yet is left out.
+func Tallies(ctx context.Context, rdb redis.UniversalClient, schedules []string) (map[string]Tally, error) {
+	all := map[string]Tally{}
+	if len(schedules) == 0 {
+		return all, nil
+	}
+	texts, err := rdb.HMGet(ctx, record.ReconcileTallyKey, schedules...).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read what schedules found: %w", err)
+	}
+	for i, text := range texts {
+		var t Tally
+		if s, ok := text.(string); ok && json.Unmarshal([]byte(s), &t) == nil {
+			all[schedules[i]] = t
+		}
+	}
+	return all, nil
 }

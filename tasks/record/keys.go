@@ -168,6 +168,8 @@ const (
 	// ReconciledKey is a hash of what the last reconcile of a schedule found, by MerchantID; see Stored in internal/reconcile
 	// for what is in it.
 	ReconciledKey = prefix + "{reconcile}:last"
+	// ReconcileTallyKey is a hash of how much each schedule found, by its name.
+	ReconcileTallyKey = prefix + "{reconcile}:tally"
 	// AuditKey is a stream of who replayed, corrected, replaced and resolved what.
 	AuditKey = prefix + "{audit}"
 )

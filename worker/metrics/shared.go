@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/internal/asynqx"
+	"github.com/ecpayq/ecpayq/internal/reconcile"
 	"github.com/ecpayq/ecpayq/internal/redishealth"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -35,6 +36,8 @@ type SharedConfig struct {
 	// Overdue says of each replay schedule for how long it should have fired, 0 for not;
 	// nil without schedules.
 	Overdue func(context.Context) (map[string]time.Duration, error)
+	// Reconciled says what each schedule that compares invoices found last; nil without such schedules.
+	Reconciled func(context.Context) (map[string]reconcile.Tally, error)
 	// Now is the clock. Defaults to [time.Now].
 	Now func() time.Time
 }
@@ -87,6 +90,12 @@ var (
 		"1 while nothing of any merchant is sent by this address: ECPay bans it (address), or answers nobody (outage).", "reason")
 	overdue = desc("ecpayq_schedule_overdue_seconds",
 		"For how long a replay schedule should have fired and has not; 0 when it is in time.", "schedule")
+	findings = desc("ecpayq_reconcile_findings",
+		"What the last comparison of a schedule with ECPay's invoices found, by kind; failed are merchants that could not be compared.",
+		"schedule", "kind")
+	lowNumbers = desc("ecpayq_invoice_numbers_low",
+		"Terms of merchants that have no invoice numbers, or whose numbers end within a week, as of the last run of a schedule that compares.",
+		"schedule")
 
 	redisMemory = desc("ecpayq_redis_memory_bytes",
 		"Memory of Redis by purpose: estimated from a sample of keys, once a minute at most.", "purpose")
@@ -117,7 +126,7 @@ func WatchShared(reg prometheus.Registerer, cfg SharedConfig) error {
 func (s *Shared) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		redisUp, redisWrites, redisDurable, redisUsed, redisMax, redisEvicted, queueTasks, queueAge, queuePaused, queueStranded,
-		letters, lettersByKind, merchantLetters, merchantStates, egressPaused, overdue, redisMemory,
+		letters, lettersByKind, merchantLetters, merchantStates, egressPaused, overdue, findings, lowNumbers, redisMemory,
 	} {
 		ch <- d
 	}
@@ -143,7 +152,7 @@ func (s *Shared) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context, sink){s.server, s.writable,
-		s.letters, s.lettersByKind, s.merchants, s.egress, s.schedules, s.byPurpose} {
+		s.letters, s.lettersByKind, s.merchants, s.egress, s.schedules, s.reconciled, s.byPurpose} {
 		parts.Go(func() { part(ctx, ch) })
 	}
 	for _, q := range s.cfg.Queues {
@@ -264,6 +273,23 @@ func (s *Shared) schedules(ctx context.Context, ch sink) {
 	}
 	for name, d := range late {
 		ch.gauge(overdue, d.Seconds(), name)
+	}
+}
+
+func (s *Shared) reconciled(ctx context.Context, ch sink) {
+	if s.cfg.Reconciled == nil {
+		return
+	}
+	all, err := s.cfg.Reconciled(ctx)
+	if err != nil {
+		return
+	}
+	for name, t := range all {
+		for _, k := range reconcile.Kinds() {
+			ch.gauge(findings, float64(t.Findings[k]), name, string(k))
+		}
+		ch.gauge(findings, float64(t.Failed), name, "failed")
+		ch.gauge(lowNumbers, float64(t.LowNumbers), name)
 	}
 }
 
