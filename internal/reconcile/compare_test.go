@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -223,6 +224,13 @@ func issueOutcome(state, kind string, when time.Time, issuedAt string) record.Ou
 	return outcome(typeIssue, state, kind, when, map[string]string{"RelateNumber": "R1"}, answer)
 }
 
+// tells is the number of the invoice of the trigger of T1.
+func tells(number, day string) record.Outcome {
+	o := outcome(typeTrigger, "issued", "", at("12:00:00"), map[string]string{"Tsr": "T1"}, "")
+	o.Invoice = &tasks.Invoice{Number: number, Date: day, RandomCode: "1234"}
+	return o
+}
+
 // gathered is what is to be kept of outcomes.
 type gathered struct {
 	outcomes []record.Outcome
@@ -265,6 +273,16 @@ func gatherings() map[string]gathered {
 		},
 		"a trigger of a later issue, the day after": {
 			[]record.Outcome{outcome(typeTrigger, "done", "OK", nextNoon, tsr, `{"RtnCode":4000003}`)}, nil, nil,
+		},
+		"a trigger of a later issue, and its number": {
+			[]record.Outcome{
+				outcome(typeTrigger, "done", "OK", noon.AddDate(0, 0, -7), tsr, `{"RtnCode":4000003}`), tells("AA00000001", "2026-11-29"),
+			}, []Order{{Standing: Done, Tsr: "T1", Number: "AA00000001", Day: "2026-11-29"}}, nil,
+		},
+		"a trigger whose number is of another day": {
+			[]record.Outcome{
+				outcome(typeTrigger, "done", "OK", noon.AddDate(0, 0, -7), tsr, `{"RtnCode":4000003}`), tells("AA00000001", "2026-11-28"),
+			}, nil, nil,
 		},
 		"a staging and its trigger": {
 			[]record.Outcome{

@@ -99,7 +99,7 @@ type said struct {
 // standingOf is that of a task with an outcome, by its state.
 func standingOf(state string) Standing {
 	switch state {
-	case record.OutcomeDone:
+	case record.OutcomeDone, record.OutcomeIssued:
 		return Done
 	case record.OutcomeResolved:
 		return Word
@@ -150,6 +150,9 @@ func (c *collector) addOrder(o record.Outcome, standing Standing, answer said) {
 		was = &Order{}
 	}
 	number, day := string(answer.InvoiceNo), c.issuedOn(o, answer)
+	if o.Invoice != nil {
+		number, day = o.Invoice.Number, o.Invoice.Date
+	}
 	n := &Order{
 		Standing: max(standing, was.Standing), TaskID: o.ID, RelateNumber: o.Subject["RelateNumber"], Tsr: o.Subject["Tsr"],
 		Number: cmp.Or(number, was.Number), Day: cmp.Or(day, was.Day), At: o.At,

@@ -13,8 +13,8 @@ import (
 // week is how far back outcomes are counted, as far as they are kept.
 const week = 7 * 24 * time.Hour
 
-// issuing are the types of tasks of which one, when it is done, has used a number, or will have: a staged invoice is
-// counted by its trigger.
+// issuing are the types of tasks of which one, when it is done, has used a number, or will have. A staged invoice is
+// counted by its trigger or, where it is issued without one, when its number is known.
 var issuing = map[string]ecpay.Category{"b2c:issue": ecpay.B2C, "b2c:trigger_issue": ecpay.B2C, "b2b:issue": ecpay.B2B}
 
 // IssuedInADay is how many invoices the outcomes of the last week show, by day and rounded up.
@@ -34,8 +34,12 @@ func IssuedInADay(ctx context.Context, r *record.Reader, merchantID string, now 
 			if o.At.Before(first) {
 				first = o.At
 			}
-			if c, ok := issuing[o.Type]; ok && o.State == record.OutcomeDone {
+			c, ok := issuing[o.Type]
+			switch {
+			case ok && o.State == record.OutcomeDone:
 				count[c]++
+			case o.Type == "b2c:delay_issue" && o.State == record.OutcomeIssued:
+				count[ecpay.B2C]++
 			}
 		}
 		if n := len(page.Outcomes); n == 0 || page.Outcomes[n-1].At.After(now) {
