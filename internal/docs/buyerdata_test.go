@@ -19,18 +19,6 @@ func TestTheReadmeSaysWhetherATaskHoldsBuyersData(t *testing.T) {
 	}
 }
 
-func TestThePagesOnSealingNameTheTypesThatAreSealed(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"docs/sealing.md", "docs/sealing.zh-TW.md"} {
-		before, _, _ := strings.Cut(readPage(t, name).prose, "\n## ")
-		for _, typ := range tasks.Types() {
-			if says := strings.Contains(before, code(typ.Name)); says != typ.BuyerData {
-				t.Errorf("%s names %s at its beginning: %v, but it has data of buyers: %v", name, typ.Name, says, typ.BuyerData)
-			}
-		}
-	}
-}
-
 func TestTheInvoiceOfTheReadmeCanBeIssued(t *testing.T) {
 	t.Parallel()
 	for _, name := range readmes {
