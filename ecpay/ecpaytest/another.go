@@ -2,7 +2,7 @@ package ecpaytest
 
 import (
 	"encoding/json"
-	"math"
+	"errors"
 	"time"
 )
 
@@ -11,13 +11,38 @@ var others = map[string]string{
 	"Tsr": "ANOTHER1", "RelateNumber": "ANOTHER1", "InvoiceNumber": "ZZ99999999", "InvoiceNo": "FK99999991", "AllowanceNo": "9999999999999999",
 }
 
-// otherAllowances are the B2C allowances that the operations speak of which are about one, in the state that goes with them.
-var otherAllowances = map[string]B2CAllowance{
-	opB2CAllowanceInvalid.id():             {},
-	opB2CAllowanceInvalidByCollegiate.id(): {Pending: true},
-	opB2CGetAllowance.id():                 {},
-	opB2CGetAllowanceList.id():             {},
-	opB2CGetAllowanceInvalid.id():          {Voided: true},
+// another is what a server knows that knows nothing but another subject.
+type another struct {
+	delayed      Delayed
+	invoice      Invoice
+	allowance    Allowance
+	b2cAllowance *B2CAllowance // nil for none
+}
+
+// anotherFor is one about which the operation has something to say, or to do. What its another makes of it comes last.
+func anotherFor(op *operation, date, today string) *another {
+	o := &another{
+		delayed: Delayed{Tsr: others["Tsr"], Issued: true},
+		invoice: Invoice{
+			InvoiceNumber: others["InvoiceNumber"], InvoiceDate: date, IssueConfirmed: !op.write, Confirmed: !op.write,
+		},
+		allowance: Allowance{AllowanceNo: others["AllowanceNo"], ConfirmDate: today},
+	}
+	if !op.write {
+		o.invoice.RelateNumber = others["RelateNumber"]
+	}
+	if op.another != nil {
+		op.another(o)
+	}
+	if o.b2cAllowance != nil {
+		o.b2cAllowance.InvoiceNo, o.b2cAllowance.AllowanceNo = others["InvoiceNo"], others["AllowanceNo"]
+	}
+	return o
+}
+
+// invoiceOfToday is that of the operations of B2B that have an InvoiceNo, whose day becomes today.
+func invoiceOfToday() Invoice {
+	return Invoice{InvoiceNumber: others["InvoiceNo"], RelateNumber: others["RelateNumber"]}
 }
 
 // aboutAnother is what a server that knows nothing but another subject answers to the same request about that one.
@@ -26,32 +51,13 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	cfg.Merchants = []Merchant{x.merchant.Merchant}
 	twin := New(cfg)
 	twin.minted = 99999990
-	staged := Delayed{Tsr: others["Tsr"]}
-	switch x.op.id() {
-	case opB2CIssue.id(), opB2CDelayIssue.id():
-		staged = Delayed{Tsr: "UNUSED"} // the number is free
-	case opB2CTriggerIssue.id(), opB2CCancelDelayIssue.id(), opB2CEditDelayIssue.id():
-	case opB2CAllowance.id(), opB2CAllowanceByCollegiate.id():
-		staged.Issued, staged.SalesAmount = true, math.MaxInt32 // enough is left of it
-	case opB2CVoidWithReIssue.id():
-		staged.Issued = true
-	default:
-		staged.Issued, staged.Voided = true, x.op.id() == opB2CGetInvalid.id()
+	o := anotherFor(x.op, memberOf(x.plain, "InvoiceDate"), dateIn(s.now()))
+	errs := []error{twin.StageDelayed(o.delayed), twin.StageInvoice(o.invoice), twin.StageAllowance(o.allowance)}
+	if o.b2cAllowance != nil {
+		errs = append(errs, twin.StageB2CAllowance(*o.b2cAllowance))
 	}
-	for _, err := range []error{
-		twin.StageDelayed(staged),
-		twin.StageInvoice(otherInvoice(x.op, memberOf(x.plain, "InvoiceDate"))),
-		twin.StageAllowance(otherAllowance(x.op, dateIn(s.now()))),
-	} {
-		if err != nil {
-			panic(err) // they are of this file's making
-		}
-	}
-	if allowance, ok := otherAllowances[x.op.id()]; ok {
-		allowance.InvoiceNo, allowance.AllowanceNo = others["InvoiceNo"], others["AllowanceNo"]
-		if err := twin.StageB2CAllowance(allowance); err != nil {
-			panic(err)
-		}
+	if err := errors.Join(errs...); err != nil {
+		panic(err) // they are of this package's making
 	}
 	twin.mu.Lock()
 	defer twin.mu.Unlock()
@@ -61,45 +67,6 @@ func (s *Server) aboutAnother(x *exchange) answer {
 	}
 	data := newFields(aboutOther(x.plain, created))
 	return twin.perform(x.op, request{merchant: twin.merchants[x.merchant.MerchantID], data: data, at: s.now()})
-}
-
-// otherInvoice is an invoice about which the operation has something to say, or to do.
-func otherInvoice(op *operation, date string) Invoice {
-	i := Invoice{InvoiceNumber: others["InvoiceNumber"], InvoiceDate: date}
-	if !op.write {
-		i.RelateNumber = others["RelateNumber"]
-	}
-	switch op.id() {
-	case opB2BInvalidConfirm.id():
-		i.Voided = true
-	case opB2BInvoicePrint.id(), opB2BDownloadB2BPdf.id(): // who have an InvoiceNo, whose day becomes today
-		i.InvoiceNumber, i.InvoiceDate = others["InvoiceNo"], ""
-	case opB2BVoidWithReIssue.id():
-		i.RelateNumber = others["RelateNumber"]
-	case opB2BAllowance.id():
-		i.IssueConfirmed, i.SalesAmount = true, math.MaxInt32
-	case opB2BRejectConfirm.id():
-		i.Rejected = true
-	case opB2BGetReject.id(), opB2BGetRejectConfirm.id():
-		i.RejectConfirmed = true
-	default:
-		i.IssueConfirmed, i.Confirmed = !op.write, !op.write
-	}
-	return i
-}
-
-// otherAllowance is such an allowance.
-func otherAllowance(op *operation, today string) Allowance {
-	al := Allowance{AllowanceNo: others["AllowanceNo"], ConfirmDate: today}
-	switch op.id() {
-	case opB2BAllowanceConfirm.id():
-		al.ConfirmDate = ""
-	case opB2BGetAllowanceInvalid.id(), opB2BCancelAllowanceConfirm.id():
-		al.Cancelled = true
-	case opB2BGetAllowanceInvalidConfirm.id():
-		al.CancelConfirmed = true
-	}
-	return al
 }
 
 // aboutOther replaces the subject in a request's Data. Those with an InvoiceNo are about the invoice of that time.

@@ -5,10 +5,11 @@ import (
 	"math"
 )
 
-var opB2BAllowance = operation{
+var _ = endpoint(operation{
 	name: "Allowance", category: "B2B", write: true, subject: []string{"Details.OriginalInvoiceNumber"},
-	run: (*Server).b2bAllowance,
-}
+	run:     (*Server).b2bAllowance,
+	another: func(o *another) { o.invoice.IssueConfirmed, o.invoice.SalesAmount = true, math.MaxInt32 },
+})
 
 // allowanceLine is one line of an allowance.
 type allowanceLine struct {

@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2BAllowanceConfirm = operation{
+var _ = endpoint(operation{
 	name: "AllowanceConfirm", category: "B2B", write: true, subject: []string{"AllowanceNo"},
-	run: (*Server).b2bAllowanceConfirm,
-}
+	run:     (*Server).b2bAllowanceConfirm,
+	another: func(o *another) { o.allowance.ConfirmDate = "" },
+})
 
 // b2bAllowanceConfirm is B2B AllowanceConfirm, by the party that received the allowance (documented), which is the buyer since
 // sellers alone make them (documented).

@@ -1,9 +1,9 @@
 package ecpaytest
 
-var opB2BCancelAllowance = operation{
+var _ = endpoint(operation{
 	name: "CancelAllowance", category: "B2B", write: true, subject: []string{"AllowanceNo"},
 	run: (*Server).b2bCancelAllowance,
-}
+})
 
 // b2bCancelAllowance is B2B CancelAllowance (documented). Of two pages one has the buyer alone cancel and a later one the
 // seller; that either side may, and before the confirm as well as after it, is our choice.

@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2BCancelAllowanceConfirm = operation{
+var _ = endpoint(operation{
 	name: "CancelAllowanceConfirm", category: "B2B", write: true, subject: []string{"AllowanceNo"},
-	run: (*Server).b2bCancelAllowanceConfirm,
-}
+	run:     (*Server).b2bCancelAllowanceConfirm,
+	another: func(o *another) { o.allowance.Cancelled = true },
+})
 
 // b2bCancelAllowanceConfirm is B2B CancelAllowanceConfirm, by the party that received the cancel (documented): the side that
 // did not cancel.

@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-var opB2BDownloadB2BPdf = operation{
+var opB2BDownloadB2BPdf = endpoint(operation{
 	name: "DownloadB2BPdf", category: "B2B", subject: []string{"InvoiceNo"},
-	run: (*Server).b2bDownloadB2BPdf,
-}
+	run:     (*Server).b2bDownloadB2BPdf,
+	another: func(o *another) { o.invoice = invoiceOfToday() },
+})
 
 // b2bDownloadB2BPdf is B2B DownloadB2BPdf. Documented: its fields, that success is a PDF, and RtnCode 0 for a purchase, in an example.
 // That an unknown number and a voided invoice are answered as by InvoicePrint is our choice.

@@ -1,9 +1,9 @@
 package ecpaytest
 
-var opB2BGetAllowance = operation{
+var _ = endpoint(operation{
 	name: "GetAllowance", category: "B2B", subject: []string{"AllowanceNo"},
 	run: (*Server).b2bGetAllowance,
-}
+})
 
 // b2bGetAllowance is B2B GetAllowance. Its members are documented for a sibling product. That an allowance whose cancel awaits
 // the confirm is void already is our choice.

@@ -1,9 +1,9 @@
 package ecpaytest
 
-var opB2BGetAllowanceConfirm = operation{
+var _ = endpoint(operation{
 	name: "GetAllowanceConfirm", category: "B2B", subject: []string{"AllowanceNo"},
 	run: (*Server).b2bGetAllowanceConfirm,
-}
+})
 
 // b2bGetAllowanceConfirm is B2B GetAllowanceConfirm (documented). The type of RtnData, and the code for an unknown number,
 // are unknown.

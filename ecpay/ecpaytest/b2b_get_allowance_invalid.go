@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2BGetAllowanceInvalid = operation{
+var _ = endpoint(operation{
 	name: "GetAllowanceInvalid", category: "B2B", subject: []string{"AllowanceNo"},
-	run: (*Server).b2bGetAllowanceInvalid,
-}
+	run:     (*Server).b2bGetAllowanceInvalid,
+	another: func(o *another) { o.allowance.Cancelled = true },
+})
 
 // b2bGetAllowanceInvalid is B2B GetAllowanceInvalid. Its members are documented for a sibling product, the word null for a day
 // that is none among them. The code for an allowance that is not cancelled is our choice.

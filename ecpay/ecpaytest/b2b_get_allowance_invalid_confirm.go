@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2BGetAllowanceInvalidConfirm = operation{
+var _ = endpoint(operation{
 	name: "GetAllowanceInvalidConfirm", category: "B2B", subject: []string{"AllowanceNo"},
-	run: (*Server).b2bGetAllowanceInvalidConfirm,
-}
+	run:     (*Server).b2bGetAllowanceInvalidConfirm,
+	another: func(o *another) { o.allowance.CancelConfirmed = true },
+})
 
 // b2bGetAllowanceInvalidConfirm is B2B GetAllowanceInvalidConfirm. Its members are documented for a sibling product; it names
 // neither the allowance nor the day of the confirm. The code for an allowance that is not cancelled is our choice.

@@ -1,6 +1,6 @@
 package ecpaytest
 
-var opB2BGetGovInvoiceWordSetting = operation{
+var _ = endpoint(operation{
 	name: "GetGovInvoiceWordSetting", category: "B2B",
 	run: (*Server).getGovInvoiceWordSetting, // inferred: as in B2C
-}
+})

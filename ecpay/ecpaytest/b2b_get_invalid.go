@@ -2,10 +2,10 @@ package ecpaytest
 
 import "time"
 
-var opB2BGetInvalid = operation{
+var _ = endpoint(operation{
 	name: "GetInvalid", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
 	run: (*Server).b2bGetInvalid,
-}
+})
 
 // b2bGetInvalid is B2B GetInvalid. Its members are documented for a sibling product. That an invoice which is not voided is
 // answered like an unknown one is our choice.

@@ -1,9 +1,9 @@
 package ecpaytest
 
-var opB2BGetInvalidConfirm = operation{
+var _ = endpoint(operation{
 	name: "GetInvalidConfirm", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
 	run: (*Server).b2bGetInvalidConfirm,
-}
+})
 
 // b2bGetInvalidConfirm is B2B GetInvalidConfirm. Documented for a sibling product: ConfirmDate is null while the confirm is
 // awaited. That an invoice which is not voided is answered like an unknown one is our choice.

@@ -1,6 +1,6 @@
 package ecpaytest
 
-var opB2BGetInvoiceWordSetting = operation{
+var _ = endpoint(operation{
 	name: "GetInvoiceWordSetting", category: "B2B",
 	run: (*Server).getInvoiceWordSetting, // inferred: as in B2C
-}
+})

@@ -2,10 +2,10 @@ package ecpaytest
 
 import "time"
 
-var opB2BGetIssue = operation{
+var _ = endpoint(operation{
 	name: "GetIssue", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
 	run: (*Server).b2bGetIssue,
-}
+})
 
 // b2bGetIssue is B2B GetIssue. Recorded: RtnCode is a string, RtnData an object, and its keys are of mixed spelling.
 func (s *Server) b2bGetIssue(r request) answer {

@@ -1,9 +1,9 @@
 package ecpaytest
 
-var opB2BGetIssueConfirm = operation{
+var _ = endpoint(operation{
 	name: "GetIssueConfirm", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
 	run: (*Server).b2bGetIssueConfirm,
-}
+})
 
 // b2bGetIssueConfirm is B2B GetIssueConfirm. Documented for a sibling product: ConfirmDate is null while the confirm is
 // awaited, and Upload_Status is empty on the seller's side.

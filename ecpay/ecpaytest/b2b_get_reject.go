@@ -2,10 +2,13 @@ package ecpaytest
 
 import "encoding/json"
 
-var opB2BGetReject = operation{
+var _ = endpoint(operation{
 	name: "GetReject", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
 	run: (*Server).b2bGetReject,
-}
+	another: func(o *another) {
+		o.invoice.IssueConfirmed, o.invoice.Confirmed, o.invoice.RejectConfirmed = false, false, true
+	},
+})
 
 // b2bGetReject is B2B GetReject. Its members are documented for a sibling product. Seen in shipped clients: a Reason, and no
 // InvoiceCategory, which we take for 0. That an invoice which is not rejected is answered like an unknown one is our choice.

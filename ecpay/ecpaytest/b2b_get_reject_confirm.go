@@ -1,9 +1,12 @@
 package ecpaytest
 
-var opB2BGetRejectConfirm = operation{
+var _ = endpoint(operation{
 	name: "GetRejectConfirm", category: "B2B", subject: []string{"InvoiceNumber", "RelateNumber"},
 	run: (*Server).b2bGetRejectConfirm,
-}
+	another: func(o *another) {
+		o.invoice.IssueConfirmed, o.invoice.Confirmed, o.invoice.RejectConfirmed = false, false, true
+	},
+})
 
 // b2bGetRejectConfirm is B2B GetRejectConfirm. Documented for a sibling product: ConfirmDate is null while the confirm is
 // awaited. That an invoice which is not rejected is answered like an unknown one is our choice.

@@ -2,10 +2,10 @@ package ecpaytest
 
 import "unicode/utf8"
 
-var opB2BInvalid = operation{
+var _ = endpoint(operation{
 	name: "Invalid", category: "B2B", write: true, subject: []string{"InvoiceNumber"},
 	run: (*Server).b2bInvalid,
-}
+})
 
 // b2bInvalid is B2B Invalid. Recorded: a bad Reason is refused before the invoice is looked for; 6070004 for an unknown number
 // or wrong date. Documented: in exchange mode the void awaits the counterparty. What a second void does is unknown, and

@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2BInvalidConfirm = operation{
+var _ = endpoint(operation{
 	name: "InvalidConfirm", category: "B2B", write: true, subject: []string{"InvoiceNumber"},
-	run: (*Server).b2bInvalidConfirm,
-}
+	run:     (*Server).b2bInvalidConfirm,
+	another: func(o *another) { o.invoice.Voided = true },
+})
 
 // b2bInvalidConfirm is B2B InvalidConfirm, by the party that received the void (documented).
 func (s *Server) b2bInvalidConfirm(r request) answer {

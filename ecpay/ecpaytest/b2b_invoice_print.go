@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2BInvoicePrint = operation{
+var _ = endpoint(operation{
 	name: "InvoicePrint", category: "B2B", subject: []string{"InvoiceNo"},
-	run: (*Server).b2bInvoicePrint,
-}
+	run:     (*Server).b2bInvoicePrint,
+	another: func(o *another) { o.invoice = invoiceOfToday() },
+})
 
 // b2bInvoicePrint is B2B InvoicePrint. Seen in ECPay's own .NET sample: its fields and their values. That it answers as that of B2C
 // does, voided invoices included, is our choice.

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-var opB2BIssue = operation{
+var _ = endpoint(operation{
 	name: "Issue", category: "B2B", write: true, subject: []string{"RelateNumber"},
 	run: (*Server).b2bIssue,
-}
+})
 
 // b2bIssue is B2B Issue. Documented: its fields, RelateNumber of at most 20 characters in exchange mode and 50 in archive mode.
 // Also documented: 5070350 where no number is left.

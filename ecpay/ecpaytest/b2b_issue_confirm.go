@@ -1,9 +1,9 @@
 package ecpaytest
 
-var opB2BIssueConfirm = operation{
+var _ = endpoint(operation{
 	name: "IssueConfirm", category: "B2B", write: true, subject: []string{"InvoiceNumber"},
 	run: (*Server).b2bIssueConfirm,
-}
+})
 
 // b2bIssueConfirm is B2B IssueConfirm, by the party that received the invoice (documented).
 func (s *Server) b2bIssueConfirm(r request) answer {

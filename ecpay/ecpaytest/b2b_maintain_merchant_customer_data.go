@@ -1,9 +1,9 @@
 package ecpaytest
 
-var opB2BMaintainMerchantCustomerData = operation{
+var _ = endpoint(operation{
 	name: "MaintainMerchantCustomerData", category: "B2B", write: true, subject: []string{"Identifier"},
 	run: (*Server).b2bMaintainMerchantCustomerData,
-}
+})
 
 // b2bMaintainMerchantCustomerData is B2B MaintainMerchantCustomerData (documented). Recorded: 6160052 for an Add of one that
 // exists. That who was never added may be, though Issue knows all but one, and the code for a change of one that does not

@@ -2,10 +2,10 @@ package ecpaytest
 
 import "slices"
 
-var opB2BNotify = operation{
+var _ = endpoint(operation{
 	name: "Notify", category: "B2B", write: true, subject: []string{"InvoiceNumber"},
 	run: (*Server).b2bNotify,
-}
+})
 
 // b2bNotify is B2B Notify (documented). Each call is a mail. Documented for a sibling product: archive mode has InvoiceTag 1 to 4.
 // That an allowance is named for what is about one, and all codes, are our choice; no mail goes out.

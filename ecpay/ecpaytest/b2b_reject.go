@@ -1,9 +1,9 @@
 package ecpaytest
 
-var opB2BReject = operation{
+var _ = endpoint(operation{
 	name: "Reject", category: "B2B", write: true, subject: []string{"InvoiceNumber"},
 	run: (*Server).b2bReject,
-}
+})
 
 // b2bReject is B2B Reject, by the party that received the invoice and refuses to confirm it (documented). That a bad Reason
 // is not looked at first, as it is by Invalid, is our choice.

@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2BRejectConfirm = operation{
+var _ = endpoint(operation{
 	name: "RejectConfirm", category: "B2B", write: true, subject: []string{"InvoiceNumber"},
-	run: (*Server).b2bRejectConfirm,
-}
+	run:     (*Server).b2bRejectConfirm,
+	another: func(o *another) { o.invoice.Rejected = true },
+})
 
 // b2bRejectConfirm is B2B RejectConfirm, by the party whose invoice is rejected (documented).
 func (s *Server) b2bRejectConfirm(r request) answer {

@@ -2,10 +2,11 @@ package ecpaytest
 
 import "strings"
 
-var opB2BVoidWithReIssue = operation{
+var _ = endpoint(operation{
 	name: "VoidWithReIssue", category: "B2B", write: true, subject: []string{"VoidModel.InvoiceNumber"},
-	run: (*Server).b2bVoidWithReIssue,
-}
+	run:     (*Server).b2bVoidWithReIssue,
+	another: func(o *another) { o.invoice.RelateNumber = others["RelateNumber"] },
+})
 
 // b2bVoidWithReIssue is B2B VoidWithReIssue. Documented: the fields of both models. Documented for a sibling product: the number, the
 // RelateNumber and the time of issue stay, and the answer has a random code. Every code but 1 is unknown: those of Issue and of

@@ -2,10 +2,10 @@ package ecpaytest
 
 import "strconv"
 
-var opB2CAddInvoiceWordSetting = operation{
+var _ = endpoint(operation{
 	name: "AddInvoiceWordSetting", category: "B2C", write: true, subject: []string{"InvoiceHeader"},
 	run: (*Server).addInvoiceWordSetting,
-}
+})
 
 // addInvoiceWordSetting is AddInvoiceWordSetting of either category. Seen in shipped clients: its fields and TrackID. Documented: a
 // range is of whole books of fifty, and a new one is not in use. What a range that overlaps another one is answered is unknown,

@@ -1,11 +1,15 @@
 package ecpaytest
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
-var opB2CAllowance = operation{
+var _ = endpoint(operation{
 	name: "Allowance", category: "B2C", write: true, subject: []string{"InvoiceNo"},
-	run: (*Server).b2cAllowance,
-}
+	run:     (*Server).b2cAllowance,
+	another: func(o *another) { o.delayed.SalesAmount = math.MaxInt32 },
+})
 
 // b2cAllowance is B2C Allowance (documented). Nothing in it is unique: each call makes an allowance, as long as enough is
 // left of the invoice.

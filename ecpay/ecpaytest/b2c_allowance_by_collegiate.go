@@ -1,11 +1,15 @@
 package ecpaytest
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
-var opB2CAllowanceByCollegiate = operation{
+var _ = endpoint(operation{
 	name: "AllowanceByCollegiate", category: "B2C", write: true, subject: []string{"InvoiceNo"},
-	run: (*Server).b2cAllowanceByCollegiate,
-}
+	run:     (*Server).b2cAllowanceByCollegiate,
+	another: func(o *another) { o.delayed.SalesAmount = math.MaxInt32 },
+})
 
 // b2cAllowanceByCollegiate is B2C AllowanceByCollegiate (documented): it offers an allowance, which comes into being when the
 // buyer agrees within 72 hours. Recorded: an open offer takes its amount from the invoice. Each call is an offer of its own.

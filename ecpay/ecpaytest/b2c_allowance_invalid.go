@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2CAllowanceInvalid = operation{
+var _ = endpoint(operation{
 	name: "AllowanceInvalid", category: "B2C", write: true, subject: []string{"AllowanceNo"},
-	run: (*Server).b2cAllowanceInvalid,
-}
+	run:     (*Server).b2cAllowanceInvalid,
+	another: func(o *another) { o.b2cAllowance = &B2CAllowance{} },
+})
 
 // b2cAllowanceInvalid is B2C AllowanceInvalid. Recorded: 2000039 for an unknown allowance, 2000063 for a second void. That an
 // offer, and the number of another invoice's allowance, are answered like an unknown one is our choice.

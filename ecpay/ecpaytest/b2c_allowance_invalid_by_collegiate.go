@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2CAllowanceInvalidByCollegiate = operation{
+var _ = endpoint(operation{
 	name: "AllowanceInvalidByCollegiate", category: "B2C", write: true, subject: []string{"AllowanceNo"},
-	run: (*Server).b2cAllowanceInvalidByCollegiate,
-}
+	run:     (*Server).b2cAllowanceInvalidByCollegiate,
+	another: func(o *another) { o.b2cAllowance = &B2CAllowance{Pending: true} },
+})
 
 // b2cAllowanceInvalidByCollegiate is B2C AllowanceInvalidByCollegiate (documented): it withdraws an offer. Recorded: 5070250 once the
 // buyer has agreed. What is answered for one that was withdrawn before, or has expired, is unknown, and here it is a code

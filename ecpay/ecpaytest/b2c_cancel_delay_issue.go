@@ -2,10 +2,11 @@ package ecpaytest
 
 import "time"
 
-var opB2CCancelDelayIssue = operation{
+var _ = endpoint(operation{
 	name: "CancelDelayIssue", category: "B2C", write: true, subject: []string{"Tsr"},
-	run: (*Server).b2cCancelDelayIssue,
-}
+	run:     (*Server).b2cCancelDelayIssue,
+	another: func(o *another) { o.delayed.Issued = false },
+})
 
 // b2cCancelDelayIssue is B2C CancelDelayIssue. Documented: it cancels until the time has come; its example has RtnCode as a
 // string, which Config.CancelCodeAsString turns on. Recorded: RtnCode is an integer; 5070305 for an unknown or

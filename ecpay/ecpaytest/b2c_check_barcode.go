@@ -2,10 +2,10 @@ package ecpaytest
 
 import "regexp"
 
-var opB2CCheckBarcode = operation{
+var _ = endpoint(operation{
 	name: "CheckBarcode", category: "B2C", subject: []string{"BarCode"},
 	run: (*Server).b2cCheckBarcode,
-}
+})
 
 // barcode is the form of a mobile barcode carrier (手機條碼).
 var barcode = regexp.MustCompile(`^/[0-9A-Z+.-]{7}$`)

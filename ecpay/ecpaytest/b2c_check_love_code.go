@@ -2,10 +2,10 @@ package ecpaytest
 
 import "regexp"
 
-var opB2CCheckLoveCode = operation{
+var _ = endpoint(operation{
 	name: "CheckLoveCode", category: "B2C", subject: []string{"LoveCode"},
 	run: (*Server).b2cCheckLoveCode,
-}
+})
 
 // loveCode is the form of a donation code (捐贈碼).
 var loveCode = regexp.MustCompile(`^([0-9]{3,7}|[Xx][0-9]{2,6})$`)

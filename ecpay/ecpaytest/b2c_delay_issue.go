@@ -2,10 +2,11 @@ package ecpaytest
 
 import "strings"
 
-var opB2CDelayIssue = operation{
+var _ = endpoint(operation{
 	name: "DelayIssue", category: "B2C", write: true, subject: []string{"Tsr", "RelateNumber"},
-	run: (*Server).b2cDelayIssue,
-}
+	run:     (*Server).b2cDelayIssue,
+	another: func(o *another) { o.delayed = Delayed{Tsr: "UNUSED"} }, // the numbers are free
+})
 
 // b2cDelayIssue is B2C DelayIssue (documented). Recorded: 5070357 for a RelateNumber that was used before, in any case.
 func (s *Server) b2cDelayIssue(r request) answer {

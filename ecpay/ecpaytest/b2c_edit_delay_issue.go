@@ -2,10 +2,11 @@ package ecpaytest
 
 import "strings"
 
-var opB2CEditDelayIssue = operation{
+var _ = endpoint(operation{
 	name: "EditDelayIssue", category: "B2C", write: true, subject: []string{"Tsr", "RelateNumber"},
-	run: (*Server).b2cEditDelayIssue,
-}
+	run:     (*Server).b2cEditDelayIssue,
+	another: func(o *another) { o.delayed.Issued = false },
+})
 
 // b2cEditDelayIssue is B2C EditDelayIssue (documented): the fields of Issue and a Tsr, with no field that steers the delay.
 // Recorded: 1 while it is pending, 4000001 for an unknown Tsr. That one which is scheduled may be edited, and one that is

@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2CGetAllowance = operation{
+var _ = endpoint(operation{
 	name: "GetAllowance", category: "B2C", subject: []string{"AllowanceNo"},
-	run: (*Server).b2cGetAllowance,
-}
+	run:     (*Server).b2cGetAllowance,
+	another: func(o *another) { o.b2cAllowance = &B2CAllowance{} },
+})
 
 // b2cGetAllowance is B2C GetAllowance. Recorded: it wants InvoiceNo, else 2014001, and AllowanceNo, else 2014003, whatever
 // SearchType says; the allowance is the answer itself, with no list around it. That what is not there is RtnCode 2, as an

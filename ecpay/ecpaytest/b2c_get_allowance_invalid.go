@@ -2,10 +2,11 @@ package ecpaytest
 
 import "time"
 
-var opB2CGetAllowanceInvalid = operation{
+var _ = endpoint(operation{
 	name: "GetAllowanceInvalid", category: "B2C", subject: []string{"AllowanceNo"},
-	run: (*Server).b2cGetAllowanceInvalid,
-}
+	run:     (*Server).b2cGetAllowanceInvalid,
+	another: func(o *another) { o.b2cAllowance = &B2CAllowance{Voided: true} },
+})
 
 // b2cGetAllowanceInvalid is B2C GetAllowanceInvalid. Recorded: its members, AI_Mer_ID a number. That what is not voided, or not
 // there, is RtnCode 2 is our choice.

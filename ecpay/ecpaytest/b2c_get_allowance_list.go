@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-var opB2CGetAllowanceList = operation{
+var _ = endpoint(operation{
 	name: "GetAllowanceList", category: "B2C", subject: []string{"AllowanceNo", "InvoiceNo"},
-	run: (*Server).b2cGetAllowanceList,
-}
+	run:     (*Server).b2cGetAllowanceList,
+	another: func(o *another) { o.b2cAllowance = &B2CAllowance{} },
+})
 
 // b2cGetAllowanceList is B2C GetAllowanceList (documented): by AllowanceNo, or by InvoiceNo and the day of the invoice or of the
 // allowance; offers are not in it. That nothing found is RtnCode 2, that the newest comes first as in GetIssueList, and that

@@ -2,10 +2,10 @@ package ecpaytest
 
 import "regexp"
 
-var opB2CGetCompanyNameByTaxID = operation{
+var _ = endpoint(operation{
 	name: "GetCompanyNameByTaxID", category: "B2C", subject: []string{"UnifiedBusinessNo"},
 	run: (*Server).getCompanyNameByTaxID,
-}
+})
 
 // taxID is the form of a 統一編號.
 var taxID = regexp.MustCompile(`^[0-9]{8}$`)

@@ -2,10 +2,10 @@ package ecpaytest
 
 import "encoding/json"
 
-var opB2CGetGovInvoiceWordSetting = operation{
+var _ = endpoint(operation{
 	name: "GetGovInvoiceWordSetting", category: "B2C",
 	run: (*Server).getGovInvoiceWordSetting,
-}
+})
 
 // getGovInvoiceWordSetting is GetGovInvoiceWordSetting of either category (documented): the ranges that the Ministry of Finance
 // gives to the merchant in a year. Here it gives one for each of the six terms; their members are our choice.

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-var opB2CGetInvalid = operation{
+var _ = endpoint(operation{
 	name: "GetInvalid", category: "B2C", subject: []string{"RelateNumber", "InvoiceNo"},
-	run: (*Server).b2cGetInvalid,
-}
+	run:     (*Server).b2cGetInvalid,
+	another: func(o *another) { o.delayed.Voided = true },
+})
 
 // b2cGetInvalid is B2C GetInvalid. Recorded: it wants all three keys, else 2013001; what is not voided is RtnCode 2, as is
 // what does not exist.

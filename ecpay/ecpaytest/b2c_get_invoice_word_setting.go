@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-var opB2CGetInvoiceWordSetting = operation{
+var _ = endpoint(operation{
 	name: "GetInvoiceWordSetting", category: "B2C",
 	run: (*Server).getInvoiceWordSetting,
-}
+})
 
 // getInvoiceWordSetting is GetInvoiceWordSetting of either category. Documented: its fields and those of a range; 0 means any of
 // InvoiceTerm and UseStatus. Recorded: 7 when there is none.

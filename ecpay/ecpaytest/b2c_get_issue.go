@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-var opB2CGetIssue = operation{
+var _ = endpoint(operation{
 	name: "GetIssue", category: "B2C", subject: []string{"RelateNumber", "InvoiceNo"},
 	run: (*Server).b2cGetIssue,
-}
+})
 
 // b2cGetIssue is B2C GetIssue. Recorded: which keys are there, even empty ones, decides what is looked for, so an empty
 // InvoiceNo beside a good RelateNumber finds nothing; only issued invoices are found, anything else is RtnCode 2.

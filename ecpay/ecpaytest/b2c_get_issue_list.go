@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-var opB2CGetIssueList = operation{
+var _ = endpoint(operation{
 	name: "GetIssueList", category: "B2C",
 	run: (*Server).b2cGetIssueList,
-}
+})
 
 // b2cGetIssueList is B2C GetIssueList. Documented: the fields, and at most 200 invoices a page. Recorded: Data is not
 // encrypted, and the newest invoice comes first. The names of the members that hold the list, and that the Query fields

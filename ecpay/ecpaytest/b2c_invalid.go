@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-var opB2CInvalid = operation{
+var _ = endpoint(operation{
 	name: "Invalid", category: "B2C", write: true, subject: []string{"InvoiceNo"},
 	run: (*Server).b2cInvalid,
-}
+})
 
 // b2cInvalid is B2C Invalid. Recorded: 1600003 for an unknown number, 5070453 for a second void, 2009005 for a Reason of
 // more than 20 characters, 5070450 for an invoice with allowances, and that InvoiceDate may have a time of day. That a wrong

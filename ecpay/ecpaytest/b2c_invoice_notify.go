@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-var opB2CInvoiceNotify = operation{
+var _ = endpoint(operation{
 	name: "InvoiceNotify", category: "B2C", write: true, subject: []string{"InvoiceNo"},
 	run: (*Server).b2cInvoiceNotify,
-}
+})
 
 // b2cInvoiceNotify is B2C InvoiceNotify. Documented: the fields and their values. Recorded: 1600003 for an unknown number, and
 // that a repeat is a second message, so each one is an effect. It sends nothing.

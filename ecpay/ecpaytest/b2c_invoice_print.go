@@ -1,9 +1,9 @@
 package ecpaytest
 
-var opB2CInvoicePrint = operation{
+var _ = endpoint(operation{
 	name: "InvoicePrint", category: "B2C", subject: []string{"InvoiceNo"},
 	run: (*Server).b2cInvoicePrint,
-}
+})
 
 // b2cInvoicePrint is B2C InvoicePrint. Documented: its fields and their values, and that the address it answers is good for an
 // hour. Recorded: InvoiceHtml, and 7 for an unknown number and for what has a carrier or is donated. That another date and a

@@ -2,10 +2,11 @@ package ecpaytest
 
 import "strings"
 
-var opB2CIssue = operation{
+var _ = endpoint(operation{
 	name: "Issue", category: "B2C", write: true, subject: []string{"RelateNumber"},
-	run: (*Server).b2cIssue,
-}
+	run:     (*Server).b2cIssue,
+	another: func(o *another) { o.delayed = Delayed{Tsr: "UNUSED"} }, // the number is free
+})
 
 // b2cIssue is B2C Issue. Documented: its fields, and 5070350 where no number is left. Recorded: 5070357 for a RelateNumber that was
 // used before, in any case.

@@ -1,9 +1,10 @@
 package ecpaytest
 
-var opB2CTriggerIssue = operation{
+var _ = endpoint(operation{
 	name: "TriggerIssue", category: "B2C", write: true, subject: []string{"Tsr"},
-	run: (*Server).b2cTriggerIssue,
-}
+	run:     (*Server).b2cTriggerIssue,
+	another: func(o *another) { o.delayed.Issued = false },
+})
 
 // b2cTriggerIssue is B2C TriggerIssue. Documented: 4000004 for DelayDay 0 and 4000003 for more, and
 // 5070350 where no number is left. Recorded: 4000001 for an

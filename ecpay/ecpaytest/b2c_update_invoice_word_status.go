@@ -1,9 +1,9 @@
 package ecpaytest
 
-var opB2CUpdateInvoiceWordStatus = operation{
+var _ = endpoint(operation{
 	name: "UpdateInvoiceWordStatus", category: "B2C", write: true, subject: []string{"TrackID"},
 	run: (*Server).updateInvoiceWordStatus,
-}
+})
 
 // updateInvoiceWordStatus is UpdateInvoiceWordStatus of either category. Documented: InvoiceStatus 0 stops, 1 pauses, 2 enables; for
 // a sibling product, that what is stopped is never enabled again. Recorded: 7 for an unknown TrackID. What ECPay answers about a

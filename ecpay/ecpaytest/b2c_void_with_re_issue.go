@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-var opB2CVoidWithReIssue = operation{
+var _ = endpoint(operation{
 	name: "VoidWithReIssue", category: "B2C", write: true, subject: []string{"VoidModel.InvoiceNo"}, inModels: true,
 	run: (*Server).b2cVoidWithReIssue,
-}
+})
 
 // b2cVoidWithReIssue is B2C VoidWithReIssue. Documented: the fields of both models, of which the number, the RelateNumber and
 // the time of issue stay. Recorded: the random code changes, and 5070451 until the new one is uploaded, which here it never

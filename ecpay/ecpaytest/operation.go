@@ -13,6 +13,7 @@ type operation struct {
 	subject  []string // the fields of Data that say what it is about, or of a model in it; the first that is there counts
 	inModels bool     // MerchantID may be in the models of Data in its place
 	run      func(*Server, request) answer
+	another  func(*another) // what another subject has to be for an answer about it, where it is not as usual; nil for as usual
 }
 
 // path is where the endpoint is (documented).
@@ -33,72 +34,17 @@ type request struct {
 // the second in B2C (seen in shipped clients).
 var revisions = map[string][]string{"B2C": {"3.0.0", "1.0.0"}, "B2B": {"1.0.0"}}
 
-// operations are the endpoints the fake has, by path: a line for every file of one.
-var operations = byPath(
-	opB2CIssue,
-	opB2CDelayIssue,
-	opB2CEditDelayIssue,
-	opB2CTriggerIssue,
-	opB2CCancelDelayIssue,
-	opB2CInvalid,
-	opB2CVoidWithReIssue,
-	opB2CAllowance,
-	opB2CAllowanceByCollegiate,
-	opB2CAllowanceInvalid,
-	opB2CAllowanceInvalidByCollegiate,
-	opB2CInvoiceNotify,
-	opB2CInvoicePrint,
-	opB2CGetIssue,
-	opB2CGetIssueList,
-	opB2CGetInvalid,
-	opB2CGetAllowance,
-	opB2CGetAllowanceList,
-	opB2CGetAllowanceInvalid,
-	opB2CCheckBarcode,
-	opB2CCheckLoveCode,
-	opB2CGetCompanyNameByTaxID,
-	opB2CGetGovInvoiceWordSetting,
-	opB2CAddInvoiceWordSetting,
-	opB2CUpdateInvoiceWordStatus,
-	opB2CGetInvoiceWordSetting,
-	opB2BMaintainMerchantCustomerData,
-	opB2BIssue,
-	opB2BIssueConfirm,
-	opB2BReject,
-	opB2BRejectConfirm,
-	opB2BVoidWithReIssue,
-	opB2BInvalid,
-	opB2BInvalidConfirm,
-	opB2BAllowance,
-	opB2BAllowanceConfirm,
-	opB2BCancelAllowance,
-	opB2BCancelAllowanceConfirm,
-	opB2BGetAllowance,
-	opB2BGetAllowanceInvalid,
-	opB2BGetAllowanceInvalidConfirm,
-	opB2BGetAllowanceConfirm,
-	opB2BNotify,
-	opB2BGetGovInvoiceWordSetting,
-	opB2BAddInvoiceWordSetting,
-	opB2BUpdateInvoiceWordStatus,
-	opB2BGetInvoiceWordSetting,
-	opB2BGetCompanyNameByTaxID,
-	opB2BInvoicePrint,
-	opB2BDownloadB2BPdf,
-	opB2BGetIssue,
-	opB2BGetIssueConfirm,
-	opB2BGetReject,
-	opB2BGetRejectConfirm,
-	opB2BGetInvalid,
-	opB2BGetInvalidConfirm,
-)
+// operations are the endpoints the fake has, by path. The file of each puts it in when the package is initialised, and
+// nothing changes them later.
+var operations = map[string]*operation{}
 
-func byPath(list ...operation) map[string]*operation {
-	m := make(map[string]*operation, len(list))
-	for _, op := range list {
-		m[op.path()] = &op
+// endpoint puts an operation in.
+func endpoint(op operation) operation {
+	if operations[op.path()] != nil {
+		panic("two files have " + op.path())
 	}
-	return m
+	operations[op.path()] = &op
+	return op
 }
 
 // subjectOf returns what a decrypted Data is about, or "".
