@@ -45,11 +45,11 @@ const (
 // followTime is how long it may take to store the question: a task that is done does not wait for it.
 const followTime = 2 * time.Second
 
-// How long a question that has told its task the invoice is recognised, and how long its record stays: it
-// is nobody's question but a worker's.
+// How long a question is recognised that has told its task the invoice, and one that had nothing to tell: that
+// may be stored again, a day later, and keeps an attempt from beginning whose worker was frozen meanwhile.
 const (
-	toldTTL         = 24 * time.Hour
-	followRetention = time.Minute
+	toldTTL    = 24 * time.Hour
+	settledTTL = 15 * time.Minute
 )
 
 // lookAtFollowed looks at the task for which a question asks. over means that nothing is asked now.

@@ -80,7 +80,7 @@ func (h *handler) result(a *attempt, v Verdict) gate.Result {
 		}
 		res.Invoice, res.Retention = a.invoice, h.retention
 		if a.taskID != "" {
-			res.Of, res.Silent, res.RecordTTL = a.taskID, true, followRetention
+			res.Of, res.Silent, res.DoneTTL = a.taskID, true, settledTTL
 			if a.invoice != nil {
 				res.DoneTTL = toldTTL
 			}
