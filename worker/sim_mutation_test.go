@@ -34,7 +34,7 @@ var brokenRules = []struct {
 	},
 	{
 		"a second execution appends an outcome again", "gate/leave.lua",
-		"keep = ARGV.outcomes_for, known = known,", "keep = ARGV.outcomes_for, known = false,",
+		"known = known or ARGV.silent == '1',", "known = ARGV.silent == '1',",
 		`are not the ends of its tasks`,
 	},
 	{
