@@ -74,7 +74,7 @@ func (h *handler) lookAtFollowed(ctx context.Context, a *attempt) (v Verdict, ov
 	switch {
 	case r.Invoice != nil, undone != nil && proven(undone.Val()):
 		return settled, true
-	case r.State == record.Done, len(fields.Val()) == 0 && marker.Val() == 1:
+	case r.State == record.Done, marker.Val() == 1: // a late attempt may have left another state beside the marker
 		return Verdict{}, false
 	case len(fields.Val()) == 0: // it was withdrawn
 		return settled, true
@@ -83,10 +83,10 @@ func (h *handler) lookAtFollowed(ctx context.Context, a *attempt) (v Verdict, ov
 		return Verdict{}, false
 	case r.State == record.Dead: // a person sees to it
 		return settled, true
+	case a.history.Age >= tasks.PatienceOf(a.payload): // when it is done, it has its question stored again
+		return settled, true
 	}
-	return Verdict{
-		Action: Hold, Kind: ecpay.OK, Delay: grow(followPause, followPauseMax, a.history.Holds), Pauses: true, Reason: reasonFollows,
-	}, true
+	return Verdict{Action: Hold, Kind: ecpay.OK, Delay: grow(followPause, followPauseMax, a.history.Holds), Reason: reasonFollows}, true
 }
 
 // proven reports whether a finish marker is that of a proof, and not of a person's word.

@@ -93,7 +93,8 @@ func TestSlow100000EndsAreToldOnceEachWhileWorkersAreKilledEverySecond(t *testin
 	}
 	t.Logf("%d tasks, %d ends and %d invoices told, %d effects at ECPay on %d subjects, %d workers killed",
 		n, seq-int64(len(issued)), len(issued), len(b.fake.Effects()), len(effects), kills)
-	if ends := seq - int64(len(issued)); len(seen) != n || ends != n || len(effects) != n || len(b.fake.Effects()) != n || len(page.Outcomes) != 1 || page.Outcomes[0].Seq != 1 {
+	ends := seq - int64(len(issued))
+	if len(seen) != n || ends != n || len(effects) != n || len(b.fake.Effects()) != n || len(page.Outcomes) != 1 || page.Outcomes[0].Seq != 1 {
 		t.Errorf("want %d of each", n)
 	}
 }

@@ -37,8 +37,8 @@ final class EcpayqFollow extends Command
 
     private function store(array $outcomes, string $next): void
     {
-        foreach ($outcomes as $o) { // a task may end several times, and what has the highest seq stands; others have no Tsr
-            isset($o['subject']['Tsr']) && DB::table('orders')->where('tsr', $o['subject']['Tsr'])
+        foreach ($outcomes as $o) { // a trigger may end several times, and what has the highest seq stands
+            ($o['type'] ?? '') === 'b2c:trigger_issue' && DB::table('orders')->where('tsr', $o['subject']['Tsr'])
                 ->where('outcome_seq', '<', $o['seq'])->update(['invoice_state' => $o['state'], 'outcome_seq' => $o['seq']]);
         }
         DB::table('ecpayq_cursors')->updateOrInsert(['name' => 'outcomes'], ['cursor' => $next]);

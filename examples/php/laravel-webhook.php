@@ -41,8 +41,8 @@ final class EcpayqWebhookController
         $new = DB::table('ecpayq_outcomes')->insertOrIgnore([
             'webhook_id' => $id, 'merchant_id' => $outcome['merchant_id'], 'seq' => $outcome['seq'], 'body' => $body,
         ]);
-        if ($new === 1 && isset($outcome['subject']['Tsr'])) { // 0: it came before, and was dealt with
-            // A task may end several times, and some come late: what has the highest seq stands.
+        if ($new === 1 && ($outcome['type'] ?? '') === 'b2c:trigger_issue') { // 0: it came before, and was dealt with
+            // A trigger may end several times, and some come late: what has the highest seq stands.
             DB::table('orders')->where('tsr', $outcome['subject']['Tsr'])->where('outcome_seq', '<', $outcome['seq'])
                 ->update(['invoice_state' => $outcome['state'], 'outcome_seq' => $outcome['seq']]);
         }

@@ -14,7 +14,7 @@ import (
 // Outcome is one end of a task, or says that its invoice is issued. It can be read when asynq and the record have forgotten the task,
 // and holds nothing of its payload but the subject, which the id names.
 type Outcome struct {
-	// Seq counts the ends of a merchant by one, from 1. It is below 2^53.
+	// Seq counts the outcomes of a merchant by one, from 1. It is below 2^53.
 	Seq int64 `json:"seq"`
 	// ID is that of the task, which may end several times: dead, and done after a replay.
 	ID string `json:"id"`
