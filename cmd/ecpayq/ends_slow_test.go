@@ -91,10 +91,9 @@ func TestSlow100000EndsAreToldOnceEachWhileWorkersAreKilledEverySecond(t *testin
 	for _, e := range b.fake.Effects() {
 		effects[e.Subject]++
 	}
-	t.Logf("%d tasks, %d ends and %d invoices told, %d effects at ECPay on %d subjects, %d workers killed",
-		n, seq-int64(len(issued)), len(issued), len(b.fake.Effects()), len(effects), kills)
-	ends := seq - int64(len(issued))
-	if len(seen) != n || ends != n || len(effects) != n || len(b.fake.Effects()) != n || len(page.Outcomes) != 1 || page.Outcomes[0].Seq != 1 {
+	ends, happened := seq-int64(len(issued)), len(b.fake.Effects())
+	t.Logf("%d tasks, %d ends and %d invoices told, %d effects on %d subjects, %d kills", n, ends, len(issued), happened, len(effects), kills)
+	if len(seen) != n || ends != n || len(effects) != n || happened != n || len(page.Outcomes) != 1 || page.Outcomes[0].Seq != 1 {
 		t.Errorf("want %d of each", n)
 	}
 }
