@@ -61,7 +61,8 @@ func (h *handler) run(ctx context.Context, j job) (Verdict, string, error) {
 	}
 	a := h.newAttempt(j)
 	carry, cancel := context.WithTimeout(ctx, h.timeout-reserve(h.timeout))
-	v := h.carry(carry, a).unaccounted(a.open, a.doubt).of(a.fingerprint)
+	v := h.carry(carry, a)
+	v = v.unaccounted(a.open, a.doubt).of(a.fingerprint) // which carry has found out
 	a.issuing = h.findInvoice(carry, a, v)
 	cancel()
 	return h.finish(ctx, a, v, start)
