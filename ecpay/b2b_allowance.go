@@ -79,7 +79,8 @@ func (r *B2BAllowanceRequest) Validate() error {
 	sum := new(itemSum)
 	for i := range r.Details {
 		d := &r.Details[i]
-		c.matching("OriginalInvoiceNumber", &d.OriginalInvoiceNumber, 10, invoiceNumber, "two capital letters and eight digits, like VG11000002")
+		c.matching("OriginalInvoiceNumber", &d.OriginalInvoiceNumber, 10, IsInvoiceNumber,
+			"two capital letters and eight digits, like VG11000002")
 		c.date("OriginalInvoiceDate", &d.OriginalInvoiceDate)
 		c.between("OriginalSequenceNumber", d.OriginalSequenceNumber, 1, maxItems)
 		c.text("ItemName", &d.ItemName, 256, true)

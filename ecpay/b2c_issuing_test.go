@@ -112,7 +112,7 @@ func TestAnInvoiceIsIssuedOnceForItsRelateNumber(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	r := s.issue("Order-1")
-	if !invoiceNumber(string(r.InvoiceNo)) || dayOf(string(r.InvoiceDate)).IsZero() || len(r.RandomNumber) != 4 {
+	if !IsInvoiceNumber(string(r.InvoiceNo)) || dayOf(string(r.InvoiceDate)).IsZero() || len(r.RandomNumber) != 4 {
 		t.Errorf("got %+v, want a number, a date and a random code", r)
 	}
 	found := s.find("ORDER-1")

@@ -114,8 +114,8 @@ func digitChars(s string) bool { return every(s, digit) }
 // eightDigits is a 統一編號. Whether its check digit is right is ECPay's to judge.
 func eightDigits(s string) bool { return len(s) == 8 && digitChars(s) }
 
-// invoiceNumber is two capital letters and eight digits.
-func invoiceNumber(s string) bool {
+// IsInvoiceNumber reports whether a text is two capital letters and eight digits.
+func IsInvoiceNumber(s string) bool {
 	return len(s) == 10 && every(s[:2], capital) && every(s[2:], digit)
 }
 
@@ -154,14 +154,14 @@ func (c *check) merchantID(v *string) {
 
 func (c *check) invoiceNumber(v *string) {
 	*v = strings.TrimSpace(*v)
-	if c.present("InvoiceNumber", *v) && !invoiceNumber(*v) {
+	if c.present("InvoiceNumber", *v) && !IsInvoiceNumber(*v) {
 		c.fail("InvoiceNumber", "must be two capital letters and eight digits, like VG11000002")
 	}
 }
 
 // invoiceNo is what B2C calls the InvoiceNumber of B2B.
 func (c *check) invoiceNo(v *string) {
-	c.matching("InvoiceNo", v, 10, invoiceNumber, "two capital letters and eight digits, like JU11082064")
+	c.matching("InvoiceNo", v, 10, IsInvoiceNumber, "two capital letters and eight digits, like JU11082064")
 }
 
 func (c *check) allowanceNo(v *string) {

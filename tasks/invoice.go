@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"regexp"
 	"strings"
 	"time"
 
@@ -17,11 +16,6 @@ type Invoice struct {
 	// RandomCode is four digits.
 	RandomCode string `json:"random_code"`
 }
-
-var (
-	invoiceNumber = regexp.MustCompile(`^[A-Z]{2}[0-9]{8}$`)
-	randomCode    = regexp.MustCompile(`^[0-9]{4}$`)
-)
 
 // InvoiceOf returns the invoice that an answer of ECPay's to a write, or about it, shows; false where it
 // shows none, or not all of it. An answer without a date is about an invoice that was issued on the
@@ -51,12 +45,8 @@ func InvoiceOf(p Payload, r ecpay.Response, day string) (Invoice, bool) {
 		day = day[:min(len(day), len(time.DateOnly))]
 	}
 	i := Invoice{Number: string(number), Date: day, RandomCode: string(random)}
-	return i, invoiceNumber.MatchString(i.Number) && randomCode.MatchString(i.RandomCode) && dated(i.Date)
-}
-
-func dated(day string) bool {
 	_, err := time.Parse(time.DateOnly, day)
-	return err == nil
+	return i, err == nil && ecpay.IsInvoiceNumber(i.Number) && len(random) == 4 && strings.Trim(i.RandomCode, "0123456789") == ""
 }
 
 // Days for which an invoice is asked for that ECPay does not show yet.
@@ -92,6 +82,17 @@ func FollowOf(p Payload, code int64, tsrIsRelateNumber bool) (*B2CGetIssue, Dela
 		follow.Days = anyDays
 	}
 	return follow, delay
+}
+
+// FollowIDOf returns the id of the question that [FollowOf] returns for a task of an order, whichever task it is;
+// false for what is no RelateNumber.
+func FollowIDOf(merchantID, relateNumber string) (id string, ok bool) {
+	p := &B2CGetIssue{MerchantID: merchantID, RelateNumber: relateNumber, Days: lateDays}
+	if p.Validate() != nil {
+		return "", false
+	}
+	p.TaskID = "any" // of which an id says no more than that there is one
+	return ID(p), true
 }
 
 // FollowedBy returns the id of the task for which a query asks, empty for none.

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -72,7 +71,7 @@ func (h *handler) lookAtFollowed(ctx context.Context, a *attempt) (v Verdict, ov
 	r := record.Parse(fields.Val())
 	a.askedFor = askedFor{taskID: id, said: r.ResolvedBy != ""}
 	switch {
-	case r.Invoice != nil, undone != nil && proven(undone.Val()):
+	case r.Invoice != nil, undone != nil && record.Number(undone.Val()) > 0: // a person's word is no number
 		return settled, true
 	case r.State == record.Done, marker.Val() == 1: // a late attempt may have left another state beside the marker
 		return Verdict{}, false
@@ -87,12 +86,6 @@ func (h *handler) lookAtFollowed(ctx context.Context, a *attempt) (v Verdict, ov
 		return settled, true
 	}
 	return Verdict{Action: Hold, Kind: ecpay.OK, Delay: grow(followPause, followPauseMax, a.history.Holds), Reason: reasonFollows}, true
-}
-
-// proven reports whether a finish marker is that of a proof, and not of a person's word.
-func proven(marker string) bool {
-	_, err := strconv.ParseUint(marker, 10, 64)
-	return err == nil
 }
 
 // unissued is the verdict on a question for an invoice that ECPay does not show, where it is asked for
@@ -112,24 +105,20 @@ func (a *attempt) unissued(now time.Time, patience time.Duration) Verdict {
 	return Verdict{Action: Dead, Kind: ecpay.NotFound, Reason: reasonNeverIssued}
 }
 
-// settle runs a task again that died of an unanswered write whose invoice ECPay shows: it asks first, and
-// is done.
-func (h *handler) settle(ctx context.Context, a *attempt) error {
-	_, err := h.follower.store.Revive(ctx, a.taskID, ledger.Revival{
-		Died: a.died, Unnamed: true,
-		Before: func(ctx context.Context, e ledger.Entry) error {
-			return h.follower.store.Audit(ctx, ledger.AuditEntry{Who: "worker", What: ledger.ActReplay, ID: e.ID, Note: "ECPay shows the invoice"})
-		},
-	})
-	return err
-}
-
-// told is the verdict on a question that is answered, for a task or for none.
+// told is the verdict on a question that is answered, for a task or for none. A task that died of an unanswered
+// write is run again: ECPay shows its invoice, so that it asks first and is done.
 func (h *handler) told(ctx context.Context, a *attempt, v Verdict) Verdict {
 	if a.died.IsZero() {
 		return v
 	}
-	if err := h.settle(ctx, a); err != nil {
+	store := h.follower.store
+	_, err := store.Revive(ctx, a.taskID, ledger.Revival{
+		Died: a.died, Unnamed: true,
+		Before: func(ctx context.Context, e ledger.Entry) error {
+			return store.Audit(ctx, ledger.AuditEntry{Who: "worker", What: ledger.ActReplay, ID: e.ID, Note: "ECPay shows the invoice"})
+		},
+	})
+	if err != nil {
 		return h.redisAway(fmt.Errorf("run %s again: %w", a.taskID, err))
 	}
 	return v
@@ -164,16 +153,19 @@ func (h *handler) findInvoice(ctx context.Context, a *attempt, v Verdict) (i iss
 // shown is the invoice that an answer shows. Where ECPay does not say of which day it is, it is of this
 // day, unless that has just begun or is about to end: then ECPay is asked.
 func (h *handler) shown(ctx context.Context, a *attempt) *tasks.Invoice {
-	if i := a.shows(a.seen, ""); i != nil {
+	for _, r := range []ecpay.Response{a.seen, a.resp} {
+		if i := a.shows(r, ""); i != nil {
+			return i
+		}
+	}
+	now, edge := h.ecpay.Stamp().In(ecpay.Taipei), h.timeout+time.Minute
+	day := now.Format(time.DateOnly)
+	i := a.shows(a.resp, day)
+	if i == nil || now.Add(-edge).Format(time.DateOnly) == day && now.Add(edge).Format(time.DateOnly) == day {
 		return i
 	}
-	now := h.ecpay.Stamp().In(ecpay.Taipei)
-	day, edge := now.Format(time.DateOnly), h.timeout+time.Minute
-	if sure := now.Add(-edge).Format(time.DateOnly) == day && now.Add(edge).Format(time.DateOnly) == day; sure || a.shows(a.resp, day) == nil {
-		return a.shows(a.resp, day)
-	}
-	if i := a.shows(a.resp, ""); i != nil || a.query == nil {
-		return i
+	if a.query == nil {
+		return nil
 	}
 	if resp, err := h.do(ctx, a, a.query.Request, wish{rank: gate.Ahead}); err == nil && a.query.Shows(resp) {
 		return a.shows(resp, "")

@@ -41,6 +41,23 @@ func (w *world) delayed(days int) {
 	}
 }
 
+// triggered runs the trigger of T1, whose invoice is staged for so many days, and returns it, the question that
+// follows, and when that is due.
+func (w *world) triggered(days int) (trigger, q job, due time.Time) {
+	w.t.Helper()
+	w.h.fetches = true
+	w.delayed(days)
+	trigger = w.job(&tasks.B2CTriggerIssue{MerchantID: testMerchant, Tsr: "T1", RelateNumber: "RT1", DelayDay: &days})
+	if v := w.once(trigger); v.Action != Done {
+		w.t.Fatalf("the trigger is %s", v.Action)
+	}
+	q, due, ok := w.question()
+	if !ok {
+		w.t.Fatal("no question follows")
+	}
+	return trigger, q, due
+}
+
 // feed is what the outcomes of the merchant say, oldest first.
 func (w *world) feed() []record.Outcome {
 	w.t.Helper()
@@ -215,13 +232,8 @@ func TestAnUnansweredTriggerIsSettledByItsInvoice(t *testing.T) {
 func TestAQuestionOfATaskThatIsUndoneEndsInSilence(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.h.fetches, w.h.finishTTL = true, 1080*time.Hour
-	w.delayed(3)
-	w.once(w.job(&tasks.B2CTriggerIssue{MerchantID: testMerchant, Tsr: "T1", RelateNumber: "RT1", DelayDay: new(3)}))
-	q, due, ok := w.question()
-	if !ok {
-		t.Fatal("no question follows")
-	}
+	w.h.finishTTL = 1080 * time.Hour
+	_, q, due := w.triggered(3)
 	w.advance(24 * time.Hour)
 	if v := w.once(w.job(&tasks.B2CCancelDelayIssue{MerchantID: testMerchant, Tsr: "T1"})); v.Action != Done {
 		t.Fatalf("the cancel is %s, %s", v.Action, v.Text().En)
@@ -241,14 +253,7 @@ func TestAQuestionOfATaskThatIsUndoneEndsInSilence(t *testing.T) {
 func TestAQuestionForAnInvoiceThatNeverComesDies(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.h.fetches = true
-	w.delayed(0)
-	trigger := w.job(&tasks.B2CTriggerIssue{MerchantID: testMerchant, Tsr: "T1", RelateNumber: "RT1", DelayDay: new(0)})
-	w.once(trigger)
-	q, _, ok := w.question()
-	if !ok {
-		t.Fatal("no question follows")
-	}
+	trigger, q, _ := w.triggered(0)
 	w.fake.Inject(ecpaytest.Match{Operation: "GetIssue"}, ecpaytest.Fault{RtnCode: ecpaytest.CodeNoData, Times: -1})
 	began := w.clock()
 	v, n := w.toEnd(q)
@@ -291,13 +296,7 @@ func TestATriggerIsDoneWhereNoQuestionCanBeStored(t *testing.T) {
 func TestAQuestionThatIsAskedBeforeItsTimeWaitsForIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.h.fetches = true
-	w.delayed(3)
-	w.once(w.job(&tasks.B2CTriggerIssue{MerchantID: testMerchant, Tsr: "T1", RelateNumber: "RT1", DelayDay: new(3)}))
-	q, due, ok := w.question()
-	if !ok {
-		t.Fatal("no question follows")
-	}
+	_, q, due := w.triggered(3)
 	w.advance(time.Hour)
 	v := w.once(q)
 	if v.Action != Hold || v.Delay != due.Sub(w.clock()) {

@@ -45,6 +45,11 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, most int) ([]byte
 	if p := checkType(r); p != nil {
 		return nil, p
 	}
+	return a.readAll(w, r, most)
+}
+
+// readAll reads all of a body, whatever its type.
+func (a *API) readAll(w http.ResponseWriter, r *http.Request, most int) ([]byte, *Problem) {
 	large := newProblem(tooLarge, record.Text{
 		En: fmt.Sprintf("the body may have %d bytes", most), Zh: fmt.Sprintf("內容至多 %d 位元組", most),
 	})

@@ -3,9 +3,9 @@ package api
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +27,12 @@ const (
 //
 // Whatever cannot be of use gets the same answer, so that ECPay does not send it again.
 func (a *API) notify(w http.ResponseWriter, r *http.Request) {
-	select {
+	body, p := a.readAll(w, r, maxNotify)
+	if p != nil {
+		a.refuse(w, r, p)
+		return
+	}
+	select { // behind the body, so that who sends slowly keeps nobody out
 	case a.notices <- struct{}{}:
 		defer func() { <-a.notices }()
 	default:
@@ -36,15 +41,6 @@ func (a *API) notify(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), noticeTime)
 	defer cancel()
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxNotify+1))
-	switch {
-	case err != nil:
-		a.refuse(w, r, newProblem(invalidJSON, record.Text{En: "the form did not come to its end", Zh: "表單未完整送達"}))
-		return
-	case len(body) > maxNotify:
-		a.refuse(w, r, newProblem(tooLarge, record.Text{En: "the form may have 16,384 bytes", Zh: "表單至多 16,384 位元組"}))
-		return
-	}
 	for _, id := range questionsOf(r.PathValue("merchant_id"), string(body)) {
 		if err := a.cfg.Ledger.Hasten(ctx, id); err != nil && !errors.Is(err, record.ErrNotFound) {
 			a.refuse(w, r, away(err))
@@ -63,12 +59,7 @@ func questionsOf(merchantID, form string) (ids []string) {
 		return nil
 	}
 	for _, name := range []string{"od_sob", "tsr"} {
-		p := &tasks.B2CGetIssue{MerchantID: merchantID, RelateNumber: fields.Get(name), Days: 1}
-		if p.Validate() != nil {
-			continue
-		}
-		p.TaskID = "any" // the id says no more than that there is one
-		if id := tasks.ID(p); len(ids) == 0 || ids[0] != id {
+		if id, ok := tasks.FollowIDOf(merchantID, fields.Get(name)); ok && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
