@@ -27,20 +27,21 @@ func (p *program) checkOrders(ctx context.Context, rdb redis.UniversalClient) fi
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	issues, random, example := 0, 0, ""
+	reader := record.NewReader(rdb)
 	owners, err := rdb.SRandMemberN(ctx, record.OutcomeOwnersKey, ordersOfMerchants).Result()
 	for _, owner := range owners {
-		entries, err := rdb.XRevRangeN(ctx, record.OwnerOutcomesKey(owner), "+", "-", ordersOfEach).Result()
+		latest, err := reader.LatestOutcomes(ctx, owner, ordersOfEach)
 		if err != nil {
 			continue // a key of another program's; outcomes name it
 		}
-		for _, e := range entries {
-			id, _ := e.Values["id"].(string)
-			t, _, err := tasks.ParseID(id)
-			if number := t.SubjectOf(id)["RelateNumber"]; err == nil && t.Issues && number != "" {
-				issues++
-				if looksRandom(number) {
-					random, example = random+1, number
-				}
+		for _, o := range latest {
+			typ, _ := tasks.ByName(o.Type)
+			number := o.Subject["RelateNumber"]
+			if !typ.Issues || number == "" || o.State == record.OutcomeIssued { // which tells of an end once more
+				continue
+			}
+			if issues++; looksRandom(number) {
+				random, example = random+1, number
 			}
 		}
 	}

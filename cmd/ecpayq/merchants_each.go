@@ -26,10 +26,14 @@ func merchantFlag() cli.Flag {
 	return &cli.StringFlag{Name: "merchant-id", Usage: "only this merchant; left out, all of the configuration"}
 }
 
-func turnFlag() cli.Flag {
-	return &config.DurationFlag{
-		Name: "timeout", Value: 30 * time.Second, Usage: "how long the turn of each question is waited for, which workers may have",
+// askFlags are those of a command that asks ECPay at its merchants' turn.
+func (p *program) askFlags() (flags []cli.Flag) {
+	for _, env := range queryEnv {
+		flags = append(flags, p.cfg.FlagOf(env))
 	}
+	return append(flags, jsonFlag(), &config.DurationFlag{
+		Name: "timeout", Value: 30 * time.Second, Usage: "how long the turn of each question is waited for, which workers may have",
+	})
 }
 
 // eachMerchant does something for the merchant that is named, or for all of the configuration. What fails for one of several is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 	"strings"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/redis/go-redis/v9"
@@ -31,8 +30,9 @@ func (p *program) queryCommand() *cli.Command {
 	return c
 }
 
-// queryEnv are the settings that a query reads: where Redis and ECPay are, the keys, the pace. ECPAYQ_MERCHANT_ID has no
-// flag of its own here: it names the merchant whose keys are in variables, and --merchant-id the one that is asked for.
+// queryEnv are the settings that a command reads which asks ECPay: where Redis and ECPay are, the keys, the pace.
+// ECPAYQ_MERCHANT_ID has no flag of its own here: it names the merchant whose keys are in variables, and --merchant-id
+// the one that is asked for.
 var queryEnv = []string{
 	"ECPAYQ_REDIS_URL", "ECPAYQ_REDIS_URL_FILE", "ECPAYQ_ECPAY_URL", "ECPAYQ_CONFIG", "ECPAYQ_MERCHANT_ID_FILE",
 	"ECPAYQ_HASH_KEY_FILE", "ECPAYQ_HASH_IV_FILE",
@@ -45,18 +45,13 @@ func (p *program) queryOf(op ecpay.Operation) *cli.Command {
 		Description: "Prints what ECPay answers, without the buyer's data. Exit code 1 where it finds nothing or refuses: that is\n" +
 			"printed, too, with the kind and what the code means.",
 	}
-	for _, env := range queryEnv {
-		c.Flags = append(c.Flags, p.cfg.FlagOf(env))
-	}
+	c.Flags = p.askFlags()
 	if ask.ForPDF(op.NewQuery()) {
 		c.Name = "b2b-download-b2b-pdf" // in DownloadB2BPdf, B2B is a word
 		c.Flags = append(c.Flags, p.cfg.FlagOf("ECPAYQ_EGRESS"), outFlag())
 		c.Description = "Writes the PDF to a file, and prints its name and size. ECPay takes few such calls from an address: one in ten\n" +
 			"seconds is sent, of all that share a Redis and --egress. Exit code 1 where it finds nothing or refuses: that is printed."
 	}
-	c.Flags = append(c.Flags, jsonFlag(), &config.DurationFlag{
-		Name: "timeout", Usage: "how long the merchant's turn is waited for, which workers may have", Value: 30 * time.Second,
-	})
 	fields := reflect.ValueOf(op.NewQuery()).Elem()
 	for _, f := range queryFields(op, fields.Type()) {
 		if flag := p.fieldFlag(f, fields.FieldByName(f.Name).Type()); flag != nil {

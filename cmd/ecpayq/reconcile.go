@@ -35,10 +35,7 @@ func (p *program) reconcileCommand() *cli.Command {
 			return p.withRedis(func(rdb redis.UniversalClient) error { return p.reconcile(ctx, c, rdb, day) })
 		},
 	}
-	for _, env := range queryEnv {
-		c.Flags = append(c.Flags, p.cfg.FlagOf(env))
-	}
-	c.Flags = append(c.Flags, jsonFlag(), merchantFlag(), turnFlag(),
+	c.Flags = append(p.askFlags(), merchantFlag(),
 		&cli.StringFlag{Name: "day", Usage: "day of issue in Asia/Taipei, YYYY-MM-DD; left out, yesterday"},
 		&config.IntFlag{Name: "days", Value: 1, Usage: fmt.Sprintf("so many days, the last of which is that day, 1 to %d", maxDays)},
 		&config.IntFlag{Name: "page-size", Value: reconcile.DefaultPageSize,

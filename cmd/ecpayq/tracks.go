@@ -33,10 +33,7 @@ func (p *program) tracksCommand() *cli.Command {
 			return p.withRedis(func(rdb redis.UniversalClient) error { return p.tracks(ctx, c, rdb) })
 		},
 	}
-	for _, env := range queryEnv {
-		c.Flags = append(c.Flags, p.cfg.FlagOf(env))
-	}
-	c.Flags = append(c.Flags, jsonFlag(), merchantFlag(), turnFlag(), &config.IntFlag{
+	c.Flags = append(p.askFlags(), merchantFlag(), &config.IntFlag{
 		Name: "warn-days", Value: tracks.DefaultWarnDays, Usage: "warn where numbers last for fewer days, 1 to 60",
 	})
 	return c

@@ -72,6 +72,19 @@ func (r *Reader) LastOutcomes(ctx context.Context, merchants []string) (map[stri
 	return last, nil
 }
 
+// LatestOutcomes returns the last n outcomes of a merchant, the last one first.
+func (r *Reader) LatestOutcomes(ctx context.Context, merchantID string, n int64) ([]Outcome, error) {
+	found, err := r.rdb.XRevRangeN(ctx, OwnerOutcomesKey(merchantID), "+", "-", n).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read the latest outcomes: %w", err)
+	}
+	all := make([]Outcome, len(found))
+	for i, m := range found {
+		all[i] = parseEntry(merchantID, m).Outcome
+	}
+	return all, nil
+}
+
 // OutcomeAt returns the outcome of a merchant at a position, false where there is none.
 func (r *Reader) OutcomeAt(ctx context.Context, merchantID, position string) (Outcome, bool, error) {
 	found, err := r.rdb.XRange(ctx, OwnerOutcomesKey(merchantID), position, position).Result()
