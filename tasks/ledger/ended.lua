@@ -23,7 +23,8 @@ end
 -- stored beside it.
 --
 -- The entry is never the one that is removed, so that the stream is not empty again and SEQ does
--- not begin anew. All entries have the same fields, whose names Redis then stores once for many.
+-- not begin anew. What is done has the same few fields, whose names Redis then stores once for many;
+-- a field that an entry lacks is empty.
 local function append_outcome(e)
   local last = redis.call('XREVRANGE', KEYS.outcomes, '+', '-', 'COUNT', 1)[1]
   local before, seq = 0, 0
@@ -31,19 +32,21 @@ local function append_outcome(e)
     before, seq = string.match(last[1], '^(%d+)-(%d+)$')
     before, seq = tonumber(before), tonumber(seq)
   end
-  local now, result, trim = redis_now(), e.result or '', {}
+  local now, result = redis_now(), e.result or ''
   local ms = math.max(now, before)
   seq = seq + 1
   local age = tonumber(e.keep) or 0
-  if age > 0 then trim = {'MINID', '~', digits(math.max(0, now - age))} end
-  local answered = result == '' and e.rtn_code and e.rtn_code ~= '0'
-  local entry = {
-    digits(ms) .. '-' .. digits(seq), 'id', e.id, 'state', e.as, 'kind', e.kind or '', 'rtn_code', answered and e.rtn_code or '',
-    'rtn_msg', result == '' and e.rtn_msg or '', 'reason', e.reason or '', 'reason_zh', e.reason_zh or '', 'result', result,
-    'since', digits(ms - before), 'off', digits(ms - now),
-  }
-  for i = 1, #entry do trim[#trim + 1] = entry[i] end
-  redis.call('XADD', KEYS.outcomes, unpack(trim))
+  local oldest = age > 0 and math.max(0, now - age) or 0 -- where it is not known how long they are kept, none is removed
+  local id, kind, reason, since, off = string.format('%d-%d', ms, seq), e.kind or '', e.reason or '', digits(ms - before), digits(ms - now)
+  if result ~= '' and reason == '' then
+    redis.call('XADD', KEYS.outcomes, 'MINID', '~', digits(oldest), id,
+      'id', e.id, 'state', e.as, 'kind', kind, 'result', result, 'since', since, 'off', off)
+  else
+    local answered = result == '' and e.rtn_code and e.rtn_code ~= '0'
+    redis.call('XADD', KEYS.outcomes, 'MINID', '~', digits(oldest), id,
+      'id', e.id, 'state', e.as, 'kind', kind, 'rtn_code', answered and e.rtn_code or '', 'rtn_msg', result == '' and e.rtn_msg or '',
+      'reason', reason, 'reason_zh', e.reason_zh or '', 'result', result, 'since', since, 'off', off)
+  end
   if seq % 100 == 1 then -- the first one among them; later ones mend what a failover lost
     redis.call('XTRIM', KEYS.outcomes, 'MAXLEN', '~', MOST_OUTCOMES)
     if KEYS.outcome_owners then redis.call('SADD', KEYS.outcome_owners, e.owner) end
@@ -82,6 +85,7 @@ end
 --       because a person archived it
 --   at: when it ended, by Redis' clock (ms)
 --   died: when it died before, false if it never did
+--   never: true where a record says that it never died, and the index has it not
 --   kind: what it ended of; for what a person ends, what it had died of
 --   reason, reason_zh: why it is dead or stopped
 --   rtn_code, rtn_msg, http_status, trans_code: of the last answer; nil for what no answer ended
@@ -97,7 +101,7 @@ local function ended(fields, e)
   local n = #fields
   if e.as ~= 'dead' and e.as ~= 'stopped' then
     fields[n + 1], fields[n + 2] = 'state', 'done'
-    redis.call('ZREM', KEYS.dead, e.id)
+    if not e.never then redis.call('ZREM', KEYS.dead, e.id) end
     if e.died then forget_letter(KEYS.task) end
     return
   end

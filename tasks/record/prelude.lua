@@ -11,6 +11,11 @@ local function lock_of(key)
   local token, by_redis, by_sender = string.match(v, '^(%S+) (%d+) (%d+)$')
   return token or v, tonumber(by_redis) or 0, tonumber(by_sender) or 0
 end
+-- The attempt that holds it, nil for none.
+local function holder_of(key)
+  local v = redis.call('GET', key)
+  return v and string.match(v, '^%S+')
+end
 -- How much longer a lock lives, 0 when it has ended.
 local function lock_left(by_redis, by_sender, now, caller)
   return math.max(0, by_redis - now, by_sender - caller)
@@ -30,7 +35,7 @@ local function redis_now()
 end
 -- A whole number as Redis stores it. Redis' own way to write those of Lua is slow.
 local function digits(n)
-  return string.format('%.0f', n)
+  return string.format('%d', n)
 end
 -- Adds a field of a hash that is a number, unless it has it already; without it, it is 0.
 local function changed_to(fields, name, value, was)

@@ -7,8 +7,9 @@
 -- promoted: what counts is when a worker first noticed it, so workers look often.
 local function lost_writes(key, now)
   local info = redis.pcall('INFO', 'replication')
-  local id = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
-  if not id then return 0 end
+  local at = type(info) == 'string' and string.find(info, 'master_replid:', 1, true)
+  if not at then return 0 end
+  local id = string.sub(info, at + 14, at + 53)
   local h = FIELDS(key, 'replid', 'changed')
   local changed = tonumber(h.changed) or 0
   if h.replid == id then

@@ -31,11 +31,15 @@ local holds, stale = tonumber(r.holds) or 0, tonumber(r.stale) or 0
 -- clock and may lie ahead of ours.
 local sent_redis, sent_caller, marked = -1, -1, tonumber(r.in_flight)
 if again and r.marked == ARGV.token then marked = nil end -- by the first execution
-local since_word, about, said = -1, string.match(r.not_executed or '', '^(%d+) (%d+)$')
-if about == (r.in_flight or '0') then since_word = math.max(0, now - said) end
+local since_word = -1
+if r.not_executed then
+  local about, said = string.match(r.not_executed, '^(%d+) (%d+)$')
+  if about == (r.in_flight or '0') then since_word = math.max(0, now - said) end
+end
 local undone = false
 if KEYS.undone_by then -- proven, and not only a person's word that it is not needed any more
-  undone = string.match(redis.call('GET', KEYS.undone_by) or '', '^%d+$') ~= nil
+  local by = redis.call('GET', KEYS.undone_by)
+  undone = by and string.match(by, '^%d+$') ~= nil
 end
 if marked then
   local stamp = tonumber(r.sent_at) or 0
@@ -84,7 +88,7 @@ if not again and wait > 0 and why == TURN and wait > tonumber(ARGV.longest) and 
 end
 if holder ~= ARGV.token then
   local life = tonumber(ARGV.lock_life)
-  redis.call('SET', KEYS.lock, string.format('%s %.0f %.0f', ARGV.token, now + life, caller + life), 'PX', life + DAY)
+  redis.call('SET', KEYS.lock, string.format('%s %d %d', ARGV.token, now + life, caller + life), 'PX', digits(life + DAY))
 end
 local fields, at = {}, digits(now)
 if not again then
@@ -93,7 +97,7 @@ if not again then
     paused, paused_at = paused + math.max(0, now - paused_at), 0
   end
   attempts = attempts + 1
-  fields = {'token', ARGV.token, 'state', 'active', 'attempts', attempts, 'since', since, 'last', at}
+  fields = {'token', ARGV.token, 'state', 'active', 'attempts', digits(attempts), 'since', digits(since), 'last', at}
   changed_to(fields, 'crashes', crashes, r.crashes)
   changed_to(fields, 'paused', paused, r.paused)
   changed_to(fields, 'paused_at', paused_at, r.paused_at)

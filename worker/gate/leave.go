@@ -138,14 +138,18 @@ func (r Result) args(a Attempt) leaveArgs {
 	if r.Invoice != nil {
 		invoice, _ = json.Marshal(r.Invoice) // three strings
 	}
-	return leaveArgs{
+	args := leaveArgs{
 		Token: a.Token, State: r.State, RecordTTL: r.RecordTTL, DoneTTL: r.DoneTTL,
-		Spends: r.Spends, Pauses: r.Pauses, Settled: r.Settled, Stale: r.Stale,
-		Delay: r.Delay, ID: a.Keys.ID, Mark: r.History.mark, Banned: r.Banned, BanWhy: r.BanWhy, Held: r.Held, Unsure: r.Unsure,
-		Owner: a.Keys.Owner, OutcomesFor: r.OutcomesFor, Silent: r.Silent, Invoice: invoice, Of: cmp.Or(r.Of, a.Keys.ID), Retention: r.Retention,
+		Spends: r.Spends, Settled: r.Settled, ID: a.Keys.ID, Mark: r.History.mark, Owner: a.Keys.Owner, OutcomesFor: r.OutcomesFor,
 		Kind: r.Kind.String(), HTTPStatus: r.HTTPStatus, TransCode: r.TransCode, RtnCode: r.RtnCode, RtnMsg: r.RtnMsg,
 		Reason: r.Reason.En, ReasonZh: r.Reason.Zh, Result: r.Answer,
 	}
+	open := openArgs{Pauses: r.Pauses, Stale: r.Stale, Delay: r.Delay, Banned: r.Banned, BanWhy: r.BanWhy, Held: r.Held, Unsure: r.Unsure}
+	if open != (openArgs{}) || r.Silent || invoice != nil || r.State == record.Dead {
+		args.openArgs = &open
+		args.invoiceArgs = &invoiceArgs{Silent: r.Silent, Invoice: invoice, Of: cmp.Or(r.Of, a.Keys.ID), Retention: r.Retention}
+	}
+	return args
 }
 
 // args are those by which a dead task is run again.

@@ -6,10 +6,11 @@
 local now = redis_now()
 local r = FIELDS(KEYS.task,
   'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight', 'died', 'paused_at', 'next', 'kind', 'state')
-if lock_of(KEYS.lock) == ARGV.token then
+if holder_of(KEYS.lock) == ARGV.token then
   redis.call('DEL', KEYS.lock)
 end
-request_over(KEYS.pace, KEYS.flight, ARGV.token, tonumber(ARGV.banned), ARGV.ban_why)
+local delay = ARGV.delay or '0'
+request_over(KEYS.pace, KEYS.flight, ARGV.token, tonumber(ARGV.banned) or 0, ARGV.ban_why)
 if (r.token or '') ~= ARGV.token and ARGV.state ~= 'done' then
   if ARGV.unsure == '1' then redis.call('HSET', KEYS.task, 'left', ARGV.token) end -- a begin.lua that comes late must not begin it
   return r.left == ARGV.token and 1 or 0
@@ -22,7 +23,7 @@ elseif ARGV.state ~= 'queued' then
 end
 local at = digits(now)
 local fields = {'left', ARGV.token, 'token', '', 'last', at}
-changed_to(fields, 'next', ARGV.delay == '0' and 0 or now + ARGV.delay, r.next)
+changed_to(fields, 'next', delay == '0' and 0 or now + delay, r.next)
 changed_to(fields, 'attempts', (tonumber(r.attempts) or 0) - (ARGV.spends == '0' and 1 or 0), r.attempts)
 changed_to(fields, 'holds', holds, r.holds)
 changed_to(fields, 'stale', ARGV.stale == '1' and (tonumber(r.stale) or 0) + 1 or 0, r.stale)
@@ -45,9 +46,9 @@ if ARGV.state == 'dead' or ARGV.state == 'done' then
   -- attempt proves late. The finish marker outlives the record.
   local known = r.left == ARGV.token or ARGV.state == 'done' and (r.state == 'done' or not r.state and redis.call('EXISTS', KEYS.done) == 1)
   ended(fields, {
-    id = ARGV.id, owner = ARGV.owner, as = ARGV.state, at = at, died = r.died, kind = ARGV.kind, reason = ARGV.reason,
-    reason_zh = ARGV.reason_zh, rtn_code = ARGV.rtn_code, rtn_msg = ARGV.rtn_msg, http_status = ARGV.http_status,
-    trans_code = ARGV.trans_code, result = ARGV.result, keep = ARGV.outcomes_for, known = known or ARGV.silent == '1',
+    id = ARGV.id, owner = ARGV.owner, as = ARGV.state, at = at, died = r.died, never = r.state and not r.died,
+    kind = ARGV.kind, reason = ARGV.reason, reason_zh = ARGV.reason_zh, rtn_code = ARGV.rtn_code, rtn_msg = ARGV.rtn_msg,
+    http_status = ARGV.http_status, trans_code = ARGV.trans_code, result = ARGV.result, keep = ARGV.outcomes_for, known = known or ARGV.silent == '1',
   })
 else
   fields[#fields + 1], fields[#fields + 2] = 'state', ARGV.state
@@ -58,14 +59,14 @@ for i = 1, #told, 2 do
   end
 end
 redis.call('HSET', KEYS.task, unpack(fields))
-if ARGV.invoice ~= '' then
+if (ARGV.invoice or '') ~= '' then
   issued(KEYS.of_task, {
     id = ARGV.of, owner = ARGV.owner, keep = ARGV.outcomes_for, invoice = ARGV.invoice,
     life = ARGV.retention, known = r.left == ARGV.token,
   })
 end
 if ARGV.held == '1' then
-  redis.call('ZADD', KEYS.held_tasks, now + ARGV.delay, ARGV.id)
+  redis.call('ZADD', KEYS.held_tasks, now + delay, ARGV.id)
 end
 if ARGV.settled == '1' then
   -- This settles a write that this attempt sent, or found, and no later one: the script may be

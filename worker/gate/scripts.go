@@ -12,6 +12,8 @@ import (
 var (
 	//go:embed pace.lua
 	paceLua string
+	//go:embed over.lua
+	overLua string
 	//go:embed request.lua
 	requestLua string
 	//go:embed begin.lua
@@ -33,11 +35,11 @@ var (
 		record.ScriptText(record.ReplicationLua + paceLua + requestLua + beginLua),
 	)
 	enterScript    = redisx.NewScript[enterKeys, enterArgs, enterAnswer](record.ScriptText(paceLua + requestLua + enterLua))
-	leaveScript    = redisx.NewScript[leaveKeys, leaveArgs, int64](record.ScriptText(paceLua + ledger.EndedLua + leaveLua))
+	leaveScript    = redisx.NewScript[leaveKeys, leaveArgs, int64](record.ScriptText(overLua + ledger.EndedLua + leaveLua))
 	lookScript     = redisx.NewScript[lookKeys, lookArgs, int64](record.ScriptText(record.ReplicationLua + lookLua))
 	deniedScript   = redisx.NewScript[deniedKeys, deniedArgs, deniedAnswer](record.ScriptText(paceLua + deniedLua))
 	questionScript = redisx.NewScript[paceKeys, questionArgs, questionAnswer](record.ScriptText(paceLua + questionLua))
-	overScript     = redisx.NewScript[paceKeys, overArgs, int64](record.ScriptText(paceLua + `
+	overScript     = redisx.NewScript[paceKeys, overArgs, int64](record.ScriptText(overLua + `
 		request_over(KEYS.pace, KEYS.flight, ARGV.token, tonumber(ARGV.banned), ARGV.why)
 		return 1`))
 	egressScript = redisx.NewScript[egressKeys, egressArgs, egressAnswer](record.ScriptText(egressLua))
@@ -150,22 +152,11 @@ type leaveArgs struct {
 	RecordTTL   time.Duration `unit:"ms"` // 0 for none
 	DoneTTL     time.Duration `unit:"ms"` // of the finish marker, 0 for none
 	Spends      bool          // budget
-	Pauses      bool          // the age clock stands still
 	Settled     bool          // the write is accounted for
-	Stale       bool
-	Delay       time.Duration `unit:"ms"`
 	ID          string
 	Mark        int64         // that the attempt found when it began, 0 for none
-	Banned      time.Duration `unit:"us"` // as long as ECPay wants, 0 for none
-	BanWhy      string
-	Held        bool          // for the merchant
-	Unsure      bool          // may never have begun
 	Owner       string        // of the outcomes
 	OutcomesFor time.Duration `unit:"ms"` // they are kept, at least
-	Silent      bool          // a done one is no outcome of its own
-	Invoice     []byte        // JSON of a tasks.Invoice that is known now, empty for none
-	Of          string        // id of the task whose invoice it is, often the task itself
-	Retention   time.Duration `unit:"ms"` // of the record of a task whose invoice is known
 
 	Kind                  string
 	HTTPStatus, TransCode int
@@ -173,10 +164,31 @@ type leaveArgs struct {
 	RtnMsg                string
 	Reason, ReasonZh      string
 	Result                []byte
+	*openArgs
+	*invoiceArgs
 	*taskArgs
 }
 
-// taskArgs are those by which a dead task is run again.
+// openArgs are of an attempt whose task is not done: without them each is as if zero.
+type openArgs struct {
+	Pauses bool // the age clock stands still
+	Stale  bool
+	Delay  time.Duration `unit:"ms"`
+	Banned time.Duration `unit:"us"` // as long as ECPay wants, 0 for none
+	BanWhy string
+	Held   bool // for the merchant
+	Unsure bool // may never have begun
+}
+
+// invoiceArgs are of an attempt by which an invoice is known. They come after openArgs.
+type invoiceArgs struct {
+	Silent    bool          // a done one is no outcome of its own
+	Invoice   []byte        // JSON of a tasks.Invoice that is known now, empty for none
+	Of        string        // id of the task whose invoice it is, often the task itself
+	Retention time.Duration `unit:"ms"` // of the record of a task whose invoice is known
+}
+
+// taskArgs are those by which a dead task is run again. They come after the others.
 type taskArgs struct {
 	By, Type, Queue  string
 	Headers, Payload []byte
