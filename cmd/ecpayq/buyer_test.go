@@ -67,6 +67,7 @@ func TestNoBuyersDataIsOnAPageInAMetricATraceALogOrTheAudit(t *testing.T) {
 	b.eventually("it dies again", func() bool { return len(b.callsOn("VG11000091")) == 2 && b.look(dead).State == "dead" })
 	wantSent(t, b.callsOn("VG11000091")[1], corrected)
 	pages()
+	searchAPIAndFeed(b, buyer, dead, done)
 
 	// asynqmon's other lists, each while the task is in it.
 	b.fake.Inject(ecpaytest.Match{Subject: "VG11000094"}, slices.Repeat([]ecpaytest.Fault{{RtnCode: 9000001, RtnMsg: "呼叫財政部API失敗"}}, 30)...)
@@ -99,6 +100,26 @@ func TestNoBuyersDataIsOnAPageInAMetricATraceALogOrTheAudit(t *testing.T) {
 		t.Fatalf("too little was gathered: %d spans, %d bytes of logs, %d of metrics", len(traces.spans), len(w.err.String()), len(metrics))
 	}
 	buyer.search(t, "an exported trace", traces.raw.String())
+}
+
+// searchAPIAndFeed looks at what the API answers of two tasks that ended, and at the outcomes.
+func searchAPIAndFeed(b *bench, buyer forbidden, dead, done string) {
+	b.Helper()
+	a := b.api(nil)
+	for _, path := range []string{"/v1/outcomes", "/v1/tasks", "/v1/tasks/" + dead, "/v1/tasks/" + done} {
+		answer := a.call("GET", path, "", "").wants(b.T, path, 200).body
+		if !strings.Contains(answer, `"id":"`) {
+			b.Errorf("%s has no task: %s", path, answer)
+		}
+		buyer.search(b.T, path, answer)
+	}
+	feed := b.run("outcomes").stdout
+	if !strings.Contains(feed, dead) || !strings.Contains(feed, done) {
+		b.Errorf("the feed lacks an end: %s", feed)
+	}
+	buyer.search(b.T, "the feed", feed)
+	a.stop()
+	buyer.search(b.T, "the API's log", a.err.String())
 }
 
 // wantSent proves that there was something to be shown.

@@ -2,7 +2,9 @@ package ecpaytest
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -105,6 +107,15 @@ func TestOpenTakesWhatClientsReallySend(t *testing.T) {
 	}
 }
 
+// spaced is what was sealed as it comes through a form that nobody escaped.
+func spaced(k keys) string {
+	for n := 0; ; n++ {
+		if sealed := k.seal(fmt.Appendf(nil, `{"N":%d}`, n)); strings.Contains(sealed, "+") {
+			return strings.ReplaceAll(sealed, "+", " ")
+		}
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	k := newKeys(StageHashKey, StageHashIV)
@@ -112,6 +123,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"empty", ""},
 		{"no base64", "%%%"},
 		{"URL-safe base64", "__--"},
+		{"a plus that became a space", spaced(k)},
 		{"part of a block", "AAAA"},
 		{"another key", otherKeys.seal([]byte(`{"MerchantID":"2000132"}`))},
 		{"bad escape", sealEncoded(k, "%zz")},

@@ -352,8 +352,8 @@ func TestNoFileIsLeftOfABatch(t *testing.T) {
 	}
 }
 
-// serve answers without a connection, for fuzzing.
-func (b *bench) serve(method, target, body string) (status int, answer []byte) {
+// serve answers without a connection, for fuzzing. What is answered is held to openapi.yaml.
+func (b *bench) serve(t testing.TB, method, target, body string) (status int, answer []byte) {
 	r, err := http.NewRequest(method, "http://127.0.0.1", strings.NewReader(body))
 	if err != nil {
 		panic(err)
@@ -366,7 +366,15 @@ func (b *bench) serve(method, target, body string) (status int, answer []byte) {
 	}
 	w := httptest.NewRecorder()
 	b.api.ServeHTTP(w, r)
-	return w.Code, w.Body.Bytes()
+	answer = w.Body.Bytes()
+	d, err := description()
+	if err == nil {
+		err = d.Check(r, body, w.Code, w.Result().Header, answer)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return w.Code, answer
 }
 
 func FuzzIntent(f *testing.F) {
@@ -377,10 +385,10 @@ func FuzzIntent(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if status, body := b.serve("POST", "/v1/intents", text); status >= 500 || !json.Valid(body) {
+		if status, body := b.serve(t, "POST", "/v1/intents", text); status >= 500 || !json.Valid(body) {
 			t.Errorf("%q: got %d and %s", text, status, body)
 		}
-		status, body := b.serve("POST", "/v1/intents/batch", text)
+		status, body := b.serve(t, "POST", "/v1/intents/batch", text)
 		if status >= 500 || status == 200 && !bytes.Contains(body, []byte(`{"summary":{"lines":`)) {
 			t.Errorf("%q as a batch: got %d and %s", text, status, body)
 		}

@@ -263,7 +263,7 @@ func TestIntentsThatComeTogetherAreStoredOnceEach(t *testing.T) {
 				if i%10 == 9 {
 					text = `{"type":"b2b:invalid","data":{}}`
 				}
-				status, body := b.serve("POST", "/v1/intents", text)
+				status, body := b.serve(t, "POST", "/v1/intents", text)
 				switch {
 				case status == 201:
 					created.Add(1)

@@ -130,11 +130,12 @@ func (a *API) await(ctx context.Context, id string, wait time.Duration) (t recor
 var numbers = []struct {
 	parameter string
 	names     []string
+	isIssued  bool // a task is also found by that of its invoice
 }{
-	{"tsr", []string{"Tsr"}},
-	{"relate_number", []string{"RelateNumber"}},
-	{"invoice_number", []string{"InvoiceNumber", "InvoiceNo", "OriginalInvoiceNumber"}},
-	{"allowance_no", []string{"AllowanceNo", "AllowanceNumber"}},
+	{"tsr", []string{"Tsr"}, false},
+	{"relate_number", []string{"RelateNumber"}, false},
+	{"invoice_number", []string{"InvoiceNumber", "InvoiceNo", "OriginalInvoiceNumber"}, true},
+	{"allowance_no", []string{"AllowanceNo", "AllowanceNumber"}, false},
 }
 
 // listTasks lists the tasks that are asked for.
@@ -144,7 +145,7 @@ func (a *API) listTasks(w http.ResponseWriter, r *http.Request, who auth.Token) 
 	wanted.State = q.of("state", record.ListedStates())
 	for _, n := range numbers {
 		if v := q.one(n.parameter); v != "" {
-			wanted.Fields = append(wanted.Fields, record.FieldIs{Names: n.names, Value: v})
+			wanted.Fields = append(wanted.Fields, record.FieldIs{Names: n.names, Value: v, Issued: n.isIssued})
 		}
 	}
 	merchants := q.all("merchant_id")

@@ -2,9 +2,11 @@ package api_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -89,6 +91,26 @@ func TestALongPollEndsWhenTheTaskDoes(t *testing.T) {
 	}
 }
 
+// PHP's file_get_contents gives an empty text, and no warning, where nothing comes for long after the header.
+func TestALongPollSendsNothingBeforeItsAnswer(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for i, path := range []string{"outcomes", "tasks/b2c.trigger_issue.2000132.SILENT1"} {
+		id := b.enqueued(fmt.Sprintf(`{"type":"b2c:trigger_issue","data":{"MerchantID":"2000132","Tsr":"SILENT%d"}}`, i))
+		conn := b.dial()
+		fmt.Fprintf(conn, "GET /v1/%s?wait=30s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path)
+		b.must(conn.SetReadDeadline(time.Now().Add(time.Second)))
+		if n, err := conn.TCPConn.Read(make([]byte, 1)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: got %d bytes before the answer, and %v", path, n, err)
+		}
+		b.must(conn.SetReadDeadline(time.Now().Add(20 * time.Second)))
+		b.dies(id)
+		if a, err := conn.answer(); err != nil || a.StatusCode != http.StatusOK {
+			t.Errorf("%s: got %+v, %v", path, a, err)
+		}
+	}
+}
+
 func TestWhoWaitsIsAnsweredWhenTheAPIStops(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -125,6 +147,8 @@ func TestTasksAreFoundByTheirNumbersInEveryState(t *testing.T) {
 		`"process_at":"2036-01-01T00:00:00Z"}`)
 	confirm := b.enqueued(`{"type":"b2b:get_allowance_confirm","data":` +
 		`{"MerchantID":"2000132","AllowanceNo":"26030100000001","UntilConfirmed":true}}`)
+	b.must(b.rdb.HSet(t.Context(), record.TaskKey(dead), record.FieldInvoice,
+		`{"number":"AB12345678","date":"2026-11-30","random_code":"1234"}`).Err())
 	all := []string{pending, dead, other, cancel, void, confirm}
 	for query, want := range map[string][]string{
 		"":                           all,
@@ -136,6 +160,11 @@ func TestTasksAreFoundByTheirNumbersInEveryState(t *testing.T) {
 		"relate_number=R1":                                {pending},
 		"relate_number=R1&merchant_id=3002607":            nil,
 		"invoice_number=VG11000002":                       {void},
+		"invoice_number=AB12345678":                       {dead},
+		"invoice_number=AB12345678&merchant_id=2000132":   {dead},
+		"invoice_number=AB12345678&merchant_id=3002607":   nil,
+		"invoice_number=AB12345678&tsr=A2":                {dead},
+		"invoice_number=AB12345678&tsr=A1":                nil,
 		"allowance_no=26030100000001":                     {confirm},
 		"allowance_no=26030100000001&merchant_id=2000132": {confirm},
 		"state=dead":                     {dead},
@@ -373,7 +402,7 @@ func FuzzQuery(f *testing.F) {
 			return // it would wait
 		}
 		for _, path := range []string{"/v1/tasks?", "/v1/outcomes?", "/v1/tasks/b2c.trigger_issue.1.2?"} {
-			status, body := b.serve("GET", path+q, "")
+			status, body := b.serve(t, "GET", path+q, "")
 			if status == http.StatusInternalServerError || !json.Valid(body) {
 				t.Errorf("%s%q: got %d and %q", path, q, status, body)
 			}

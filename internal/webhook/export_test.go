@@ -10,8 +10,11 @@ import (
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
-// RetryAfterOf reads a Retry-After.
-var RetryAfterOf = retryAfterOf
+// RetryAfterOf reads a Retry-After, and PauseAfter is how long to wait after a try that failed.
+var (
+	RetryAfterOf = retryAfterOf
+	PauseAfter   = pauseAfter
+)
 
 // Trust has a sender take certificates that pool vouches for.
 func (s *Sender) Trust(pool *x509.CertPool) {

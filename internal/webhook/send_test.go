@@ -19,6 +19,22 @@ import (
 	"github.com/ecpayq/ecpayq/internal/webhook"
 )
 
+// A delivery to an endpoint that takes others meanwhile is tried for as long as one that takes none is left enabled.
+func TestTheTenTriesTakeThreeDays(t *testing.T) {
+	t.Parallel()
+	var least, most time.Duration
+	for try := 1; try < webhook.MaxTries; try++ {
+		least += webhook.PauseAfter(try, 0, 0)
+		most += webhook.PauseAfter(try, 0, 0.999)
+	}
+	if want := 72*time.Hour + 11*time.Minute + 5*time.Second; least != want || most > want*11/10 || least < webhook.Patience {
+		t.Errorf("%d tries take %s to %s, want %s and a tenth more at most", webhook.MaxTries, least, most, want)
+	}
+	if got := webhook.PauseAfter(1, time.Hour, 0); got != time.Hour {
+		t.Errorf("with a Retry-After of an hour: got %s", got)
+	}
+}
+
 // endpointAt is one at an address.
 func endpointAt(t testing.TB, address string, private bool) webhook.Endpoint {
 	t.Helper()

@@ -43,6 +43,8 @@ type TaskQuery struct {
 type FieldIs struct {
 	Names []string
 	Value string
+	// Issued means that a task whose invoice has the value as its number is wanted as well.
+	Issued bool
 }
 
 // TaskPage is an answer.
@@ -203,6 +205,9 @@ func (q TaskQuery) ids() (ids []string, ok bool) {
 		if len(q.Merchants) == 0 {
 			return nil, false
 		}
+		if n.Issued { // no id has what a task was told
+			continue
+		}
 		ids = nil
 		ok = true
 		for _, t := range tasks.Types() {
@@ -245,6 +250,9 @@ func (q TaskQuery) wants(t Task) bool {
 	typ, _ := tasks.ByName(t.Type)
 	subject := typ.SubjectOf(t.ID)
 	for _, n := range q.Fields {
+		if n.Issued && t.Invoice != nil && t.Invoice.Number == n.Value {
+			continue
+		}
 		if !slices.ContainsFunc(n.Names, func(name string) bool {
 			return fields[name] == n.Value || subject[name] == n.Value || typ.AnyCase && strings.EqualFold(subject[name], n.Value)
 		}) {
