@@ -42,3 +42,27 @@ func InvoiceTermOf(issued time.Time) (year string, term int) {
 	day := issued.In(Taipei)
 	return strconv.Itoa(day.Year() - 1911), (int(day.Month()) + 1) / 2
 }
+
+// Deadlines are the last seconds in which something can, or has to, happen to an invoice. A field is nil where nothing has to any more, or
+// where no rule is published.
+type Deadlines struct {
+	// VoidUntil is when ECPay stops to void it, see [VoidDeadline]; of B2C only, since ECPay's pages of B2B name none.
+	VoidUntil *time.Time `json:"void_until,omitempty"`
+	// UploadDue is when the Ministry of Finance has to have it, see [UploadDue].
+	UploadDue *time.Time `json:"upload_due,omitempty"`
+}
+
+// DeadlinesOf returns those of an invoice by the time of its issue, zero for one that is not known.
+func DeadlinesOf(c Category, issued time.Time, voided, uploaded bool) Deadlines {
+	var d Deadlines
+	if issued.IsZero() {
+		return d
+	}
+	if !voided && c == B2C {
+		d.VoidUntil = new(VoidDeadline(issued))
+	}
+	if !uploaded {
+		d.UploadDue = new(UploadDue(c, issued))
+	}
+	return d
+}

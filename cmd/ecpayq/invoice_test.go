@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/internal/samples"
@@ -30,7 +32,10 @@ func TestTheNumberOfAnInvoiceReachesTheShop(t *testing.T) {
 	})
 
 	for _, id := range []string{trigger, issue} {
-		var shown struct{ Invoice *tasks.Invoice }
+		var shown struct {
+			Invoice *tasks.Invoice
+			ecpay.Deadlines
+		}
 		b.eventually(id+" has its number", func() bool {
 			b.must(json.Unmarshal([]byte(b.run("task", "show", id, "--json").stdout), &shown))
 			return shown.Invoice != nil
@@ -48,6 +53,10 @@ func TestTheNumberOfAnInvoiceReachesTheShop(t *testing.T) {
 		day := func(ago time.Duration) string { return time.Now().Add(-ago).In(ecpay.Taipei).Format(time.DateOnly) }
 		if d := shown.Invoice.Date; d != day(0) && d != day(time.Hour) {
 			t.Errorf("%s is of %s", id, d)
+		}
+		issued, err := time.ParseInLocation(time.DateOnly, shown.Invoice.Date, ecpay.Taipei)
+		if diff := cmp.Diff(ecpay.DeadlinesOf(ecpay.B2C, issued, false, false), shown.Deadlines); err != nil || diff != "" {
+			t.Errorf("%s: %v, deadlines (-want +got):\n%s", id, err, diff)
 		}
 		if table := b.run("task", "show", id, "--json=false").stdout; !strings.Contains(table, shown.Invoice.Number) {
 			t.Errorf("no number in\n%s", table)

@@ -89,7 +89,7 @@ type answered struct {
 	MeaningZh string         `json:"meaning_zh,omitempty"`
 	Answer    ecpay.Response `json:"answer,omitempty"`
 	// Deadlines are those of the invoice that GetIssue shows.
-	reconcile.Deadlines
+	ecpay.Deadlines
 }
 
 func (p *program) query(ctx context.Context, c *cli.Command, rdb redis.UniversalClient, req ecpay.Request) error {
@@ -171,7 +171,7 @@ func (p *program) printAnswer(c *cli.Command, a answered) error {
 }
 
 // deadlineRows are those of a table about one invoice.
-func deadlineRows(d reconcile.Deadlines) []table.Row {
+func deadlineRows(d ecpay.Deadlines) []table.Row {
 	var rows []table.Row
 	if d.VoidUntil != nil {
 		rows = append(rows, table.Row{"void until / 作廢期限", taipei(d.VoidUntil)})

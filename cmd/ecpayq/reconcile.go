@@ -77,9 +77,13 @@ func (p *program) reconcileDay(c *cli.Command) (time.Time, error) {
 }
 
 func (p *program) reconcile(ctx context.Context, c *cli.Command, rdb redis.UniversalClient, day time.Time) error {
+	keys, err := p.cfg.PayloadKeys()
+	if err != nil {
+		return err
+	}
 	findings := 0
-	err := p.eachMerchant(ctx, c, rdb, "reconcile", func(m worker.Merchant, ask askOne) error {
-		cfg := reconcile.Config{Reader: record.NewReader(rdb), PageSize: c.Int("page-size"), Ask: ask}
+	err = p.eachMerchant(ctx, c, rdb, "reconcile", func(m worker.Merchant, ask askOne) error {
+		cfg := reconcile.Config{Reader: record.NewReader(rdb), PageSize: c.Int("page-size"), Ask: ask, PayloadKeys: keys}
 		n, err := p.reconcileDays(ctx, c, cfg, m, day)
 		findings += n
 		return err

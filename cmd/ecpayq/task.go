@@ -18,7 +18,6 @@ import (
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/clean"
 	"github.com/ecpayq/ecpayq/internal/config"
-	"github.com/ecpayq/ecpayq/internal/reconcile"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -154,17 +153,8 @@ func (p *program) printTask(c *cli.Command, t record.Task) error {
 	if i := t.Invoice; i != nil {
 		add("invoice", i.Number+" "+i.Date+", random code "+i.RandomCode, true)
 	}
-	p.printTable(nil, append(rows, deadlineRows(deadlinesOf(t))...))
+	p.printTable(nil, append(rows, deadlineRows(t.Deadlines)...))
 	return nil
-}
-
-// deadlinesOf are those of the invoice that the task issued, as far as its answer tells.
-func deadlinesOf(t record.Task) reconcile.Deadlines {
-	typ, known := tasks.ByName(t.Type)
-	if !known || t.State != record.StateCompleted {
-		return reconcile.Deadlines{}
-	}
-	return reconcile.DeadlinesOfResult(typ.Operation, t.Result)
 }
 
 // meaning is what the code table says of the task's code, in both languages.

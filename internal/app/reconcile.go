@@ -120,7 +120,7 @@ func (n *night) numbers(ctx context.Context, m worker.Merchant, stored *reconcil
 
 // compareDays compares the days of a merchant, until one cannot be.
 func (n *night) compareDays(ctx context.Context, m worker.Merchant, stored *reconcile.Stored) error {
-	cfg := reconcile.Config{Reader: n.reader, Ask: n.ask(m)}
+	cfg := reconcile.Config{Reader: n.reader, Ask: n.ask(m), PayloadKeys: n.cfg.Worker.PayloadKeys}
 	for back := n.entry.Days - 1; back >= 0; back-- {
 		r, err := reconcile.Day(ctx, cfg, m.ID(), n.last.AddDate(0, 0, -back), m.TsrIsRelateNumber)
 		if err != nil {

@@ -30,7 +30,7 @@ func TestTheLastComparisonIsShownWithWhatToDo(t *testing.T) {
 		for n := range findings {
 			r.Findings = append(r.Findings, reconcile.Finding{
 				Kind: reconcile.Unexpected, MerchantID: merchant, Day: "2026-11-29", InvoiceNumber: fmt.Sprintf("AA%08d", n), RelateNumber: "<b>R",
-				InvoiceDate: "2026-11-29 12:00:00", Deadlines: reconcile.Deadlines{VoidUntil: &until}, Detail: "look at it", DetailZh: "請查看",
+				InvoiceDate: "2026-11-29 12:00:00", Deadlines: ecpay.Deadlines{VoidUntil: &until}, Detail: "look at it", DetailZh: "請查看",
 			})
 		}
 		s := reconcile.Stored{MerchantID: merchant, At: day.Add(28 * time.Hour), Error: problem}

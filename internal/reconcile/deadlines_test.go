@@ -47,21 +47,3 @@ func TestDeadlinesAreThoseThatStillMatter(t *testing.T) {
 		}
 	}
 }
-
-func TestTheAnswerOfAnIssueHasItsDeadlines(t *testing.T) {
-	t.Parallel()
-	issue, delay := (&ecpay.B2CIssueRequest{}).Operation(), (&ecpay.B2CDelayIssueRequest{}).Operation()
-	for name, row := range map[string]struct {
-		op     ecpay.Operation
-		answer string
-		void   string
-	}{
-		"an issue":       {issue, `{"RtnCode":1,"InvoiceNo":"AA00000001","InvoiceDate":"2026-12-01 10:00:00"}`, "2027-01-13T23:59:59+08:00"},
-		"one found done": {issue, ``, ""},
-		"a staging":      {delay, `{"RtnCode":1,"InvoiceDate":"2026-12-01 10:00:00"}`, ""},
-	} {
-		if d := DeadlinesOfResult(row.op, []byte(row.answer)); shown(d.VoidUntil) != row.void {
-			t.Errorf("%s: got %q, want %q", name, shown(d.VoidUntil), row.void)
-		}
-	}
-}

@@ -61,7 +61,7 @@ type Finding struct {
 	InvoiceNumber string `json:"invoice_number,omitempty"`
 	// InvoiceDate is when it was issued, yyyy-mm-dd hh:mm:ss in Asia/Taipei, or the day alone.
 	InvoiceDate string `json:"invoice_date,omitempty"`
-	Deadlines
+	ecpay.Deadlines
 	// TaskID is the task that it is about.
 	TaskID string `json:"task_id,omitempty"`
 	// Detail says what is known of it and what to do, in English and in the Chinese of Taiwan.

@@ -12,6 +12,7 @@ import (
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 )
 
 // Config is what a comparison needs.
@@ -22,6 +23,9 @@ type Config struct {
 	PageSize int
 	// Now is the clock. Defaults to time.Now.
 	Now func() time.Time
+	// PayloadKeys open what is sealed. Without the key, or with nil, an order whose RelateNumber only a sealed payload has is
+	// compared by its number alone.
+	PayloadKeys *seal.Ring
 }
 
 // Result is what came of a comparison.
@@ -56,7 +60,7 @@ func Day(ctx context.Context, cfg Config, merchantID string, day time.Time, tsrI
 	if err != nil {
 		return Result{}, err
 	}
-	look := lookup{reader: cfg.Reader, merchantID: merchantID}
+	look := lookup{reader: cfg.Reader, merchantID: merchantID, keys: cfg.PayloadKeys}
 	if err := look.names(ctx, pair(theirs, ours).unpaired); err != nil {
 		return Result{}, err
 	}
@@ -116,6 +120,7 @@ func outcomes(ctx context.Context, r *record.Reader, q record.OutcomeQuery) (rec
 type lookup struct {
 	reader     *record.Reader
 	merchantID string
+	keys       *seal.Ring // nil for none
 }
 
 // lookedAtOnce is how many tasks are read at once.
@@ -149,8 +154,12 @@ func (l lookup) names(ctx context.Context, orders []*Order) error {
 		}
 	}
 	return l.each(ctx, ids, func(n int, t record.Task) {
+		stored := t.Payload
+		if l.keys != nil {
+			stored, _ = l.keys.Open(t.ID, t.Type, stored) // nothing, without the key
+		}
 		var payload struct{ RelateNumber string }
-		if json.Unmarshal(t.Payload, &payload) == nil { // a sealed one is not opened here
+		if json.Unmarshal(stored, &payload) == nil {
 			open[n].RelateNumber = payload.RelateNumber
 		}
 	})

@@ -13,9 +13,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ecpayq/ecpayq/ecpay"
+	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/reconcile"
 	"github.com/ecpayq/ecpayq/internal/redistest"
+	"github.com/ecpayq/ecpayq/internal/samples"
+	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
+	"github.com/ecpayq/ecpayq/tasks/seal"
 )
 
 const merchantID = "2000132"
@@ -26,6 +30,8 @@ var day = time.Date(2026, 11, 29, 0, 0, 0, 0, ecpay.Taipei)
 type bench struct {
 	*testing.T
 	rdb  *redis.Client
+	url  string
+	keys *seal.Ring
 	seq  int64
 	ms   int64
 	list []ecpay.B2CIssued
@@ -39,7 +45,8 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	return &bench{T: t, rdb: redistest.New(t, redistest.Options{AppendFsync: "no"}).Client()}
+	s := redistest.New(t, redistest.Options{AppendFsync: "no"})
+	return &bench{T: t, rdb: s.Client(), url: s.URL()}
 }
 
 func (b *bench) must(err error) {
@@ -96,7 +103,7 @@ func (b *bench) ask(_ context.Context, q ecpay.Request) (ecpay.Response, error) 
 }
 
 func (b *bench) compare(pageSize int) (reconcile.Result, error) {
-	cfg := reconcile.Config{Reader: record.NewReader(b.rdb), Ask: b.ask, PageSize: pageSize}
+	cfg := reconcile.Config{Reader: record.NewReader(b.rdb), Ask: b.ask, PageSize: pageSize, PayloadKeys: b.keys}
 	return reconcile.Day(b.Context(), cfg, merchantID, day, false)
 }
 
@@ -144,6 +151,27 @@ func TestWhatTheFeedHasForgottenIsKnownByMarksOrNotJudged(t *testing.T) {
 		"voided_elsewhere AA00000006 "+begun,
 		"not_judged  ", "not_judged AA00000002 ",
 	)
+}
+
+func TestAnOrderInASealedPayloadIsComparedByWhoHasTheKey(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	keys := samples.PayloadKeys()
+	queue, err := enqueue.New(enqueue.Config{RedisURL: b.url, PayloadKeys: keys})
+	b.must(err)
+	defer queue.Close()
+	p := samples.Named("delay").Payload(samples.At{MerchantID: merchantID, Subject: "SEALED1"})
+	r, err := queue.Enqueue(t.Context(), p)
+	b.must(err)
+	b.ends(r.ID, "done", "OK", day.Add(12*time.Hour), `{"RtnCode":1}`)
+	b.lists("AA00000001", p.(*tasks.B2CDelayIssue).RelateNumber, false)
+	if got := b.found(); len(got) == 0 {
+		t.Error("without the key: nothing is found, want an invoice of which nothing is known")
+	}
+	b.keys = keys
+	if got := b.found(); len(got) != 0 {
+		t.Errorf("with the key: got %q, want nothing", got)
+	}
 }
 
 func TestWhatAPersonWithdrewDidNotIssueAnything(t *testing.T) {

@@ -38,6 +38,8 @@ type Task struct {
 	Result   json.RawMessage `json:"result,omitempty"`
 	// Invoice is what was issued for the task, once that is known.
 	Invoice *tasks.Invoice `json:"invoice,omitempty"`
+	// Deadlines are those of that invoice when it was issued: whether it was voided or uploaded since, the task does not know.
+	ecpay.Deadlines
 	// Times are those of Asia/Taipei, nil where there is none.
 	EnqueuedAt *time.Time `json:"enqueued_at,omitempty"`
 	LastAt     *time.Time `json:"last_at,omitempty"`
@@ -224,6 +226,10 @@ func join(typ tasks.Type, id string, info *asynqx.Task, rec Record, recorded boo
 		Attempts: rec.Attempts, HTTPStatus: end.HTTPStatus, TransCode: end.TransCode,
 		RtnCode: end.RtnCode, RtnMsg: end.RtnMsg, Reason: end.Reason.En, ReasonZh: end.Reason.Zh, Result: rec.Result, Invoice: rec.Invoice,
 		LastAt: TimeOrNil(rec.Last),
+	}
+	if i := rec.Invoice; i != nil {
+		day, _ := time.ParseInLocation(time.DateOnly, i.Date, ecpay.Taipei) // zero for none
+		t.Deadlines = ecpay.DeadlinesOf(typ.Operation.Category, day, false, false)
 	}
 	if recorded && (rec.State != Active || state == StateDead) {
 		t.Kind = &end.Kind
