@@ -214,10 +214,12 @@ func do(t *testing.T, method, url, body string) string {
 	return answer.ID
 }
 
+func enqueuers() []language { return append(slices.Clone(languages), laravelEnqueue) }
+
 func TestEnqueueExamplesStoreAnIntentOnce(t *testing.T) {
 	t.Parallel()
 	api := startAPI(t)
-	inEach(t, languages, func(t *testing.T, l language) {
+	inEach(t, enqueuers(), func(t *testing.T, l language) {
 		tsr := "ONCE" + l.name
 		for _, want := range []receipt{{ID: taskOf(tsr)}, {ID: taskOf(tsr), Duplicate: true}} {
 			if diff := cmp.Diff(want, stored(t, api, l.enqueue, merchant, tsr, tsr, "0")); diff != "" {
@@ -233,7 +235,7 @@ func TestEnqueueExamplesStoreAnIntentOnce(t *testing.T) {
 func TestEnqueueExamplesTellAPersonWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	api := startAPI(t)
-	inEach(t, languages, func(t *testing.T, l language) {
+	inEach(t, enqueuers(), func(t *testing.T, l language) {
 		tsr := "REFUSED" + l.name
 		stored(t, api, l.enqueue, merchant, tsr, tsr, "0")
 		for _, c := range []struct {
@@ -297,7 +299,7 @@ func (r *recorded) times() []time.Time {
 
 func TestEnqueueExamplesTellAPersonWhatADeadTaskNeeds(t *testing.T) {
 	t.Parallel()
-	inEach(t, languages, func(t *testing.T, l language) {
+	inEach(t, enqueuers(), func(t *testing.T, l language) {
 		between := standBefore(t, "http://127.0.0.1:1", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusConflict)
@@ -313,7 +315,7 @@ func TestEnqueueExamplesTellAPersonWhatADeadTaskNeeds(t *testing.T) {
 func TestEnqueueExamplesSendAgainWhenTheAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	api := startAPI(t)
-	inEach(t, languages, func(t *testing.T, l language) {
+	inEach(t, enqueuers(), func(t *testing.T, l language) {
 		between := standBefore(t, api, func(_ http.ResponseWriter, r *http.Request, api http.Handler) {
 			answer := httptest.NewRecorder()
 			if api.ServeHTTP(answer, r); answer.Code != http.StatusCreated {
@@ -335,7 +337,7 @@ func TestEnqueueExamplesSendAgainWhenTheAnswerIsLost(t *testing.T) {
 func TestEnqueueExamplesComeAgainWhenTheyAreTold(t *testing.T) {
 	t.Parallel()
 	api := startAPI(t)
-	inEach(t, languages, func(t *testing.T, l language) {
+	inEach(t, enqueuers(), func(t *testing.T, l language) {
 		const after = 2 * time.Second
 		between := standBefore(t, api, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			w.Header().Set("Retry-After", "2")
