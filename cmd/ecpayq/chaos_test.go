@@ -160,6 +160,50 @@ func (b *bench) judgeOutcomes(ctx context.Context, client *enqueue.Client, all [
 	}
 }
 
+// tellsInvoices waits until the number is known of each invoice that a trigger had ECPay issue at once, and demands that
+// the feed tells it, once.
+func (b *bench) tellsInvoices(all []intent, limit time.Duration) {
+	b.Helper()
+	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"]})
+	b.must(err)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(b.Context(), limit)
+	defer cancel()
+	numbers := map[string]string{}
+	for _, x := range all {
+		p, ok := x.payload.(*tasks.B2CTriggerIssue)
+		if !ok || x.effect != ecpaytest.EffectIssued || p.RelateNumber == "" {
+			continue
+		}
+		for numbers[x.id] == "" {
+			task, err := client.Task(ctx, x.id)
+			switch {
+			case err == nil && task.Invoice != nil:
+				numbers[x.id] = task.Invoice.Number
+			case err == nil && task.State == record.StateDead: // a person decides
+				numbers[x.id] = "dead"
+			case ctx.Err() != nil:
+				b.Fatalf("the invoice of %s is not known after %s", x.id, limit)
+			default:
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
+	}
+	told := map[string][]string{}
+	for o, err := range client.Outcomes(ctx, enqueue.Feed{}) {
+		b.must(err)
+		if o.State == record.OutcomeIssued {
+			told[o.ID] = append(told[o.ID], o.Invoice.Number)
+		}
+	}
+	for id, number := range numbers {
+		if got := strings.Join(told[id], " "); got != number && number != "dead" {
+			b.Errorf("the feed tells of %s the invoice %q, want %q", id, got, number)
+		}
+	}
+	b.Logf("%d invoices of triggers told", len(numbers))
+}
+
 // chaosEnv makes everything quick that may be: the fake forgets a request after
 // 10 s, so the fence may be short.
 var chaosEnv = env{
@@ -189,7 +233,7 @@ func (b *bench) troubles(rng *rand.Rand, calls int) {
 
 func TestSlow500TasksSurviveWorkersThatAreKilledStoppedAndFrozen(t *testing.T) {
 	t.Parallel()
-	b := newBenchOf(t, chaosFake(), chaosEnv)
+	b := newBenchOf(t, chaosFake(), chaosEnv.with(env{"ECPAYQ_FETCH_INVOICE": "on"}))
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -227,6 +271,7 @@ func TestSlow500TasksSurviveWorkersThatAreKilledStoppedAndFrozen(t *testing.T) {
 	frozen.Wait()
 	t.Logf("workers: %v", counts)
 	b.settle(all, 6*time.Minute)
+	b.tellsInvoices(all, 3*time.Minute)
 }
 
 // TestSlowTasksSurviveARedisThatIsKilledAndFrozen restarts Redis with its append-only file
