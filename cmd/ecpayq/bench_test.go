@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/samples"
@@ -179,6 +180,7 @@ type task struct {
 	EnqueuedAt                   time.Time       `json:"enqueued_at"`
 	LastAt                       time.Time       `json:"last_at"`
 	NextAt                       time.Time       `json:"next_at"`
+	ecpay.Deadlines
 }
 
 // oneLine decodes what must be exactly one line of JSON without unknown fields.

@@ -48,7 +48,8 @@ if ARGV.state == 'dead' or ARGV.state == 'done' then
   ended(fields, {
     id = ARGV.id, owner = ARGV.owner, as = ARGV.state, at = at, died = r.died, never = r.state and not r.died,
     kind = ARGV.kind, reason = ARGV.reason, reason_zh = ARGV.reason_zh, rtn_code = ARGV.rtn_code, rtn_msg = ARGV.rtn_msg,
-    http_status = ARGV.http_status, trans_code = ARGV.trans_code, result = ARGV.result, keep = ARGV.outcomes_for, known = known or ARGV.silent == '1',
+    http_status = ARGV.http_status, trans_code = ARGV.trans_code, result = ARGV.result, keep = ARGV.outcomes_for,
+    known = known or ARGV.silent == '1',
   })
 else
   fields[#fields + 1], fields[#fields + 2] = 'state', ARGV.state
