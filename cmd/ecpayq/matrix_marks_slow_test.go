@@ -15,13 +15,14 @@ import (
 func (w *world) killBeforeTheBytes() {
 	begin, enter := gateScript(w.T, "begin"), gateScript(w.T, "enter")
 	marks := func(words []string) bool {
+		begins, enters := begin(words), enter(words) // each has to see every text, whichever task sends it first
 		for _, x := range w.writes {
 			about := slices.ContainsFunc(words, func(s string) bool { return strings.Contains(s, x.id) })
 			if about && tasks.CompareOf(x.payload) != nil { // it is marked when it is known what is there before
-				return enter(words) && beforeOf(words) != ""
+				return enters && beforeOf(words) != ""
 			}
 		}
-		return begin(words)
+		return begins
 	}
 	entered := w.proxy.holdReplies(marks, w.ids...)
 	victim := w.worker()
