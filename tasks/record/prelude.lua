@@ -11,11 +11,6 @@ local function lock_of(key)
   local token, by_redis, by_sender = string.match(v, '^(%S+) (%d+) (%d+)$')
   return token or v, tonumber(by_redis) or 0, tonumber(by_sender) or 0
 end
--- The attempt that holds it, nil for none.
-local function holder_of(key)
-  local v = redis.call('GET', key)
-  return v and string.match(v, '^%S+')
-end
 -- How much longer a lock lives, 0 when it has ended.
 local function lock_left(by_redis, by_sender, now, caller)
   return math.max(0, by_redis - now, by_sender - caller)

@@ -6,7 +6,7 @@
 local now = redis_now()
 local r = FIELDS(KEYS.task,
   'token', 'left', 'attempts', 'holds', 'stale', 'marked', 'in_flight', 'died', 'paused_at', 'next', 'kind', 'state')
-if holder_of(KEYS.lock) == ARGV.token then
+if lock_of(KEYS.lock) == ARGV.token then
   redis.call('DEL', KEYS.lock)
 end
 local delay = ARGV.delay or '0'

@@ -1,4 +1,5 @@
 -- Shared by the scripts that end an attempt's requests.
+
 -- The end of an attempt's requests; banned is how long ECPay wants a pause, 0 for
 -- none, and why in its words.
 local function request_over(pace, flight, me, banned, why)
