@@ -3,19 +3,16 @@
 package main_test
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// slowly sends a request to the API and then the parts of its body, each after a pause; with no part after the
-// last one, it says that this was all. It returns the answer, which is held to openapi.yaml, and when it came.
+// slowly sends the header of a request to the API, and then the parts of its body with a pause between two. It returns
+// the answer, which is held to openapi.yaml, and how long after the beginning it came.
 func (c *child) slowly(t *testing.T, head string, pause time.Duration, parts ...string) (status int, answer string, took time.Duration) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(c.url, "http://"))
 	if err != nil {
@@ -32,26 +29,10 @@ func (c *child) slowly(t *testing.T, head string, pause time.Duration, parts ...
 		}
 		fmt.Fprint(conn, part)
 	}
-	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head)))
-	if err != nil {
-		t.Error(err)
-		return 0, "", 0
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
-	if err != nil {
+	if status, answer, err = answerTo(t, conn, head); err != nil {
 		t.Errorf("after %s: %v", time.Since(begun), err)
-		return 0, "", 0
 	}
-	text, err := io.ReadAll(resp.Body)
-	took = time.Since(begun)
-	d, described := description()
-	if described == nil {
-		described = d.Check(req, triggerIntent("SLOW0", "")+"\n", resp.StatusCode, resp.Header, text)
-	}
-	if err != nil || described != nil {
-		t.Errorf("%v, %v", err, described)
-	}
-	return resp.StatusCode, string(text), took
+	return status, answer, time.Since(begun)
 }
 
 // The times of docs/http-api.md, at their full length.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ecpayq/ecpayq/ecpay"
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
+	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redistest"
 	"github.com/ecpayq/ecpayq/internal/samples"
 	"github.com/ecpayq/ecpayq/tasks"
@@ -260,6 +261,15 @@ func (b *bench) look(id string) record.Task {
 const patience = time.Minute
 
 // eventually polls until ok, and fails the test when that takes too long.
+// client is one of Go's own, which spreads nothing.
+func (b *bench) client() *enqueue.Client {
+	b.Helper()
+	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"], Interval: tasks.Every(0)})
+	b.must(err)
+	b.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
 func (b *bench) eventually(what string, ok func() bool) {
 	b.Helper()
 	eventually(b.T, what, ok)

@@ -78,9 +78,7 @@ type tally struct{ done, ambiguous, dead, lost, twice, doneWithout, deadWith int
 // settle waits until every task has ended and judges each by the fake's ledger.
 func (b *bench) settle(all []intent, limit time.Duration) tally {
 	b.Helper()
-	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"]})
-	b.must(err)
-	defer client.Close()
+	client := b.client()
 	ctx, cancel := context.WithTimeout(b.Context(), limit)
 	defer cancel()
 	var t tally
@@ -164,9 +162,7 @@ func (b *bench) judgeOutcomes(ctx context.Context, client *enqueue.Client, all [
 // the feed tells it, once.
 func (b *bench) tellsInvoices(all []intent, limit time.Duration) {
 	b.Helper()
-	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"]})
-	b.must(err)
-	defer client.Close()
+	client := b.client()
 	ctx, cancel := context.WithTimeout(b.Context(), limit)
 	defer cancel()
 	numbers := map[string]string{}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/samples"
-	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -22,9 +21,7 @@ func TestSlow100000EndsAreToldOnceEachWhileWorkersAreKilledEverySecond(t *testin
 	const n = 100_000
 	b := newBenchOf(t, chaosFake(), chaosEnv)
 	b.set(env{"ECPAYQ_CONCURRENCY": "32"})
-	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"], Interval: tasks.Every(0)})
-	b.must(err)
-	t.Cleanup(func() { _ = client.Close() })
+	client := b.client()
 	c := samples.Usual()[0]
 	items := func(yield func(enqueue.Item) bool) {
 		for i := range n {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
-	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/redisx"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
@@ -52,9 +51,7 @@ func TestOutcomesTellEachEndOnceAndGoOnAnywhere(t *testing.T) {
 		"ECPAYQ_MERCHANT_INTERVAL": "0s", "ECPAYQ_NOT_FOUND_GRACE": "0s", "ECPAYQ_CONCURRENCY": "4",
 	})
 	const n, unknown = 12, 4
-	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"], Interval: tasks.Every(0)})
-	b.must(err)
-	defer client.Close()
+	client := b.client()
 	ids := map[string]bool{}
 	for i := range n + unknown {
 		tsr := fmt.Sprintf("END%d", i)

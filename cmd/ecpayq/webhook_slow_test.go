@@ -8,9 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/internal/samples"
-	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
 
@@ -34,9 +32,7 @@ func TestSlowEveryEndIsDeliveredWhileWorkersAreKilledEverySecond(t *testing.T) {
 	b.begun("shop")
 	ids := map[string]bool{}
 	c := samples.Usual()[0]
-	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"], Interval: tasks.Every(0)})
-	b.must(err)
-	b.Cleanup(func() { _ = client.Close() })
+	client := b.client()
 	for i := range n {
 		at := samples.At{MerchantID: merchantID, Subject: c.Subject("HOOK", i)}
 		b.must(c.Stage(b.fake, at))

@@ -19,7 +19,6 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/ecpayq/ecpayq/ecpay/ecpaytest"
-	"github.com/ecpayq/ecpayq/enqueue"
 	"github.com/ecpayq/ecpayq/tasks"
 	"github.com/ecpayq/ecpayq/tasks/record"
 )
@@ -156,9 +155,7 @@ func TestAnEndpointThatNeverAnswersHoldsUpNoInvoice(t *testing.T) {
 	b.set(env{"ECPAYQ_CONFIG": b.file("c.yaml", "webhooks:\n"+h.row("shop", b.file("s", hookSecret), ""))})
 	w := b.worker()
 	b.begun("shop")
-	client, err := enqueue.New(enqueue.Config{RedisURL: b.env["ECPAYQ_REDIS_URL"], Interval: tasks.Every(0)})
-	b.must(err)
-	b.Cleanup(func() { _ = client.Close() })
+	client := b.client()
 	const n = 60
 	ids := make([]string, n)
 	for i := range n {
